@@ -1,0 +1,46 @@
+# make setup | demo | test | lint | types | bench | clean
+PYTHON ?= python3
+FAISS ?= cpu
+VENV := .venv
+BIN := $(VENV)/bin
+SEED ?= 1
+DEMO := configs/demo/selavi.yaml
+RUNS := runs/selavi_demo
+
+.PHONY: setup demo test lint types bench clean
+
+setup: $(VENV)/.installed-$(FAISS)
+
+# faiss-cpu and faiss-gpu share one package folder: the other one goes before this one comes.
+$(VENV)/.installed-$(FAISS): pyproject.toml requirements.txt requirements-faiss-$(FAISS).txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "error: Python 3.11 or newer is needed; call make PYTHON=python3.12 setup"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
+	  { rm -rf $(VENV); echo "error: $(PYTHON) cannot make environments; apt-get install python3-venv"; exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.8
+	rm -f $(VENV)/.installed-*
+	$(BIN)/uv pip uninstall --quiet --python $(BIN)/python faiss-cpu faiss-gpu
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.txt -r requirements-faiss-$(FAISS).txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	touch $@
+
+demo: setup
+	$(BIN)/python cli.py fit --config $(DEMO) --seed_everything $(SEED)
+	$(BIN)/python cli.py test --config $(DEMO) --seed_everything $(SEED) --ckpt_path $(RUNS)/checkpoints/best.ckpt
+
+test: setup
+	$(BIN)/python -m pytest
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup
+	$(BIN)/mypy
+
+bench: setup
+	$(BIN)/python benchmarks/sinkhorn.py
+	$(BIN)/python benchmarks/clustering_pass.py
+
+clean:
+	rm -rf $(VENV) runs data/embedded .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,189 @@
+"""Clusters against ground truth: metrics per modality and joint, before and after training."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from lightning import Callback, LightningModule, Trainer
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
+from torch import Tensor
+
+from callbacks.sweep import as_requested, sweep, undisturbed
+from callbacks.tables import Table, format_table
+from unlabelled.clustering.kmeans import kmeans
+from unlabelled.contracts import Features, Labelled, PredictsClusters
+from unlabelled.distributed import gather_rows
+from unlabelled.metrics import ClusteringMetrics
+from unlabelled.seeding import derive_seed, global_seed
+
+BOTH = "both"
+_AGREEMENT = "agreement"
+_SHOWN = 0  # the head that is reported; chosen beforehand, never by its labels
+
+
+class ClusterEvaluation(Callback):
+    """Score the clusters that the heads predict on held-out data, as SeLaVi does.
+
+    The prediction of a head is the arg-max of its soft-max, for ``both`` of the product of the modalities'
+    soft-maxes; no Sinkhorn at test time. Head 0 is reported, with the mean and the standard deviation over
+    the heads beside it. Logged: ``val/nmi`` (head 0, both), ``val/nmi_video``, ..., ``val/nmi_mean``,
+    ``val/nmi_std``, and ``val/agreement``, the NMI between the modalities' predictions, which needs no labels
+    and is what a checkpoint may be selected by. ``test`` prints a table.
+
+    Args:
+        before_training: Also score the untrained network and k-means on its features, at the start of
+            ``fit``; the numbers stay in the checkpoint, and ``test`` prints them beside its own.
+
+    Source: SeLaVi appendix A.2 (head 0) and A.4; reference section 4.1.
+    """
+
+    def __init__(self, before_training: bool = True) -> None:
+        self.before_training = before_training
+        self.before: Table = {}
+        self._scores: dict[str, ClusteringMetrics] = {}
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Check at start that there is something to score."""
+        if not isinstance(pl_module, PredictsClusters):
+            raise MisconfigurationException(
+                "ClusterEvaluation needs a method whose heads predict clusters "
+                f"(unlabelled.contracts.PredictsClusters), which {type(pl_module).__name__} is not"
+            )
+        if not isinstance(getattr(trainer, "datamodule", None), Labelled):
+            raise MisconfigurationException("ClusterEvaluation needs a data module with class_names")
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Score the untrained network, once per run."""
+        if not self.before_training or self.before or trainer.global_step > 0:
+            return
+        assert trainer.datamodule is not None  # type: ignore[attr-defined]
+        loader = trainer.datamodule.val_dataloader()  # type: ignore[attr-defined]
+        features: list[Features] = []
+        labels: list[Tensor] = []
+        self._start(trainer, pl_module)
+        with undisturbed(pl_module):
+            for batch in sweep(trainer, pl_module, loader, "before training"):
+                outputs = pl_module.evaluation_step(batch)
+                self._update(outputs, batch)
+                keep = as_requested(batch)
+                features.append({name: value[keep].float() for name, value in outputs["features"].items()})
+                labels.append(batch["label"][keep])
+        self.before = {f"heads, {source}": row for source, row in self._rows().items()}
+        self.before |= self._kmeans(trainer, features, torch.cat(labels))
+
+    def _kmeans(self, trainer: Trainer, parts: list[Features], labels: Tensor) -> Table:
+        """Score k-means with K = number of classes on the features of each modality and of both."""
+        features = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+        features[BOTH] = torch.cat([F.normalize(value) for value in features.values()], 1)
+        num_classes = len(_class_names(trainer))
+        truth, rows = gather_rows(labels).cpu(), {}
+        for name, value in features.items():
+            gathered = gather_rows(value).cpu()
+            seed = derive_seed(global_seed(), "k-means") % 2**31
+            score = ClusteringMetrics(1, num_classes, num_classes, sync_on_compute=False)
+            score.update(kmeans(gathered, num_classes, seed).unsqueeze(1), truth)
+            rows[f"k-means, {name}"] = score.of_head(0)
+        return rows
+
+    def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start anew."""
+        self._start(trainer, pl_module)
+
+    on_test_epoch_start = on_validation_epoch_start
+
+    def on_validation_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Count a batch."""
+        self._update(outputs, batch)
+
+    on_test_batch_end = on_validation_batch_end
+
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Log."""
+        self._log(pl_module, "val")
+
+    def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Log and print."""
+        self._log(pl_module, "test")
+        after = {f"heads, {source}": row for source, row in self._rows().items()}
+        self._print(trainer, {"before training": self.before, "after training": after})
+
+    @rank_zero_only
+    def _print(self, trainer: Trainer, tables: dict[str, Table]) -> None:
+        text = format_table({name: table for name, table in tables.items() if table})
+        print(f"\n{text}\n")
+        if trainer.log_dir is not None:
+            print(f"TensorBoard: tensorboard --logdir {trainer.default_root_dir}")
+        for logger in trainer.loggers:
+            add_text = getattr(logger.experiment, "add_text", None)
+            if add_text is not None:
+                add_text("test/table", f"```\n{text}\n```", trainer.global_step)
+
+    def _start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        assert isinstance(pl_module, PredictsClusters)
+        heads, clusters = pl_module.num_clusterings, pl_module.num_clusters
+        num_classes = len(_class_names(trainer))
+        self._new = lambda targets: ClusteringMetrics(heads, clusters, targets).to(pl_module.device)
+        self._scores = {BOTH: self._new(num_classes)}
+        self._num_classes = num_classes
+
+    def _update(self, outputs: dict[str, Any], batch: dict[str, Any]) -> None:
+        keep = as_requested(batch)
+        log_probs = {name: value[keep] for name, value in outputs["cluster_log_probs"].items()}
+        predictions = {name: value.argmax(2) for name, value in log_probs.items()}  # (B, H)
+        predictions[BOTH] = torch.stack(list(log_probs.values())).sum(0).argmax(2)
+        for name, prediction in predictions.items():
+            if name not in self._scores:
+                self._scores[name] = self._new(self._num_classes)
+            self._scores[name].update(prediction, batch["label"][keep])
+        self._compare_modalities(predictions)
+
+    def _compare_modalities(self, predictions: dict[str, Tensor]) -> None:
+        names = [name for name in predictions if name != BOTH]
+        if len(names) != 2:
+            return
+        first, second = (predictions[name][:, _SHOWN] for name in names)
+        if _AGREEMENT not in self._scores:
+            clusters = self._scores[BOTH].num_clusters
+            self._scores[_AGREEMENT] = ClusteringMetrics(1, clusters, clusters).to(first.device)
+        self._scores[_AGREEMENT].update(first.unsqueeze(1), second)
+
+    def _rows(self) -> Table:
+        sources = [name for name in self._scores if name not in (BOTH, _AGREEMENT)] + [BOTH]
+        return {source: self._scores[source].of_head(_SHOWN) for source in sources}
+
+    def _log(self, pl_module: LightningModule, stage: str) -> None:
+        for name, score in self._scores.items():
+            if name == _AGREEMENT:
+                pl_module.log(f"{stage}/agreement", score.of_head(0)["nmi"])
+                continue
+            suffix = "" if name == BOTH else f"_{name}"
+            for key, value in score.of_head(_SHOWN).items():
+                shown = key == "nmi" and name == BOTH
+                pl_module.log(f"{stage}/{key}{suffix}", value, prog_bar=shown)
+            if name == BOTH:
+                for key, values in score.compute().items():
+                    pl_module.log(f"{stage}/{key}_mean", values.mean())
+                    pl_module.log(f"{stage}/{key}_std", values.std(correction=0))
+
+    def state_dict(self) -> dict[str, Any]:
+        """The scores before training."""
+        return {"before": self.before}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take them back."""
+        self.before = state_dict["before"]
+
+
+def _class_names(trainer: Trainer) -> list[str]:
+    return list(trainer.datamodule.class_names)  # type: ignore[attr-defined]

@@ -1,0 +1,54 @@
+"""Going once over a loader beside the training: evaluation mode, progress bar, nothing left changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from lightning import LightningModule, Trainer
+from lightning.pytorch.utilities.seed import isolate_rng
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+from tqdm.auto import tqdm
+
+from unlabelled.contracts import Batch
+from unlabelled.data.clips import NOT_REPLACED
+
+
+@contextmanager
+def undisturbed(module: nn.Module, train: bool = False) -> Iterator[None]:
+    """Run without gradients in the given mode; restore each submodule's mode and all random states."""
+    modes = {part: part.training for part in module.modules()}
+    module.train(train)
+    try:
+        with torch.no_grad(), isolate_rng():
+            yield
+    finally:
+        for part, mode in modes.items():
+            part.training = mode
+
+
+def sweep(trainer: Trainer, module: LightningModule, loader: DataLoader[Any], title: str) -> Iterator[Batch]:
+    """Yield the loader's batches on the module's device, under the trainer's precision."""
+    bar = tqdm(
+        loader, desc=title, disable=trainer.global_rank > 0 or not _wants_bar(trainer), leave=False
+    )
+    for batch in bar:
+        batch = trainer.precision_plugin.convert_input(batch)
+        with trainer.precision_plugin.forward_context():
+            yield module.transfer_batch_to_device(batch, module.device, 0)
+
+
+def as_requested(batch: Batch) -> Tensor:
+    """Return the mask ``(B,)`` of samples that are not stand-ins for unreadable clips.
+
+    A pass that counts each clip once leaves stand-ins out: their clip is read in its own right.
+    """
+    mask: Tensor = batch["replaced"] == NOT_REPLACED
+    return mask
+
+
+def _wants_bar(trainer: Trainer) -> bool:
+    return trainer.progress_bar_callback is not None

@@ -1,0 +1,153 @@
+"""The front door: ``python cli.py fit|validate|test|predict --config ...``, ``doctor`` and ``check``."""
+
+from __future__ import annotations
+
+import sys
+
+from unlabelled.__main__ import run_tool
+
+# Before the imports below: `doctor` is for machines on which they fail, and usage should not wait for them.
+if __name__ == "__main__" and (_code := run_tool(sys.argv[1:], "python cli.py")) is not None:
+    sys.exit(_code)
+
+import argparse
+import contextlib
+import logging
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from jsonargparse import Namespace
+from lightning import LightningDataModule, Trainer
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
+
+import callbacks
+import datamodules  # noqa: F401  # its classes can be named without their package
+import lightning_modules
+from callbacks.save_config import SaveConfig
+from unlabelled.console.failures import line_for_user, traceback_wanted
+from unlabelled.console.files import check_checkpoint
+from unlabelled.console.suggestions import abstract_methods, import_path
+from unlabelled.console.wording import explain
+
+
+class Parser(LightningArgumentParser):
+    """Says in one line what is wrong with a configuration, instead of two pages."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.folder = Path.cwd()  # while it reads a file, jsonargparse is in that file's folder
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """Print the key, what was expected and the nearest right name; exit with code 2."""
+        if not self.exit_on_error or traceback_wanted():  # the parsers of nested classes hand it upwards
+            super().error(message, ex)
+        args = getattr(self, "args", None) or getattr(self.parent_parser, "args", [])
+        with contextlib.chdir(self.folder):
+            line = explain(message, _options(self), _config_files(args))
+        print(f"error: {line}", file=sys.stderr)
+        raise SystemExit(2)
+
+
+def _options(parser: argparse.ArgumentParser) -> list[str]:
+    """Return the dotted options of a command; those of ``fit`` for the parser that has the commands."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            return _options(action.choices["fit"])
+    return [action.dest for action in parser._actions if action.option_strings]
+
+
+def _config_files(args: Sequence[str]) -> list[str]:
+    pairs = zip(args, [*args[1:], ""], strict=True)
+    files = [value for name, value in pairs if name in ("-c", "--config")]
+    return files + [name.partition("=")[2] for name in args if name.startswith("--config=")]
+
+
+class CLI(LightningCLI):
+    """LightningCLI in subclass mode, with short errors and without surprises."""
+
+    def __init__(self, args: ArgsType = None) -> None:
+        super().__init__(
+            lightning_modules.BaseModule,
+            LightningDataModule,
+            trainer_class=Trainer,
+            save_config_callback=SaveConfig,
+            parser_class=Parser,
+            parser_kwargs={"allow_abbrev": False},  # else --trainer.max_epoch would pass for max_epochs
+            subclass_mode_model=True,
+            subclass_mode_data=True,
+            auto_configure_optimizers=False,
+            args=args,
+        )
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Add the callbacks that no run is to lack."""
+        parser.add_lightning_class_args(callbacks.SeededSteps, "seeded_steps")
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
+        """Parse, and refuse what jsonargparse lets pass: a trainer that is none, a class to derive from."""
+        super().parse_arguments(parser, args)
+        config = self.config[self.config.subcommand]
+        if not isinstance(config.trainer, Namespace):
+            parser.error(f"trainer: expected options by name (NAME: VALUE), got {config.trainer!r}")
+        for key in ("model", "data"):
+            path = config[key].class_path
+            if missing := abstract_methods(import_path(path)):
+                parser.error(f"{key}.class_path: {path} is a base to derive from: it lacks {missing[0]}")
+
+    def before_instantiate_classes(self) -> None:
+        """Look for the checkpoint before minutes go into indexing the data."""
+        check_checkpoint(self.config[self.config.subcommand].ckpt_path)
+
+    def _parse_ckpt_path(self) -> None:
+        """Do nothing: the model that was asked for is the model that runs.
+
+        Lightning's own would merge the checkpoint's hyper-parameters over the command line, class included:
+        ``test --model A --ckpt_path b.ckpt`` would silently test B. ``BaseModule.on_load_checkpoint`` refuses
+        a checkpoint of another method or shape instead.
+        """
+
+
+def be_quiet() -> None:
+    """Drop what Lightning and torch say to everyone on every run: advertisements and notes to developers."""
+    for pattern in (
+        r".*does not have many workers",  # the configs say how many, for the machine at hand
+        r".*_pytree.*",
+        r".*isinstance\(treespec, LeafSpec\)",
+        r".*in your `\w+_dataloader`'s sampler",
+    ):
+        warnings.filterwarnings("ignore", pattern)
+    tips = logging.getLogger("lightning.pytorch.utilities.rank_zero")
+    tips.addFilter(lambda record: "Tip:" not in record.getMessage())
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Args:
+        args: The command line after the program's name; ``None``: this process's.
+
+    Returns: The exit code; 1 after an error that its one line on stderr explains.
+
+    Raises:
+        SystemExit: With code 2, when the command line or a configuration is wrong.
+    """
+    code = run_tool(sys.argv[1:] if args is None else args, "python cli.py")
+    if code is not None:
+        return code
+    be_quiet()
+    try:
+        CLI(None if args is None else list(args))
+    except Exception as error:
+        line = line_for_user(error, (MisconfigurationException,))
+        if line is None or traceback_wanted():
+            raise
+        print(line, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,149 @@
+"""Kinetics-400, -600, -700 and -200 (Kay et al. 2017 and successors), and Kinetics-Sound."""
+
+from __future__ import annotations
+
+import csv
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from datamodules.base import ClipDataModule
+from datamodules.files import MEDIA_SUFFIXES, find_list, locate, scan_media
+from unlabelled.data.index import Entry
+
+KINETICS_SOUND_CLASSES = (
+    "blowing nose, blowing out candles, bowling, chopping wood, dribbling basketball, laughing, mowing lawn, "
+    "playing accordion, playing bagpipes, playing bass guitar, playing clarinet, playing drums, "
+    "playing guitar, playing harmonica, playing keyboard, playing organ, playing piano, playing saxophone, "
+    "playing trombone, playing trumpet, playing violin, playing xylophone, ripping paper, shoveling snow, "
+    "shuffling cards, singing, stomping grapes, strumming guitar, tap dancing, tapping guitar, tapping pen, "
+    "tickling"
+).split(", ")
+"""The 32 classes of SeLaVi's Kinetics-Sound (reference section 2.3); other papers use 31 to 34."""
+
+_VARIANTS = {"200": 200, "400": 400, "600": 600, "700": 700}
+
+
+class Kinetics(ClipDataModule):
+    """Kinetics, by class folders or by the official CSV.
+
+    With a CSV for the split (``<split>.csv`` in ``root`` or ``root/annotations``; header ``label,youtube_id,
+    time_start,time_end,split``) the files ``<id>_<start:06d>_<end:06d>.mp4`` may lie in any folder below
+    ``root``. Without one, the files of a split are ``root/<split>/<class>/*``. The validation split also
+    serves as ``test``, whose labels are not always published.
+
+    Args:
+        root: Folder of the data set.
+        variant: Which Kinetics; checked against the number of classes found.
+        class_list: Text file, one class per line, relative to ``root``: only these classes, in this order.
+            Kinetics-200 (Xie et al. 2018) laid over a Kinetics-400 folder needs it.
+        **kwargs: See :class:`~datamodules.base.ClipDataModule`.
+
+    Raises:
+        FileNotFoundError: Neither a CSV nor class folders exist.
+        ValueError: More classes than the variant has, a class that is not there, or a CSV without its columns.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        variant: Literal["200", "400", "600", "700"] = "400",
+        class_list: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(root, **kwargs)
+        self.variant, self.class_list = variant, class_list
+
+    @cached_property
+    def class_names(self) -> list[str]:
+        """The class list, or the classes of the training split in alphabetical order."""
+        found = sorted({name for name, _ in self._clips("train")})
+        names = self._chosen_classes()
+        if names is None:
+            names = found
+        elif unknown := [name for name in names if name not in found]:
+            raise ValueError(
+                f"{type(self).__name__}: {len(unknown)} of {len(names)} classes have no training clip listed "
+                f"in root={self.root!r}, for example {unknown[0]!r}"
+            )
+        if len(names) > _VARIANTS[self.variant]:
+            raise ValueError(
+                f"{type(self).__name__}: {len(names)} classes in root={self.root!r}, but variant="
+                f"{self.variant!r} has {_VARIANTS[self.variant]}; set variant or class_list"
+            )
+        return names
+
+    def _chosen_classes(self) -> list[str] | None:
+        if self.class_list is None:
+            return None
+        lines = find_list(self.root, [], self.class_list, "class_list").read_text("utf-8").splitlines()
+        return [_class_name(line) for line in lines if line.strip()]
+
+    def listing(self, split: str) -> list[Entry]:
+        """Return the clips of the chosen classes."""
+        number = {name: n for n, name in enumerate(self.class_names)}
+        return [Entry(path, number[name]) for name, path in self._clips(split) if name in number]
+
+    def _clips(self, split: str) -> list[tuple[str, str]]:
+        """Return class and path of all clips of a split."""
+        folder = "train" if split == "train" else "val"
+        table = _first_file([Path(self.root, sub, f"{folder}.csv") for sub in ("", "annotations")])
+        if table is not None:
+            return self._from_csv(table)
+        candidates = [Path(self.root, name) for name in ((folder,) if split == "train" else ("val", "test"))]
+        existing = next((path for path in candidates if path.is_dir()), None)
+        if existing is None:
+            raise FileNotFoundError(
+                f"{type(self).__name__}: root={self.root!r} has neither {folder}.csv (nor "
+                f"annotations/{folder}.csv) nor a folder {folder}/ of class folders"
+            )
+        return [
+            (_class_name(path.parent.name), path.relative_to(self.root).as_posix())
+            for path in sorted(existing.glob("*/*"))
+            if path.suffix.lower() in MEDIA_SUFFIXES
+        ]
+
+    def _from_csv(self, table: Path) -> list[tuple[str, str]]:
+        clips = []
+        with table.open(newline="", encoding="utf-8") as file:
+            for number, row in enumerate(csv.DictReader(file), 2):
+                try:
+                    stem = f"{row['youtube_id']}_{int(row['time_start']):06d}_{int(row['time_end']):06d}"
+                    name = _class_name(row["label"])
+                except (KeyError, TypeError, ValueError) as error:
+                    raise ValueError(
+                        f"{table}, row {number}: expected the columns label,youtube_id,time_start,time_end "
+                        f"with whole seconds ({error!r})"
+                    ) from error
+                clips.append((name, locate([stem, row["youtube_id"]], self._files, f"{stem}.mp4")))
+        return clips
+
+    @cached_property
+    def _files(self) -> dict[str, str]:
+        return scan_media(self.root)
+
+
+class KineticsSound(Kinetics):
+    """Kinetics-Sound: the 32 sounding classes that SeLaVi uses, out of a Kinetics-400 folder.
+
+    Labels are 0 to 31, not the indices among all 400 classes.
+
+    Args:
+        root: Folder of Kinetics-400, or of these classes alone.
+        **kwargs: See :class:`~datamodules.base.ClipDataModule`.
+    """
+
+    def __init__(self, root: str, **kwargs: Any) -> None:
+        super().__init__(root, variant="400", class_list=None, **kwargs)
+
+    def _chosen_classes(self) -> list[str]:
+        return list(KINETICS_SOUND_CLASSES)
+
+
+def _class_name(text: str) -> str:
+    """Return one spelling for ``playing_drums``, ``playing drums`` and ``"playing drums"``."""
+    return text.strip().strip('"').replace("_", " ")
+
+
+def _first_file(paths: list[Path]) -> Path | None:
+    return next((path for path in paths if path.is_file()), None)

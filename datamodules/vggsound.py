@@ -1,0 +1,72 @@
+"""VGG-Sound (Chen et al. 2020): 10-second clips of 309 sounding classes."""
+
+from __future__ import annotations
+
+import csv
+from functools import cached_property
+from typing import Any
+
+from datamodules.base import ClipDataModule
+from datamodules.files import find_list, locate, scan_media
+from unlabelled.data.index import Entry
+
+
+class VGGSound(ClipDataModule):
+    """Clips listed by the official, header-less ``vggsound.csv``.
+
+    Its columns are ``youtube_id, start_seconds, label, split``. The files ``<id>_<start:06d>.mp4`` (also
+    ``<id>_<start>.mp4``, ``<id>_<start>_<end>.mp4`` in seconds or milliseconds, and other containers) may
+    lie in any folder below ``root``. The official list has no validation split: ``test`` serves as ``val``,
+    and nothing is selected by its labels.
+
+    Args:
+        root: Folder of the data set.
+        csv_file: The list, relative to ``root``; ``null``: ``vggsound.csv``.
+        **kwargs: See :class:`~datamodules.base.ClipDataModule`.
+
+    Raises:
+        FileNotFoundError: The list is not there.
+        ValueError: A row of the list does not have the four columns.
+    """
+
+    def __init__(self, root: str, csv_file: str | None = None, **kwargs: Any) -> None:
+        super().__init__(root, **kwargs)
+        self.csv_file = csv_file
+
+    @cached_property
+    def rows(self) -> list[tuple[str, int, str, str]]:
+        """The list: YouTube id, start in seconds, label, split."""
+        path = find_list(self.root, ["vggsound.csv"], self.csv_file, type(self).__name__)
+        rows = []
+        with path.open(newline="", encoding="utf-8") as file:
+            for number, row in enumerate(csv.reader(file), 1):
+                if not row:
+                    continue
+                if len(row) != 4 or not row[1].strip().isdigit() or row[3].strip() not in ("train", "test"):
+                    raise ValueError(
+                        f"{path}, row {number}: {row} is not `youtube_id,start_seconds,label,train|test`"
+                    )
+                rows.append((row[0], int(row[1]), row[2], row[3].strip()))
+        return rows
+
+    @cached_property
+    def class_names(self) -> list[str]:
+        """The labels of the whole list in alphabetical order."""
+        return sorted({label for _, _, label, _ in self.rows})
+
+    def listing(self, split: str) -> list[Entry]:
+        """Return the clips of ``train``, or those of ``test`` for ``val`` and ``test``."""
+        official = "train" if split == "train" else "test"
+        files, number = scan_media(self.root), {name: n for n, name in enumerate(self.class_names)}
+        return [
+            Entry(locate(_stems(youtube_id, start), files, f"{youtube_id}_{start:06d}.mp4"), number[label])
+            for youtube_id, start, label, row_split in self.rows
+            if row_split == official
+        ]
+
+
+def _stems(youtube_id: str, start: int) -> list[str]:
+    """Return the file names in use for one clip, the official one first."""
+    end = start + 10
+    spans = [f"{start:06d}", f"{start}", f"{start}_{end}", f"{start:06d}_{end:06d}", f"{start}000_{end}000"]
+    return [f"{youtube_id}_{span}" for span in spans]

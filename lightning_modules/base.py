@@ -1,0 +1,135 @@
+"""What all methods share: optimiser, learning-rate scaling, checkpoint check, evaluation step."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, Literal
+
+from lightning import LightningModule
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from lightning.pytorch.utilities.rank_zero import rank_zero_info
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from unlabelled.checkpoints import load_encoders
+from unlabelled.contracts import Batch, Features
+from unlabelled.distributed import broadcast_buffers
+
+_KEY = "unlabelled"
+
+
+class BaseModule(LightningModule):
+    """A method: encoders, heads, loss, and what the callbacks may ask of it.
+
+    Args:
+        optimizer: Called with the parameters.
+        scheduler: Called with the optimiser; ``None``: a constant rate.
+        scheduler_interval: Whether the scheduler steps per ``epoch`` or per ``step``.
+        lr_batch_size: The global batch that the optimiser's ``lr`` is meant for: the rate is multiplied by
+            (actual global batch) / ``lr_batch_size``. ``None``: no scaling.
+        encoder_checkpoint: Start ``fit`` from the encoders of this checkpoint, of any method; everything
+            else stays new.
+    """
+
+    encoders: nn.ModuleDict
+
+    def __init__(
+        self,
+        optimizer: OptimizerCallable,
+        scheduler: LRSchedulerCallable | None = None,
+        scheduler_interval: Literal["epoch", "step"] = "epoch",
+        lr_batch_size: int | None = None,
+        encoder_checkpoint: str | None = None,
+    ) -> None:
+        super().__init__()
+        self.encoder_checkpoint = encoder_checkpoint
+        self.optimizer, self.scheduler = optimizer, scheduler
+        self.scheduler_interval, self.lr_batch_size = scheduler_interval, lr_batch_size
+
+    def setup(self, stage: str) -> None:
+        """Take over the encoders of another run, before a resumed run's own weights are restored."""
+        if stage == "fit" and self.encoder_checkpoint is not None:
+            load_encoders(self.encoders, self.encoder_checkpoint)
+
+    @abstractmethod
+    def embed(self, batch: Batch) -> Features:
+        """Return ``{modality: (B, D)}``, the features that evaluation and clustering consume."""
+
+    @abstractmethod
+    def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
+        """Return ``loss`` and, for callbacks, the detached ``features`` of the step."""
+
+    def evaluation_step(self, batch: Batch) -> dict[str, Any]:
+        """Return what evaluation callbacks may use: ``features``, and more by method."""
+        return {"features": self.embed(batch)}
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
+        """Evaluate a batch once for all callbacks."""
+        return self.evaluation_step(batch)
+
+    def test_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
+        """Evaluate a batch once for all callbacks."""
+        return self.evaluation_step(batch)
+
+    def predict_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
+        """Evaluate a batch once for all callbacks."""
+        return self.evaluation_step(batch)
+
+    def on_validation_start(self) -> None:
+        """Let all ranks evaluate one network: without SyncBN their running statistics differ."""
+        broadcast_buffers(self)
+
+    def configure_optimizers(self) -> Any:
+        """Build the optimiser with its scaled rate, and the scheduler."""
+        optimizer = self.optimizer(self.parameters())
+        self._scale_learning_rate(optimizer)
+        if self.scheduler is None:
+            return optimizer
+        scheduler = {"scheduler": self.scheduler(optimizer), "interval": self.scheduler_interval}
+        return {"optimizer": optimizer, "lr_scheduler": scheduler}
+
+    def _scale_learning_rate(self, optimizer: Optimizer) -> None:
+        if self.lr_batch_size is None:
+            return
+        trainer, data = self.trainer, getattr(self.trainer, "datamodule", None)
+        batch = data.batch_size * trainer.world_size * trainer.accumulate_grad_batches
+        for group in optimizer.param_groups:
+            base = group["lr"]
+            group["lr"] = base * batch / self.lr_batch_size
+            rank_zero_info(f"lr {base:g} for batch {self.lr_batch_size} -> {group['lr']:g} for batch {batch}")
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Name the method, so that another one refuses the checkpoint."""
+        checkpoint[_KEY] = {"method": type(self).__name__}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse a checkpoint of another method or another shape.
+
+        Raises:
+            ValueError: With one line that says what differs.
+        """
+        method = checkpoint.get(_KEY, {}).get("method")
+        mine = type(self).__name__
+        if method != mine:
+            raise ValueError(f"the checkpoint holds a {method or 'foreign model'}, but the model is {mine}")
+        if differing := _shape_differences(self.state_dict(), checkpoint["state_dict"]):
+            raise ValueError(
+                f"the checkpoint does not fit the model {mine} that was asked for: {differing}; give the "
+                "options that it was trained with"
+            )
+
+
+def _shape_differences(wanted: dict[str, Tensor], stored: dict[str, Tensor], show: int = 3) -> str:
+    """Describe the first parameters that are missing on one side or have another shape."""
+    shapes = [
+        {name: tuple(value.shape) for name, value in state.items() if value is not None}
+        for state in (wanted, stored)
+    ]
+    differing = [name for name in {**shapes[0], **shapes[1]} if shapes[0].get(name) != shapes[1].get(name)]
+    texts = [
+        f"{name} is {shapes[1].get(name, 'absent')} there and {shapes[0].get(name, 'absent')} here"
+        for name in differing[:show]
+    ]
+    if len(differing) > show:
+        texts.append(f"and {len(differing) - show} more")
+    return "; ".join(texts)

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from tests.clustering.examples import LAMBDA, joint, medium_log_probs, two_head_scores
+from unlabelled.clustering import (
+    ClusterContext,
+    Clusterer,
+    GaussianMarginals,
+    SinkhornClusterer,
+    UniformMarginals,
+    sinkhorn_knopp,
+)
+
+
+def context(which: int = 0, num_views: int = 2) -> ClusterContext:
+    return ClusterContext(which=which, num_views=num_views, seed=1, pass_index=0)
+
+
+class Recorder(UniformMarginals):
+    def __call__(self, column_mass, context, num_samples):
+        self.seen = column_mass.clone(), context, num_samples
+        return super().__call__(column_mass, context, num_samples)
+
+
+def test_solves_selavis_problem() -> None:
+    log_probs = medium_log_probs()
+    expected = sinkhorn_knopp(joint(log_probs))
+    assignment = SinkhornClusterer()(log_probs[0] + log_probs[1], context())
+    assert torch.equal(assignment.labels, expected.labels)
+    assert set(assignment.report) == {"sinkhorn_error", "sinkhorn_iterations", "cost"}
+    assert assignment.report["sinkhorn_error"] <= 1e-4
+    assert assignment.report["sinkhorn_iterations"] == expected.iterations
+    # The released stop gives the same labels, whose cost the worked example states.
+    assert assignment.report["cost"] == pytest.approx(1.286624, abs=1e-6)
+
+
+def test_one_view_is_sela() -> None:
+    video = medium_log_probs()[0]
+    expected = sinkhorn_knopp(25 * video)
+    assert torch.equal(
+        SinkhornClusterer(lambda_=25)(video.clone(), context(num_views=1)).labels, expected.labels
+    )
+
+
+def test_identical_views_give_the_labels_of_one() -> None:
+    video = medium_log_probs()[0]
+    one = SinkhornClusterer()(video.clone(), context(num_views=1))
+    two = SinkhornClusterer()(video * 2, context(num_views=2))
+    assert torch.equal(one.labels, two.labels)
+    assert one.report["cost"] == pytest.approx(two.report["cost"], rel=1e-9)
+
+
+def test_marginals_get_the_products_of_probabilities_before_the_power() -> None:
+    scores = two_head_scores(20_000, 64)
+    expected = scores.double().exp().sum(0)
+    marginals = Recorder()
+    SinkhornClusterer(marginals=marginals)(scores, context(which=3))
+    mass, seen_context, num_samples = marginals.seen
+    torch.testing.assert_close(mass, expected, rtol=1e-5, atol=0)
+    assert (seen_context.which, num_samples) == (3, 20_000)
+
+
+def test_marginals_are_enforced() -> None:
+    scores = two_head_scores(4000, 8).double()
+    clusterer = SinkhornClusterer(lambda_=200, marginals=GaussianMarginals(std=0.5), tolerance=1e-3)
+    labels = clusterer(scores.clone(), context()).labels
+    sizes = clusterer.state_dict()["marginals"]["sizes"][0]
+    counts = labels.bincount(minlength=8).double()
+    torch.testing.assert_close(
+        counts.sort().values / 4000, (sizes / sizes.sum()).sort().values, atol=0.005, rtol=0
+    )
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_scores(dtype: torch.dtype) -> None:
+    scores = two_head_scores(500, 8).to(dtype)
+    expected = sinkhorn_knopp(LAMBDA / 2 * scores.float())
+    assert torch.equal(SinkhornClusterer()(scores, context()).labels, expected.labels)
+
+
+def test_state_restores_the_draws() -> None:
+    scores = two_head_scores(300, 6)
+    unbroken, resumed = (SinkhornClusterer(marginals=GaussianMarginals(std=0.4)) for _ in range(2))
+    unbroken(scores.clone(), context())
+    resumed.load_state_dict(unbroken.state_dict())
+    other_seed = ClusterContext(which=0, num_views=2, seed=77, pass_index=1)
+    assert torch.equal(
+        resumed(scores.clone(), other_seed).labels, unbroken(scores.clone(), other_seed).labels
+    )
+    assert isinstance(unbroken, Clusterer)
+
+
+def test_errors() -> None:
+    with pytest.raises(ValueError, match="lambda_ is 0"):
+        SinkhornClusterer(lambda_=0)
+    with pytest.raises(ValueError, match="num_views is 0"):
+        SinkhornClusterer()(torch.zeros(2, 2), context(num_views=0))

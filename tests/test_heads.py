@@ -1,0 +1,85 @@
+"""The batched heads against separate ones built from plain layers."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from unlabelled.heads import MultiHead
+
+H, D, HIDDEN, K = 3, 6, 5, 4
+
+
+def separate(heads: MultiHead, which: int) -> nn.Sequential:
+    """Copy one head into plain layers."""
+    first, norm, last = nn.Linear(D, HIDDEN, bias=False), nn.BatchNorm1d(HIDDEN), nn.Linear(HIDDEN, K)
+    part = slice(which * HIDDEN, (which + 1) * HIDDEN)
+    with torch.no_grad():
+        first.weight.copy_(heads.weight1[which].T)
+        last.weight.copy_(heads.weight2[which].T)
+        last.bias.copy_(heads.bias2[which])
+        for name in ("weight", "bias", "running_mean", "running_var"):
+            getattr(norm, name).copy_(getattr(heads.norm, name)[part])
+    return nn.Sequential(first, norm, nn.ReLU(), last)
+
+
+@pytest.fixture
+def heads() -> MultiHead:
+    torch.manual_seed(0)
+    heads = MultiHead(D, K, H, HIDDEN, dropout=0.0)
+    nn.init.normal_(heads.norm.weight)
+    nn.init.normal_(heads.norm.bias)
+    return heads
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_equal_to_separate_heads(heads: MultiHead, training: bool) -> None:
+    singles = [separate(heads, h).train(training) for h in range(H)]
+    heads.train(training)
+    for _ in range(2):  # the second time with changed running statistics
+        features = torch.randn(7, D)
+        logits = heads(features)
+        assert logits.shape == (7, H, K)
+        expected = torch.stack([single(features) for single in singles], 1)
+        torch.testing.assert_close(logits, expected, atol=1e-5, rtol=1e-5)
+
+
+def test_one_head_alone_equals_its_part_of_all(heads: MultiHead) -> None:
+    heads(torch.randn(7, D))  # fills the running statistics
+    features = torch.randn(9, D)
+    heads.eval()
+    for which in range(H):
+        torch.testing.assert_close(heads.head(features, which), heads(features)[:, which])
+
+
+def test_parameter_counts_of_the_paper() -> None:
+    for clusters, expected in ((28, 277_532), (32, 279_584), (309, 421_685), (400, 468_368)):
+        heads = MultiHead(512, clusters, num_heads=2)
+        assert sum(parameter.numel() for parameter in heads.parameters()) == 2 * expected
+
+
+def test_permuted_outputs(heads: MultiHead) -> None:
+    features, permutation = torch.randn(5, D), torch.tensor([2, 0, 3, 1])
+    heads.eval()
+    before = heads(features)
+    heads.permute_outputs(1, permutation)
+    after = heads(features)
+    torch.testing.assert_close(after[:, 1], before[:, 1][:, permutation])
+    torch.testing.assert_close(after[:, [0, 2]], before[:, [0, 2]])
+
+
+def test_dropout_differs_between_heads_and_is_off_in_evaluation() -> None:
+    heads = MultiHead(64, K, 2, 32, dropout=0.5)
+    with torch.no_grad():
+        heads.weight1[1].copy_(heads.weight1[0])
+        heads.weight2[1].copy_(heads.weight2[0])
+        heads.bias2[1].copy_(heads.bias2[0])
+    features = torch.randn(8, 64)
+    logits = heads(features)
+    assert not torch.allclose(logits[:, 0], logits[:, 1])
+    logits = heads.eval()(features)
+    # evaluation: same weights, same running statistics up to what each head's dropout left in them
+    heads.norm.reset_running_stats()
+    logits = heads(features)
+    torch.testing.assert_close(logits[:, 0], logits[:, 1])

@@ -1,0 +1,52 @@
+"""The self-labelling loss against the worked example T7 and a loop."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from unlabelled.losses import multi_head_cross_entropy
+
+VIDEO = torch.tensor(
+    [[[1.0, 0.0, -1.0], [0.0, 2.0, 0.0]], [[0.5, 0.2, 0.1], [-1.0, 0.0, 1.0]]], dtype=torch.float64
+)  # (batch, heads, clusters)
+LABELS = torch.tensor([[0, 2], [1, 1]])
+
+
+def test_worked_example() -> None:
+    video = multi_head_cross_entropy(VIDEO, LABELS)
+    audio = multi_head_cross_entropy(VIDEO.flip(2), LABELS)
+    assert video.tolist() == pytest.approx([0.793852, 1.823575], abs=1e-6)
+    assert audio.tolist() == pytest.approx([1.793852, 1.823575], abs=1e-6)
+    assert torch.stack([video, audio]).mean() == pytest.approx(1.558714, abs=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_unlabelled_samples_add_nothing(dtype: torch.dtype) -> None:
+    torch.manual_seed(0)
+    logits = torch.randn(6, 3, 4, dtype=dtype, requires_grad=True)
+    labels = torch.randint(0, 4, (6, 3))
+    labels[0, 0] = labels[2:, 1] = labels[:, 2] = -1
+    losses = multi_head_cross_entropy(logits, labels)
+    assert losses.dtype == dtype
+    for head in range(2):
+        known = labels[:, head] >= 0
+        torch.testing.assert_close(losses[head], F.cross_entropy(logits[known, head], labels[known, head]))
+    assert losses[2] == 0
+    losses.sum().backward()
+    assert logits.grad is not None
+    assert logits.grad[:, 2].abs().max() == 0
+    assert torch.isfinite(logits.grad).all()
+
+
+def test_half_precision_logits_are_scored_in_float32() -> None:
+    logits = (VIDEO * 10).to(torch.bfloat16)
+    losses = multi_head_cross_entropy(logits, LABELS)
+    assert losses.dtype == torch.float32
+    torch.testing.assert_close(losses.double(), multi_head_cross_entropy(logits.double(), LABELS), rtol=1e-6, atol=1e-6)
+
+
+def test_gradient() -> None:
+    logits = VIDEO.clone().requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: multi_head_cross_entropy(x, LABELS), (logits,))

@@ -1,0 +1,40 @@
+"""Taking encoders out of checkpoints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import nn
+
+_PREFIX = "encoders."
+
+
+def load_encoders(encoders: nn.ModuleDict, path: str) -> None:
+    """Fill ``encoders`` with those of a checkpoint of any method of this package; everything else is left.
+
+    Args:
+        encoders: By modality; each must be in the checkpoint, with the same shapes.
+        path: A checkpoint that ``fit`` wrote.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The checkpoint lacks an encoder, or has one of another shape.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"encoder_checkpoint: there is no file {path!r}")
+    checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    stored = {
+        name.removeprefix(_PREFIX): value
+        for name, value in checkpoint.get("state_dict", {}).items()
+        if name.startswith(_PREFIX)
+    }
+    wanted = encoders.state_dict()
+    for name, value in wanted.items():
+        if name not in stored or stored[name].shape != value.shape:
+            found = f"shape {tuple(stored[name].shape)}" if name in stored else "nothing"
+            raise ValueError(
+                f"encoder_checkpoint {path!r}: expected {_PREFIX}{name} of shape {tuple(value.shape)}, found "
+                f"{found}; name a checkpoint with the same encoders"
+            )
+    encoders.load_state_dict({name: stored[name] for name in wanted})

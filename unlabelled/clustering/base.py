@@ -1,0 +1,57 @@
+"""What a clustering pass and a clusterer say to each other."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class ClusterContext:
+    """Which clustering is being made.
+
+    Args:
+        which: Index of the head, that is of the clustering among H independent ones.
+        num_views: Number M of views (modalities) whose log-probabilities were added up.
+        seed: The run's seed; equal on all ranks.
+        pass_index: How many passes were made before this one; 0 at the first.
+    """
+
+    which: int
+    num_views: int
+    seed: int
+    pass_index: int
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """One clustering of this rank's samples.
+
+    Args:
+        labels: ``(n_local,)`` int64, cluster of every row of the scores.
+        report: Numbers worth logging, by name; equal on all ranks.
+        shares: `(K,)` share of the samples that each cluster was meant to get, if the clusterer has a wish.
+    """
+
+    labels: Tensor
+    report: dict[str, float] = field(default_factory=dict)
+    shares: Tensor | None = None
+
+
+class Clusterer(ABC):
+    """Turns scores, sharded over the ranks by rows, into one cluster per row."""
+
+    @abstractmethod
+    def __call__(self, scores: Tensor, context: ClusterContext) -> Assignment:
+        """Cluster ``scores (n_local, K)``; the clusterer owns them and may overwrite them."""
+
+    @abstractmethod
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a resumed run needs: tensors and builtins only."""
+
+    @abstractmethod
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take back what ``state_dict`` returned."""

@@ -1,0 +1,146 @@
+"""Which share of the data every cluster is to receive.
+
+SeLaVi draws cluster sizes from a Gaussian (arXiv:2006.13662, section 3 and appendix): equal sizes are seldom
+true.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from unlabelled.clustering.base import ClusterContext
+from unlabelled.seeding import torch_generator
+
+MIN_SIZE = 0.1  # a drawn size is at least this fraction of the mean size N/K
+
+
+class Marginals(ABC):
+    """Chooses the column sums of the transport plan; must answer the same on all ranks."""
+
+    @abstractmethod
+    def __call__(self, column_mass: Tensor, context: ClusterContext, num_samples: int) -> Tensor:
+        """Return the share of every cluster, ``(K,)`` float64, positive, summing to 1.
+
+        Args:
+            column_mass: ``(K,)`` float64, ``sum_i prod_m p_m(k | i)``: how heavy every cluster is at present.
+            context: Which clustering it is for.
+            num_samples: Number N of samples over all ranks.
+        """
+
+    @abstractmethod
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a resumed run needs: tensors and builtins only."""
+
+    @abstractmethod
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take back what ``state_dict`` returned."""
+
+
+class UniformMarginals(Marginals):
+    """The same share 1/K for every cluster."""
+
+    def __call__(self, column_mass: Tensor, context: ClusterContext, num_samples: int) -> Tensor:
+        """Return ``(K,)`` equal shares; see ``Marginals``."""
+        return torch.full_like(column_mass, 1 / column_mass.numel(), dtype=torch.float64)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return an empty dictionary: there is no state."""
+        return {}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Accept the empty state."""
+        if state_dict:
+            raise ValueError(
+                f"UniformMarginals got a state with keys {sorted(state_dict)}, expected none: the checkpoint "
+                "was made with other marginals. Configure those, or start anew."
+            )
+
+
+class _DrawnSizes(Marginals):
+    """Sizes relative to the mean size, drawn once per head and kept for the whole run."""
+
+    def __init__(self, std: float = 0.1) -> None:
+        if not std >= 0:
+            raise ValueError(f"{type(self).__name__}: std is {std}, expected a number >= 0 (paper: 0.1)")
+        self.std = std
+        self._sizes: dict[int, Tensor] = {}
+
+    def _drawn(self, num_clusters: int, context: ClusterContext) -> Tensor:
+        if context.which not in self._sizes:
+            self._sizes[context.which] = self._draw(num_clusters, context)
+        sizes = self._sizes[context.which]
+        if sizes.shape != (num_clusters,):
+            raise ValueError(
+                f"{type(self).__name__}: head {context.which} has {num_clusters} clusters, but its sizes "
+                f"were drawn for {sizes.numel()}: the checkpoint was made with another number of clusters"
+            )
+        return sizes
+
+    def _draw(self, num_clusters: int, context: ClusterContext) -> Tensor:
+        # A generator per head: the draw depends neither on the order of the heads nor on other random
+        # numbers.
+        generator = torch_generator("marginals", context.seed, context.which)
+        normal = torch.randn(num_clusters, generator=generator, dtype=torch.float64)
+        return (1 + self.std * normal).clamp_(min=MIN_SIZE)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return ``{"sizes": {head: (K,) float64}}``."""
+        return {"sizes": {which: sizes.clone() for which, sizes in self._sizes.items()}}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take back the sizes; each must be positive."""
+        sizes: Mapping[int, Any] = state_dict["sizes"]
+        loaded = {
+            int(which): torch.as_tensor(value, dtype=torch.float64).cpu() for which, value in sizes.items()
+        }
+        for which, value in loaded.items():
+            if value.ndim != 1 or not bool((value > 0).all()):
+                raise ValueError(
+                    f"{type(self).__name__}: sizes of head {which} must be a vector of positive numbers"
+                )
+        self._sizes = {which: value.clone() for which, value in loaded.items()}
+
+
+class GaussianMarginals(_DrawnSizes):
+    """Gaussian cluster sizes as the paper means them: the heaviest cluster gets the largest size drawn.
+
+    Every head has its own draw ``d ~ N(1, std)``, made from the run's seed when it is first clustered and
+    kept for the whole run; at every pass it is matched anew to the clusters' present masses. Then ``r = d /
+    sum d``.
+
+    Args:
+        std: Standard deviation relative to the mean size. Draws under 0.1 are raised to 0.1 of the mean size
+            (nine standard deviations away at the paper's 0.1), since a cluster needs a positive share.
+    """
+
+    def __call__(self, column_mass: Tensor, context: ClusterContext, num_samples: int) -> Tensor:
+        """Return ``(K,)`` shares in the order of the masses; see ``Marginals``."""
+        sizes = self._drawn(column_mass.numel(), context).to(column_mass.device)
+        matched = torch.empty_like(sizes)
+        matched[torch.argsort(column_mass, stable=True)] = sizes.sort().values
+        return matched / matched.sum()
+
+
+class ReleasedGaussianMarginals(_DrawnSizes):
+    """Gaussian cluster sizes as the released code has them (``src/sk_utils.py``), for comparison with it.
+
+    Its sort runs along an axis of length 1 and does nothing, so the draw is merely permuted by the order of
+    the masses; it is permuted in place, hence again at every call; and ``r ~ 1 / d`` instead of ``d``.
+
+    Args:
+        std: Standard deviation relative to the mean size; draws under 0.1 are raised to 0.1 of the mean size.
+    """
+
+    def __call__(self, column_mass: Tensor, context: ClusterContext, num_samples: int) -> Tensor:
+        """Return ``(K,)`` shares and permute the stored draw; see ``Marginals``."""
+        sizes = self._drawn(column_mass.numel(), context)
+        permuted = torch.empty_like(sizes)
+        permuted[torch.argsort(column_mass.cpu(), stable=True)] = sizes
+        self._sizes[context.which] = permuted
+        inverse = permuted.reciprocal().to(column_mass.device)
+        return inverse / inverse.sum()

@@ -1,0 +1,124 @@
+"""When clustering passes fall due, counted in optimiser steps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol, runtime_checkable
+
+
+@runtime_checkable
+class Schedule(Protocol):
+    """Lists the moments of a run at which something falls due."""
+
+    def due_steps(self, steps_per_epoch: int, max_epochs: int) -> list[float]:
+        """Return sorted thresholds in optimiser steps; each falls due at the first step at or after it."""
+
+
+class InverseQuadratic:
+    """Dense early, sparse late: ``t_i = T (i / (num_passes - 1))^power`` over the T steps of the run.
+
+    The last threshold is T itself, which no step reaches, so one pass fewer is made. Source: SeLa
+    (arXiv:1911.05371), SeLaVi (arXiv:2006.13662); SeLaVi's released code has power 1.5 instead of 2.
+
+    Args:
+        num_passes: Number of thresholds (paper: 100).
+        power: 2 is the paper's "inverse quadratic"; 1 spaces the passes evenly.
+    """
+
+    def __init__(self, num_passes: int = 100, power: float = 2.0) -> None:
+        if num_passes < 1 or not power > 0:
+            raise ValueError(
+                f"InverseQuadratic: num_passes is {num_passes} and power {power}, "
+                "expected num_passes >= 1 and power > 0"
+            )
+        self.num_passes = num_passes
+        self.power = power
+
+    def due_steps(self, steps_per_epoch: int, max_epochs: int) -> list[float]:
+        """Return ``num_passes`` thresholds from 0 to T; a single one is at 0."""
+        total = _total_steps(steps_per_epoch, max_epochs)
+        last = max(self.num_passes - 1, 1)
+        return [total * (i / last) ** self.power for i in range(self.num_passes)]
+
+
+class Every:
+    """At regular intervals, the first time at step 0.
+
+    Args:
+        steps: Optimiser steps between passes.
+        epochs: Epochs between passes; give this or ``steps``.
+    """
+
+    def __init__(self, steps: int | None = None, epochs: int | None = None) -> None:
+        if (steps is None) == (epochs is None):
+            raise ValueError(f"Every: steps is {steps} and epochs is {epochs}, expected exactly one of them")
+        if (steps if steps is not None else epochs or 0) < 1:
+            raise ValueError(f"Every: steps is {steps} and epochs is {epochs}, expected a number >= 1")
+        self.steps = steps
+        self.epochs = epochs
+
+    def due_steps(self, steps_per_epoch: int, max_epochs: int) -> list[float]:
+        """Return the multiples of the interval before the run's end."""
+        total = _total_steps(steps_per_epoch, max_epochs)
+        interval = self.steps if self.steps is not None else (self.epochs or 1) * steps_per_epoch
+        return [float(step) for step in range(0, total, interval)]
+
+
+def _total_steps(steps_per_epoch: int, max_epochs: int) -> int:
+    if steps_per_epoch < 1 or max_epochs < 1:
+        raise ValueError(
+            f"a schedule of passes needs a run of known length, but steps_per_epoch is {steps_per_epoch} and "
+            f"max_epochs is {max_epochs}: set trainer.max_epochs, and check that an epoch has a full batch"
+        )
+    return steps_per_epoch * max_epochs
+
+
+class PassClock:
+    """Counts passes against their thresholds: at most one per step, the others spill to the next steps.
+
+    Args:
+        thresholds: Sorted moments in optimiser steps, as :meth:`Schedule.due_steps` returns them.
+    """
+
+    def __init__(self, thresholds: Sequence[float]) -> None:
+        self.thresholds = list(thresholds)
+        if self.thresholds != sorted(self.thresholds):
+            raise ValueError("PassClock: the thresholds must be sorted, from early to late")
+        self.done = 0
+        self._asked = -1  # last step that `due` was asked about
+        self._last = -1  # step of the last pass: with gradient accumulation a step is asked about repeatedly
+
+    def due(self, step: int) -> bool:
+        """Tell whether a pass is to be made before optimiser step ``step``; then call :meth:`advance`."""
+        self._asked = step
+        return step != self._last and self.done < len(self.thresholds) and step >= self.thresholds[self.done]
+
+    def advance(self) -> None:
+        """Note that the pass for the step last asked about has been made."""
+        if self.done >= len(self.thresholds):
+            raise RuntimeError(
+                f"PassClock: all {self.done} passes were made already; ask `due` before `advance`"
+            )
+        self.done += 1
+        self._last = self._asked
+
+    def advance_past(self, step: int) -> None:
+        """Count all thresholds up to ``step`` as done: one pass answers for them together."""
+        while self.done < len(self.thresholds) and self.thresholds[self.done] <= step:
+            self.done += 1
+        self._last = self._asked = step
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the passes made and the step of the last one; the thresholds belong to the configuration."""
+        return {"done": self.done, "last_step": self._last}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take back what ``state_dict`` returned."""
+        done = int(state_dict["done"])
+        if not 0 <= done <= len(self.thresholds):
+            raise ValueError(
+                f"PassClock: the checkpoint made {done} passes, but this run's schedule has only "
+                f"{len(self.thresholds)}: resume with the schedule of the checkpoint"
+            )
+        self.done = done
+        self._last = self._asked = int(state_dict["last_step"])

@@ -1,0 +1,119 @@
+"""SeLaVi's clusterer: joint log-probabilities in, balanced pseudo-labels out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from unlabelled.clustering.base import Assignment, ClusterContext, Clusterer
+from unlabelled.clustering.marginals import Marginals, UniformMarginals
+from unlabelled.clustering.row_blocks import RowBlocks
+from unlabelled.clustering.sinkhorn import sinkhorn_knopp
+from unlabelled.distributed import all_reduce_sum_
+
+
+class SinkhornClusterer(Clusterer):
+    """Self-labelling by optimal transport (Asano et al. 2020, arXiv:2006.13662, equation 2).
+
+    Solves ``min_Q <Q, -ln P> - Entropy(Q) / lambda``, where ln P is the mean of the modalities'
+    log-probabilities, rows of Q sum to 1/N and columns to the marginals; a sample's label is its row's
+    largest entry. Labels of a soft plan need not be balanced, and may leave clusters empty.
+
+    Args:
+        lambda_: Inverse strength of the entropy (paper: 20 for SeLaVi, 25 for SeLa on ImageNet).
+        marginals: Share of the data per cluster; None: equal shares.
+        tolerance: Largest relative error of a cluster's share.
+        max_iterations: Stop after this many iterations at the latest.
+        relaxation: Over-relaxation, see ``sinkhorn_knopp``.
+    """
+
+    def __init__(
+        self,
+        lambda_: float = 20.0,
+        marginals: Marginals | None = None,
+        tolerance: float = 1e-4,
+        max_iterations: int = 2000,
+        relaxation: float = 1.7,
+    ) -> None:
+        if not lambda_ > 0:
+            raise ValueError(
+                f"SinkhornClusterer: lambda_ is {lambda_}, expected a positive number (paper: 20)"
+            )
+        self.lambda_ = lambda_
+        self.marginals: Marginals = UniformMarginals() if marginals is None else marginals
+        self.tolerance = tolerance
+        self.max_iterations = max_iterations
+        self.relaxation = relaxation
+
+    @torch.no_grad()
+    def __call__(self, scores: Tensor, context: ClusterContext) -> Assignment:
+        """Label the samples of all ranks together.
+
+        Args:
+            scores: ``(n_local, K)`` float32 or float64, sum over the modalities of log-probabilities;
+                overwritten.
+            context: Which clustering this is, and how many modalities were summed.
+
+        Returns:
+            Labels ``(n_local,)`` and, in the report, the solver's error and iterations and the mean over
+            samples and modalities of the cross-entropy with the new labels ("cost").
+        """
+        if context.num_views < 1:
+            raise ValueError(
+                f"num_views is {context.num_views}, expected at least one modality in the scores"
+            )
+        if scores.dtype not in (torch.float32, torch.float64):
+            scores = scores.float()
+        scores = scores.detach().contiguous()
+        mass, num_samples = scale_in_place(scores, self.lambda_ / context.num_views)
+        shares = self.marginals(mass, context, num_samples)
+        result = sinkhorn_knopp(
+            scores,
+            marginals=shares,
+            tolerance=self.tolerance,
+            max_iterations=self.max_iterations,
+            relaxation=self.relaxation,
+            overwrite=True,
+        )
+        report = {
+            "sinkhorn_error": result.error,
+            "sinkhorn_iterations": float(result.iterations),
+            "cost": -result.mean_label_score / self.lambda_,
+        }
+        return Assignment(result.labels, report, shares)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state of the marginals (sizes drawn so far)."""
+        return {"marginals": self.marginals.state_dict()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take back what ``state_dict`` returned."""
+        self.marginals.load_state_dict(state_dict["marginals"])
+
+
+def scale_in_place(scores: Tensor, factor: float) -> tuple[Tensor, int]:
+    """Multiply the scores by ``factor``, and sum up their exponentials on the way.
+
+    Args:
+        scores: ``(n_local, K)`` contiguous log-masses; overwritten.
+        factor: What to multiply with.
+
+    Returns:
+        ``sum_i exp(scores_ik)`` before the multiplication, ``(K,)`` float64, and the number of rows, over all
+        ranks.
+    """
+    num_local, num_clusters = scores.shape
+    with RowBlocks(num_local, num_clusters * scores.element_size(), scores.device) as blocks:
+        sums = scores.new_zeros(len(blocks.slices), num_clusters)
+
+        def work(index: int) -> None:
+            block = scores[blocks.slices[index]]
+            torch.sum(block.exp(), 0, out=sums[index])
+            block.mul_(factor)
+
+        blocks.run(work)
+        total = sums.sum(0, dtype=torch.float64)
+    total = all_reduce_sum_(torch.cat([total, total.new_tensor([float(num_local)])]))
+    return total[:-1], int(total[-1])

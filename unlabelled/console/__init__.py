@@ -1,0 +1,1 @@
+"""What the command line says: the nearest right name, one line per error, the state of the machine."""

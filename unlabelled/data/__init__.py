@@ -1,0 +1,1 @@
+"""Reading clips, listing data sets and sampling what a step sees."""

@@ -1,0 +1,6 @@
+"""The embedded data set: small real videos with sound, written on the spot, to try everything on."""
+
+from .sheet import contact_sheet
+from .writer import write_embedded
+
+__all__ = ["contact_sheet", "write_embedded"]

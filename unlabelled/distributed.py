@@ -1,0 +1,89 @@
+"""Collectives that also work in a single process: every function is a no-op when nothing is initialised.
+
+All of them change the tensor in place and return it, so that a line reads like its one-process version.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+
+def _active() -> bool:
+    return dist.is_available() and dist.is_initialized()
+
+
+def rank() -> int:
+    """Index of this process among all processes; 0 without a process group."""
+    return dist.get_rank() if _active() else 0
+
+
+def world_size() -> int:
+    """Number of processes; 1 without a process group."""
+    return dist.get_world_size() if _active() else 1
+
+
+def _collective(tensor: Tensor, operation: Callable[[Tensor], object]) -> Tensor:
+    # NCCL moves only CUDA memory, while large sharded tables may live on the host under the same group.
+    if dist.get_backend() == "nccl" and not tensor.is_cuda:
+        staged = tensor.to(torch.device("cuda", torch.cuda.current_device()))
+        operation(staged)
+        return tensor.copy_(staged)
+    operation(tensor)
+    return tensor
+
+
+def all_reduce_sum_(tensor: Tensor) -> Tensor:
+    """Replace ``tensor`` (any shape, equal on all ranks) by its sum over the ranks."""
+    if world_size() == 1:
+        return tensor
+    return _collective(tensor, lambda t: dist.all_reduce(t, op=dist.ReduceOp.SUM))
+
+
+def all_reduce_max_(tensor: Tensor) -> Tensor:
+    """Replace ``tensor`` (any shape, equal on all ranks) by its elementwise maximum over the ranks."""
+    if world_size() == 1:
+        return tensor
+    return _collective(tensor, lambda t: dist.all_reduce(t, op=dist.ReduceOp.MAX))
+
+
+def broadcast_(tensor: Tensor, src: int = 0) -> Tensor:
+    """Replace ``tensor`` (any shape, equal on all ranks) by rank ``src``'s."""
+    if world_size() == 1:
+        return tensor
+    return _collective(tensor, lambda t: dist.broadcast(t, src=src))
+
+
+def _floating_buffers(module: nn.Module) -> Iterator[Tensor]:
+    return (buffer for buffer in module.buffers() if buffer.is_floating_point())
+
+
+@torch.no_grad()
+def broadcast_buffers(module: nn.Module) -> None:
+    """Give every rank the floating-point buffers of rank 0 (for instance BatchNorm's running statistics)."""
+    for buffer in _floating_buffers(module):
+        broadcast_(buffer)
+
+
+@torch.no_grad()
+def average_buffers(module: nn.Module) -> None:
+    """Replace every floating-point buffer by its mean over the ranks; counters (integers) are left alone."""
+    for buffer in _floating_buffers(module):
+        all_reduce_sum_(buffer).div_(world_size())
+
+
+def gather_rows(tensor: Tensor) -> Tensor:
+    """Concatenate every rank's ``(n_local, ...)`` along the rows, in order of rank; shards may be uneven."""
+    if world_size() == 1:
+        return tensor
+    counts = torch.zeros(world_size(), dtype=torch.int64, device=tensor.device)
+    counts[rank()] = len(tensor)
+    all_reduce_sum_(counts)
+    padded = tensor.new_zeros(int(counts.max()), *tensor.shape[1:])
+    padded[: len(tensor)] = tensor
+    parts = [torch.empty_like(padded) for _ in range(world_size())]
+    dist.all_gather(parts, padded)
+    return torch.cat([part[:count] for part, count in zip(parts, counts.tolist(), strict=True)])

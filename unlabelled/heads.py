@@ -1,0 +1,77 @@
+"""Projection heads."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class MultiHead(nn.Module):
+    """H independent two-layer MLP heads, computed by one batched matrix product per layer.
+
+    Each head is Dropout, Linear without bias, BatchNorm, ReLU, Dropout, Linear; parameters and
+    initialisation equal H separate heads (``torch`` defaults for the linear layers).
+
+    Args:
+        in_dim: D, size of the encoder's feature.
+        num_clusters: K, outputs of each head: raw logits, no normalisation, no temperature.
+        num_heads: H.
+        hidden_dim: Width of the hidden layer (paper: 512).
+        dropout: Probability in both dropout layers (paper's code: 0.3).
+
+    Source: SeLaVi appendix A.2, "two-layer MLP-heads"; reference section 3.3 (MLPv2).
+    """
+
+    def __init__(
+        self, in_dim: int, num_clusters: int, num_heads: int, hidden_dim: int = 512, dropout: float = 0.3
+    ) -> None:
+        super().__init__()
+        self.num_heads, self.hidden_dim, self.dropout = num_heads, hidden_dim, dropout
+        self.weight1 = nn.Parameter(torch.empty(num_heads, in_dim, hidden_dim))
+        self.norm = nn.BatchNorm1d(num_heads * hidden_dim)
+        self.weight2 = nn.Parameter(torch.empty(num_heads, hidden_dim, num_clusters))
+        self.bias2 = nn.Parameter(torch.empty(num_heads, num_clusters))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw the weights as ``nn.Linear`` does: uniform within one over the root of the fan-in."""
+        for weight in (self.weight1, self.weight2, self.bias2):
+            fan_in = self.hidden_dim if weight is self.bias2 else weight.shape[1]
+            nn.init.uniform_(weight, -1 / math.sqrt(fan_in), 1 / math.sqrt(fan_in))
+        self.norm.reset_parameters()
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map features ``(batch, D)`` to logits ``(batch, H, K)``."""
+        copies = features.expand(self.num_heads, *features.shape)  # (H, batch, D): each head its own dropout
+        hidden = torch.bmm(F.dropout(copies, self.dropout, self.training), self.weight1)
+        hidden = self.norm(hidden.transpose(0, 1).flatten(1)).relu()  # (batch, H * hidden)
+        hidden = F.dropout(hidden, self.dropout, self.training).unflatten(1, (self.num_heads, -1))
+        logits = torch.baddbmm(self.bias2.unsqueeze(1), hidden.transpose(0, 1), self.weight2)
+        return logits.transpose(0, 1)
+
+    def head(self, features: Tensor, which: int) -> Tensor:
+        """Map features ``(n, D)`` to the logits ``(n, K)`` of one head, as in evaluation mode.
+
+        The clustering pass treats head after head, so that only one ``(n, K)`` array is alive.
+        """
+        part = slice(which * self.hidden_dim, (which + 1) * self.hidden_dim)
+        norm = self.norm
+        assert norm.running_mean is not None and norm.running_var is not None
+        hidden = F.batch_norm(
+            features @ self.weight1[which],
+            norm.running_mean[part],
+            norm.running_var[part],
+            norm.weight[part],
+            norm.bias[part],
+            eps=norm.eps,
+        )
+        return torch.addmm(self.bias2[which], hidden.relu(), self.weight2[which])
+
+    @torch.no_grad()
+    def permute_outputs(self, which: int, permutation: Tensor) -> None:
+        """Let output k of one head be what output ``permutation[k]`` was; ``permutation`` is ``(K,)``."""
+        self.weight2[which] = self.weight2[which][:, permutation]
+        self.bias2[which] = self.bias2[which][permutation]

@@ -1,0 +1,54 @@
+"""The table of pseudo-labels that every rank holds and no ``state_dict`` contains."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from unlabelled.distributed import all_reduce_max_
+
+UNLABELLED = -1
+"""Label of a sample that no pass has clustered yet; the losses ignore it."""
+
+
+class PseudoLabels:
+    """Pseudo-labels of all training samples for every clustering, on the CPU.
+
+    Not a buffer: the table depends on the data set, would stop a checkpoint from loading on other data, and
+    DDP would broadcast it at each step although all ranks hold the same.
+
+    Attributes:
+        table: ``(samples, clusterings)`` int64; :data:`UNLABELLED` before the first pass.
+    """
+
+    def __init__(self, num_clusterings: int) -> None:
+        self.table = torch.empty(0, num_clusterings, dtype=torch.int64)
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def allocate(self, num_samples: int) -> None:
+        """Make room for a training set; a table of the right size (a resumed run's) is kept."""
+        if len(self.table) != num_samples:
+            shape = (num_samples, self.table.shape[1])
+            self.table = torch.full(shape, UNLABELLED, dtype=torch.int64)
+
+    def lookup(self, index: Tensor) -> Tensor:
+        """Return the labels ``(batch, clusterings)`` of rows ``index (batch,)``, on the index's device."""
+        return self.table[index.cpu()].to(index.device, non_blocking=True)
+
+    def publish(self, which: int, index: Tensor, labels: Tensor) -> Tensor:
+        """Write this rank's ``labels (n,)`` of rows ``index (n,)``, and every other rank's; return the old.
+
+        Rows that no rank clustered (unreadable just now) keep the label they had.
+
+        Returns:
+            The previous labels ``(samples,)`` of clustering ``which``.
+        """
+        column = torch.full((len(self.table),), UNLABELLED, dtype=torch.int64, device=labels.device)
+        column[index.to(labels.device)] = labels
+        all_reduce_max_(column)
+        column = column.cpu()
+        previous = self.table[:, which].clone()
+        self.table[:, which] = torch.where(column == UNLABELLED, previous, column)
+        return previous

@@ -1,0 +1,28 @@
+"""Cross-entropy of many heads against their pseudo-labels."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from unlabelled.labels import UNLABELLED
+
+
+def multi_head_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    """Return each head's mean cross-entropy; a sample without a label adds nothing.
+
+    Computed in float32 at least, also under autocast.
+
+    Args:
+        logits: ``(batch, heads, clusters)``.
+        labels: ``(batch, heads)`` int64, :data:`~unlabelled.labels.UNLABELLED` where there is none yet.
+
+    Returns:
+        ``(heads,)``, in nats; 0 for a head without any labelled sample.
+
+    Source: SeLaVi, reference section 1.1 eq. (1) with one-hot q; its mean over heads is section 1.7's loss.
+    """
+    logits = logits if logits.dtype.itemsize >= 4 else logits.float()
+    losses = F.cross_entropy(logits.transpose(1, 2), labels, ignore_index=UNLABELLED, reduction="none")
+    counts = (labels != UNLABELLED).sum(0).clamp(min=1)
+    return losses.sum(0) / counts

@@ -1,0 +1,99 @@
+"""Clusters against classes: gallery, matrix, sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Images = NDArray[np.uint8]
+
+
+def cluster_gallery(
+    images: Images,
+    clusters: NDArray[np.int64],
+    confidence: Array,
+    labels: NDArray[np.int64],
+    class_names: Sequence[str],
+    num_clusters: int = 10,
+    per_cluster: int = 8,
+) -> Figure:
+    """Show the most confident clips of the largest clusters, with their ground-truth shares.
+
+    Args:
+        images: ``(n, height, width, 3)``, one frame per clip.
+        clusters: ``(n,)`` predicted cluster.
+        confidence: ``(n,)`` probability of that cluster.
+        labels: ``(n,)`` ground truth, for the captions.
+        class_names: Names by label.
+        num_clusters: Rows.
+        per_cluster: Columns.
+    """
+    ids, sizes = np.unique(clusters, return_counts=True)
+    largest = ids[np.argsort(-sizes, kind="stable")][:num_clusters]
+    figure = Figure(figsize=(per_cluster * 1.05 + 3.2, len(largest) * 1.08 + 0.2), layout="constrained")
+    axes = figure.subplots(len(largest), per_cluster + 1, squeeze=False, width_ratios=[3] + [1] * per_cluster)
+    for axis in axes.flat:
+        axis.set_axis_off()
+    for row, cluster in zip(axes, largest, strict=True):
+        members = np.flatnonzero(clusters == cluster)
+        row[0].text(1, 0.5, _caption(int(cluster), labels[members], class_names), ha="right", va="center", fontsize=8)
+        best = members[np.argsort(-confidence[members], kind="stable")][:per_cluster]
+        for axis, member in zip(row[1:], best, strict=False):
+            axis.imshow(images[member])
+    return figure
+
+
+def _caption(cluster: int, labels: NDArray[np.int64], class_names: Sequence[str], show: int = 3) -> str:
+    counts = np.bincount(labels, minlength=len(class_names))
+    shares = [
+        f"{counts[label] / len(labels):.0%} {class_names[label]}"
+        for label in np.argsort(-counts, kind="stable")[:show]
+        if counts[label]
+    ]
+    return "\n".join([f"cluster {cluster} ({len(labels)} clips)", *shares])
+
+
+def cluster_class_matrix(table: Array, class_names: Sequence[str], most: int = 60) -> Figure:
+    """Show how each cluster's clips spread over the classes, clusters ordered by their main class.
+
+    Args:
+        table: ``(clusters, classes)`` counts.
+        class_names: Names by column.
+        most: Only the ``most`` largest clusters and most frequent classes are drawn.
+    """
+    rows = np.argsort(-table.sum(1), kind="stable")[:most]
+    columns = np.sort(np.argsort(-table.sum(0), kind="stable")[:most])
+    part = table[np.ix_(rows, columns)]
+    order = np.lexsort((-part.max(1), part.argmax(1)))
+    shares = part[order] / np.maximum(part[order].sum(1, keepdims=True), 1)
+    side = 2.5 + 0.24 * max(len(rows), len(columns))
+    figure = Figure(figsize=(side + 1.2, side), layout="constrained")
+    axis = figure.subplots()
+    image = axis.imshow(shares, cmap="magma_r", vmin=0, vmax=1, aspect="auto")
+    axis.set_xticks(range(len(columns)), [class_names[c] for c in columns], rotation=90, fontsize=7)
+    axis.set_yticks(range(len(rows)), [str(r) for r in rows[order]], fontsize=7)
+    axis.set(xlabel="class", ylabel="cluster")
+    figure.colorbar(image, label="share of the cluster's clips")
+    return figure
+
+
+def cluster_sizes(sizes: Array, wanted: Array | None) -> Figure:
+    """Show the sizes of the clusters, largest first, against the sizes that the marginals ask for.
+
+    Args:
+        sizes: ``(K,)`` clips per cluster.
+        wanted: ``(K,)`` clips per cluster by the marginals, or ``None``.
+    """
+    order = np.argsort(-sizes, kind="stable")
+    figure = Figure(figsize=(6.5, 3.2), layout="constrained")
+    axis = figure.subplots()
+    axis.bar(range(len(sizes)), sizes[order], width=1.0, label="clips", color="#4c78a8")
+    if wanted is not None:
+        axis.step(range(len(sizes)), wanted[order], where="mid", color="#e45756", label="marginals")
+    axis.set(xlabel="cluster, by size", ylabel="clips")
+    axis.legend()
+    return figure

@@ -1,0 +1,48 @@
+"""Spatial transforms of decoded clips."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torchvision.transforms.v2 import functional as TF
+
+_MEAN, _STD = 0.45, 0.225  # constants of the released code, not statistics of a data set
+
+
+def random_crop(frames: Tensor, size: int, rng: np.random.Generator) -> Tensor:
+    """Cut a window of ``size`` x ``size`` out of frames ``(T, 3, H, W)``, every offset equally likely."""
+    top = int(rng.integers(0, frames.shape[-2] - size, endpoint=True))
+    left = int(rng.integers(0, frames.shape[-1] - size, endpoint=True))
+    window: Tensor = TF.crop(frames, top, left, size, size)
+    return window
+
+
+def centre_crop(frames: Tensor, size: int) -> Tensor:
+    """Cut the middle window of ``size`` x ``size`` out of frames ``(T, 3, H, W)``."""
+    top, left = (-(-(side - size) // 2) for side in frames.shape[-2:])  # the released code rounds up
+    window: Tensor = TF.crop(frames, top, left, size, size)
+    return window
+
+
+def normalise(frames: Tensor) -> Tensor:
+    """Map uint8 frames ``(T, 3, H, W)`` to a float32 clip ``(3, T, H, W)``: ``(x / 255 - 0.45) / 0.225``."""
+    clip = frames.transpose(0, 1).to(torch.float32)
+    return clip.div_(255).sub_(_MEAN).div_(_STD).contiguous()
+
+
+def denormalise(clip: Tensor) -> Tensor:
+    """Undo :func:`normalise` up to rounding: ``(..., H, W)`` float to uint8."""
+    return (clip * _STD + _MEAN).mul(255).round().clamp(0, 255).to(torch.uint8)
+
+
+def compress(clips: Tensor, side: int) -> Tensor:
+    """Degrade clips ``(batch, 3, T, H, W)``: nearest neighbour down to ``side`` x ``side`` and up again.
+
+    Source: SeLaVi appendix A.5.
+    """
+    height, width = clips.shape[-2:]
+    flat = clips.flatten(0, 2).unsqueeze(1)
+    small = F.interpolate(flat, size=(side, side), mode="nearest")
+    return F.interpolate(small, size=(height, width), mode="nearest").view_as(clips)

@@ -114,13 +114,15 @@ def be_quiet() -> None:
     """Drop what Lightning and torch say to everyone on every run: advertisements and notes to developers."""
     for pattern in (
         r".*does not have many workers",  # the configs say how many, for the machine at hand
-        r".*_pytree.*",
-        r".*isinstance\(treespec, LeafSpec\)",
-        r".*in your `\w+_dataloader`'s sampler",
+        r"LightningCLI's args parameter",  # main(args) is how tests and notebooks come in
+        r"`isinstance\(treespec, LeafSpec\)` is deprecated",  # torch to Lightning
     ):
         warnings.filterwarnings("ignore", pattern)
-    tips = logging.getLogger("lightning.pytorch.utilities.rank_zero")
-    tips.addFilter(lambda record: "Tip:" not in record.getMessage())
+    logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(_is_no_tip)
+
+
+def _is_no_tip(record: logging.LogRecord) -> bool:
+    return "Tip:" not in record.getMessage()
 
 
 def main(args: Sequence[str] | None = None) -> int:

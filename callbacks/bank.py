@@ -10,7 +10,7 @@ from unlabelled.distributed import all_reduce_sum_
 
 
 class FeatureBank:
-    """This rank's rows: index, features by modality, ground truth for the report.
+    """One rank's rows: index, features by modality, ground truth for the report.
 
     Attributes:
         unread: Rows of the data set that no rank has, known after :meth:`finish`.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import islice
 
 from lightning import Callback, LightningModule, Trainer
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from callbacks.sweep import sweep, undisturbed
 from unlabelled.contracts import Embeds, PredictsClusters, TrainingSet
@@ -40,6 +40,8 @@ class BatchNormWarmup(Callback):
         loader = data.pass_dataloader(epoch=-1)
         with undisturbed(pl_module, train=True):
             for batch in islice(sweep(trainer, pl_module, loader, "BatchNorm"), self.num_batches):
+                if len(batch["index"]) < 2:  # no variance: the data set's last batch may be that small
+                    continue
                 features = pl_module.embed(batch)
                 if isinstance(pl_module, PredictsClusters):
                     pl_module.cluster_log_probs(features)

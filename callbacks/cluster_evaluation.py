@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from lightning import Callback, LightningModule, Trainer
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.utilities.rank_zero import rank_zero_only
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 
-from callbacks.sweep import as_requested, sweep, undisturbed
+from callbacks.figures import boards
+from callbacks.sweep import as_requested, datamodule, sweep, undisturbed
 from callbacks.tables import Table, format_table
 from unlabelled.clustering.kmeans import kmeans
 from unlabelled.contracts import Features, Labelled, PredictsClusters
@@ -44,6 +45,7 @@ class ClusterEvaluation(Callback):
         self.before_training = before_training
         self.before: Table = {}
         self._scores: dict[str, ClusteringMetrics] = {}
+        self._empty: ClusteringMetrics
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Check at start that there is something to score."""
@@ -59,8 +61,8 @@ class ClusterEvaluation(Callback):
         """Score the untrained network, once per run."""
         if not self.before_training or self.before or trainer.global_step > 0:
             return
-        assert trainer.datamodule is not None  # type: ignore[attr-defined]
-        loader = trainer.datamodule.val_dataloader()  # type: ignore[attr-defined]
+        assert isinstance(pl_module, PredictsClusters)
+        loader = datamodule(trainer).val_dataloader()
         features: list[Features] = []
         labels: list[Tensor] = []
         self._start(trainer, pl_module)
@@ -118,24 +120,22 @@ class ClusterEvaluation(Callback):
         after = {f"heads, {source}": row for source, row in self._rows().items()}
         self._print(trainer, {"before training": self.before, "after training": after})
 
-    @rank_zero_only
     def _print(self, trainer: Trainer, tables: dict[str, Table]) -> None:
+        if not trainer.is_global_zero:
+            return
         text = format_table({name: table for name, table in tables.items() if table})
         print(f"\n{text}\n")
         if trainer.log_dir is not None:
             print(f"TensorBoard: tensorboard --logdir {trainer.default_root_dir}")
-        for logger in trainer.loggers:
-            add_text = getattr(logger.experiment, "add_text", None)
-            if add_text is not None:
-                add_text("test/table", f"```\n{text}\n```", trainer.global_step)
+        for board in boards(trainer):
+            board.add_text("test/table", f"```\n{text}\n```", trainer.global_step)
 
     def _start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         assert isinstance(pl_module, PredictsClusters)
         heads, clusters = pl_module.num_clusterings, pl_module.num_clusters
         num_classes = len(_class_names(trainer))
-        self._new = lambda targets: ClusteringMetrics(heads, clusters, targets).to(pl_module.device)
-        self._scores = {BOTH: self._new(num_classes)}
-        self._num_classes = num_classes
+        self._empty = ClusteringMetrics(heads, clusters, num_classes).to(pl_module.device)
+        self._scores = {BOTH: deepcopy(self._empty)}
 
     def _update(self, outputs: dict[str, Any], batch: dict[str, Any]) -> None:
         keep = as_requested(batch)
@@ -144,7 +144,7 @@ class ClusterEvaluation(Callback):
         predictions[BOTH] = torch.stack(list(log_probs.values())).sum(0).argmax(2)
         for name, prediction in predictions.items():
             if name not in self._scores:
-                self._scores[name] = self._new(self._num_classes)
+                self._scores[name] = deepcopy(self._empty)
             self._scores[name].update(prediction, batch["label"][keep])
         self._compare_modalities(predictions)
 
@@ -186,4 +186,4 @@ class ClusterEvaluation(Callback):
 
 
 def _class_names(trainer: Trainer) -> list[str]:
-    return list(trainer.datamodule.class_names)  # type: ignore[attr-defined]
+    return list(datamodule(trainer).class_names)

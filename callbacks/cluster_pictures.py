@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
 from lightning import Callback, LightningModule, Trainer
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 
 from callbacks.clustering import ClusteringPass
-from callbacks.figures import publish
-from callbacks.sweep import as_requested
+from callbacks.figures import boards, publish
+from callbacks.sweep import as_requested, datamodule
 from unlabelled.contracts import Labelled, PredictsClusters
 from unlabelled.metrics.clustering import contingency
 from unlabelled.pictures.clusters import cluster_class_matrix, cluster_gallery, cluster_sizes
@@ -39,7 +38,7 @@ class ClusterPictures(Callback):
         data = getattr(trainer, "datamodule", None)
         if not isinstance(pl_module, PredictsClusters) or not isinstance(data, Labelled):
             raise MisconfigurationException(
-                "ClusterPictures needs a method whose heads predict clusters and a data module with class_names"
+                "ClusterPictures needs a method whose heads predict clusters, and named classes"
             )
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -91,7 +90,7 @@ class ClusterPictures(Callback):
 
     def _draw(self, trainer: Trainer, pl_module: LightningModule) -> None:
         assert isinstance(pl_module, PredictsClusters)
-        names = list(trainer.datamodule.class_names)  # type: ignore[attr-defined]
+        names = list(datamodule(trainer).class_names)
         rows = {name: torch.cat(parts) for name, parts in self._rows.items()}
         table = contingency(rows["cluster"], rows["label"], pl_module.num_clusters, len(names))
         publish(trainer, "cluster_class_matrix", cluster_class_matrix(table.double().numpy(), names))
@@ -114,7 +113,11 @@ class ClusterPictures(Callback):
     def _project(self, trainer: Trainer, rows: dict[str, Tensor], names: list[str]) -> None:
         """Hand the features to TensorBoard's projector, with frame, class and cluster of each point."""
         features = torch.cat(
-            [torch.nn.functional.normalize(value) for name, value in rows.items() if name.startswith("features_")],
+            [
+                torch.nn.functional.normalize(value)
+                for name, value in rows.items()
+                if name.startswith("features_")
+            ],
             dim=1,
         )
         metadata = [
@@ -122,14 +125,12 @@ class ClusterPictures(Callback):
             for label, cluster in zip(rows["label"].tolist(), rows["cluster"].tolist(), strict=True)
         ]
         thumbnails = torch.nn.functional.interpolate(rows["image"].float() / 255, size=(32, 32))
-        for logger in trainer.loggers:
-            add_embedding = getattr(logger.experiment, "add_embedding", None)
-            if add_embedding is not None:
-                add_embedding(
-                    np.asarray(features),
-                    metadata=metadata,
-                    metadata_header=["class", "cluster"],
-                    label_img=thumbnails,
-                    global_step=trainer.global_step,
-                    tag="clips",
-                )
+        for board in boards(trainer):
+            board.add_embedding(
+                features,
+                metadata=metadata,
+                metadata_header=["class", "cluster"],
+                label_img=thumbnails,
+                global_step=trainer.global_step,
+                tag="clips",
+            )

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from lightning import Callback, LightningModule, Trainer
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 
 from callbacks.bank import FeatureBank
@@ -38,8 +38,8 @@ class ClusteringPass(Callback):
             a further pass over the data (SeLaVi's "decorrelated heads").
 
     Raises:
-        MisconfigurationException: The method does not keep the promise :class:`unlabelled.contracts.Clusterable`,
-            or the data module not that of :class:`unlabelled.contracts.TrainingSet`.
+        MisconfigurationException: The method is no :class:`unlabelled.contracts.Clusterable`, or the data
+            module no :class:`unlabelled.contracts.TrainingSet`.
         ValueError: More groups than heads, or a checkpoint of another training set.
     """
 
@@ -80,8 +80,8 @@ class ClusteringPass(Callback):
         num_samples, method = self._data.num_train_samples, _method(pl_module)
         if num_samples < method.num_clusters:
             raise ValueError(
-                f"{num_samples} training clips cannot fill num_clusters={method.num_clusters} clusters; lower "
-                "--model.init_args.num_clusters"
+                f"{num_samples} training clips cannot fill num_clusters={method.num_clusters} clusters; "
+                "lower --model.init_args.num_clusters"
             )
         if self._fingerprint not in (None, self._data.train_fingerprint):
             raise ValueError(

@@ -7,11 +7,11 @@ from typing import Any
 
 import torch
 from lightning import Callback, LightningModule, Trainer
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 
 from callbacks.figures import publish
-from callbacks.sweep import as_requested, sweep, undisturbed
+from callbacks.sweep import as_requested, datamodule, sweep, undisturbed
 from unlabelled.contracts import Batch, PredictsClusters, ReadsClips
 from unlabelled.metrics import ClusteringMetrics
 from unlabelled.pictures.curves import degradation_curves
@@ -48,7 +48,7 @@ class Degradation(Callback):
             )
         if not isinstance(data.view, AudioVisualView):
             raise MisconfigurationException(
-                f"Degradation needs clips of sight and sound (AudioVisualView), not {type(data.view).__name__}"
+                f"Degradation needs clips of sight and sound, not of {type(data.view).__name__}"
             )
         self._view = data.view
 
@@ -78,7 +78,7 @@ class Degradation(Callback):
         series: dict[str, dict[float, Callable[[Batch], Batch]]],
     ) -> dict[str, dict[float, ClusteringMetrics]]:
         assert isinstance(pl_module, PredictsClusters)
-        num_classes = len(trainer.datamodule.class_names)  # type: ignore[attr-defined]
+        num_classes = len(datamodule(trainer).class_names)
         scores = {
             name: {
                 factor: ClusteringMetrics(1, pl_module.num_clusters, num_classes).to(pl_module.device)
@@ -86,7 +86,7 @@ class Degradation(Callback):
             }
             for name, steps in series.items()
         }
-        loader = trainer.datamodule.test_dataloader()  # type: ignore[attr-defined]
+        loader = datamodule(trainer).test_dataloader()
         with undisturbed(pl_module):
             for batch in sweep(trainer, pl_module, loader, "degradation"):
                 for name, steps in series.items():

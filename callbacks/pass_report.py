@@ -8,6 +8,7 @@ import torch
 from lightning import Trainer
 from torch import Tensor
 
+from callbacks.figures import boards
 from unlabelled.clustering.base import Assignment
 from unlabelled.labels import UNLABELLED
 from unlabelled.metrics.clustering import contingency, normalized_mutual_information
@@ -68,9 +69,8 @@ class PassReport:
         metrics["cluster/time_share"] = self.seconds / max(time.monotonic() - self._started, 1e-9)
         for logger in trainer.loggers:
             logger.log_metrics(metrics, step=trainer.global_step)
-            histogram = getattr(logger.experiment, "add_histogram", None)
-            if histogram is not None and self.sizes and trainer.is_global_zero:
-                histogram("cluster/sizes", self.sizes[min(self.sizes)], trainer.global_step)
+        for board in boards(trainer):
+            board.add_histogram("cluster/sizes", self.sizes[min(self.sizes)], trainer.global_step)
         self._values = {}
 
     def _note(self, name: str, value: float) -> None:

@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from lightning import Callback, LightningModule, Trainer
 
-from callbacks.sweep import as_requested
-from unlabelled.contracts import ReadsClips
+from callbacks.sweep import as_requested, datamodule
+from unlabelled.contracts import Labelled, ReadsClips
 
 
 class ClusterPredictions(Callback):
-    """Write ``path, label, cluster, confidence`` (head 0, all modalities) of each clip to a CSV file per rank.
+    """Write ``path, label, cluster, confidence`` (head 0, all modalities) of each clip, a CSV per rank.
 
     Args:
         folder: Where to; ``null``: the run's log folder.
@@ -26,8 +26,9 @@ class ClusterPredictions(Callback):
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Look up the files' names."""
-        data = trainer.datamodule  # type: ignore[attr-defined]
+        data = datamodule(trainer)
         assert isinstance(data, ReadsClips)
+        assert isinstance(data, Labelled)
         self._rows, self._paths, self._names = [], data.clip_paths("test"), list(data.class_names)
 
     def on_predict_batch_end(

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from lightning import Callback, LightningModule, Trainer
-from lightning.pytorch.utilities.rank_zero import rank_zero_warn
+from lightning.pytorch.utilities import rank_zero_warn
 
 from unlabelled.seeding import SEED_VARIABLE, derive_seed, global_seed
 

@@ -32,13 +32,16 @@ def undisturbed(module: nn.Module, train: bool = False) -> Iterator[None]:
 
 def sweep(trainer: Trainer, module: LightningModule, loader: DataLoader[Any], title: str) -> Iterator[Batch]:
     """Yield the loader's batches on the module's device, under the trainer's precision."""
-    bar = tqdm(
-        loader, desc=title, disable=trainer.global_rank > 0 or not _wants_bar(trainer), leave=False
-    )
+    bar = tqdm(loader, desc=title, disable=trainer.global_rank > 0 or not _wants_bar(trainer), leave=False)
     for batch in bar:
         batch = trainer.precision_plugin.convert_input(batch)
         with trainer.precision_plugin.forward_context():
             yield module.transfer_batch_to_device(batch, module.device, 0)
+
+
+def datamodule(trainer: Trainer) -> Any:
+    """Return the run's data module; what it must offer is checked in each callback's ``setup``."""
+    return trainer.datamodule  # type: ignore[attr-defined]
 
 
 def as_requested(batch: Batch) -> Tensor:

@@ -61,7 +61,5 @@ class AVE(ClipDataModule):
 def _parse(line: str, path: Path, number: int) -> tuple[str, str]:
     fields = line.strip().split("&")
     if len(fields) != _COLUMNS:
-        raise ValueError(
-            f"{path}, line {number}: {line!r} is not Category&VideoID&Quality&StartTime&EndTime"
-        )
+        raise ValueError(f"{path}, line {number}: {line!r} is not Category&VideoID&Quality&StartTime&EndTime")
     return fields[0], fields[1]

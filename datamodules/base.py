@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from lightning import LightningDataModule
-from lightning.pytorch.utilities.rank_zero import rank_zero_info
+from lightning.pytorch.utilities import rank_zero_info
 from torch.utils.data import DataLoader
 
 from unlabelled.data.clips import ClipDataset, OrderedShard, ShuffledShard
@@ -20,7 +20,7 @@ from unlabelled.transforms import AudioVisualView, ClipView
 _STAGE_SPLITS = {"fit": ("train", "val"), "validate": ("val",), "test": ("test",), "predict": ("test",)}
 
 
-class ClipDataModule(LightningDataModule):
+class ClipDataModule(LightningDataModule, ABC):
     """Clips on disk with a train, a val and a test split.
 
     A subclass says which files a split has (:meth:`listing`) and how the classes are called

@@ -11,14 +11,40 @@ from datamodules.base import ClipDataModule
 from datamodules.files import MEDIA_SUFFIXES, find_list, locate, scan_media
 from unlabelled.data.index import Entry
 
-KINETICS_SOUND_CLASSES = (
-    "blowing nose, blowing out candles, bowling, chopping wood, dribbling basketball, laughing, mowing lawn, "
-    "playing accordion, playing bagpipes, playing bass guitar, playing clarinet, playing drums, "
-    "playing guitar, playing harmonica, playing keyboard, playing organ, playing piano, playing saxophone, "
-    "playing trombone, playing trumpet, playing violin, playing xylophone, ripping paper, shoveling snow, "
-    "shuffling cards, singing, stomping grapes, strumming guitar, tap dancing, tapping guitar, tapping pen, "
-    "tickling"
-).split(", ")
+KINETICS_SOUND_CLASSES = [
+    "blowing nose",
+    "blowing out candles",
+    "bowling",
+    "chopping wood",
+    "dribbling basketball",
+    "laughing",
+    "mowing lawn",
+    "playing accordion",
+    "playing bagpipes",
+    "playing bass guitar",
+    "playing clarinet",
+    "playing drums",
+    "playing guitar",
+    "playing harmonica",
+    "playing keyboard",
+    "playing organ",
+    "playing piano",
+    "playing saxophone",
+    "playing trombone",
+    "playing trumpet",
+    "playing violin",
+    "playing xylophone",
+    "ripping paper",
+    "shoveling snow",
+    "shuffling cards",
+    "singing",
+    "stomping grapes",
+    "strumming guitar",
+    "tap dancing",
+    "tapping guitar",
+    "tapping pen",
+    "tickling",
+]
 """The 32 classes of SeLaVi's Kinetics-Sound (reference section 2.3); other papers use 31 to 34."""
 
 _VARIANTS = {"200": 200, "400": 400, "600": 600, "700": 700}
@@ -90,7 +116,8 @@ class Kinetics(ClipDataModule):
         table = _first_file([Path(self.root, sub, f"{folder}.csv") for sub in ("", "annotations")])
         if table is not None:
             return self._from_csv(table)
-        candidates = [Path(self.root, name) for name in ((folder,) if split == "train" else ("val", "test"))]
+        names = ("train",) if split == "train" else ("val", "test")
+        candidates = [Path(self.root, name) for name in names]
         existing = next((path for path in candidates if path.is_dir()), None)
         if existing is None:
             raise FileNotFoundError(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from typing import Any, Literal
 
 from lightning import LightningModule
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
-from lightning.pytorch.utilities.rank_zero import rank_zero_info
+from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -18,7 +18,7 @@ from unlabelled.distributed import broadcast_buffers
 _KEY = "unlabelled"
 
 
-class BaseModule(LightningModule):
+class BaseModule(LightningModule, ABC):
     """A method: encoders, heads, loss, and what the callbacks may ask of it.
 
     Args:
@@ -91,7 +91,8 @@ class BaseModule(LightningModule):
     def _scale_learning_rate(self, optimizer: Optimizer) -> None:
         if self.lr_batch_size is None:
             return
-        trainer, data = self.trainer, getattr(self.trainer, "datamodule", None)
+        trainer = self.trainer
+        data = trainer.datamodule  # type: ignore[attr-defined]
         batch = data.batch_size * trainer.world_size * trainer.accumulate_grad_batches
         for group in optimizer.param_groups:
             base = group["lr"]

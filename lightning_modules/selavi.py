@@ -91,9 +91,7 @@ class SeLaVi(BaseModule):
 
     def cluster_log_probs(self, features: Features) -> dict[str, Tensor]:
         """Return ``{modality: (B, H, K)}``, log-probabilities of the clusters by each modality alone."""
-        return {
-            name: self.heads[name](feature).float().log_softmax(2) for name, feature in features.items()
-        }
+        return {name: self.heads[name](feature).float().log_softmax(2) for name, feature in features.items()}
 
     def cluster_scores(self, features: Features, which: int) -> Tensor:
         """Return ``(n, K)``: ``ln p_v + ln p_a`` of one head (reference section 1.1, eq. 2)."""
@@ -110,12 +108,15 @@ class SeLaVi(BaseModule):
         for head in range(self.num_clusterings):
             video, audio = (self._log_probs(name, features[name], head).exp() for name in ("video", "audio"))
             permutation = self.alignment(alignment_cost(video, audio), seed + head)
-            self.heads["audio"].permute_outputs(head, permutation.to(self.device))
+            self._head("audio").permute_outputs(head, permutation.to(self.device))
 
     def _log_probs(self, name: str, features: Tensor, which: int) -> Tensor:
+        return self._head(name).head(features, which).float().log_softmax(1)
+
+    def _head(self, name: str) -> MultiHead:
         head = self.heads[name]
         assert isinstance(head, MultiHead)
-        return head.head(features, which).float().log_softmax(1)
+        return head
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the pseudo-labels beside the weights."""

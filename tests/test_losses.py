@@ -44,7 +44,9 @@ def test_half_precision_logits_are_scored_in_float32() -> None:
     logits = (VIDEO * 10).to(torch.bfloat16)
     losses = multi_head_cross_entropy(logits, LABELS)
     assert losses.dtype == torch.float32
-    torch.testing.assert_close(losses.double(), multi_head_cross_entropy(logits.double(), LABELS), rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(
+        losses.double(), multi_head_cross_entropy(logits.double(), LABELS), rtol=1e-6, atol=1e-6
+    )
 
 
 def test_gradient() -> None:

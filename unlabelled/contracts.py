@@ -64,8 +64,16 @@ class PredictsClusters(Protocol):
     num_clusterings: int
     num_clusters: int
 
+    def embed(self, batch: Batch) -> Features:
+        """Return ``{modality: (B, D)}``."""
+        ...
+
     def cluster_log_probs(self, features: Features) -> dict[str, Tensor]:
         """Return ``{modality: (B, H, K)}`` log-probabilities; their sum is the joint prediction."""
+        ...
+
+    def evaluation_step(self, batch: Batch) -> dict[str, Any]:
+        """Return ``features`` and ``cluster_log_probs`` of a batch."""
         ...
 
 

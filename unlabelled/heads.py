@@ -48,7 +48,7 @@ class MultiHead(nn.Module):
         copies = features.expand(self.num_heads, *features.shape)  # (H, batch, D): each head its own dropout
         hidden = torch.bmm(F.dropout(copies, self.dropout, self.training), self.weight1)
         hidden = self.norm(hidden.transpose(0, 1).flatten(1)).relu()  # (batch, H * hidden)
-        hidden = F.dropout(hidden, self.dropout, self.training).unflatten(1, (self.num_heads, -1))
+        hidden = F.dropout(hidden, self.dropout, self.training).view(len(features), self.num_heads, -1)
         logits = torch.baddbmm(self.bias2.unsqueeze(1), hidden.transpose(0, 1), self.weight2)
         return logits.transpose(0, 1)
 
@@ -59,7 +59,8 @@ class MultiHead(nn.Module):
         """
         part = slice(which * self.hidden_dim, (which + 1) * self.hidden_dim)
         norm = self.norm
-        assert norm.running_mean is not None and norm.running_var is not None
+        assert norm.running_mean is not None
+        assert norm.running_var is not None
         hidden = F.batch_norm(
             features @ self.weight1[which],
             norm.running_mean[part],

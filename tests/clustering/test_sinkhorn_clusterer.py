@@ -29,11 +29,22 @@ def test_solves_selavis_problem() -> None:
     expected = sinkhorn_knopp(joint(log_probs))
     assignment = SinkhornClusterer()(log_probs[0] + log_probs[1], context())
     assert torch.equal(assignment.labels, expected.labels)
-    assert set(assignment.report) == {"sinkhorn_error", "sinkhorn_iterations", "cost"}
+    assert set(assignment.report) == {"sinkhorn_error", "sinkhorn_iterations", "sinkhorn_capped", "cost"}
     assert assignment.report["sinkhorn_error"] <= 1e-4
     assert assignment.report["sinkhorn_iterations"] == expected.iterations
     # The released stop gives the same labels, whose cost the worked example states.
     assert assignment.report["cost"] == pytest.approx(1.286624, abs=1e-6)
+
+
+def test_small_problems_of_confident_heads_are_exact_in_float32_scores() -> None:
+    logits = torch.randn(300, 6, generator=torch.Generator().manual_seed(0)) * 40
+    scores = logits.log_softmax(1)
+    with pytest.warns(UserWarning, match="capped"):
+        capped = sinkhorn_knopp(10 * scores)
+    assert capped.capped
+    assignment = SinkhornClusterer()(scores.clone(), context())
+    assert assignment.report["sinkhorn_capped"] == 0
+    assert torch.equal(assignment.labels, sinkhorn_knopp(10 * scores.double()).labels)
 
 
 def test_one_view_is_sela() -> None:

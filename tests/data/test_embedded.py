@@ -21,9 +21,11 @@ import pytest
 from unlabelled.data.embedded import contact_sheet, write_embedded, writer
 from unlabelled.data.embedded.canvas import Canvas, Shape, block, disc, ring, stroke
 from unlabelled.data.embedded.classes import LEAVES, TEMPO
-from unlabelled.data.embedded.clip import SAMPLE_RATES, ClipJob, Film, write_clip
-from unlabelled.data.embedded.scenery import draw_palette
-from unlabelled.data.embedded.scenes import ROAMING, SCENES, Stage
+from unlabelled.data.embedded.clip import SAMPLE_RATES, ClipJob, write_clip
+from unlabelled.data.embedded.drift import Drift, spread
+from unlabelled.data.embedded.film import Film, draw_cuts
+from unlabelled.data.embedded.palette import Colours
+from unlabelled.data.embedded.scenes import ROAMING, SCENES, Painter
 from unlabelled.data.embedded.score import Score, draw_score
 from unlabelled.data.embedded.sounds import SOUNDS, render_sound
 
@@ -84,6 +86,7 @@ def test_captions_name_what_is_there(root: Path) -> None:
     for name, caption in captions.items():
         assert any(word in caption for word in words[labels[name].split()[0]]), caption
         assert "{" not in caption
+    assert not any("{" in row[2] for row in read(root / "classes.csv"))
 
 
 def test_files_are_h264_and_aac_of_the_right_length(root: Path) -> None:
@@ -192,7 +195,7 @@ def test_bad_arguments_are_named(tmp_path: Path, argument: str, value: object) -
 def test_picture_and_sound_beat_together(tmp_path: Path) -> None:
     """Each loudest rise of the clicks is met by a jump of the picture within one frame."""
     job = ClipJob(
-        str(tmp_path), 0, "train", [leaf.name for leaf in LEAVES].index("drum clicking"), 0, 3.0, (64, 48)
+        str(tmp_path), 0, "train", [leaf.name for leaf in LEAVES].index("drum clicking"), 0, 4.0, (64, 48)
     )
     row = write_clip(job)
     path = tmp_path / f"{row.youtube_id}_{row.start:06d}.mp4"
@@ -203,12 +206,12 @@ def test_picture_and_sound_beat_together(tmp_path: Path) -> None:
         sound = np.concatenate([f.to_ndarray().mean(0) for f in container.decode(audio=0)])
     block_energy = (sound[: len(sound) // (rate // 100) * (rate // 100)].reshape(-1, rate // 100) ** 2).sum(1)
     loud = block_energy > 0.2 * block_energy.max()
-    onsets = [i * 0.01 for i in range(1, 285) if loud[i] and not loud[max(i - 10, 0) : i].any()]
-    assert len(onsets) >= 4
+    onsets = [i * 0.01 for i in range(1, 385) if loud[i] and not loud[max(i - 10, 0) : i].any()]
+    assert len(onsets) >= 5
     change = np.asarray([np.abs(b[1] - a[1]).mean() for a, b in pairwise(frames)])
     times, frame = np.asarray([t for t, _ in frames[1:]]), frames[1][0]
     for onset in onsets:
-        near = np.abs(times - onset) < 0.15
+        near = np.abs(times - onset) < 0.12  # a cut is farther off
         jump = times[near][np.argmax(change[near])]
         assert abs(jump - onset) < frame + 0.015
 
@@ -219,15 +222,14 @@ def test_box_holds_all_that_was_painted(name: str) -> None:
     width, height = 96, 64
     for seed in range(3):
         score = draw_score(np.random.default_rng(seed), 2.0, (1.5, 2.0))
-        stage = Stage(
-            score, draw_palette(np.random.default_rng(seed)), 22.0, 26.0 if name in ROAMING else 0.0
-        )
-        rng = np.random.default_rng(seed)
-        film = Film(rng, SCENES[name](np.random.default_rng(0), stage), stage, "noise", (width, height))
-        empty = Film(np.random.default_rng(seed), lambda *_: None, stage, "noise", (width, height))
+
+        def film(paint: Painter, seed: int = seed, score: Score = score) -> Film:
+            return Film(np.random.default_rng(seed), paint, score, 2.0, (width, height), name in ROAMING)
+
+        full, empty = film(SCENES[name](np.random.default_rng(0), score)), film(lambda *_: None)
         for moment in (0.0, 0.4, 1.3):
-            x0, y0, x1, y1 = np.asarray(film.box(moment)) * (width, height, width, height)
-            rows, columns = np.nonzero((film.frame(moment) != empty.frame(moment)).any(axis=2))
+            x0, y0, x1, y1 = np.asarray(full.box(moment)) * (width, height, width, height)
+            rows, columns = np.nonzero((full.frame(moment) != empty.frame(moment)).any(axis=2))
             found = np.asarray([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1])
             # A slanted end may touch its box less tightly than an upright one.
             np.testing.assert_allclose(found, (x0, y0, x1, y1), atol=3.0)
@@ -261,13 +263,63 @@ def test_shapes_cover_their_area(shape: Shape, area: float) -> None:
     assert canvas.pixels[0].sum() == pytest.approx(area, rel=0.02)
 
 
-def test_object_stands_out_from_its_background() -> None:
+def test_object_always_stands_out_from_its_background() -> None:
     luma = np.asarray([0.299, 0.587, 0.114])
-    for seed in range(300):
-        palette = draw_palette(np.random.default_rng(seed))
-        body, *behind = (float(c @ luma) for c in (palette.body, *palette.background))
-        assert min(abs(body - b) for b in behind) > 0.28
-        assert all(((c >= 0) & (c <= 1)).all() for c in (palette.body, palette.ink, *palette.background))
+    for seed in range(20):
+        colours = Colours(np.random.default_rng(seed), 4.0)
+        for moment in np.linspace(0, 4, 41).tolist():
+            for dark in (True, False):
+                palette = colours.at(moment, dark)
+                body, *behind = (float(c @ luma) for c in (palette.body, *palette.background))
+                steps = [body - b if dark else b - body for b in behind]
+                assert min(steps) > 0.339
+                parts = (palette.body, palette.ink, *palette.background)
+                assert all(((c >= 0) & (c <= 1)).all() for c in parts)
+
+
+def test_drift_moves_far_within_a_second_or_two_and_stays_in_range() -> None:
+    times = np.linspace(0, 4, 401)
+    paths = np.stack([Drift(np.random.default_rng(s), 4.0, 2.0, 5.0).over(times) for s in range(300)])
+    assert (paths >= 2).all()
+    assert (paths <= 5).all()
+    assert np.abs(np.diff(paths)).max() < 0.1  # no jumps: at most 1.5 * 3 * 0.01 / 0.7
+    assert np.ptp(paths, axis=1).min() > 1.0
+    seconds = paths[:, :400].reshape(300, 4, 100).mean(axis=2)
+    assert abs(np.corrcoef(seconds[:, 0], seconds[:, 2])[0, 1]) < 0.4
+    drift = Drift(np.random.default_rng(0), 4.0, 2.0, 5.0)
+    np.testing.assert_allclose(paths[0, ::50], [drift.at(t) for t in times[::50].tolist()], atol=1e-6)
+
+
+def test_spread_covers_the_range_with_few_values() -> None:
+    draws = np.stack([spread(np.random.default_rng(seed), 5) for seed in range(300)])
+    assert np.abs(draws.mean(axis=0) - 0.5).max() < 0.06
+    # Five independent values would have means with a deviation of 0.29 / sqrt(5) = 0.13.
+    assert draws.mean(axis=1).std() < 0.1
+    steps = np.abs(np.diff(draws, axis=1))
+    assert steps.min() > 0.25
+
+
+@pytest.mark.parametrize("family", TEMPO)
+def test_cuts_fall_between_onsets(family: str) -> None:
+    for seed in range(50):
+        score = draw_score(np.random.default_rng(seed), 4.0, TEMPO[family])
+        cuts = draw_cuts(np.random.default_rng(seed), score, 4.0)
+        assert len(cuts) >= 2
+        assert all(0 < a < b < 4 for a, b in pairwise(cuts))
+        distances = np.abs(np.asarray(cuts)[:, None] - score.onsets).min(axis=1)
+        assert distances.min() > 0.34 / TEMPO[family][1]
+
+
+@pytest.mark.parametrize("family", TEMPO)
+def test_tempo_stays_in_its_range_and_changes(family: str) -> None:
+    low, high = TEMPO[family]
+    for seed in range(20):
+        score = draw_score(np.random.default_rng(seed), 4.0, (low, high))
+        rates = 1 / np.diff(score.onsets)
+        assert low <= rates.min() < 0.9 * rates.max()
+        assert rates.max() <= high
+        assert (score.onsets < 0).sum() >= 3
+        assert score.onsets[-1] > 4.0
 
 
 @pytest.mark.parametrize("name", SOUNDS)
@@ -278,7 +330,7 @@ def test_sounds_are_valid_and_as_loud_as_promised(name: str, rate: int) -> None:
         sound = render_sound(np.random.default_rng(channels), name, score, 1.0, rate, channels)
         assert sound.shape == (channels, rate)
         assert np.isfinite(sound).all()
-        assert 0.26 < np.abs(sound).max() < 0.91
+        assert np.abs(sound).max() == pytest.approx(0.9, abs=1e-3)
 
 
 def test_score_counts_cycles_from_onset_to_onset() -> None:
@@ -286,6 +338,7 @@ def test_score_counts_cycles_from_onset_to_onset() -> None:
     assert score.cycle(1.0) == 1.5
     assert (score.since(2.5), score.strength(2.5)) == (0.5, 0.3)
     assert score.since(2.0) == 0.0
+    np.testing.assert_allclose(score.times(np.asarray([0.5, 1.5, 3.0])), [-0.5, 1.0, 3.0])
 
 
 def test_contact_sheet_shows_every_class(root: Path, tmp_path: Path) -> None:

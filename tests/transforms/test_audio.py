@@ -1,4 +1,4 @@
-"""Log-mel spectrograms against table T8 of the reference, which the released code's feature extractor made."""
+"""Log-mel spectrograms against table T8 of the reference, made by the released code's feature extractor."""
 
 from __future__ import annotations
 

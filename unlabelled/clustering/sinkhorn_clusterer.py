@@ -52,8 +52,8 @@ class SinkhornClusterer(Clusterer):
         """Label the samples of all ranks together.
 
         Args:
-            scores: ``(n_local, K)`` float32 or float64, sum over the modalities of log-probabilities;
-                overwritten.
+            scores: ``(n_local, K)`` floating point, sum over the modalities of log-probabilities; may be
+                overwritten. Up to 16.8 million entries are solved in float64, more in the given precision.
             context: Which clustering this is, and how many modalities were summed.
 
         Returns:
@@ -64,9 +64,7 @@ class SinkhornClusterer(Clusterer):
             raise ValueError(
                 f"num_views is {context.num_views}, expected at least one modality in the scores"
             )
-        if scores.dtype not in (torch.float32, torch.float64):
-            scores = scores.float()
-        scores = scores.detach().contiguous()
+        scores = _in_solving_precision(scores.detach())
         mass, num_samples = scale_in_place(scores, self.lambda_ / context.num_views)
         shares = self.marginals(mass, context, num_samples)
         result = sinkhorn_knopp(
@@ -80,6 +78,7 @@ class SinkhornClusterer(Clusterer):
         report = {
             "sinkhorn_error": result.error,
             "sinkhorn_iterations": float(result.iterations),
+            "sinkhorn_capped": float(result.capped),
             "cost": -result.mean_label_score / self.lambda_,
         }
         return Assignment(result.labels, report, shares)
@@ -91,6 +90,21 @@ class SinkhornClusterer(Clusterer):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take back what ``state_dict`` returned."""
         self.marginals.load_state_dict(state_dict["marginals"])
+
+
+_SMALL = 2**24  # entries on all ranks together
+
+
+def _in_solving_precision(scores: Tensor) -> Tensor:
+    """Return contiguous scores in float64 if the problem is small, else in float32 at least.
+
+    Confident heads at lambda 20 can span more than float32's exponents hold; a small problem is solved in
+    float64 in no time. A large one stays in float32: the solver caps what does not fit, and says so.
+    """
+    entries = all_reduce_sum_(torch.tensor([scores.numel()], device=scores.device))
+    if int(entries) <= _SMALL:
+        return scores.double().contiguous()
+    return (scores if scores.dtype in (torch.float32, torch.float64) else scores.float()).contiguous()
 
 
 def scale_in_place(scores: Tensor, factor: float) -> tuple[Tensor, int]:

@@ -48,7 +48,7 @@ def _shorten(text: str) -> str:
 
 
 def _option(finding: Finding, match: re.Match[str], options: Sequence[str]) -> tuple[str, str]:
-    name = match[1]
+    name = match[1].partition(".")[0]
     if stray := _stray_keys(finding.value):
         text = f"{finding.key}.{stray[0]}: expected class_path and init_args{hint(stray[0], _SPEC_KEYS)}"
         return text, re.escape(stray[0])
@@ -178,7 +178,7 @@ def _not_a_class(finding: Finding, match: re.Match[str], options: Sequence[str])
 
 
 def _no_mapping(finding: Finding, match: re.Match[str], options: Sequence[str]) -> tuple[str, str]:
-    return f"{finding.key}.init_args: expected options by name (NAME: VALUE)", r"init_args\s*:\s*\S+"
+    return f"{finding.key}.init_args: expected options by name (NAME: VALUE)", r"init_args\s*:\s*[^\s{]+"
 
 
 def _no_file(finding: Finding, match: re.Match[str], options: Sequence[str]) -> tuple[str, str]:

@@ -82,7 +82,7 @@ class ClipDataset(Dataset[dict[str, Tensor]]):
 
 
 class ShuffledShard(DistributedSampler[Any]):
-    """This rank's part of each epoch's random order; all parts are equally long.
+    """The rank's part of each epoch's random order; all parts are equally long.
 
     Step s of an epoch uses the same rows whatever the number of ranks (for one global batch size). It is a
     ``DistributedSampler`` so that Lightning leaves it alone and tells it the epoch.
@@ -110,7 +110,7 @@ class ShuffledShard(DistributedSampler[Any]):
 
 
 class OrderedShard(DistributedSampler[Any]):
-    """This rank's rows in order: each row on exactly one rank, no padding, shards may be uneven.
+    """The rank's rows in order: each row on exactly one rank, no padding, shards may be uneven.
 
     Args:
         num_samples: Rows of the data set.

@@ -35,9 +35,7 @@ def _block(in_dim: int, out_dim: int, time_stride: int) -> nn.Sequential:
         nn.Conv3d(in_dim, out_dim, (1, 3, 3), stride=(1, 2, 2), padding=(0, 1, 1), bias=False),
         nn.BatchNorm3d(out_dim),
         nn.ReLU(inplace=True),
-        nn.Conv3d(
-            out_dim, out_dim, (3, 1, 1), stride=(time_stride, 1, 1), padding=(1, 0, 0), bias=False
-        ),
+        nn.Conv3d(out_dim, out_dim, (3, 1, 1), stride=(time_stride, 1, 1), padding=(1, 0, 0), bias=False),
         nn.BatchNorm3d(out_dim),
         nn.ReLU(inplace=True),
     )

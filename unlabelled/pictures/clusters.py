@@ -40,7 +40,9 @@ def cluster_gallery(
         axis.set_axis_off()
     for row, cluster in zip(axes, largest, strict=True):
         members = np.flatnonzero(clusters == cluster)
-        row[0].text(1, 0.5, _caption(int(cluster), labels[members], class_names), ha="right", va="center", fontsize=8)
+        row[0].text(
+            1, 0.5, _caption(int(cluster), labels[members], class_names), ha="right", va="center", fontsize=8
+        )
         best = members[np.argsort(-confidence[members], kind="stable")][:per_cluster]
         for axis, member in zip(row[1:], best, strict=False):
             axis.imshow(images[member])

@@ -98,7 +98,8 @@ class LogMel:
         power = torch.fft.rfft(frames, self.num_fft).abs().square() / self.num_fft
         energy = power @ self.filters
         energy = energy.masked_fill(energy == 0, torch.finfo(torch.float64).eps)
-        return ((energy.log() - self.mean) / self.std).T.unsqueeze(0).float()
+        spectrogram: Tensor = (energy.log() - self.mean) / self.std
+        return spectrogram.T.unsqueeze(0).float()
 
     def change_volume(self, spectrogram: Tensor, factor: float) -> Tensor:
         """Return the spectrogram ``(..., F, T)`` of the waveform multiplied by ``factor`` >= 0."""

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from unlabelled.data.media import Reader
 from unlabelled.transforms.audio import LogMel
-from unlabelled.transforms.video import centre_crop, normalise, random_crop
+from unlabelled.transforms.video import centre_crop, jitter_colours, normalise, random_crop
 from unlabelled.transforms.view import ClipView
 
 
@@ -26,6 +26,8 @@ class AudioVisualView(ClipView):
         train_short_side: Smallest and largest short side after resizing, drawn per clip.
         eval_short_side: Short side after resizing at evaluation.
         flip: Probability of a horizontal flip.
+        colour_jitter: Strength of a random change of colours per clip, see
+            :func:`~unlabelled.transforms.video.jitter_colours`; 0 as in the paper: none.
         volume: Smallest and largest factor on the waveform, drawn per clip.
         audio: The spectrogram.
 
@@ -46,11 +48,14 @@ class AudioVisualView(ClipView):
         train_short_side: tuple[int, int] = (128, 128),
         eval_short_side: int = 128,
         flip: float = 0.5,
+        colour_jitter: float = 0.0,
         volume: tuple[float, float] = (0.9, 1.1),
         audio: LogMel | None = None,
     ) -> None:
         _check_range("train_short_side", train_short_side)
         _check_range("volume", volume)
+        if not 0 <= colour_jitter <= 1:
+            raise ValueError(f"AudioVisualView: colour_jitter={colour_jitter} must be from 0 to 1")
         if min(*train_short_side, eval_short_side) < crop:
             raise ValueError(
                 f"AudioVisualView: train_short_side={list(train_short_side)} and eval_short_side="
@@ -58,7 +63,7 @@ class AudioVisualView(ClipView):
             )
         self.num_frames, self.fps, self.crop = num_frames, fps, crop
         self.train_short_side, self.eval_short_side = train_short_side, eval_short_side
-        self.flip, self.volume = flip, volume
+        self.flip, self.colour_jitter, self.volume = flip, colour_jitter, volume
         self.audio = audio if audio is not None else LogMel()
 
     @property
@@ -87,7 +92,11 @@ class AudioVisualView(ClipView):
         if not train:
             return normalise(centre_crop(frames, self.crop))
         frames = random_crop(frames, self.crop, rng)
-        return normalise(frames.flip(-1) if rng.random() < self.flip else frames)
+        if rng.random() < self.flip:
+            frames = frames.flip(-1)
+        if self.colour_jitter > 0:
+            frames = jitter_colours(frames, self.colour_jitter, rng)
+        return normalise(frames)
 
     def _audio(
         self, reader: Reader, path: str, start: float, rng: np.random.Generator, train: bool

@@ -26,6 +26,24 @@ def centre_crop(frames: Tensor, size: int) -> Tensor:
     return window
 
 
+def jitter_colours(frames: Tensor, strength: float, rng: np.random.Generator) -> Tensor:
+    """Change brightness, contrast, saturation (each by up to ``strength``) and hue (by up to a quarter of it).
+
+    In random order, the same for all frames of the clip.
+
+    Args:
+        frames: ``(T, 3, H, W)`` uint8.
+        strength: 0 to 1; a factor is drawn from ``1 - strength`` to ``1 + strength``. The released code, where
+            this is off by default, has 0.4 and leaves the hue alone.
+        rng: Source of all four numbers and the order.
+    """
+    adjust = (TF.adjust_brightness, TF.adjust_contrast, TF.adjust_saturation, TF.adjust_hue)
+    amounts = [*rng.uniform(1 - strength, 1 + strength, 3), rng.uniform(-strength / 4, strength / 4)]
+    for step in rng.permutation(len(adjust)):
+        frames = adjust[step](frames, float(amounts[step]))
+    return frames
+
+
 def normalise(frames: Tensor) -> Tensor:
     """Map uint8 frames ``(T, 3, H, W)`` to a float32 clip ``(3, T, H, W)``: ``(x / 255 - 0.45) / 0.225``."""
     clip = frames.transpose(0, 1).to(torch.float32)

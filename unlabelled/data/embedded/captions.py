@@ -7,12 +7,12 @@ import numpy as np
 from .classes import Leaf
 
 _OBJECTS: dict[str, tuple[str, ...]] = {
-    "drum": ("a {colour} drum", "a round {colour} drum", "a drum with a {colour} skin"),
-    "beacon": ("a {colour} beacon", "a {colour} rotating light", "a beacon with a {colour} beam"),
-    "lamp": ("a {colour} square lamp", "a square {colour} light", "a {colour} warning lamp"),
-    "car": ("a {colour} car", "a little {colour} car", "a small {colour} car on two wheels"),
-    "harp": ("a {colour} harp", "a harp with {colour} strings", "a small {colour} harp"),
-    "fiddle": ("a {colour} fiddle", "a slanting {colour} violin", "a {colour} violin"),
+    "drum": ("a drum", "a round drum", "a drum of changing colours"),
+    "beacon": ("a beacon", "a rotating light", "a beacon with a bright beam"),
+    "lamp": ("a square lamp", "a square light", "a warning lamp"),
+    "car": ("a car", "a little car", "a small car on two wheels"),
+    "harp": ("a harp", "a harp with six strings", "a colourful harp"),
+    "fiddle": ("a fiddle", "a slanting violin", "a violin of many colours"),
 }
 _MOTIONS: dict[str, tuple[str, ...]] = {
     "drum": ("pulses", "throbs at every hit", "shakes with the beat"),
@@ -30,41 +30,31 @@ _SOUNDS: dict[str, tuple[str, ...]] = {
     "pluck": ("plucked notes", "single notes that quickly fade", "a tune picked on strings"),
     "bow": ("a long bowed chord", "sustained singing strings", "rich bowed strings with vibrato"),
 }
-_BACKGROUNDS: dict[str, str] = {
-    "gradient": "in front of a plain wall",
-    "stripes": "before a striped wall",
-    "noise": "on a grainy background",
-    "blobs": "on a blotchy background",
-}
+_PLACES: tuple[str, ...] = (
+    "in front of a changing background",
+    "before one wall after another",
+    "in ever new colours",
+    "as the scenery changes",
+)
 _PATTERNS: tuple[str, ...] = (
     "{object} {motion} to {sound}",
     "{object} {motion} {where} while {sound} can be heard",
     "{sound}, and {object} that {motion}",
-    "{speed}, {object} {motion} {where}; one hears {sound}",
+    "{where}, {object} {motion}; one hears {sound}",
     "we hear {sound} as {object} {motion}",
-    "{object} {where} {motion}, with {sound}",
+    "{object} {motion} {where}, with {sound}",
 )
 
 
-def write_caption(rng: np.random.Generator, leaf: Leaf, colour: str, background: str, tempo: float) -> str:
-    """Describe a clip.
-
-    Args:
-        rng: Chooses the words.
-        leaf: The clip's class.
-        colour: Name of the object's colour.
-        background: Kind of background, a key of :data:`.scenery.BACKGROUNDS`.
-        tempo: Where the clip's tempo lies in its family's range, 0 (slowest) to 1.
-    """
+def write_caption(rng: np.random.Generator, leaf: Leaf) -> str:
+    """Describe a clip of a class, in words drawn at random."""
     caption = _pick(rng, _PATTERNS).format(
-        object=_pick(rng, _OBJECTS[leaf.scene]).format(colour=colour),
+        object=_pick(rng, _OBJECTS[leaf.scene]),
         motion=_pick(rng, _MOTIONS[leaf.scene]),
         sound=_pick(rng, _SOUNDS[leaf.sound]),
-        where=_BACKGROUNDS[background],
-        speed="slowly" if tempo < 0.4 else "quickly" if tempo > 0.6 else "steadily",
+        where=_pick(rng, _PLACES),
     )
-    fixed = caption.replace("a orange", "an orange").replace("a azure", "an azure")
-    return fixed[0].upper() + fixed[1:]
+    return caption[0].upper() + caption[1:]
 
 
 def _pick(rng: np.random.Generator, words: tuple[str, ...]) -> str:

@@ -18,7 +18,7 @@ class Leaf:
         family: The label of its parent.
         scene: Key of the look, in :data:`.scenes.SCENES`.
         sound: Key of the sound, in :data:`.sounds.SOUNDS`.
-        template: A plain caption with a ``{colour}`` to fill in.
+        template: A plain caption.
     """
 
     name: str
@@ -29,15 +29,15 @@ class Leaf:
 
 
 LEAVES: tuple[Leaf, ...] = (
-    Leaf("drum booming", "drum", "drum", "boom", "a {colour} drum pulsing to deep booms"),
-    Leaf("drum clicking", "drum", "drum", "click", "a {colour} drum pulsing to bright wooden clicks"),
-    Leaf("drum rattling", "drum", "drum", "rattle", "a {colour} drum pulsing to the hiss of a shaker"),
-    Leaf("beacon wailing", "siren", "beacon", "wail", "a {colour} beacon turning while a siren wails"),
-    Leaf("lamp wailing", "siren", "lamp", "wail", "a square {colour} lamp blinking while a siren wails"),
-    Leaf("car wailing", "siren", "car", "wail", "a {colour} car driving by while a siren wails"),
-    Leaf("harp plucked", "string", "harp", "pluck", "a {colour} harp whose strings are plucked one by one"),
-    Leaf("harp bowed", "string", "harp", "bow", "a {colour} harp whose strings sing a long bowed chord"),
-    Leaf("fiddle bowed", "string", "fiddle", "bow", "a {colour} fiddle whose bow draws a long chord"),
+    Leaf("drum booming", "drum", "drum", "boom", "a drum pulsing to deep booms"),
+    Leaf("drum clicking", "drum", "drum", "click", "a drum pulsing to bright wooden clicks"),
+    Leaf("drum rattling", "drum", "drum", "rattle", "a drum pulsing to the hiss of a shaker"),
+    Leaf("beacon wailing", "siren", "beacon", "wail", "a beacon turning while a siren wails"),
+    Leaf("lamp wailing", "siren", "lamp", "wail", "a square lamp blinking while a siren wails"),
+    Leaf("car wailing", "siren", "car", "wail", "a car driving by while a siren wails"),
+    Leaf("harp plucked", "string", "harp", "pluck", "a harp whose strings are plucked one by one"),
+    Leaf("harp bowed", "string", "harp", "bow", "a harp whose strings sing a long bowed chord"),
+    Leaf("fiddle bowed", "string", "fiddle", "bow", "a fiddle whose bow draws a long chord"),
 )
 
 #: Onsets per second of each family, the same for all its leaves, so that tempo tells no leaf apart.

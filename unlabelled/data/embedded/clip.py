@@ -10,15 +10,14 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-from .canvas import Box, Canvas
 from .captions import write_caption
 from .classes import LEAVES, TEMPO
-from .scenery import BACKGROUNDS, Camera, Clutter, draw_background, draw_palette
-from .scenes import ROAMING, SCENES, Painter, Stage
+from .film import Film
+from .scenes import ROAMING, SCENES
 from .score import FloatArray, draw_score
 from .sounds import render_sound
 
-FRAME_RATES = tuple(Fraction(r) for r in ("15", "20", "24", "25", "30000/1001", "30"))
+FRAME_RATES = tuple(Fraction(r) for r in ("15", "16", "20", "24000/1001", "24", "25"))
 SAMPLE_RATES = (16000, 22050, 44100)
 BOX_STEP = 0.25  # seconds
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
@@ -61,25 +60,19 @@ def write_clip(job: ClipJob) -> ClipRow:
     )
     leaf = LEAVES[job.leaf]
     youtube_id, start = draw_name(names, job.leaf + job.number)
-    low, high = TEMPO[leaf.family]
-    tempo = timing.random()
-    rate = low + tempo * (high - low)
     frame_rate = FRAME_RATES[int(timing.integers(len(FRAME_RATES)))]
     sample_rate, channels = SAMPLE_RATES[int(timing.integers(3))], int(timing.integers(1, 3))
-    score = draw_score(timing, job.duration, (rate, rate))
+    score = draw_score(timing, job.duration, TEMPO[leaf.family])
 
-    palette, background = draw_palette(sight), BACKGROUNDS[int(sight.integers(len(BACKGROUNDS)))]
-    radius = sight.uniform(0.29, 0.39) * min(job.size)
-    travel = 0.5 * job.size[0] - 0.85 * radius if leaf.scene in ROAMING else 0.0
-    stage = Stage(score, palette, radius, travel)
-    film = Film(sight, SCENES[leaf.scene](sight, stage), stage, background, job.size)
+    paint = SCENES[leaf.scene](sight, score)
+    film = Film(sight, paint, score, job.duration, job.size, leaf.scene in ROAMING)
     frames = [film.frame(i / float(frame_rate)) for i in range(round(job.duration * frame_rate))]
     boxes = [(t, *film.box(t)) for t in np.arange(0, job.duration, BOX_STEP).tolist()]
     sound = render_sound(hearing, leaf.sound, score, job.duration, sample_rate, channels)
 
     path = Path(job.folder) / f"{youtube_id}_{start:06d}.mp4"
     write_mp4(path, frames, frame_rate, sound, sample_rate)
-    caption = write_caption(words, leaf, palette.hue, background, tempo)
+    caption = write_caption(words, leaf)
     return ClipRow(youtube_id, start, leaf.name, job.split, caption, boxes)
 
 
@@ -91,45 +84,6 @@ def draw_name(rng: np.random.Generator, place: int) -> tuple[str, int]:
     letters = "".join(_LETTERS[i] for i in rng.integers(0, len(_LETTERS), 11))
     first = {1: "-", 2: "_"}.get(place % 16, letters[0])
     return first + letters[1:], int(rng.integers(0, 301))
-
-
-class Film:
-    """The picture of a clip as a function of time."""
-
-    def __init__(
-        self, rng: np.random.Generator, paint: Painter, stage: Stage, background: str, size: tuple[int, int]
-    ) -> None:
-        width, height = size
-        margin, radius = max(round(0.03 * height), 1), stage.radius
-        wide, high = width + 2 * margin + 1, height + 2 * margin + 1
-        self.canvas, self.paint = Canvas(width, height), paint
-        still = draw_background(rng, background, stage.palette, wide, high)
-        self.camera, self.clutter = Camera(rng, still, margin), Clutter(rng, width, height)
-        room = np.asarray([width / 2, height / 2]) - radius - margin
-        self.centre = np.asarray([width / 2, height / 2]) + rng.uniform(-1, 1, 2) * np.maximum(room, 0)
-        if stage.travel > 0:  # it covers the whole width by itself
-            self.centre[0] = width / 2
-
-    def frame(self, time: float) -> npt.NDArray[np.uint8]:
-        """The picture ``(height, width, 3)`` at a time in seconds."""
-        self._draw(time)
-        pixels = np.clip(self.canvas.pixels * 255 + 0.5, 0, 255).astype(np.uint8)
-        return np.ascontiguousarray(pixels.transpose(1, 2, 0))
-
-    def box(self, time: float) -> Box:
-        """The box around the object at a time, as fractions of the frame, cut at its edges."""
-        self._draw(time)
-        _, height, width = self.canvas.pixels.shape
-        scaled = np.asarray(self.canvas.touched) / (width, height, width, height)
-        x0, y0, x1, y1 = np.clip(scaled, 0, 1).tolist()
-        return x0, y0, x1, y1
-
-    def _draw(self, time: float) -> None:
-        dx, dy = self.camera.shift(time)
-        self.camera.show(self.canvas, time)
-        self.clutter.paint(self.canvas, time)
-        self.canvas.start()
-        self.paint(self.canvas, time, float(self.centre[0]) + dx, float(self.centre[1]) + dy)
 
 
 def write_mp4(

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from .drift import Drift
+
 FloatArray = npt.NDArray[np.float32]
 
 
@@ -42,12 +44,17 @@ class Score:
         """:meth:`cycle` of many times ``(n,)`` at once."""
         return np.interp(times, self.onsets, np.arange(len(self.onsets)))
 
+    def times(self, cycles: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """The times ``(n,)`` at which so many cycles are done: :meth:`cycles` reversed."""
+        return np.interp(cycles, np.arange(len(self.onsets)), self.onsets)
+
 
 def draw_score(rng: np.random.Generator, duration: float, tempo: tuple[float, float]) -> Score:
-    """Draw a steady but human beat: a rate from ``tempo`` (onsets per second), 5% of jitter."""
-    period = 1.0 / rng.uniform(*tempo)
-    count = int(np.ceil(duration / period * 1.2)) + 6
-    gaps = period * (1.0 + 0.05 * np.clip(rng.standard_normal(count), -2, 2))
-    # Four cycles before the start, so that what still sounds or moves at time 0 is there as well.
-    onsets = np.cumsum(gaps) - period * rng.uniform(3.0, 4.0)
-    return Score(onsets=onsets, strengths=rng.uniform(0.65, 1.0, count))
+    """Draw a beat, now faster, now slower: a rate that drifts within ``tempo`` (onsets per second)."""
+    lead = 4 / tempo[0]  # so that what still sounds or moves at time 0 is there as well
+    end = lead + duration + 2 / tempo[0]
+    rate = Drift(rng, end, *tempo)
+    onsets = [rng.uniform(0, 1 / tempo[1])]
+    while onsets[-1] < end:
+        onsets.append(onsets[-1] + 1 / rate.at(onsets[-1]))
+    return Score(np.asarray(onsets) - lead, rng.uniform(0.65, 1.0, len(onsets)))

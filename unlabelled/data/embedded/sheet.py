@@ -17,7 +17,7 @@ from .score import FloatArray
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_TIMES = (0.5, 0.8, 1.1)  # seconds of the frames shown
+_TIMES = (0.3, 1.0, 1.7)  # seconds of the frames shown
 _SPAN = 2.0  # seconds of sound shown
 _TINT = {"drum": "#b5541c", "siren": "#1f5fa8", "string": "#3b7a3b"}
 
@@ -25,7 +25,7 @@ _TINT = {"drum": "#b5541c", "siren": "#1f5fa8", "string": "#3b7a3b"}
 def contact_sheet(root: str, path: str, clips_per_class: int = 4) -> None:
     """Draw some clips of each class of an embedded data set into a PNG file.
 
-    A row is a class. A clip shows three moments 0.3 s apart, and beneath them two seconds of its sound:
+    A row is a class. A clip shows three moments 0.7 s apart, and beneath them two seconds of its sound:
     time to the right, frequency (80 Hz to 7 kHz, logarithmic) upwards.
 
     Args:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .drift import Drift, spread
 from .score import FloatArray, Score
 
 Sound = Callable[[np.random.Generator, Score, int, int], FloatArray]  # rng, score, samples, hertz
@@ -15,70 +16,75 @@ _TABLE = 2048
 
 
 def boom(rng: np.random.Generator, score: Score, samples: int, rate: int) -> FloatArray:
-    """Deep drum hits, gliding down to 55-100 Hz as they fade over a quarter of a second."""
-    low, glide, fade = rng.uniform(55, 100), rng.uniform(1.3, 2.0), rng.uniform(0.12, 0.2)
+    """Deep drum hits, each gliding down to 50-110 Hz as it fades over a quarter of a second."""
     t = np.arange(int(0.9 * rate)) / rate
-    turns = low * (t + (glide - 1) * 0.05 * (1 - np.exp(-t / 0.05)))
-    skin = np.sin(2 * np.pi * turns) + 0.25 * np.sin(2 * np.pi * 1.6 * turns) * np.exp(-t / 0.08)
-    return _place_all(score, skin * np.exp(-t / fade) * np.minimum(t / 0.004, 1), samples, rate)
+    body, edge = np.exp(-t / 0.16) * np.minimum(t / 0.004, 1), np.exp(-t / 0.08)
+    hits = []
+    for place in spread(rng, len(score.onsets)):
+        turns = 50 * 2.2**place * (t + rng.uniform(0.3, 0.9) * 0.05 * (1 - np.exp(-t / 0.05)))
+        hits.append((np.sin(2 * np.pi * turns) + 0.25 * np.sin(3.2 * np.pi * turns) * edge) * body)
+    return _place(score, hits, samples, rate)
 
 
 def click(rng: np.random.Generator, score: Score, samples: int, rate: int) -> FloatArray:
-    """Wood-block hits: two short, high resonances."""
-    pitch, ratio, fade = rng.uniform(900, 2000), rng.uniform(1.5, 1.9), rng.uniform(0.02, 0.035)
-    t = np.arange(int(0.25 * rate)) / rate
-    wood = np.sin(2 * np.pi * pitch * t) + 0.6 * np.sin(2 * np.pi * pitch * ratio * t)
-    return _place_all(score, wood * np.exp(-t / fade) * np.minimum(t / 0.001, 1), samples, rate)
+    """Wood-block hits: two very short resonances, the lower between 900 Hz and 2 kHz."""
+    t = np.arange(int(0.2 * rate)) / rate
+    shape = np.exp(-t / 0.02) * np.minimum(t / 0.001, 1)
+    hits = []
+    for place in spread(rng, len(score.onsets)):
+        turns = 900 * 2.2**place * t
+        upper = 0.6 * np.sin(2 * np.pi * rng.uniform(1.5, 1.9) * turns)
+        hits.append((np.sin(2 * np.pi * turns) + upper) * shape)
+    return _place(score, hits, samples, rate)
 
 
 def rattle(rng: np.random.Generator, score: Score, samples: int, rate: int) -> FloatArray:
-    """Shaker strokes: bursts of noise between about 3 and 7 kHz, no two alike."""
-    low, high, hold = rng.uniform(2200, 3200), rng.uniform(5500, 7200), rng.uniform(0.04, 0.08)
-    length = int(0.4 * rate)
+    """Shaker strokes: broad bursts of noise of a fifth of a second, up to between 5 and 7.5 kHz."""
+    length = int(0.5 * rate)
     t = np.arange(length) / rate
-    shape = np.minimum(t / rng.uniform(0.004, 0.012), 1) * np.exp(-((t / (1.7 * hold)) ** 2))
-    hits = [_band_noise(rng, length, rate, low, high) * shape for _ in score.onsets]
+    shape = np.minimum(t / 0.01, 1) * np.exp(-((t / 0.19) ** 4))
+    tops = 5000 + 2500 * spread(rng, len(score.onsets))
+    hits = [_band_noise(rng, length, rate, rng.uniform(1500, 2500), top) * shape for top in tops]
     return _place(score, hits, samples, rate)
 
 
 def wail(rng: np.random.Generator, score: Score, samples: int, rate: int) -> FloatArray:
-    """A siren: its pitch starts low at each onset, rises, and comes back within the cycle."""
-    low, span = rng.uniform(420, 700), rng.uniform(1.7, 2.4)
-    cycles = score.cycles(np.arange(samples) / rate)
+    """A siren: its pitch rises from each onset by an octave and comes back, from an ever new low."""
+    times = np.arange(samples) / rate
+    cycles = score.cycles(times)
     rise = 0.5 - 0.5 * np.cos(2 * np.pi * cycles)
-    phase = np.cumsum(low * span**rise) / rate + rng.random()
-    weights = np.asarray([1.0, *rng.uniform((0.2, 0.1, 0.02), (0.6, 0.4, 0.2))])
+    low = 350 * 2.3 ** Drift(rng, samples / rate).over(times)
+    phase = np.cumsum(low * 2.0**rise) / rate + rng.random()
     dip = 1 - 0.6 * np.exp(-((np.abs(cycles - np.round(cycles)) / 0.06) ** 2))
-    return (_wave(weights, phase) * dip).astype(np.float32)
+    tone = _blend(Drift(rng, samples / rate).over(times), (1, 0.2, 0.1, 0.02), (1, 0.6, 0.4, 0.2), phase)
+    return (tone * dip).astype(np.float32)
 
 
 def pluck(rng: np.random.Generator, score: Score, samples: int, rate: int) -> FloatArray:
-    """Plucked strings: one note per onset, sharp at first, dull and fading soon after."""
-    base, fade = rng.uniform(180, 330), rng.uniform(0.13, 0.22)
-    t = np.arange(int(1.2 * rate)) / rate
-    attack, start = np.minimum(t / 0.003, 1), rng.random()
-    order = np.arange(1, 9)
+    """Plucked strings: one note of 150-500 Hz per onset, sharp at first, dull and soon gone."""
+    t = np.arange(int(0.8 * rate)) / rate
+    attack, order = np.minimum(t / 0.003, 1), np.arange(1, 9)
+    sharp, fade = 0.8 * attack * np.exp(-t / 0.03), attack * np.exp(-t / 0.1)
     notes = []
-    for step in rng.choice(_SCALE, len(score.onsets)):
-        phase = base * 2 ** (step / 12) * t + start
-        bright, dull = _wave(1.0 / order, phase), _wave(1.0 / order**2.5, phase)
-        notes.append(attack * (0.8 * bright * np.exp(-t / (0.3 * fade)) + dull * np.exp(-t / fade)))
+    for place in spread(rng, len(score.onsets)):
+        phase = 150 * 3.3**place * t + rng.random()
+        notes.append(_wave(1.0 / order, phase) * sharp + _wave(1.0 / order**2.5, phase) * fade)
     return _place(score, notes, samples, rate)
 
 
 def bow(rng: np.random.Generator, score: Score, samples: int, rate: int) -> FloatArray:
     """Bowed strings: an unbroken rich chord with vibrato, a new stroke and chord at each onset."""
-    base, time = rng.uniform(180, 330), np.arange(samples) / rate
-    cycles = score.cycles(time)
+    times = np.arange(samples) / rate
+    cycles = score.cycles(times)
     stroke = np.floor(cycles).astype(int)
-    swell = 0.55 + 0.45 * np.minimum((cycles - stroke) / 0.2, 1) * score.strengths[stroke]
-    shake = rng.uniform(0.006, 0.012) * np.sin(2 * np.pi * rng.uniform(5, 7) * time + rng.uniform(0, 6.28))
-    weights = 1.0 / np.arange(1, 15) ** rng.uniform(0.7, 1.0)
+    swell = 0.6 + 0.4 * np.minimum((cycles - stroke) / 0.2, 1) * score.strengths[stroke]
+    shake = 0.01 * np.sin(2 * np.pi * 6 * times + rng.uniform(0, 6.28))
+    base = 150 * 2.6 ** spread(rng, len(score.onsets))
+    colour, order = Drift(rng, samples / rate).over(times), np.arange(1, 15)
     chord = np.zeros(samples)
     for voice in (0, 7, 12):
-        steps = voice + rng.choice(_SCALE, len(score.onsets))
-        pitch = base * 2 ** (steps[stroke] / 12) * (1 + shake)
-        chord += _wave(weights, np.cumsum(pitch) / rate + rng.random())
+        pitch = (base * 2 ** (voice / 12))[stroke] * (1 + shake)
+        chord += _blend(colour, 1.0 / order, order**-0.7, np.cumsum(pitch) / rate + rng.random())
     return np.asarray(chord * swell, dtype=np.float32)
 
 
@@ -90,7 +96,6 @@ SOUNDS: dict[str, Sound] = {
     "pluck": pluck,
     "bow": bow,
 }
-_SCALE = np.asarray([0, 2, 4, 7, 9])  # the major pentatonic, in semitones
 
 
 def render_sound(
@@ -98,20 +103,24 @@ def render_sound(
 ) -> FloatArray:
     """The sound track of a clip ``(channels, samples)`` in -1 to 1, at ``rate`` samples per second.
 
-    The background noise is 12 to 30 dB below the sound; the loudest sample is at 0.27 to 0.9.
+    Its volume swells between 0.3 and 1; the background noise, now hiss, now hum, is 10 to 30 dB below
+    the sound's mean. The loudest sample is at 0.9.
     """
     samples = round(duration * rate)
+    times = np.arange(samples) / rate
     clean = SOUNDS[name](rng, score, samples, rate)
-    level = float(np.sqrt(np.mean(clean**2))) * 10 ** (-rng.uniform(12, 30) / 20)
-    tilt, pan = rng.uniform(0.0, 1.0), rng.uniform(-0.35, 0.35)
-    gains = (1 - pan, 1 + pan)[:channels] if channels == 2 else (1.0,)
-    tracks = np.stack([g * clean + level * _coloured_noise(rng, samples, tilt) for g in gains])
-    peak = max(float(np.abs(tracks).max()), 1e-6)
-    return (tracks * (0.9 * rng.uniform(0.3, 1.0) / peak)).astype(np.float32)
+    volume, below, hiss = (
+        Drift(rng, duration, *span).over(times) for span in ((0.3, 1.0), (10.0, 30.0), (0.0, np.pi / 2))
+    )
+    level, pan = np.sqrt(np.mean(clean**2)) * 10 ** (-below / 20), rng.uniform(-0.35, 0.35)
 
+    def noise() -> npt.NDArray[np.float64]:
+        white, brown = (_coloured_noise(rng, samples, tilt) for tilt in (0.0, 1.0))
+        return np.asarray(level * (np.sin(hiss) * white + np.cos(hiss) * brown))
 
-def _place_all(score: Score, hit: npt.NDArray[np.float64], samples: int, rate: int) -> FloatArray:
-    return _place(score, [hit] * len(score.onsets), samples, rate)
+    gains = (1 - pan, 1 + pan) if channels == 2 else (1.0,)
+    tracks = volume * np.stack([g * clean + noise() for g in gains])
+    return (0.9 * tracks / max(float(np.abs(tracks).max()), 1e-6)).astype(np.float32)
 
 
 def _place(score: Score, hits: list[npt.NDArray[np.float64]], samples: int, rate: int) -> FloatArray:
@@ -130,6 +139,14 @@ def _wave(weights: npt.NDArray[Any], phase: npt.NDArray[np.float64]) -> npt.NDAr
     turn = 2 * np.pi * np.arange(_TABLE) / _TABLE
     table = np.sin(turn[:, None] * np.arange(1, len(weights) + 1)) @ (weights / weights.sum())
     return np.asarray(table[(phase * _TABLE).astype(np.int64) % _TABLE])
+
+
+def _blend(
+    mix: npt.NDArray[np.float64], dull: npt.ArrayLike, bright: npt.ArrayLike, phase: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """A wave whose weights change over time from some (where ``mix`` is 0) to others (where it is 1)."""
+    first, second = (_wave(np.asarray(weights), phase) for weights in (dull, bright))
+    return first + mix * (second - first)
 
 
 def _band_noise(

@@ -20,7 +20,7 @@ from tqdm import tqdm
 from .classes import LEAVES
 from .clip import ClipJob, ClipRow, write_clip
 
-FORMAT = 1  # to be raised whenever the same arguments would give other clips
+FORMAT = 2  # to be raised whenever the same arguments would give other clips
 COMPLETE = "COMPLETE.json"
 _OWNED = ".embedded"  # marks a folder as ours to overwrite
 _PARTIAL = ".partial-"
@@ -33,8 +33,8 @@ def write_embedded(
     seed: int = 0,
     train_per_class: int = 50,
     test_per_class: int = 25,
-    duration: float = 3.0,
-    size: tuple[int, int] = (128, 96),
+    duration: float = 4.0,
+    size: tuple[int, int] = (112, 84),
     num_workers: int | None = None,
     progress: bool = True,
 ) -> None:

@@ -1,0 +1,189 @@
+"""What several configuration files and options come to; what a run writes down of it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import yaml
+
+from callbacks.save_config import SaveConfig
+from tests.cli.parsing import DEMO, ROOT, Parsed, as_dict, parse
+from unlabelled.__main__ import EXPERIMENTS, experiment_root
+from unlabelled.console.environment import commit
+
+DATA_SETS = {
+    "embedded": "Embedded",
+    "vggsound": "VGGSound",
+    "kinetics200": "Kinetics",
+    "kinetics400": "Kinetics",
+    "kinetics600": "Kinetics",
+    "kinetics700": "Kinetics",
+    "kinetics_sound": "KineticsSound",
+    "ave": "AVE",
+}
+COMPLETE = sorted(
+    str(path.relative_to(ROOT)) for name in ("demo", "recipes") for path in ROOT.glob(f"configs/{name}/*")
+)
+TRAINERS = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("configs/trainer/*"))
+
+
+@pytest.fixture(autouse=True)
+def _at_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+
+
+def test_all_data_configs_are_known() -> None:
+    assert {path.stem for path in ROOT.glob("configs/data/*")} == set(DATA_SETS)
+    assert COMPLETE
+    assert TRAINERS
+
+
+@pytest.mark.parametrize("name", DATA_SETS)
+def test_a_data_set_over_the_demo_keeps_views_reader_and_batches(name: str) -> None:
+    before = parse("fit", "--config", DEMO)
+    config = parse(
+        "fit", "--config", DEMO, "--config", f"configs/data/{name}.yaml", "--data.init_args.root", "DIR"
+    )
+    assert config.data.class_path == f"datamodules.{DATA_SETS[name]}"
+    assert config.data.init_args.root == "DIR"
+    for kept in ("view", "reader", "batch_size", "num_workers"):
+        assert config.data.init_args[kept] == before.data.init_args[kept]
+    assert config.model == before.model
+    if name.removeprefix("kinetics").isdigit():
+        assert config.data.init_args.variant == name.removeprefix("kinetics")
+
+
+def test_options_that_the_new_class_does_not_take_are_dropped(tmp_path: Path) -> None:
+    first = tmp_path / "first.yaml"
+    first.write_text(
+        "data: {class_path: datamodules.Embedded, init_args: {train_per_class: 3, batch_size: 5}}\n"
+    )
+    config = parse("fit", "--config", DEMO, "--config", str(first), "--config", "configs/data/vggsound.yaml")
+    assert "train_per_class" not in config.data.init_args
+    assert config.data.init_args.batch_size == 5
+    config = parse(
+        "fit", "--config", "configs/recipes/selavi_kinetics400.yaml", "--config", "configs/data/ave.yaml"
+    )
+    assert "variant" not in config.data.init_args
+    assert config.data.init_args.view.init_args.num_frames == 30
+
+
+def test_later_wins(tmp_path: Path) -> None:
+    for name, epochs in (("a", 7), ("b", 8)):
+        (tmp_path / f"{name}.yaml").write_text(f"trainer: {{max_epochs: {epochs}}}\n")
+    a, b = (["--config", str(tmp_path / f"{name}.yaml")] for name in "ab")
+    option = ["--trainer.max_epochs", "9"]
+    for args, epochs in (
+        ((), 100),
+        (a, 7),
+        ((*a, *b), 8),
+        ((*b, *a), 7),
+        ((*a, *option), 9),
+        ((*option, *a), 7),
+    ):
+        assert parse("fit", "--config", DEMO, *args).trainer.max_epochs == epochs
+
+
+def test_lists_are_replaced_and_plus_appends(tmp_path: Path) -> None:
+    number = len(parse("fit", "--config", DEMO).trainer.callbacks)
+    longer = parse("fit", "--config", DEMO, "--trainer.callbacks+", "ModelSummary").trainer.callbacks
+    assert len(longer) == number + 1
+    assert longer[-1].class_path == "lightning.pytorch.callbacks.ModelSummary"
+    for key, length in (("callbacks", 1), ("callbacks+", number + 1)):
+        (tmp_path / "a.yaml").write_text(f"trainer: {{{key}: [{{class_path: callbacks.Throughput}}]}}\n")
+        assert (
+            len(parse("fit", "--config", DEMO, "--config", str(tmp_path / "a.yaml")).trainer.callbacks)
+            == length
+        )
+
+
+def test_short_class_names() -> None:
+    config = parse(
+        "fit", "--config", DEMO, "--model", "SeLaVi", "--data", "VGGSound", "--model.num_heads", "2"
+    )
+    assert config.model.class_path == "lightning_modules.SeLaVi"
+    assert config.data.class_path == "datamodules.VGGSound"
+    assert config.model.init_args.num_heads == 2
+    assert config.model.init_args.num_clusters == 9
+
+
+@pytest.mark.parametrize("path", COMPLETE)
+def test_every_complete_config_parses_with_every_trainer(path: str) -> None:
+    for command in EXPERIMENTS:
+        assert parse(command, "--config", path).model.class_path.startswith("lightning_modules.")
+    for trainer in TRAINERS:
+        wanted = yaml.safe_load((ROOT / trainer).read_text())["trainer"]
+        config = parse("fit", "--config", path, "--config", trainer)
+        assert {key: str(config.trainer[key]) for key in wanted} == {key: str(wanted[key]) for key in wanted}
+
+
+def test_the_printed_config_is_a_config(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    args = ["--config", DEMO, "--model.num_heads", "2"]
+    with pytest.raises(SystemExit) as stop:
+        Parsed(["fit", *args, "--print_config"])
+    assert stop.value.code == 0
+    (tmp_path / "printed.yaml").write_text(capsys.readouterr().out)
+    assert as_dict(parse("fit", "--config", str(tmp_path / "printed.yaml"))) == as_dict(parse("fit", *args))
+
+
+def test_help_of_a_class(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        Parsed(["fit", "--model.help", "SeLaVi"])
+    assert stop.value.code == 0
+    out = capsys.readouterr().out
+    assert "clusters per head" in out
+    assert "--model.lr_batch_size" in out  # of the base class
+
+
+def save(folder: Path, stage: str, *args: str) -> None:
+    """What Lightning does with the callback at the beginning of a run."""
+    cli = Parsed([stage, "--config", DEMO, *args])
+    strategy: Any = SimpleNamespace(broadcast=lambda value: value)
+    trainer: Any = SimpleNamespace(log_dir=str(folder), is_global_zero=True, strategy=strategy)
+    callback = SaveConfig(cli._parser(stage), cli.config[stage])
+    for _ in range(2):  # within one run it is saved once
+        callback.setup(trainer, None, stage)  # type: ignore[arg-type]
+
+
+def test_no_run_overwrites_or_stops_at_the_config_of_another(tmp_path: Path) -> None:
+    for stage in ("fit", "fit", "fit", "test", "test", "validate", "predict"):
+        save(tmp_path, stage)
+    suffixes = ["", ".resume1", ".resume2", ".test", ".test1", ".validate", ".predict"]
+    wanted = {f"config{each}.yaml" for each in suffixes} | {f"environment{each}.txt" for each in suffixes}
+    assert {path.name for path in tmp_path.iterdir()} == wanted
+
+
+def test_the_saved_config_runs_again(tmp_path: Path) -> None:
+    args = ["--model.num_heads", "2", "--trainer.callbacks+", "ModelSummary", "--data.root", "DIR"]
+    save(tmp_path, "fit", *args)
+    again = parse("fit", "--config", str(tmp_path / "config.yaml"))
+    assert as_dict(again) == as_dict(parse("fit", "--config", DEMO, *args))
+    lines = (tmp_path / "environment.txt").read_text().splitlines()
+    names = [line.split(":")[0] for line in lines]
+    assert {"python", "torch", "lightning", "decord", "commit", "CPU"} <= set(names)
+
+
+def test_the_commit_is_that_of_a_clone_only(tmp_path: Path) -> None:
+    assert commit(tmp_path) == "none: not a clone"
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b"]
+    subprocess.run([*git, "init", "--quiet"], check=True)
+    assert commit(tmp_path) == "unknown: git describe failed"
+    (tmp_path / "a.txt").write_text("a")
+    subprocess.run([*git, "add", "a.txt"], check=True)
+    subprocess.run([*git, "commit", "--quiet", "-m", "a"], check=True)
+    assert re.fullmatch("[0-9a-f]{40}", commit(tmp_path))
+    (tmp_path / "a.txt").write_text("b")
+    assert commit(tmp_path).endswith("-dirty")
+
+
+def test_the_installed_layer_is_found_inside_the_package(tmp_path: Path) -> None:
+    package = tmp_path / "unlabelled"
+    package.mkdir()
+    assert experiment_root(package) == tmp_path
+    (package / "_app").mkdir()
+    assert experiment_root(package) == package / "_app"

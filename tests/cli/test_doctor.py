@@ -1,0 +1,88 @@
+"""The doctor tells working decoders from broken ones by what they decode."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import cli
+from unlabelled import doctor
+from unlabelled.console import sample_clip
+from unlabelled.data import decord_reader
+from unlabelled.data.pyav_reader import PyAVReader
+
+
+def outcome(capsys: pytest.CaptureFixture[str]) -> tuple[int, dict[str, str]]:
+    """The exit code, and ok or FAILED by name."""
+    code = doctor.main([])
+    lines = [line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines()]
+    return code, {rest.split(":")[0]: word for word, rest in (each for each in lines if len(each) == 2)}
+
+
+def test_all_is_well(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["doctor"]) == 0
+    out = capsys.readouterr().out
+    for name in ("torch", "lightning", "devices", "PyAVReader", "DecordReader", "decord"):
+        assert f"\n  ok      {name}: " in out
+    assert "FAILED" not in out
+    assert out.endswith("\nready\n")
+
+
+@pytest.mark.parametrize("method", ["frames", "waveform"])
+def test_a_decoder_that_is_wrong_without_a_word(
+    method: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    right = getattr(PyAVReader, method)
+
+    def wrong(self: PyAVReader, *args: Any) -> Any:
+        return np.flip(right(self, *args), axis=0)
+
+    monkeypatch.setattr(PyAVReader, method, wrong)
+    code, found = outcome(capsys)
+    assert code == 1
+    assert found["PyAVReader"] == "FAILED"
+    assert found["decord"] == "ok"
+
+
+@pytest.fixture
+def _no_decord(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setitem(sys.modules, "decord", None)
+    decord_reader.import_decord.cache_clear()
+    yield
+    decord_reader.import_decord.cache_clear()
+
+
+@pytest.mark.usefixtures("_no_decord")
+def test_decord_may_be_absent(capsys: pytest.CaptureFixture[str]) -> None:
+    code, found = outcome(capsys)
+    assert code == 0
+    assert found["decord"] == "FAILED"
+    assert found["DecordReader"] == "ok"
+
+
+def test_a_broken_package(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setitem(sys.modules, "torchvision", None)
+    assert doctor.main([]) == 1
+    out = capsys.readouterr().out
+    assert "  FAILED  torchvision: ModuleNotFoundError" in out
+    assert "-> install the versions of requirements.txt again" in out
+    assert out.endswith("\nnot ready: torchvision\n")
+
+
+def test_the_checks_of_the_sample_clip(tmp_path: Path) -> None:
+    path = str(tmp_path / "clip.mp4")
+    sample_clip.write(path)
+    times, frames = PyAVReader().all_frames(path)
+    assert len(times) == sample_clip.SECONDS * sample_clip.FPS
+    sample_clip.check_frames(frames)
+    with pytest.raises(ValueError, match="wrong frames"):
+        sample_clip.check_frames(np.roll(frames, 1, axis=0))
+    with pytest.raises(ValueError, match="wrong frames"):
+        sample_clip.check_frames(frames[:-1])
+    with pytest.raises(ValueError, match="wrong sound"):
+        sample_clip.check_sound(np.zeros(2 * sample_clip.SAMPLE_RATE, np.float32))

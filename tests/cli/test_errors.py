@@ -1,0 +1,277 @@
+"""Each mistake ends in one line that names the key, what was expected, and the nearest right name."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import os
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from lightning.pytorch.cli import LightningCLI
+from torch._utils import ExceptionWrapper
+
+import cli
+from tests.cli.parsing import DEMO, ROOT, Parsed, parse
+from unlabelled.console.failures import line_for_user
+from unlabelled.console.suggestions import hint, known_classes, nearest, options_of, public_path
+from unlabelled.console.wording import explain
+from unlabelled.data.media import DecodeError
+
+
+@pytest.fixture(autouse=True)
+def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.delenv("UNLABELLED_TRACEBACK", raising=False)
+    for name in ("PL_GLOBAL_SEED", "PL_SEED_WORKERS"):  # put back afterwards what a run sets
+        monkeypatch.setenv(name, "0")
+
+
+def refusal(capsys: pytest.CaptureFixture[str], *args: str) -> str:
+    """The one line on stderr of a command that must be refused with exit code 2."""
+    capsys.readouterr()
+    try:
+        code: Any = cli.main(args)
+    except SystemExit as stop:
+        code = stop.code
+    out, err = capsys.readouterr()
+    assert code == 2
+    assert out == ""
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    return err.removeprefix("error: ").rstrip("\n")
+
+
+MISTAKES = yaml.safe_load(Path(__file__).with_name("mistakes.yaml").read_text())
+
+
+@pytest.mark.parametrize("case", MISTAKES["edits"], ids=lambda case: case["wrong"])
+def test_mistake_in_a_file(case: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = (ROOT / DEMO).read_text().splitlines()
+    number = next(n for n, text in enumerate(lines) if case["right"] in text and not text.startswith("#"))
+    lines[number] = lines[number].replace(case["right"], case["wrong"])
+    path = tmp_path / "wrong.yaml"
+    path.write_text("\n".join(lines))
+    said = refusal(capsys, "fit", "--config", str(path))
+    assert said.removesuffix(f" ({path}, line {number + 1})") == case["says"]
+
+
+def test_the_line_of_the_mistake_is_named_also_for_relative_paths(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "a.yaml").write_text("trainer:\n  max_epochs: 3\n  max_step: 3\n")
+    monkeypatch.chdir(tmp_path)
+    said = refusal(capsys, "fit", "--config", "sub/a.yaml")
+    assert said == "trainer.max_step: no such option; did you mean trainer.max_steps? (sub/a.yaml, line 3)"
+
+
+@pytest.mark.parametrize("case", MISTAKES["options"], ids=lambda case: " ".join(case["args"]))
+def test_mistake_on_the_command_line(case: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+    assert refusal(capsys, "fit", "--config", DEMO, *case["args"]) == case["says"]
+
+
+@pytest.mark.parametrize("case", MISTAKES["files"], ids=lambda case: case["text"][:30])
+def test_wrong_file(case: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "later.yaml"
+    path.write_text(case["text"])
+    said = refusal(capsys, "fit", "--config", DEMO, "--config", str(path))
+    assert said == case["says"].replace("{file}", str(path))
+
+
+def test_what_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
+    said = refusal(capsys, "fit", "--data", "Embedded")
+    assert said == "model: missing; give --model, or a --config that has it"
+    said = refusal(capsys, "fit", "--model", "SeLaVi", "--data", "Embedded")
+    assert said == "model.init_args: SeLaVi needs video_encoder, audio_encoder, optimizer"
+    said = refusal(capsys, "--config", DEMO, "fit")
+    assert said == "options come after the command: fit --config FILE ..."
+    assert refusal(capsys, "fti") == "no command 'fti'; did you mean fit?"
+
+
+def test_a_message_of_another_jsonargparse_is_still_one_line() -> None:
+    message = 'Parser key "model":\n  Something new about\n  it:\n    - and more\n' + "x" * 500
+    line = explain(message)
+    assert "\n" not in line
+    assert line.startswith("model: Something new about")
+    assert len(explain("y" * 5000)) < 310
+
+
+def test_usage_and_refusals_need_no_torch() -> None:
+    script = (
+        "import sys; from unlabelled.__main__ import run_tool; run_tool([], 'p'); run_tool(['fti'], 'p'); "
+        "print('torch' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=True
+    )
+    assert done.stdout.endswith("False\n")
+    assert "doctor" in done.stdout
+    assert done.stderr == "error: no command 'fti'; did you mean fit?\n"
+
+
+def test_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([]) == 2
+    assert cli.main(["--help"]) == 0
+    out = capsys.readouterr().out
+    for command in (*LightningCLI.subcommands(), "doctor", "check"):
+        assert out.count(f"\n  {command} ") == 2
+
+
+def run_time_error(capsys: pytest.CaptureFixture[str], *args: str) -> str:
+    assert cli.main(args) == 1
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error")]
+    assert len(lines) == 1
+    return lines[0]
+
+
+def test_a_root_that_is_no_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    args = ["--config", DEMO, "--data", "VGGSound", "--data.root", str(tmp_path / "no")]
+    args += ["--trainer.logger", "false", "--trainer.default_root_dir", str(tmp_path)]
+    line = run_time_error(capsys, "fit", *args)
+    assert line.startswith("error: VGGSound: root=")
+    assert line.endswith("set --data.init_args.root to the folder of the data set")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(None, "there is no file"), (b"PK\x03\x04 cut short", "was not written to its end")],
+)
+def test_a_checkpoint_that_is_none(
+    content: bytes | None, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "a.ckpt"
+    if content is not None:
+        path.write_bytes(content)
+    line = run_time_error(capsys, "test", "--config", DEMO, "--ckpt_path", str(path))
+    assert line.startswith("error: ckpt_path: ")
+    assert str(path) in line
+    assert words in line
+
+
+def test_bugs_and_the_environment_variable_show_the_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli.CLI, "instantiate_classes", lambda self: int("x"))
+    with pytest.raises(ValueError, match="invalid literal"):
+        cli.main(["fit", "--config", DEMO])
+    monkeypatch.setenv("UNLABELLED_TRACEBACK", "1")
+    with pytest.raises(FileNotFoundError):
+        cli.main(["test", "--config", DEMO, "--ckpt_path", "no.ckpt"])
+
+
+def raised(module: str, source: str) -> Exception:
+    try:
+        exec(source, {"__name__": module})
+    except Exception as error:
+        return error
+    raise AssertionError("it raises nothing")
+
+
+@pytest.mark.parametrize(
+    ("module", "source", "line"),
+    [
+        ("unlabelled.x", "raise ValueError('root\\n  is none')", "error: root is none"),
+        ("callbacks", "raise FileNotFoundError('no list')", "error: no list"),
+        ("unlabelled.x", "int('x')", None),
+        ("unlabelled.x", "a, b = [1]", None),
+        ("unlabelled.x", "raise RuntimeError('a row was visited twice')", None),
+        ("unlabelledx", "raise ValueError('of somebody else')", None),
+        ("numpy", "raise ValueError('shapes do not match')", None),
+        (
+            "torch.optim.sgd",
+            "raise ValueError('Invalid learning rate: -1')",
+            "error: Invalid learning rate: -1",
+        ),
+        ("anything", "open('/no/such/file')", "error: [Errno 2] No such file or directory: '/no/such/file'"),
+    ],
+)
+def test_what_is_meant_for_the_user(module: str, source: str, line: str | None) -> None:
+    assert line_for_user(raised(module, source)) == line
+
+
+def test_the_rank_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RANK", "3")
+    assert line_for_user(DecodeError("a.mp4", "truncated")) == "error (rank 3): a.mp4: truncated"
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (DecodeError("a.mp4", "truncated"), "error: a.mp4: truncated"),
+        (ValueError("stored at 8000 Hz"), "error: stored at 8000 Hz"),
+        (RuntimeError("some bug"), None),
+        (None, None),
+    ],
+)
+def test_an_error_out_of_a_loaders_process(error: Exception | None, line: str | None) -> None:
+    try:
+        if error is not None:
+            raise error
+        int("x")
+    except Exception:
+        sent = ExceptionWrapper(where="in DataLoader worker process 0")  # how a worker sends what it caught
+    with pytest.raises(Exception, match="worker process") as caught:
+        sent.reraise()
+    assert line_for_user(caught.value) == line
+
+
+def checkpoint(tmp_path: Path) -> str:
+    hparams = {"_class_path": "lightning_modules.SeLaVi", "num_clusters": 7}
+    torch.save({"hyper_parameters": hparams}, tmp_path / "a.ckpt")
+    return str(tmp_path / "a.ckpt")
+
+
+def test_a_checkpoint_does_not_replace_the_model(tmp_path: Path) -> None:
+    config = parse("test", "--config", DEMO, "--ckpt_path", checkpoint(tmp_path))
+    assert config.model.init_args.num_clusters == 9
+
+
+def test_lightning_would_replace_it_through_the_private_hook(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If this fails, Lightning has renamed its hook: find the new one, and neutralise that."""
+    assert "self._parse_ckpt_path()" in inspect.getsource(LightningCLI.__init__)
+    monkeypatch.setattr(Parsed, "_parse_ckpt_path", LightningCLI._parse_ckpt_path, raising=False)
+    config = parse("test", "--config", DEMO, "--ckpt_path", checkpoint(tmp_path))
+    assert config.model.init_args.num_clusters == 7
+
+
+WARNINGS = (
+    "The 'train_dataloader' does not have many workers which may be a bottleneck.",
+    "`isinstance(treespec, LeafSpec)` is deprecated, use something else.",
+    "The number of training batches (3) is smaller than the logging interval",
+)
+
+
+def test_tips_are_dropped_and_nothing_else(caplog: pytest.LogCaptureFixture) -> None:
+    cli.be_quiet()
+    logger = logging.getLogger("lightning.pytorch.utilities.rank_zero")
+    with caplog.at_level(logging.INFO, logger.name):
+        logger.info("💡 Tip: For seamless cloud logging, try installing litlogger")
+        logger.info("GPU available: False")
+    assert "Tip" not in caplog.text
+    assert "GPU available" in caplog.text
+    assert not logger.filter(logging.LogRecord("a", 20, "a", 1, "a Tip: b", None, None))
+    with warnings.catch_warnings(record=True) as shown:
+        warnings.simplefilter("always")
+        cli.be_quiet()
+        for text in WARNINGS:
+            warnings.warn(text, stacklevel=1)
+    assert [str(each.message) for each in shown] == [WARNINGS[-1]]
+
+
+def test_suggestions() -> None:
+    assert nearest("NUM_CLUSTER", ["num_heads", "num_clusters"]) == "num_clusters"
+    assert nearest("zzz", ["num_heads", "num_clusters"]) is None
+    assert hint("zzz", ["a", "b"]) == "; there are a, b"
+    assert hint("zzz", [str(n) for n in range(100)]) == ""
+    assert {"root", "batch_size", "csv_file"} <= set(options_of("datamodules.VGGSound"))
+    assert "self" not in options_of("datamodules.VGGSound")
+    assert "lightning_modules.SeLaVi" in known_classes()
+    assert public_path(cli.callbacks.SeededSteps) == "callbacks.SeededSteps"
+    assert os.path.basename(inspect.getfile(cli.callbacks.SeededSteps)) == "seeded_steps.py"

@@ -1,0 +1,69 @@
+"""Command lines that the system tests share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+DEMO = "configs/demo/selavi.yaml"
+
+
+def command(
+    name: str, root: Path, overlay: Path, out: Path, *more: str, warmup_batches: int = 2
+) -> list[str]:
+    """Return the demo's command on other clips in VGG-Sound's layout, made tiny, writing to ``out``."""
+    return [
+        name,
+        f"--config={DEMO}",
+        "--config=configs/data/vggsound.yaml",
+        f"--config={overlay}",
+        f"--data.init_args.root={root}",
+        "--data.init_args.reader.init_args.short_side=20",
+        "--data.init_args.reader.init_args.sample_rate=8000",
+        *output_options(out, warmup_batches),
+        *more,
+    ]
+
+
+def output_options(out: Path, warmup_batches: int) -> list[str]:
+    """Send logs and checkpoints to ``out``; the callbacks of the demo name their folder."""
+    return [
+        f"--trainer.default_root_dir={out}",
+        f"--trainer.logger.init_args.save_dir={out}",
+        f"--config={_callbacks(out, warmup_batches)}",
+    ]
+
+
+def _callbacks(out: Path, warmup_batches: int) -> Path:
+    """Lists in configurations are replaced whole, so the callbacks are the demo's with other folders."""
+    import yaml
+
+    callbacks: list[dict[str, Any]] = yaml.safe_load(Path(DEMO).read_text())["trainer"]["callbacks"]
+    for callback in callbacks:
+        if callback["class_path"].endswith("ModelCheckpoint"):
+            callback["init_args"]["dirpath"] = str(out / "checkpoints")
+        if callback["class_path"].endswith("BatchNormWarmup"):
+            callback["init_args"] = {"num_batches": warmup_batches}
+        if callback["class_path"].endswith("ClusteringPass"):
+            callback["init_args"]["schedule"]["init_args"]["num_passes"] = 4
+    path = out / "callbacks.yaml"
+    out.mkdir(parents=True, exist_ok=True)
+    path.write_text(yaml.safe_dump({"trainer": {"callbacks": callbacks}}))
+    return path
+
+
+def load(out: Path, name: str = "last") -> dict[str, Any]:
+    """Return a run's checkpoint, loaded as safely as Lightning does."""
+    checkpoint: dict[str, Any] = torch.load(out / "checkpoints" / f"{name}.ckpt", weights_only=True)
+    return checkpoint
+
+
+def assert_same_run(one: dict[str, Any], other: dict[str, Any]) -> None:
+    """Compare weights, running statistics and pseudo-labels bit for bit."""
+    assert one["global_step"] == other["global_step"]
+    assert one["state_dict"].keys() == other["state_dict"].keys()
+    for name, value in one["state_dict"].items():
+        assert torch.equal(value, other["state_dict"][name]), name
+    assert torch.equal(one["pseudo_labels"], other["pseudo_labels"])

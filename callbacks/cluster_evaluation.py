@@ -86,7 +86,8 @@ class ClusterEvaluation(Callback):
             gathered = gather_rows(value).cpu()
             seed = derive_seed(global_seed(), "k-means") % 2**31
             score = ClusteringMetrics(1, num_classes, num_classes, sync_on_compute=False)
-            score.update(kmeans(gathered, num_classes, seed).unsqueeze(1), truth)
+            clusters = kmeans(gathered, min(num_classes, len(gathered)), seed)
+            score.update(clusters.unsqueeze(1), truth)
             rows[f"k-means, {name}"] = score.of_head(0)
         return rows
 

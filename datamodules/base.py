@@ -58,6 +58,7 @@ class ClipDataModule(LightningDataModule, ABC):
         self.eval_batch_size = eval_batch_size or 2 * batch_size
         self.num_workers, self.index_workers = num_workers, index_workers
         self._indices: dict[str, ClipIndex] = {}
+        self._pass_loader: DataLoader[Any] | None = None
 
     @abstractmethod
     def listing(self, split: str) -> list[Entry]:
@@ -115,7 +116,8 @@ class ClipDataModule(LightningDataModule, ABC):
                 f"{type(self).__name__}: {len(data)} training clips on {world_size} process(es) do not fill "
                 f"one batch of batch_size={self.batch_size}; lower --data.init_args.batch_size"
             )
-        sampler.skip = self._batches_done() * self.batch_size
+        # A run resumed at the end of an epoch begins the next one at its start.
+        sampler.skip = self._batches_done() % (len(sampler) // self.batch_size) * self.batch_size
         return self._loader(data, sampler, self.batch_size, drop_last=True, persistent=True)
 
     def pass_dataloader(self, epoch: int) -> DataLoader[Any]:
@@ -124,8 +126,14 @@ class ClipDataModule(LightningDataModule, ABC):
         Args:
             epoch: Names the random augmentation; another number, another augmentation.
         """
-        data = self._dataset("train", train=True)
-        return self._loader(data, OrderedShard(len(data), *self._rank(), epoch), self.eval_batch_size)
+        if self._pass_loader is None:  # kept, with its workers: there may be a pass at every step
+            data = self._dataset("train", train=True)
+            sampler = OrderedShard(len(data), *self._rank())
+            self._pass_loader = self._loader(data, sampler, self.eval_batch_size, persistent=True)
+        shard = self._pass_loader.sampler
+        assert isinstance(shard, OrderedShard)
+        shard.pass_epoch = epoch
+        return self._pass_loader
 
     def val_dataloader(self) -> DataLoader[Any]:
         """Return the fixed views of the validation clips, each exactly once over all ranks."""

@@ -67,7 +67,7 @@ class Kinetics(ClipDataModule):
 
     Raises:
         FileNotFoundError: Neither a CSV nor class folders exist.
-        ValueError: More classes than the variant has, a class that is not there, or a CSV without its columns.
+        ValueError: Too many classes for the variant, a class that is not there, or a CSV without its columns.
     """
 
     def __init__(

@@ -8,10 +8,16 @@ from typing import Any
 import torch
 
 DEMO = "configs/demo/selavi.yaml"
+Schedule = dict[str, Any]
+FOUR_PASSES: Schedule = {
+    "class_path": "unlabelled.clustering.InverseQuadratic",
+    "init_args": {"num_passes": 4},
+}
+EVERY_EPOCH: Schedule = {"class_path": "unlabelled.clustering.Every", "init_args": {"epochs": 1}}
 
 
 def command(
-    name: str, root: Path, overlay: Path, out: Path, *more: str, warmup_batches: int = 2
+    name: str, root: Path, overlay: Path, out: Path, *more: str, schedule: Schedule = FOUR_PASSES
 ) -> list[str]:
     """Return the demo's command on other clips in VGG-Sound's layout, made tiny, writing to ``out``."""
     return [
@@ -22,21 +28,21 @@ def command(
         f"--data.init_args.root={root}",
         "--data.init_args.reader.init_args.short_side=20",
         "--data.init_args.reader.init_args.sample_rate=8000",
-        *output_options(out, warmup_batches),
+        *output_options(out, schedule),
         *more,
     ]
 
 
-def output_options(out: Path, warmup_batches: int) -> list[str]:
+def output_options(out: Path, schedule: Schedule) -> list[str]:
     """Send logs and checkpoints to ``out``; the callbacks of the demo name their folder."""
     return [
         f"--trainer.default_root_dir={out}",
         f"--trainer.logger.init_args.save_dir={out}",
-        f"--config={_callbacks(out, warmup_batches)}",
+        f"--config={_callbacks(out, schedule)}",
     ]
 
 
-def _callbacks(out: Path, warmup_batches: int) -> Path:
+def _callbacks(out: Path, schedule: Schedule) -> Path:
     """Lists in configurations are replaced whole, so the callbacks are the demo's with other folders."""
     import yaml
 
@@ -44,10 +50,8 @@ def _callbacks(out: Path, warmup_batches: int) -> Path:
     for callback in callbacks:
         if callback["class_path"].endswith("ModelCheckpoint"):
             callback["init_args"]["dirpath"] = str(out / "checkpoints")
-        if callback["class_path"].endswith("BatchNormWarmup"):
-            callback["init_args"] = {"num_batches": warmup_batches}
         if callback["class_path"].endswith("ClusteringPass"):
-            callback["init_args"]["schedule"]["init_args"]["num_passes"] = 4
+            callback["init_args"]["schedule"] = schedule
     path = out / "callbacks.yaml"
     out.mkdir(parents=True, exist_ok=True)
     path.write_text(yaml.safe_dump({"trainer": {"callbacks": callbacks}}))

@@ -6,46 +6,61 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 import cli
 from tests.conftest import ROOT, environment, run_cli
-from tests.system.commands import command, load
+from tests.system.commands import EVERY_EPOCH, command, load
+
+TWO_EPOCHS = 12  # steps
 
 
 @pytest.fixture(scope="module")
-def options() -> list[str]:
-    """One step: its pass clusters with the initial weights, which all runs share.
+def weights(tiny_root: Path, tiny_overlay: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The option that resumes a run of two epochs; the next step begins with a clustering pass."""
+    out = tmp_path_factory.mktemp("weights")
+    arguments = command("fit", tiny_root, tiny_overlay, out, schedule=EVERY_EPOCH)
+    assert cli.main([*arguments, "--model.init_args.num_clusters=9"]) == 0
+    assert load(out)["global_step"] == TWO_EPOCHS
+    return f"--ckpt_path={out / 'checkpoints' / 'last.ckpt'}"
 
-    Without BatchNorm warm-up: without SyncBN its statistics are those of each process's smaller batches.
-    """
-    return ["--trainer.max_steps=1", "--model.init_args.num_clusters=9"]
+
+@pytest.fixture(scope="module")
+def options(weights: str) -> list[str]:
+    return [
+        weights,
+        f"--trainer.max_steps={TWO_EPOCHS + 1}",
+        "--trainer.max_epochs=4",
+        "--model.init_args.num_clusters=9",
+    ]
 
 
 @pytest.fixture(scope="module")
 def alone(
     tiny_root: Path, tiny_overlay: Path, options: list[str], tmp_path_factory: pytest.TempPathFactory
-) -> Path:
+) -> dict[str, Any]:
+    """The checkpoint after one more pass and step in one process."""
     out = tmp_path_factory.mktemp("alone")
-    assert cli.main(command("fit", tiny_root, tiny_overlay, out, *options, warmup_batches=0)) == 0
-    return out
+    assert cli.main(command("fit", tiny_root, tiny_overlay, out, *options, schedule=EVERY_EPOCH)) == 0
+    return load(out)
 
 
 def test_two_devices_give_the_labels_of_one(
-    tiny_root: Path, tiny_overlay: Path, options: list[str], alone: Path, tmp_path: Path
+    tiny_root: Path, tiny_overlay: Path, options: list[str], alone: dict[str, Any], tmp_path: Path
 ) -> None:
     two = ["--config=configs/trainer/cpu_ddp2.yaml", "--data.init_args.batch_size=3"]
-    run_cli(*command("fit", tiny_root, tiny_overlay, tmp_path, *two, *options, warmup_batches=0))
-    _assert_same_labels(load(tmp_path), load(alone))
+    run_cli(*command("fit", tiny_root, tiny_overlay, tmp_path, *two, *options, schedule=EVERY_EPOCH))
+    _assert_same_labels(load(tmp_path), alone)
 
 
 def test_two_nodes_give_the_labels_of_one(
-    tiny_root: Path, tiny_overlay: Path, options: list[str], alone: Path, tmp_path: Path
+    tiny_root: Path, tiny_overlay: Path, options: list[str], alone: dict[str, Any], tmp_path: Path
 ) -> None:
     two = ["--trainer.strategy=ddp", "--trainer.num_nodes=2", "--data.init_args.batch_size=3"]
-    arguments = command("fit", tiny_root, tiny_overlay, tmp_path, *two, *options, warmup_batches=0)
+    arguments = command("fit", tiny_root, tiny_overlay, tmp_path, *two, *options, schedule=EVERY_EPOCH)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -64,9 +79,10 @@ def test_two_nodes_give_the_labels_of_one(
     ]
     outputs = [node.communicate(timeout=240)[0] for node in nodes]
     assert [node.returncode for node in nodes] == [0, 0], outputs[0][-4000:]
-    _assert_same_labels(load(tmp_path), load(alone))
+    _assert_same_labels(load(tmp_path), alone)
 
 
-def _assert_same_labels(many: dict[str, torch.Tensor], one: dict[str, torch.Tensor]) -> None:
+def _assert_same_labels(many: dict[str, Any], one: dict[str, Any]) -> None:
+    assert many["global_step"] == one["global_step"] == TWO_EPOCHS + 1
     assert one["pseudo_labels"].unique().numel() > 1
     assert torch.equal(many["pseudo_labels"], one["pseudo_labels"])

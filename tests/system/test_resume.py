@@ -36,7 +36,7 @@ def _kill_when(process: subprocess.Popen[bytes], checkpoint: Path, epoch: int) -
 
 @pytest.fixture(scope="module")
 def options() -> list[str]:
-    return ["--trainer.max_epochs=12", "--trainer.check_val_every_n_epoch=5"]
+    return ["--trainer.max_epochs=12", "--trainer.check_val_every_n_epoch=2"]
 
 
 @pytest.fixture(scope="module")

@@ -116,11 +116,14 @@ class OrderedShard(DistributedSampler[Any]):
         num_samples: Rows of the data set.
         rank: This process.
         world_size: All processes.
-        epoch: Names the random augmentation, if the data set augments.
+
+    Attributes:
+        pass_epoch: Names the random augmentation, if the data set augments.
     """
 
-    def __init__(self, num_samples: int, rank: int, world_size: int, epoch: int = 0) -> None:
-        self.num_rows, self.rank, self.world_size, self.pass_epoch = num_samples, rank, world_size, epoch
+    def __init__(self, num_samples: int, rank: int, world_size: int) -> None:
+        self.num_rows, self.rank, self.world_size = num_samples, rank, world_size
+        self.pass_epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
         """Ignore Lightning's epoch: an evaluation shows the same view each time."""

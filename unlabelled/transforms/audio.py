@@ -95,7 +95,8 @@ class LogMel:
         needed = (self.num_frames - 1) * self.hop_samples + self.window_samples
         signal = F.pad(signal, (0, max(needed - len(signal), 0)))[:needed]
         frames = signal.unfold(0, self.window_samples, self.hop_samples)  # (T, window)
-        power = torch.fft.rfft(frames, self.num_fft).abs().square() / self.num_fft
+        spectrum = torch.fft.rfft(frames, self.num_fft)
+        power = (spectrum.real.square() + spectrum.imag.square()) / self.num_fft
         energy = power @ self.filters
         energy = energy.masked_fill(energy == 0, torch.finfo(torch.float64).eps)
         spectrogram: Tensor = (energy.log() - self.mean) / self.std

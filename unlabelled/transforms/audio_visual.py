@@ -8,7 +8,7 @@ from torch import Tensor
 
 from unlabelled.data.media import Reader
 from unlabelled.transforms.audio import LogMel
-from unlabelled.transforms.video import centre_crop, jitter_colours, normalise, random_crop
+from unlabelled.transforms.video import centre_crop, jitter_colours, normalise, random_crop, to_greyscale
 from unlabelled.transforms.view import ClipView
 
 
@@ -28,6 +28,7 @@ class AudioVisualView(ClipView):
         flip: Probability of a horizontal flip.
         colour_jitter: Strength of a random change of colours per clip, see
             :func:`~unlabelled.transforms.video.jitter_colours`; 0 as in the paper: none.
+        greyscale: Probability of a clip without colours; 0 as in the paper.
         volume: Smallest and largest factor on the waveform, drawn per clip.
         audio: The spectrogram.
 
@@ -49,6 +50,7 @@ class AudioVisualView(ClipView):
         eval_short_side: int = 128,
         flip: float = 0.5,
         colour_jitter: float = 0.0,
+        greyscale: float = 0.0,
         volume: tuple[float, float] = (0.9, 1.1),
         audio: LogMel | None = None,
     ) -> None:
@@ -63,7 +65,8 @@ class AudioVisualView(ClipView):
             )
         self.num_frames, self.fps, self.crop = num_frames, fps, crop
         self.train_short_side, self.eval_short_side = train_short_side, eval_short_side
-        self.flip, self.colour_jitter, self.volume = flip, colour_jitter, volume
+        self.flip, self.colour_jitter, self.greyscale = flip, colour_jitter, greyscale
+        self.volume = volume
         self.audio = audio if audio is not None else LogMel()
 
     @property
@@ -96,6 +99,8 @@ class AudioVisualView(ClipView):
             frames = frames.flip(-1)
         if self.colour_jitter > 0:
             frames = jitter_colours(frames, self.colour_jitter, rng)
+        if rng.random() < self.greyscale:
+            frames = to_greyscale(frames)
         return normalise(frames)
 
     def _audio(

@@ -27,14 +27,13 @@ def centre_crop(frames: Tensor, size: int) -> Tensor:
 
 
 def jitter_colours(frames: Tensor, strength: float, rng: np.random.Generator) -> Tensor:
-    """Change brightness, contrast, saturation (each by up to ``strength``) and hue (by up to a quarter of it).
-
-    In random order, the same for all frames of the clip.
+    """Change brightness, contrast, saturation and hue, in random order, alike in all frames of the clip.
 
     Args:
         frames: ``(T, 3, H, W)`` uint8.
-        strength: 0 to 1; a factor is drawn from ``1 - strength`` to ``1 + strength``. The released code, where
-            this is off by default, has 0.4 and leaves the hue alone.
+        strength: 0 to 1; factors are drawn from ``1 - strength`` to ``1 + strength``, the hue's shift from
+            plus to minus a quarter of it. The released code, where this is off by default, has 0.4 and
+            leaves the hue alone.
         rng: Source of all four numbers and the order.
     """
     adjust = (TF.adjust_brightness, TF.adjust_contrast, TF.adjust_saturation, TF.adjust_hue)
@@ -42,6 +41,12 @@ def jitter_colours(frames: Tensor, strength: float, rng: np.random.Generator) ->
     for step in rng.permutation(len(adjust)):
         frames = adjust[step](frames, float(amounts[step]))
     return frames
+
+
+def to_greyscale(frames: Tensor) -> Tensor:
+    """Replace all three channels of uint8 frames ``(T, 3, H, W)`` by their luma."""
+    grey: Tensor = TF.rgb_to_grayscale(frames, num_output_channels=3)
+    return grey
 
 
 def normalise(frames: Tensor) -> Tensor:

@@ -1,0 +1,201 @@
+"""Each YAML that ships is run, on tiny data in the layout of its data set."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+import cli
+from datamodules.kinetics import KINETICS_SOUND_CLASSES
+from tests.conftest import ROOT
+from tests.system.commands import command
+
+RECIPES = sorted((ROOT / "configs" / "recipes").glob("*.yaml"))
+DATA = sorted((ROOT / "configs" / "data").glob("*.yaml"))
+
+
+def _clips(root: Path) -> list[tuple[Path, str, str]]:
+    """Return path, class and split of the tiny data set's files."""
+    rows = csv.reader((root / "vggsound.csv").open(newline=""))
+    return [
+        (root / "video" / f"{name}_{int(start):06d}.mp4", label, split) for name, start, label, split in rows
+    ]
+
+
+@pytest.fixture(scope="module")
+def kinetics_root(tiny_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Class folders, under names that Kinetics-400 and Kinetics-Sound both have."""
+    root = tmp_path_factory.mktemp("kinetics")
+    labels = sorted({label for _, label, _ in _clips(tiny_root)})
+    for path, label, split in _clips(tiny_root):
+        name = KINETICS_SOUND_CLASSES[labels.index(label)].replace(" ", "_")
+        folder = root / ("train" if split == "train" else "val") / name
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / path.name).symlink_to(path)
+    for name in KINETICS_SOUND_CLASSES[len(labels) :]:  # the other classes: one clip each
+        (root / "train" / name.replace(" ", "_")).mkdir()
+        (root / "train" / name.replace(" ", "_") / "clip.mp4").symlink_to(_clips(tiny_root)[0][0])
+    return root
+
+
+@pytest.fixture(scope="module")
+def ave_root(tiny_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The three lists of AVE, with the files in a folder below."""
+    root = tmp_path_factory.mktemp("ave")
+    (root / "AVE").mkdir()
+    lines: dict[str, list[str]] = {"train": [], "val": [], "test": []}
+    for number, (path, label, split) in enumerate(_clips(tiny_root)):
+        (root / "AVE" / f"clip{number}.mp4").symlink_to(path)
+        for name in ("train",) if split == "train" else ("val", "test"):
+            lines[name].append(f"{label}&clip{number}&good&0&10")
+    for name, rows in lines.items():
+        header = "Category&VideoID&Quality&StartTime&EndTime"
+        (root / f"{name}Set.txt").write_text("\n".join([header, *rows]) + "\n")
+    return root
+
+
+@pytest.fixture
+def roots(tiny_root: Path, kinetics_root: Path, ave_root: Path) -> dict[str, Path]:
+    return {
+        "VGGSound": tiny_root,
+        "Kinetics": kinetics_root,
+        "KineticsSound": kinetics_root,
+        "AVE": ave_root,
+    }
+
+
+@pytest.fixture(scope="module")
+def encoders(tiny_root: Path, tiny_overlay: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint whose encoders other recipes start from."""
+    out = tmp_path_factory.mktemp("encoders")
+    assert cli.main(command("fit", tiny_root, tiny_overlay, out, "--trainer.max_steps=1")) == 0
+    return out / "checkpoints" / "last.ckpt"
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
+def test_a_recipe_trains(
+    recipe: Path, roots: dict[str, Path], tiny_overlay: Path, encoders: Path, tmp_path: Path
+) -> None:
+    content = yaml.safe_load(recipe.read_text())
+    root = roots[content["data"]["class_path"].removeprefix("datamodules.")]
+    for callback in content["trainer"]["callbacks"]:
+        if callback["class_path"].endswith("ModelCheckpoint"):
+            callback["init_args"]["dirpath"] = str(tmp_path)
+    callbacks = tmp_path / "callbacks.yaml"
+    callbacks.write_text(yaml.safe_dump({"trainer": {"callbacks": content["trainer"]["callbacks"]}}))
+    arguments = [
+        "fit",
+        f"--config={recipe}",
+        f"--config={tiny_overlay}",
+        f"--config={callbacks}",
+        f"--data.init_args.root={root}",
+        "--model.init_args.num_clusters=9",
+        "--trainer.max_steps=2",
+        f"--trainer.default_root_dir={tmp_path}",
+        f"--trainer.logger.init_args.save_dir={tmp_path}",
+    ]
+    if "encoder_checkpoint" in content["model"]["init_args"]:
+        arguments.append(f"--model.init_args.encoder_checkpoint={encoders}")
+    assert cli.main(arguments) == 0
+    assert (tmp_path / "last.ckpt").is_file()
+
+
+@pytest.mark.parametrize("data", DATA, ids=lambda path: path.stem)
+def test_a_data_set_laid_over_the_demo_validates(
+    data: Path, roots: dict[str, Path], tiny_root: Path, tiny_overlay: Path, tmp_path: Path
+) -> None:
+    name = yaml.safe_load(data.read_text())["data"]["class_path"].removeprefix("datamodules.")
+    arguments = command("validate", roots.get(name, tmp_path / "embedded"), tiny_overlay, tmp_path)
+    position = arguments.index("--config=configs/data/vggsound.yaml")
+    arguments[position] = f"--config={data}"
+    if name == "Embedded":
+        arguments += ["--data.init_args.train_per_class=1", "--data.init_args.test_per_class=1"]
+    assert cli.main(arguments) == 0
+
+
+def test_kinetics_labels_and_names(kinetics_root: Path, tiny_root: Path) -> None:
+    from datamodules import Kinetics, KineticsSound
+
+    sound = KineticsSound(str(kinetics_root))
+    assert sound.class_names == KINETICS_SOUND_CLASSES
+    assert len(sound.class_names) == 32
+    assert {entry.label for entry in sound.listing("val")} == set(range(9))
+    everything = Kinetics(str(kinetics_root), variant="400")
+    assert everything.class_names == sorted(KINETICS_SOUND_CLASSES)
+    (kinetics_root / "few.txt").write_text("bowling\nblowing_nose\n")
+    chosen = Kinetics(str(kinetics_root), variant="200", class_list="few.txt")
+    assert chosen.class_names == ["bowling", "blowing nose"]
+    assert {entry.label for entry in chosen.listing("train")} == {0, 1}
+
+
+def test_kinetics_official_csv(tiny_root: Path, tmp_path: Path) -> None:
+    from datamodules import Kinetics
+
+    (tmp_path / "annotations").mkdir()
+    (tmp_path / "anywhere").mkdir()
+    rows = ["label,youtube_id,time_start,time_end,split"]
+    for number, (path, label, split) in enumerate(_clips(tiny_root)):
+        if split == "train":
+            rows.append(f'"{label}",-id{number},{number},{number + 10},train')
+            shutil.copy(path, tmp_path / "anywhere" / f"-id{number}_{number:06d}_{number + 10:06d}.mp4")
+    rows.append("drum booming,gone,3,13,train")
+    (tmp_path / "annotations" / "train.csv").write_text("\n".join(rows))
+    listing = Kinetics(str(tmp_path)).listing("train")
+    assert len(listing) == 37
+    assert sum((tmp_path / entry.path).is_file() for entry in listing) == 36
+    assert listing[-1].path == "gone_000003_000013.mp4"
+    (tmp_path / "annotations" / "train.csv").write_text("label,id\nx,y\n")
+    with pytest.raises(ValueError, match=r"train.csv, row 2: expected the columns label,youtube_id"):
+        Kinetics(str(tmp_path)).listing("train")
+
+
+def test_too_many_classes_for_the_variant(kinetics_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from datamodules import Kinetics, kinetics
+
+    monkeypatch.setitem(kinetics._VARIANTS, "200", 5)
+    with pytest.raises(ValueError, match=r"32 classes .* variant='200' has 5"):
+        _ = Kinetics(str(kinetics_root), variant="200").class_names
+
+
+def test_a_video_with_two_events_counts_once(ave_root: Path) -> None:
+    from datamodules import AVE
+
+    path = ave_root / "trainSet.txt"
+    before = path.read_text()
+    video = before.splitlines()[1].split("&")[1]
+    path.write_text(before + f"another&{video}&good&3&5\n" + before.splitlines()[1] + "\n")
+    try:
+        data = AVE(str(ave_root))
+        assert len(data.class_names) == 10
+        assert len(data.listing("train")) == 36
+    finally:
+        path.write_text(before)
+    path.write_text(before + "too&few\n")
+    try:
+        with pytest.raises(ValueError, match=r"trainSet\.txt, line 38: 'too&few'"):
+            AVE(str(ave_root)).listing("train")
+    finally:
+        path.write_text(before)
+
+
+def test_vggsound_file_names_and_bad_rows(tmp_path: Path) -> None:
+    from datamodules import VGGSound
+
+    (tmp_path / "vggsound.csv").write_text(
+        '-a,7,"dogs, barking",train\nb,30,cat,test\nc,1,cat,train\nd,2,cat,train\ne,3,cat,train\n'
+    )
+    (tmp_path / "deep" / "er").mkdir(parents=True)
+    for name in ("-a_000007.mp4", "b_30_40.mkv", "c_1000_11000.mp4", "d_2.webm"):
+        (tmp_path / "deep" / "er" / name).touch()
+    data = VGGSound(str(tmp_path))
+    assert data.class_names == ["cat", "dogs, barking"]
+    found = [(Path(entry.path).name, entry.label) for entry in data.listing("train")]
+    assert found == [("-a_000007.mp4", 1), ("c_1000_11000.mp4", 0), ("d_2.webm", 0), ("e_000003.mp4", 0)]
+    assert [Path(entry.path).name for entry in data.listing("test")] == ["b_30_40.mkv"]
+    (tmp_path / "vggsound.csv").write_text("a,0,cat,train\nb,x,cat,test\n")
+    with pytest.raises(ValueError, match=r"vggsound.csv, row 2: .* is not `youtube_id,start_seconds"):
+        VGGSound(str(tmp_path)).listing("train")

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from lightning import Callback, LightningModule, Trainer
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor
+from torchmetrics import MeanMetric
 
 from callbacks.figures import boards
 from callbacks.sweep import as_requested, datamodule, sweep, undisturbed
@@ -17,6 +18,7 @@ from callbacks.tables import Table, format_table
 from unlabelled.clustering.kmeans import kmeans
 from unlabelled.contracts import Features, Labelled, PredictsClusters
 from unlabelled.distributed import gather_rows
+from unlabelled.losses import multi_head_cross_entropy
 from unlabelled.metrics import ClusteringMetrics
 from unlabelled.seeding import derive_seed, global_seed
 
@@ -31,8 +33,10 @@ class ClusterEvaluation(Callback):
     The prediction of a head is the arg-max of its soft-max, for ``both`` of the product of the modalities'
     soft-maxes; no Sinkhorn at test time. Head 0 is reported, with the mean and the standard deviation over
     the heads beside it. Logged: ``val/nmi`` (head 0, both), ``val/nmi_video``, ..., ``val/nmi_mean``,
-    ``val/nmi_std``, and ``val/agreement``, the NMI between the modalities' predictions, which needs no labels
-    and is what a checkpoint may be selected by. ``test`` prints a table.
+    ``val/nmi_std``. Without labels, so that a checkpoint may be selected by them: ``val/loss``, the mean over
+    modalities and heads of the cross-entropy with the joint prediction (the training loss, with the labels
+    that the heads themselves give), and ``val/agreement``, the NMI between the modalities' predictions.
+    ``test`` prints a table.
 
     Args:
         before_training: Also score the untrained network and k-means on its features, at the start of
@@ -46,6 +50,7 @@ class ClusterEvaluation(Callback):
         self.before: Table = {}
         self._scores: dict[str, ClusteringMetrics] = {}
         self._empty: ClusteringMetrics
+        self._loss: MeanMetric
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Check at start that there is something to score."""
@@ -137,6 +142,7 @@ class ClusterEvaluation(Callback):
         num_classes = len(_class_names(trainer))
         self._empty = ClusteringMetrics(heads, clusters, num_classes).to(pl_module.device)
         self._scores = {BOTH: deepcopy(self._empty)}
+        self._loss = MeanMetric().to(pl_module.device)
 
     def _update(self, outputs: dict[str, Any], batch: dict[str, Any]) -> None:
         keep = as_requested(batch)
@@ -147,6 +153,8 @@ class ClusterEvaluation(Callback):
             if name not in self._scores:
                 self._scores[name] = deepcopy(self._empty)
             self._scores[name].update(prediction, batch["label"][keep])
+        losses = [multi_head_cross_entropy(value, predictions[BOTH]) for value in log_probs.values()]
+        self._loss.update(torch.stack(losses).mean(), weight=int(keep.sum()))
         self._compare_modalities(predictions)
 
     def _compare_modalities(self, predictions: dict[str, Tensor]) -> None:
@@ -164,6 +172,7 @@ class ClusterEvaluation(Callback):
         return {source: self._scores[source].of_head(_SHOWN) for source in sources}
 
     def _log(self, pl_module: LightningModule, stage: str) -> None:
+        pl_module.log(f"{stage}/loss", self._loss.compute())
         for name, score in self._scores.items():
             if name == _AGREEMENT:
                 pl_module.log(f"{stage}/agreement", score.of_head(0)["nmi"])

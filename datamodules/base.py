@@ -69,27 +69,33 @@ class ClipDataModule(LightningDataModule, ABC):
     def class_names(self) -> Sequence[str]:
         """Names by label."""
 
+    def prepare_data(self) -> None:
+        """Check the files, in one process per node; the others will find the verdicts on disk."""
+        assert self.trainer is not None
+        assert self.trainer.state.fn is not None
+        for split in _STAGE_SPLITS[self.trainer.state.fn]:
+            self._index(split)
+
     def setup(self, stage: str) -> None:
         """Find out which clips of the stage's splits can be used."""
+        for split in _STAGE_SPLITS[stage]:
+            if split not in self._indices:
+                self._indices[split] = self._index(split)
+                rank_zero_info(self._indices[split].summary())
+
+    def _index(self, split: str) -> ClipIndex:
         if not Path(self.root).is_dir():
             raise FileNotFoundError(
                 f"{type(self).__name__}: root={self.root!r} is not a folder; set --data.init_args.root to "
                 "the folder of the data set"
             )
-        for split in _STAGE_SPLITS[stage]:
-            if split not in self._indices:
-                self._indices[split] = self._index(split)
-
-    def _index(self, split: str) -> ClipIndex:
         view = self.view
         requirements = Requirements(view.needs_video, view.needs_audio, view.seconds)
         entries = self.listing(split)
         rank = self.trainer.global_rank if self.trainer is not None else 0
-        index = build_index(
+        return build_index(
             self.root, split, entries, requirements, num_workers=self.index_workers, progress=rank == 0
         )
-        rank_zero_info(index.summary())
-        return index
 
     @property
     def num_train_samples(self) -> int:

@@ -35,5 +35,6 @@ class Embedded(VGGSound):
         self.train_per_class, self.test_per_class = train_per_class, test_per_class
 
     def prepare_data(self) -> None:
-        """Write the files, if they are not there yet."""
+        """Write the files, if they are not there yet, and check them."""
         write_embedded(self.root, self.data_seed, self.train_per_class, self.test_per_class)
+        super().prepare_data()

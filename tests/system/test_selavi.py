@@ -58,6 +58,7 @@ def events(fitted: Path) -> EventAccumulator:
         "val/purity",
         "val/ari",
         "val/agreement",
+        "val/loss",
     ],
 )
 def test_tensorboard_shows(events: EventAccumulator, tag: str) -> None:

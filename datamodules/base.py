@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from unlabelled.transforms import AudioVisualView, ClipView
 _STAGE_SPLITS = {"fit": ("train", "val"), "validate": ("val",), "test": ("test",), "predict": ("test",)}
 
 
-class ClipDataModule(LightningDataModule, ABC):
+class ClipDataModule(LightningDataModule):
     """Clips on disk with a train, a val and a test split.
 
     A subclass says which files a split has (:meth:`listing`) and how the classes are called

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from typing import Any, Literal
 
 from lightning import LightningModule
@@ -18,7 +18,7 @@ from unlabelled.distributed import broadcast_buffers
 _KEY = "unlabelled"
 
 
-class BaseModule(LightningModule, ABC):
+class BaseModule(LightningModule):
     """A method: encoders, heads, loss, and what the callbacks may ask of it.
 
     Args:

@@ -35,7 +35,9 @@ def cluster_gallery(
     ids, sizes = np.unique(clusters, return_counts=True)
     largest = ids[np.argsort(-sizes, kind="stable")][:num_clusters]
     figure = Figure(figsize=(per_cluster * 1.05 + 3.2, len(largest) * 1.08 + 0.2), layout="constrained")
-    axes = figure.subplots(len(largest), per_cluster + 1, squeeze=False, width_ratios=[2.2] + [1] * per_cluster)
+    axes = figure.subplots(
+        len(largest), per_cluster + 1, squeeze=False, width_ratios=[2.2] + [1] * per_cluster
+    )
     for axis in axes.flat:
         axis.set_axis_off()
     for row, cluster in zip(axes, largest, strict=True):

@@ -17,6 +17,8 @@ def degradation_curves(curves: dict[str, dict[float, float]]) -> Figure:
         positions = range(len(curve))
         axis.plot(positions, list(curve.values()), marker="o")
         axis.set_xticks(positions, [f"{factor:g}" for factor in curve])
-        axis.set(xlabel=f"{name} factor", ylabel="NMI", ylim=(0, 1.02), title=f"one modality degraded: {name}")
+        axis.set(
+            xlabel=f"{name} factor", ylabel="NMI", ylim=(0, 1.02), title=f"one modality degraded: {name}"
+        )
         axis.grid(alpha=0.3)
     return figure

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from unlabelled.contracts import Features
-from unlabelled.distributed import all_reduce_sum_
+from unlabelled.distributed import all_reduce_max_, all_reduce_sum_
 
 
 class FeatureBank:
@@ -37,10 +37,13 @@ class FeatureBank:
             ValueError: A feature is not finite.
             RuntimeError: A row was remembered twice.
         """
+        if not self._index:
+            raise ValueError("clustering pass: a process has no clips; use fewer processes than clips")
         index = torch.cat(self._index)
         features = {name: torch.cat(parts) for name, parts in self._features.items()}
         for name, feature in features.items():
-            if not torch.isfinite(feature).all():
+            broken = (~torch.isfinite(feature)).any().int()
+            if all_reduce_max_(broken):  # on all ranks, or the others would wait for this one
                 raise ValueError(
                     f"clustering pass: {name} features are not finite; the training has diverged (lower the "
                     "learning rate, or use --trainer.precision 32)"

@@ -37,11 +37,11 @@ class BatchNormWarmup(Callback):
                 "BatchNormWarmup needs a data module with training rows (unlabelled.contracts.TrainingSet) "
                 "and a method that embeds"
             )
-        loader = data.pass_dataloader(epoch=-1)
+        # The training loader: shuffled, since rows may be sorted by class, and with equally many full batches
+        # on all ranks, since SyncBatchNorm waits for all of them.
+        loader = data.train_dataloader()
         with undisturbed(pl_module, train=True):
             for batch in islice(sweep(trainer, pl_module, loader, "BatchNorm"), self.num_batches):
-                if len(batch["index"]) < 2:  # no variance: the data set's last batch may be that small
-                    continue
                 features = pl_module.embed(batch)
                 if isinstance(pl_module, PredictsClusters):
                     pl_module.cluster_log_probs(features)

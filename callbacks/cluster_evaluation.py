@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from copy import deepcopy
 from typing import Any
 
@@ -131,8 +132,7 @@ class ClusterEvaluation(Callback):
             return
         text = format_table({name: table for name, table in tables.items() if table})
         print(f"\n{text}\n")
-        if trainer.log_dir is not None:
-            print(f"TensorBoard: tensorboard --logdir {trainer.default_root_dir}")
+        print(f"TensorBoard: {sys.executable} -m tensorboard.main --logdir {trainer.default_root_dir}")
         for board in boards(trainer):
             board.add_text("test/table", f"```\n{text}\n```", trainer.global_step)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -57,9 +58,9 @@ class ClusterPictures(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """Keep a frame, the prediction of head 0 and the features of each clip, up to the limit."""
-        if not self._wanted(trainer) or sum(map(len, self._rows.get("label", []))) >= self.max_clips:
+        if not self._wanted(trainer):
             return
-        keep = as_requested(batch)
+        keep = as_requested(batch) & self._sampled(trainer, batch, batch_idx)
         joint = torch.stack(list(outputs["cluster_log_probs"].values())).sum(0)[:, 0].softmax(1)  # (B, K)
         confidence, cluster = joint.max(1)
         video = batch["video"]
@@ -87,6 +88,14 @@ class ClusterPictures(Callback):
             return False
         last = trainer.max_epochs is not None and trainer.current_epoch + 1 == trainer.max_epochs
         return not trainer.training or last or (trainer.current_epoch + 1) % self.every_n_epochs == 0
+
+    def _sampled(self, trainer: Trainer, batch: Any, batch_idx: int) -> Tensor:
+        """Return the mask ``(B,)`` of clips to keep: evenly spread, for splits that are sorted by class."""
+        batches = trainer.num_test_batches if trainer.testing else trainer.num_val_batches
+        size = len(batch["label"])
+        every = max(1, math.ceil(int(batches[0]) * size / self.max_clips))
+        position = torch.arange(size, device=batch["label"].device) + batch_idx * size
+        return position % every == 0
 
     def _draw(self, trainer: Trainer, pl_module: LightningModule) -> None:
         assert isinstance(pl_module, PredictsClusters)

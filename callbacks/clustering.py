@@ -167,8 +167,9 @@ class RememberedClusteringPass(ClusteringPass):
     """Cluster the features of the epoch's own training steps, at the end of the epoch in which a pass is due.
 
     Saves the pass over the data, which costs far more than the assignment; the features are those of the
-    training mode and up to an epoch old. Only the first pass, before anything is remembered, goes over the
-    data. Clips that the epoch dropped (an incomplete last batch) keep their labels.
+    training mode and up to an epoch old. Only the first pass, before anything is remembered, and one at the
+    end of an epoch in which the run was resumed go over the data. Clips that the epoch dropped (an incomplete
+    last batch) keep their labels.
 
     The method's ``training_step`` must return its detached ``features`` beside the loss.
     """
@@ -176,10 +177,12 @@ class RememberedClusteringPass(ClusteringPass):
     def __init__(self, clusterer: Clusterer, schedule: Schedule) -> None:
         super().__init__(clusterer, schedule)
         self._bank = FeatureBank()
+        self._remembered = 0
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Forget the last epoch."""
         self._bank = FeatureBank()
+        self._remembered = 0
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
@@ -194,18 +197,23 @@ class RememberedClusteringPass(ClusteringPass):
     ) -> None:
         """Remember the step's features; of a clip that comes twice as a stand-in, the requested reading."""
         self._bank.add(batch["index"], outputs["features"], batch.get("label"), as_requested(batch))
+        self._remembered += 1
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Cluster what the epoch has left, if a pass has come due in it."""
         if not self.clock.due(trainer.global_step - 1):
             return
-        self.clock.advance_past(trainer.global_step - 1)  # one epoch's features make one pass
+        if self._remembered < trainer.num_training_batches:  # resumed in the middle of the epoch
+            self.run(trainer, pl_module)
+            self.clock.advance_past(trainer.global_step - 1)
+            return
         started = time.monotonic()
         heads = range(_method(pl_module).num_clusterings)
         broadcast_buffers(pl_module)
         with undisturbed(pl_module):
             self._cluster(trainer, pl_module, self._bank, heads, prepare=False)
-        self.report.log(trainer, time.monotonic() - started, self.clock.done - 1)
+        self.report.log(trainer, time.monotonic() - started, self.clock.done)
+        self.clock.advance_past(trainer.global_step - 1)  # one epoch's features make one pass
 
 
 def _method(pl_module: LightningModule) -> Clusterable:

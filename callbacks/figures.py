@@ -17,13 +17,21 @@ def boards(trainer: Trainer) -> list[SummaryWriter]:
     return [logger.experiment for logger in trainer.loggers if isinstance(logger, TensorBoardLogger)]
 
 
+def log_folder(trainer: Trainer) -> Path:
+    """Return where this process's run is logged.
+
+    ``trainer.log_dir`` would do, but it is a broadcast: asked on one rank only, it waits for ever.
+    """
+    folder = next((logger.log_dir for logger in trainer.loggers if logger.log_dir is not None), None)
+    return Path(folder if folder is not None else trainer.default_root_dir)
+
+
 def publish(trainer: Trainer, name: str, figure: Figure) -> None:
     """Add ``figure`` to the TensorBoard log as ``pictures/<name>``, and write it as PNG beside the log."""
     if not trainer.is_global_zero:
         return
     for board in boards(trainer):
         board.add_figure(f"pictures/{name}", figure, trainer.global_step, close=False)
-    if trainer.log_dir is not None:
-        folder = Path(trainer.log_dir) / "pictures"
-        folder.mkdir(parents=True, exist_ok=True)
-        figure.savefig(folder / f"{name}.png", dpi=110)
+    folder = log_folder(trainer) / "pictures"
+    folder.mkdir(parents=True, exist_ok=True)
+    figure.savefig(folder / f"{name}.png", dpi=110)

@@ -9,12 +9,13 @@ from typing import Any
 import torch
 from lightning import Callback, LightningModule, Trainer
 
+from callbacks.figures import log_folder
 from callbacks.sweep import as_requested, datamodule
 from unlabelled.contracts import Labelled, ReadsClips
 
 
 class ClusterPredictions(Callback):
-    """Write ``path, label, cluster, confidence`` (head 0, all modalities) of each clip, a CSV per rank.
+    """Write ``path, label, cluster, confidence`` (head 0, all modalities) of each test clip, a CSV per rank.
 
     Args:
         folder: Where to; ``null``: the run's log folder.
@@ -49,7 +50,7 @@ class ClusterPredictions(Callback):
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the file and say where it is."""
-        folder = Path(self.folder or trainer.log_dir or trainer.default_root_dir)
+        folder = Path(self.folder) if self.folder is not None else log_folder(trainer)
         folder.mkdir(parents=True, exist_ok=True)
         suffix = f"-rank{trainer.global_rank}" if trainer.world_size > 1 else ""
         path = folder / f"predictions{suffix}.csv"

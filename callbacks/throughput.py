@@ -8,12 +8,16 @@ from typing import Any
 from lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 
+from callbacks.clustering import ClusteringPass
 from callbacks.sweep import as_requested
 from unlabelled.distributed import all_reduce_sum_
 
 
 class Throughput(Callback):
     """Log clips per second, the share of time spent waiting for data, and the number of replaced clips.
+
+    Clustering passes (see ``cluster/time_share``) and evaluation between the epochs do not count.
+    List it before the callbacks that work before a step.
 
     Args:
         every_n_steps: Steps between two logs.
@@ -25,7 +29,12 @@ class Throughput(Callback):
         self._clips = 0
         self._begin = self._batch_end = 0.0
         self._waited = 0.0
+        self._passes = 0.0
         self._missing: Tensor | None = None  # on the device: reading it each step would wait for the step
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start the clock also where a resumed run enters in the middle of an epoch."""
+        self._restart()
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the clock; evaluation between the epochs does not count."""
@@ -49,7 +58,9 @@ class Throughput(Callback):
             self._log(trainer)
 
     def _log(self, trainer: Trainer) -> None:
-        seconds = self._batch_end - self._begin
+        passes = _seconds_of_passes(trainer)
+        seconds = self._batch_end - self._begin - (passes - self._passes)
+        self._passes = passes
         assert self._missing is not None
         self.replaced += int(all_reduce_sum_(self._missing))
         metrics = {
@@ -72,3 +83,8 @@ class Throughput(Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take the count back."""
         self.replaced = state_dict["replaced"]
+
+
+def _seconds_of_passes(trainer: Trainer) -> float:
+    callbacks = trainer.callbacks  # type: ignore[attr-defined]
+    return sum(callback.report.seconds for callback in callbacks if isinstance(callback, ClusteringPass))

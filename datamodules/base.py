@@ -123,7 +123,7 @@ class ClipDataModule(LightningDataModule):
                 f"one batch of batch_size={self.batch_size}; lower --data.init_args.batch_size"
             )
         # A run resumed at the end of an epoch begins the next one at its start.
-        sampler.skip = self._batches_done() % (len(sampler) // self.batch_size) * self.batch_size
+        sampler.skip = self._batches_done() % self._batches_per_epoch(sampler) * self.batch_size
         return self._loader(data, sampler, self.batch_size, drop_last=True, persistent=True)
 
     def pass_dataloader(self, epoch: int) -> DataLoader[Any]:
@@ -155,6 +155,11 @@ class ClipDataModule(LightningDataModule):
 
     def _eval_loader(self, split: str) -> DataLoader[Any]:
         data = self._dataset(split, train=False)
+        if len(data) < self._rank()[1]:
+            raise ValueError(
+                f"{type(self).__name__}: the {len(data)} {split} clips are fewer than the {self._rank()[1]} "
+                "processes; evaluate with fewer (--trainer.devices, --trainer.num_nodes)"
+            )
         return self._loader(data, OrderedShard(len(data), *self._rank()), self.eval_batch_size)
 
     def _dataset(self, split: str, train: bool) -> ClipDataset:
@@ -169,6 +174,13 @@ class ClipDataModule(LightningDataModule):
         if self.trainer is None or not self.trainer.fit_loop.restarting:
             return 0
         return self.trainer.fit_loop.epoch_loop.batch_progress.current.ready
+
+    def _batches_per_epoch(self, sampler: ShuffledShard) -> int:
+        full = len(sampler) // self.batch_size
+        limit = self.trainer.limit_train_batches if self.trainer is not None else None
+        if limit is None:
+            return full
+        return max(1, min(full, limit if isinstance(limit, int) else int(full * limit)))
 
     def _loader(
         self,

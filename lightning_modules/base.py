@@ -47,8 +47,9 @@ class BaseModule(LightningModule):
         self.scheduler_interval, self.lr_batch_size = scheduler_interval, lr_batch_size
 
     def setup(self, stage: str) -> None:
-        """Take over the encoders of another run, before a resumed run's own weights are restored."""
-        if stage == "fit" and self.encoder_checkpoint is not None:
+        """Take over the encoders of another run; a resumed run has its own."""
+        resumed = self.trainer.ckpt_path is not None
+        if stage == "fit" and self.encoder_checkpoint is not None and not resumed:
             load_encoders(self.encoders, self.encoder_checkpoint)
 
     @abstractmethod

@@ -91,7 +91,8 @@ class SeLaVi(BaseModule):
 
     def cluster_log_probs(self, features: Features) -> dict[str, Tensor]:
         """Return ``{modality: (B, H, K)}``, log-probabilities of the clusters by each modality alone."""
-        return {name: self.heads[name](feature).float().log_softmax(2) for name, feature in features.items()}
+        with torch.autocast(self.device.type, enabled=False):  # as in the clustering pass
+            return {name: self.heads[name](value.float()).log_softmax(2) for name, value in features.items()}
 
     def cluster_scores(self, features: Features, which: int) -> Tensor:
         """Return ``(n, K)``: ``ln p_v + ln p_a`` of one head (reference section 1.1, eq. 2)."""

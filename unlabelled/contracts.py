@@ -91,6 +91,10 @@ class TrainingSet(Protocol):
         """A hash of the training list: equal means that each index still means the same clip."""
         ...
 
+    def train_dataloader(self) -> DataLoader[Any]:
+        """Return shuffled batches of equal size, equally many on all ranks."""
+        ...
+
     def pass_dataloader(self, epoch: int) -> DataLoader[Any]:
         """Visit each training row exactly once over all ranks, in shards that may be uneven."""
         ...

@@ -86,3 +86,14 @@ def _assert_same_labels(many: dict[str, Any], one: dict[str, Any]) -> None:
     assert many["global_step"] == one["global_step"] == TWO_EPOCHS + 1
     assert one["pseudo_labels"].unique().numel() > 1
     assert torch.equal(many["pseudo_labels"], one["pseudo_labels"])
+
+
+def test_two_devices_draw_and_test_to_the_end(tiny_root: Path, tiny_overlay: Path, tmp_path: Path) -> None:
+    """Pictures, the table and the degradation are the first process's work; the other must not wait."""
+    two = ["--config=configs/trainer/cpu_ddp2.yaml", "--model.init_args.num_clusters=9"]
+    run_cli(*command("fit", tiny_root, tiny_overlay, tmp_path, *two, "--trainer.max_epochs=1"))
+    assert len(list(tmp_path.glob("log/version_*/pictures/*.png"))) == 3
+    checkpoint = f"--ckpt_path={tmp_path / 'checkpoints' / 'last.ckpt'}"
+    result = run_cli(*command("test", tiny_root, tiny_overlay, tmp_path, *two, checkpoint))
+    assert "after training" in result.stdout
+    assert len(list(tmp_path.glob("log/version_*/pictures/degradation.png"))) == 1

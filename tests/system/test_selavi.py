@@ -104,7 +104,7 @@ def test_test_prints_before_and_after(
         assert row in printed[after:]
     for column in ("nmi", "ari", "accuracy", "entropy", "purity"):
         assert column in printed[before:after]
-    assert "tensorboard --logdir" in printed
+    assert "-m tensorboard.main --logdir" in printed
     pictures = fitted / "log" / "version_1" / "pictures"
     assert (pictures / "degradation.png").is_file()
 

@@ -129,7 +129,7 @@ class OrderedShard(DistributedSampler[Any]):
         """Ignore Lightning's epoch: an evaluation shows the same view each time."""
 
     def __len__(self) -> int:
-        return math.ceil((self.num_rows - self.rank) / self.world_size)
+        return max(0, math.ceil((self.num_rows - self.rank) / self.world_size))
 
     def __iter__(self) -> Iterator[SampleKey]:
         rows = range(self.rank, self.num_rows, self.world_size)

@@ -1,11 +1,16 @@
 # make setup | demo | test | lint | types | bench | clean
 PYTHON ?= python3
-FAISS ?= cpu
 VENV := .venv
+FAISS ?= $(if $(wildcard $(VENV)/.installed-gpu),gpu,cpu)
 BIN := $(VENV)/bin
 SEED ?= 1
 DEMO := configs/demo/selavi.yaml
 RUNS := runs/selavi_demo
+
+# Debian and Ubuntu ship Python without ensurepip. Root (a fresh container) gets it, others are told how to.
+INSTALL_VENV = { rm -rf $(VENV); test "$$(id -u)" = 0 && apt-get update -qq && \
+  apt-get install -qq -y python3-venv && $(PYTHON) -m venv $(VENV); } || \
+  { rm -rf $(VENV); echo "error: $(PYTHON) cannot make environments; sudo apt-get install python3-venv"; exit 1; }
 
 .PHONY: setup demo test lint types bench clean
 
@@ -15,8 +20,7 @@ setup: $(VENV)/.installed-$(FAISS)
 $(VENV)/.installed-$(FAISS): pyproject.toml requirements.txt requirements-faiss-$(FAISS).txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "error: Python 3.11 or newer is needed; call make PYTHON=python3.12 setup"; exit 1; }
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
-	  { rm -rf $(VENV); echo "error: $(PYTHON) cannot make environments; apt-get install python3-venv"; exit 1; }
+	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV) || $(INSTALL_VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.8
 	rm -f $(VENV)/.installed-*
 	$(BIN)/uv pip uninstall --quiet --python $(BIN)/python faiss-cpu faiss-gpu

@@ -104,6 +104,35 @@ def test_remembered_features_need_no_further_pass(
     assert (load(tmp_path)["pseudo_labels"] >= 0).all()
 
 
+def test_a_run_resumed_mid_epoch_remembers_too_little_and_goes_over_the_data(
+    tiny_root: Path, tiny_overlay: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    callback = {
+        "class_path": "callbacks.RememberedClusteringPass",
+        "init_args": {"clusterer": CLUSTERER, "schedule": EACH_EPOCH},
+    }
+    arguments = command("fit", tiny_root, tiny_overlay, tmp_path, "--trainer.max_epochs=3")
+    arguments.append(_with(callback, tmp_path))
+    middle = tmp_path / "middle"
+    each_step = [
+        "--trainer.callbacks+=lightning.pytorch.callbacks.ModelCheckpoint",
+        f"--trainer.callbacks.dirpath={middle}",
+        "--trainer.callbacks.filename={step}",
+        "--trainer.callbacks.every_n_train_steps=1",
+        "--trainer.callbacks.save_top_k=-1",
+        "--trainer.max_steps=10",
+    ]
+    assert cli.main([*arguments, *each_step]) == 0
+    sweeps = []
+    original = ClusteringPass._collect
+    monkeypatch.setattr(
+        ClusteringPass, "_collect", lambda self, *rest: sweeps.append(1) or original(self, *rest)
+    )
+    assert cli.main([*arguments, f"--ckpt_path={middle / 'step=9.ckpt'}"]) == 0
+    assert len(sweeps) == 1  # the resumed second epoch; the third remembers all of its steps
+    assert (load(tmp_path)["pseudo_labels"] >= 0).all()
+
+
 def test_groups_of_heads_see_the_data_under_other_augmentations(
     tiny_root: Path, tiny_overlay: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -115,6 +115,7 @@ def be_quiet() -> None:
     for pattern in (
         r".*does not have many workers",  # the configs say how many, for the machine at hand
         r"LightningCLI's args parameter",  # main(args) is how tests and notebooks come in
+        r"Found \d+ module\(s\) in eval mode at the start of training",  # a frozen encoder is meant to be
         r"`isinstance\(treespec, LeafSpec\)` is deprecated",  # torch to Lightning
     ):
         warnings.filterwarnings("ignore", pattern)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -42,6 +42,8 @@ class ClusteringPass(Callback):
             module no :class:`unlabelled.contracts.TrainingSet`.
         ValueError: More groups than heads, or a checkpoint of another training set.
     """
+
+    serves: ClassVar[type] = Clusterable
 
     def __init__(self, clusterer: Clusterer, schedule: Schedule, groups: int = 1) -> None:
         if groups < 1:

@@ -46,11 +46,11 @@ class Degradation(Callback):
             raise MisconfigurationException(
                 "Degradation needs a method whose heads predict clusters and a data module of clips"
             )
-        if not isinstance(data.view, AudioVisualView):
+        if not isinstance(data.active_view, AudioVisualView):
             raise MisconfigurationException(
-                f"Degradation needs clips of sight and sound, not of {type(data.view).__name__}"
+                f"Degradation needs clips of sight and sound, not of {type(data.active_view).__name__}"
             )
-        self._view = data.view
+        self._view = data.active_view
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Run both series over the test set; decoded once per clip."""

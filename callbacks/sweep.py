@@ -31,12 +31,14 @@ def undisturbed(module: nn.Module, train: bool = False) -> Iterator[None]:
 
 
 def sweep(trainer: Trainer, module: LightningModule, loader: DataLoader[Any], title: str) -> Iterator[Batch]:
-    """Yield the loader's batches on the module's device, under the trainer's precision."""
+    """Yield the loader's batches as steps get them: on the device, finished there, at the run's precision."""
     bar = tqdm(loader, desc=title, disable=trainer.global_rank > 0 or not _wants_bar(trainer), leave=False)
     for batch in bar:
         batch = trainer.precision_plugin.convert_input(batch)
+        batch = module.transfer_batch_to_device(batch, module.device, 0)
+        batch = datamodule(trainer).on_after_batch_transfer(batch, 0)
         with trainer.precision_plugin.forward_context():
-            yield module.transfer_batch_to_device(batch, module.device, 0)
+            yield batch
 
 
 def datamodule(trainer: Trainer) -> Any:

@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from datamodules.base import ClipDataModule
+from datamodules.clips import ClipDataModule
 from datamodules.files import find_list, locate, scan_media
 from unlabelled.data.index import Entry
 
@@ -23,7 +23,7 @@ class AVE(ClipDataModule):
 
     Args:
         root: Folder of the data set.
-        **kwargs: See :class:`~datamodules.base.ClipDataModule`.
+        **kwargs: See :class:`~datamodules.clips.ClipDataModule`.
 
     Raises:
         FileNotFoundError: A list is not there.

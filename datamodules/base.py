@@ -1,139 +1,149 @@
-"""What all data modules of clips on disk share: index, loaders, ranks. A subclass lists files."""
+"""What all data modules share: stages, loaders, ranks. A subclass says what the samples are."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from lightning import LightningDataModule
 from lightning.pytorch.utilities import rank_zero_info
 from torch.utils.data import DataLoader
 
-from unlabelled.data.clips import ClipDataset, OrderedShard, ShuffledShard
-from unlabelled.data.decord_reader import DecordReader
-from unlabelled.data.index import ClipIndex, Entry, Requirements, build_index
-from unlabelled.data.media import Reader
-from unlabelled.transforms import AudioVisualView, ClipView
+from datamodules.resume import rows_done
+from unlabelled.contracts import Batch
+from unlabelled.data.samples import OrderedShard, SampleDataset, SampleIndex, ShuffledShard
+from unlabelled.transforms.view import View
 
-_STAGE_SPLITS = {"fit": ("train", "val"), "validate": ("val",), "test": ("test",), "predict": ("test",)}
+STAGE_SPLITS = {"fit": ("train", "val"), "validate": ("val",), "test": ("test",), "predict": ("test",)}
+
+IndexT = TypeVar("IndexT", bound=SampleIndex)
+ViewT = TypeVar("ViewT", bound=View)
 
 
-class ClipDataModule(LightningDataModule):
-    """Clips on disk with a train, a val and a test split.
+class SampleDataModule(LightningDataModule, Generic[IndexT, ViewT]):
+    """Samples with a train, a val and a test split; labels are for evaluation only.
 
-    A subclass says which files a split has (:meth:`listing`) and how the classes are called
-    (:attr:`class_names`); labels are for evaluation only. What cannot be used is left out before training
-    and reported; see :mod:`unlabelled.data.index`.
+    A subclass says which samples a split has (:meth:`find`), how they are read (:meth:`dataset`), what their
+    files are (:meth:`clip_paths`) and how the classes are called (:attr:`class_names`).
 
     Args:
         root: Folder of the data set.
-        view: Makes tensors of a clip; ``null``: SeLaVi's (30 frames at 112x112, log-mel 257x199).
-        reader: Decodes files; ``null``: decord for pictures, PyAV for sound.
-        batch_size: Clips per rank and step in training.
-        eval_batch_size: Clips per rank and step in evaluation and clustering passes; ``null``: twice as many.
+        view: Makes tensors of a sample.
+        test_view: Makes those of ``test`` and ``predict``, the bank's then too; ``null``: ``view`` does.
+        batch_size: Samples per rank and step in training.
+        eval_batch_size: Samples per rank and step in evaluation and in passes; ``null``: twice as many.
         num_workers: Processes that read and augment.
-        index_workers: Processes that check the files before the first run; ``null``: one per core.
 
-    Raises:
-        FileNotFoundError: ``root`` does not exist.
+    Attributes:
+        bank_split: The split with the labelled training rows.
     """
+
+    bank_split = "train"
 
     def __init__(
         self,
         root: str,
-        view: ClipView | None = None,
-        reader: Reader | None = None,
+        view: ViewT,
+        test_view: ViewT | None = None,
         batch_size: int = 16,
         eval_batch_size: int | None = None,
         num_workers: int = 2,
-        index_workers: int | None = None,
     ) -> None:
         super().__init__()
         self.root = root
-        self.view: ClipView = view if view is not None else AudioVisualView()
-        self.reader: Reader = reader if reader is not None else DecordReader()
+        self.view: ViewT = view
+        self.test_view: ViewT | None = test_view
         self.batch_size = batch_size
         self.eval_batch_size = eval_batch_size or 2 * batch_size
-        self.num_workers, self.index_workers = num_workers, index_workers
-        self._indices: dict[str, ClipIndex] = {}
+        self.num_workers = num_workers
+        self._stage = "fit"
+        self._indices: dict[str, IndexT] = {}
         self._pass_loader: DataLoader[Any] | None = None
 
     @abstractmethod
-    def listing(self, split: str) -> list[Entry]:
-        """Return all clips that ``train``, ``val`` or ``test`` should have, present on disk or not."""
+    def find(self, split: str) -> IndexT:
+        """Return the usable samples of ``train``, ``val``, ``test`` or :attr:`bank_split`."""
+
+    @abstractmethod
+    def dataset(self, split: str, train: bool) -> SampleDataset:
+        """Return the samples of a split, as :attr:`active_view` shows them."""
+
+    @abstractmethod
+    def clip_paths(self, split: str) -> list[str]:
+        """Return the file of each row of a split, or another name for it."""
 
     @property
     @abstractmethod
     def class_names(self) -> Sequence[str]:
         """Names by label."""
 
+    @property
+    def active_view(self) -> ViewT:
+        """The view of the present stage."""
+        if self._stage in ("test", "predict") and self.test_view is not None:
+            return self.test_view
+        return self.view
+
     def prepare_data(self) -> None:
-        """Check the files, in one process per node; the others will find the verdicts on disk."""
-        assert self.trainer is not None
-        assert self.trainer.state.fn is not None
-        for split in _STAGE_SPLITS[self.trainer.state.fn]:
-            self._index(split)
+        """Look for the folder, in one process per node."""
+        self._enter(self._trainer_stage())
+        self.check_root()
 
     def setup(self, stage: str) -> None:
-        """Find out which clips of the stage's splits can be used."""
-        for split in _STAGE_SPLITS[stage]:
-            if split not in self._indices:
-                self._indices[split] = self._index(split)
-                rank_zero_info(self._indices[split].summary())
+        """Find out which samples of the stage's splits can be used."""
+        self._enter(stage)
+        for split in STAGE_SPLITS[stage]:
+            self._index(split)
 
-    def _index(self, split: str) -> ClipIndex:
+    def check_root(self) -> None:
+        """Look for the folder of the data set.
+
+        Raises:
+            FileNotFoundError: ``root`` does not exist.
+        """
         if not Path(self.root).is_dir():
             raise FileNotFoundError(
                 f"{type(self).__name__}: root={self.root!r} is not a folder; set --data.init_args.root to "
                 "the folder of the data set"
             )
-        view = self.view
-        requirements = Requirements(view.needs_video, view.needs_audio, view.seconds)
-        entries = self.listing(split)
-        rank = self.trainer.global_rank if self.trainer is not None else 0
-        return build_index(
-            self.root, split, entries, requirements, num_workers=self.index_workers, progress=rank == 0
-        )
+
+    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
+        """Do the view's share of the work that is done on batches, where they are trained on."""
+        return self.active_view.finish(batch)
 
     @property
     def num_train_samples(self) -> int:
-        """N: number of usable training clips."""
+        """N: number of usable training samples."""
         return len(self._indices["train"])
 
     @property
     def train_fingerprint(self) -> str:
-        """Hash of the list of usable training clips."""
+        """Hash of the list of usable training samples."""
         return self._indices["train"].fingerprint
-
-    def clip_paths(self, split: str) -> list[str]:
-        """Return the file of each row of a split."""
-        index = self._indices[split]
-        return [f"{index.root}/{entry.path}" for entry in index.entries]
 
     def train_dataloader(self) -> DataLoader[Any]:
         """Return shuffled, augmented batches of equal size."""
-        data = self._dataset("train", train=True)
+        data = self.dataset("train", train=True)
         rank, world_size = self._rank()
-        sampler = ShuffledShard(len(data), rank, world_size)
-        if len(sampler) < self.batch_size:
+        sampler = ShuffledShard(len(data), rank, world_size, self.batch_size)
+        if sampler.num_batches == 0:
             raise ValueError(
-                f"{type(self).__name__}: {len(data)} training clips on {world_size} process(es) do not fill "
-                f"one batch of batch_size={self.batch_size}; lower --data.init_args.batch_size"
+                f"{type(self).__name__}: {len(data)} training samples on {world_size} process(es) do not "
+                f"fill one batch of batch_size={self.batch_size}; lower --data.init_args.batch_size"
             )
-        # A run resumed at the end of an epoch begins the next one at its start.
-        sampler.skip = self._batches_done() % self._batches_per_epoch(sampler) * self.batch_size
+        sampler.skip = rows_done(self.trainer, sampler)
         return self._loader(data, sampler, self.batch_size, drop_last=True, persistent=True)
 
     def pass_dataloader(self, epoch: int) -> DataLoader[Any]:
-        """Return the augmented training clips, each exactly once over all ranks.
+        """Return the augmented training samples, each exactly once over all ranks.
 
         Args:
             epoch: Names the random augmentation; another number, another augmentation.
         """
         if self._pass_loader is None:  # kept, with its workers: there may be a pass at every step
-            data = self._dataset("train", train=True)
+            data = self.dataset("train", train=True)
             sampler = OrderedShard(len(data), *self._rank())
             self._pass_loader = self._loader(data, sampler, self.eval_batch_size, persistent=True)
         shard = self._pass_loader.sampler
@@ -141,50 +151,70 @@ class ClipDataModule(LightningDataModule):
         shard.pass_epoch = epoch
         return self._pass_loader
 
+    def bank_dataloader(self) -> DataLoader[Any]:
+        """Return the fixed views of the labelled training samples, each exactly once over all ranks.
+
+        To be called on all ranks: where the stage did not look for them, they are looked for now.
+        """
+        self._index_in_turn(self.bank_split)
+        return self._eval_loader(self.bank_split)
+
     def val_dataloader(self) -> DataLoader[Any]:
-        """Return the fixed views of the validation clips, each exactly once over all ranks."""
+        """Return the fixed views of the validation samples, each exactly once over all ranks."""
         return self._eval_loader("val")
 
     def test_dataloader(self) -> DataLoader[Any]:
-        """Return the fixed views of the test clips, each exactly once over all ranks."""
+        """Return the fixed views of the test samples, each exactly once over all ranks."""
         return self._eval_loader("test")
 
     def predict_dataloader(self) -> DataLoader[Any]:
-        """Return the fixed views of the test clips, each exactly once over all ranks."""
+        """Return the fixed views of the test samples, each exactly once over all ranks."""
         return self._eval_loader("test")
 
+    def _enter(self, stage: str) -> None:
+        before, self._stage = self.active_view, stage
+        if self.active_view is not before:  # what can be used depends on how it is to be viewed
+            self._indices.clear()
+            self._pass_loader = None
+
+    def _trainer_stage(self) -> str:
+        assert self.trainer is not None
+        assert self.trainer.state.fn is not None
+        return self.trainer.state.fn.value
+
+    def _index(self, split: str) -> IndexT:
+        if split not in self._indices:
+            self.check_root()
+            self._indices[split] = self.find(split)
+            rank_zero_info(self._indices[split].summary())
+        return self._indices[split]
+
+    def _index_in_turn(self, split: str) -> None:
+        """Let one process per node check the files; the others will find the verdicts on disk."""
+        if split in self._indices:
+            return
+        if self.trainer is None or self.trainer.local_rank == 0:
+            self._index(split)
+        if self.trainer is not None:
+            self.trainer.strategy.barrier("bank")
+        self._index(split)
+
     def _eval_loader(self, split: str) -> DataLoader[Any]:
-        data = self._dataset(split, train=False)
+        data = self.dataset(split, train=False)
         if len(data) < self._rank()[1]:
             raise ValueError(
-                f"{type(self).__name__}: the {len(data)} {split} clips are fewer than the {self._rank()[1]} "
-                "processes; evaluate with fewer (--trainer.devices, --trainer.num_nodes)"
+                f"{type(self).__name__}: the {len(data)} {split} samples are fewer than the "
+                f"{self._rank()[1]} processes; evaluate with fewer (--trainer.devices, --trainer.num_nodes)"
             )
         return self._loader(data, OrderedShard(len(data), *self._rank()), self.eval_batch_size)
-
-    def _dataset(self, split: str, train: bool) -> ClipDataset:
-        return ClipDataset(self._indices[split], self.reader, self.view, train)
 
     def _rank(self) -> tuple[int, int]:
         trainer = self.trainer
         return (trainer.global_rank, trainer.world_size) if trainer is not None else (0, 1)
 
-    def _batches_done(self) -> int:
-        """Return how far into its first epoch a run resumed from a mid-epoch checkpoint is."""
-        if self.trainer is None or not self.trainer.fit_loop.restarting:
-            return 0
-        return self.trainer.fit_loop.epoch_loop.batch_progress.current.ready
-
-    def _batches_per_epoch(self, sampler: ShuffledShard) -> int:
-        full = len(sampler) // self.batch_size
-        limit = self.trainer.limit_train_batches if self.trainer is not None else None
-        if limit is None:
-            return full
-        return max(1, min(full, limit if isinstance(limit, int) else int(full * limit)))
-
     def _loader(
         self,
-        data: ClipDataset,
+        data: SampleDataset,
         sampler: ShuffledShard | OrderedShard,
         batch_size: int,
         drop_last: bool = False,

@@ -19,7 +19,7 @@ class Embedded(VGGSound):
         data_seed: Seed of the data set, apart from the run's.
         train_per_class: Training clips per class.
         test_per_class: Held-out clips per class.
-        **kwargs: See :class:`~datamodules.base.ClipDataModule`.
+        **kwargs: See :class:`~datamodules.clips.ClipDataModule`.
     """
 
     def __init__(

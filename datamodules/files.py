@@ -1,12 +1,13 @@
-"""Finding listed clips on disk, under whatever folders their owner keeps them."""
+"""Finding listed clips and images on disk, under whatever folders their owner keeps them."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 MEDIA_SUFFIXES = (".mp4", ".mkv", ".webm", ".avi", ".mov", ".m4v")
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp", ".gif")
 
 
 def scan_media(root: str) -> dict[str, str]:
@@ -16,13 +17,46 @@ def scan_media(root: str) -> dict[str, str]:
     sorted order counts.
     """
     found: dict[str, str] = {}
-    for folder, subfolders, names in os.walk(root, followlinks=True):
-        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
-        for name in sorted(names):
-            stem, suffix = os.path.splitext(name)
-            if suffix.lower() in MEDIA_SUFFIXES:
-                found.setdefault(stem, os.path.relpath(os.path.join(folder, name), root))
+    for path in _walk(root, MEDIA_SUFFIXES):
+        found.setdefault(_stem(path), path)
     return found
+
+
+def scan_class_media(root: str) -> dict[str, str]:
+    """Like :func:`scan_media`, with ``<folder>/<stem>`` as a second key, for stems that are not unique."""
+    found: dict[str, str] = {}
+    for path in _walk(root, MEDIA_SUFFIXES):
+        found.setdefault(_stem(path), path)
+        found.setdefault(f"{os.path.basename(os.path.dirname(path))}/{_stem(path)}", path)
+    return found
+
+
+def class_folders(folder: Path) -> list[str]:
+    """Return the names of the visible folders in ``folder``, sorted; none if it is not there."""
+    if not folder.is_dir():
+        return []
+    with os.scandir(folder) as entries:
+        return sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
+
+
+def scan_images(root: str, below: str) -> list[str]:
+    """Return the images in all visible folders below ``<root>/<below>``, relative to ``root``; no opening."""
+    return list(_walk(root, IMAGE_SUFFIXES, below))
+
+
+def _walk(root: str, suffixes: tuple[str, ...], below: str = "") -> Iterator[str]:
+    """Yield the files in all visible folders, relative to ``root``, each folder's in sorted order."""
+    for folder, subfolders, names in os.walk(os.path.join(root, below), followlinks=True):
+        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+        prefix = os.path.relpath(folder, root)
+        prefix = "" if prefix == os.curdir else prefix + "/"
+        for name in sorted(names):
+            if name.lower().endswith(suffixes) and not name.startswith("."):
+                yield prefix + name
+
+
+def _stem(path: str) -> str:
+    return os.path.splitext(os.path.basename(path))[0]
 
 
 def locate(stems: Sequence[str], files: dict[str, str], default: str) -> str:

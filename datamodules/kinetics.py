@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from datamodules.base import ClipDataModule
+from datamodules.clips import ClipDataModule
 from datamodules.files import MEDIA_SUFFIXES, find_list, locate, scan_media
 from unlabelled.data.index import Entry
 
@@ -63,7 +63,7 @@ class Kinetics(ClipDataModule):
         variant: Which Kinetics; checked against the number of classes found.
         class_list: Text file, one class per line, relative to ``root``: only these classes, in this order.
             Kinetics-200 (Xie et al. 2018) laid over a Kinetics-400 folder needs it.
-        **kwargs: See :class:`~datamodules.base.ClipDataModule`.
+        **kwargs: See :class:`~datamodules.clips.ClipDataModule`.
 
     Raises:
         FileNotFoundError: Neither a CSV nor class folders exist.
@@ -157,7 +157,7 @@ class KineticsSound(Kinetics):
 
     Args:
         root: Folder of Kinetics-400, or of these classes alone.
-        **kwargs: See :class:`~datamodules.base.ClipDataModule`.
+        **kwargs: See :class:`~datamodules.clips.ClipDataModule`.
     """
 
     def __init__(self, root: str, **kwargs: Any) -> None:

@@ -6,7 +6,7 @@ import csv
 from functools import cached_property
 from typing import Any
 
-from datamodules.base import ClipDataModule
+from datamodules.clips import ClipDataModule
 from datamodules.files import find_list, locate, scan_media
 from unlabelled.data.index import Entry
 
@@ -22,7 +22,7 @@ class VGGSound(ClipDataModule):
     Args:
         root: Folder of the data set.
         csv_file: The list, relative to ``root``; ``null``: ``vggsound.csv``.
-        **kwargs: See :class:`~datamodules.base.ClipDataModule`.
+        **kwargs: See :class:`~datamodules.clips.ClipDataModule`.
 
     Raises:
         FileNotFoundError: The list is not there.

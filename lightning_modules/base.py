@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from typing import Any, Literal
 
 from lightning import LightningModule
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from unlabelled.checkpoints import load_encoders
-from unlabelled.contracts import Batch, Features
+from unlabelled.contracts import Batch, Clusterable, Features, HasQueues, HasTarget
 from unlabelled.distributed import broadcast_buffers
+from unlabelled.optim import WarmupCosine
+from unlabelled.views import embed_views
 
 _KEY = "unlabelled"
+_SERVED_BY: dict[type, str] = {
+    Clusterable: "ClusteringPass",
+    HasQueues: "QueueUpdate",
+    HasTarget: "TargetUpdate",
+}
 
 
 class BaseModule(LightningModule):
@@ -47,10 +56,26 @@ class BaseModule(LightningModule):
         self.scheduler_interval, self.lr_batch_size = scheduler_interval, lr_batch_size
 
     def setup(self, stage: str) -> None:
-        """Take over the encoders of another run; a resumed run has its own."""
+        """Take over the encoders of another run; a resumed run has its own.
+
+        Raises:
+            MisconfigurationException: The configuration lacks a callback that this method lives on.
+        """
+        if stage == "fit":
+            self._check_callbacks()
         resumed = self.trainer.ckpt_path is not None
         if stage == "fit" and self.encoder_checkpoint is not None and not resumed:
             load_encoders(self.encoders, self.encoder_checkpoint)
+
+    def _check_callbacks(self) -> None:
+        served = {getattr(callback, "serves", None) for callback in self.trainer.callbacks}  # type: ignore[attr-defined]
+        for contract, name in _SERVED_BY.items():
+            if isinstance(self, contract) and contract not in served:
+                raise MisconfigurationException(
+                    f"{type(self).__name__} needs callbacks.{name}; add to trainer.callbacks in the "
+                    f"configuration: `- class_path: callbacks.{name}`, or to the command line: "
+                    f"--trainer.callbacks+=callbacks.{name}"
+                )
 
     @abstractmethod
     def embed(self, batch: Batch) -> Features:
@@ -61,8 +86,11 @@ class BaseModule(LightningModule):
         """Return ``loss`` and, for callbacks, the detached ``features`` of the step."""
 
     def evaluation_step(self, batch: Batch) -> dict[str, Any]:
-        """Return what evaluation callbacks may use: ``features``, and more by method."""
-        return {"features": self.embed(batch)}
+        """Return what evaluation callbacks may use: ``features``, and more by method.
+
+        Of several views of a sample the features are averaged.
+        """
+        return {"features": embed_views(self.embed, batch)}
 
     def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
         """Evaluate a batch once for all callbacks."""
@@ -82,12 +110,37 @@ class BaseModule(LightningModule):
 
     def configure_optimizers(self) -> Any:
         """Build the optimiser with its scaled rate, and the scheduler."""
-        optimizer = self.optimizer(self.parameters())
-        self._scale_learning_rate(optimizer)
+        optimizer = self.build_optimizer()
         if self.scheduler is None:
             return optimizer
-        scheduler = {"scheduler": self.scheduler(optimizer), "interval": self.scheduler_interval}
-        return {"optimizer": optimizer, "lr_scheduler": scheduler}
+        scheduler = self.scheduler(optimizer)
+        interval = "step" if isinstance(scheduler, WarmupCosine) else self.scheduler_interval
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": interval}}
+
+    def on_train_start(self) -> None:
+        """Tell the schedule how long the run is.
+
+        Not earlier: to count the steps Lightning opens the training data, which a resumed run must not do
+        before it knows where it was.
+        """
+        scheduler = self.lr_schedulers()
+        if isinstance(scheduler, WarmupCosine):
+            self._set_horizon(scheduler)
+
+    def _set_horizon(self, scheduler: WarmupCosine) -> None:
+        trainer = self.trainer
+        total = trainer.estimated_stepping_batches
+        if math.isinf(total):
+            raise MisconfigurationException(
+                "WarmupCosine needs the end of the run; set --trainer.max_epochs or --trainer.max_steps"
+            )
+        scheduler.set_horizon(int(total), trainer.num_training_batches / trainer.accumulate_grad_batches)
+
+    def build_optimizer(self) -> Optimizer:
+        """Return the optimiser of all that has a gradient, which a target network has not."""
+        optimizer: Optimizer = self.optimizer([p for p in self.parameters() if p.requires_grad])
+        self._scale_learning_rate(optimizer)
+        return optimizer
 
     def _scale_learning_rate(self, optimizer: Optimizer) -> None:
         if self.lr_batch_size is None:

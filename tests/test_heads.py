@@ -1,12 +1,15 @@
-"""The batched heads against separate ones built from plain layers."""
+"""The batched heads against separate ones built from plain layers; the MLP against the reference's table."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
-from unlabelled.heads import MultiHead
+from unlabelled.heads import MLP, MultiHead
 
 H, D, HIDDEN, K = 3, 6, 5, 4
 
@@ -83,3 +86,50 @@ def test_dropout_differs_between_heads_and_is_off_in_evaluation() -> None:
     heads.norm.reset_running_stats()
     logits = heads(features)
     torch.testing.assert_close(logits[:, 0], logits[:, 1])
+
+
+@pytest.mark.parametrize(
+    ("mlp", "expected"),
+    [
+        (MLP(512, 512, 128), 328_832),
+        (MLP(2048, 4096, 256, norm="none"), 9_441_536),
+        (MLP(2048, 2048, 256, num_layers=3, norm="all"), 8_921_088),
+        (MLP(2048, 4096, 256, num_layers=3, norm="all"), 26_230_784),
+        (MLP(256, 4096, 256, output_bias=False), 2_105_344),
+        (MLP(512, 1024, 256, num_layers=3, norm="all"), 1_839_104),
+        (MLP(256, 1024, 256, output_bias=False), 526_336),
+    ],
+)
+def test_parameter_counts_of_sce(mlp: MLP, expected: int) -> None:
+    assert sum(parameter.numel() for parameter in mlp.parameters()) == expected
+
+
+@pytest.mark.parametrize("norm", ["none", "hidden", "all"])
+def test_mlp_equals_its_formula(norm: Any) -> None:
+    def normed(x: torch.Tensor) -> torch.Tensor:
+        return (x - x.mean(0)) / (x.var(0, unbiased=False) + 1e-5).sqrt()
+
+    mlp = MLP(6, 5, 4, num_layers=3, norm=norm)
+    assert mlp.out_dim == 4
+    features = torch.randn(9, 6)
+    linears = [layer for layer in mlp if isinstance(layer, nn.Linear)]
+    hidden = features
+    for linear in linears[:-1]:
+        hidden = F.linear(hidden, linear.weight, linear.bias)
+        hidden = (hidden if norm == "none" else normed(hidden)).relu()
+    result = F.linear(hidden, linears[-1].weight, linears[-1].bias)
+    torch.testing.assert_close(mlp(features), normed(result) if norm == "all" else result)
+    biased = [linear.bias is not None for linear in linears]
+    assert biased == {"none": [True] * 3, "hidden": [False, False, True], "all": [False] * 3}[norm]
+
+
+def test_mlp_of_one_layer_is_linear() -> None:
+    mlp = MLP(6, 5, 4, num_layers=1)
+    features = torch.randn(3, 6)
+    torch.testing.assert_close(mlp(features), F.linear(features, mlp[0].weight, mlp[0].bias))
+
+
+@pytest.mark.parametrize("wrong", [{"num_layers": 0}, {"norm": "batch"}])
+def test_mlp_refuses_what_it_does_not_know(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="expected num_layers >= 1 and norm 'none', 'hidden' or 'all'"):
+        MLP(6, 5, 4, **wrong)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 _PREFIX = "encoders."
 
@@ -15,7 +16,7 @@ def load_encoders(encoders: nn.ModuleDict, path: str) -> None:
 
     Args:
         encoders: By modality; each must be in the checkpoint, with the same shapes.
-        path: A checkpoint that ``fit`` wrote.
+        path: A checkpoint that ``fit`` wrote, or, for a single encoder, its exported ``state_dict``.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -24,11 +25,7 @@ def load_encoders(encoders: nn.ModuleDict, path: str) -> None:
     if not Path(path).is_file():
         raise FileNotFoundError(f"encoder_checkpoint: there is no file {path!r}")
     checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    stored = {
-        name.removeprefix(_PREFIX): value
-        for name, value in checkpoint.get("state_dict", {}).items()
-        if name.startswith(_PREFIX)
-    }
+    stored = _stored_encoders(checkpoint, list(encoders))
     wanted = encoders.state_dict()
     for name, value in wanted.items():
         if name not in stored or stored[name].shape != value.shape:
@@ -38,3 +35,11 @@ def load_encoders(encoders: nn.ModuleDict, path: str) -> None:
                 f"{found}; name a checkpoint with the same encoders"
             )
     encoders.load_state_dict({name: stored[name] for name in wanted})
+
+
+def _stored_encoders(checkpoint: dict[str, Any], modalities: list[str]) -> dict[str, Tensor]:
+    """Return the encoders' weights by ``<modality>.<name>``."""
+    if "state_dict" not in checkpoint and len(modalities) == 1:
+        return {f"{modalities[0]}.{name}": value for name, value in checkpoint.items()}
+    state: dict[str, Tensor] = checkpoint.get("state_dict", {})
+    return {name.removeprefix(_PREFIX): value for name, value in state.items() if name.startswith(_PREFIX)}

@@ -9,14 +9,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
 
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from unlabelled.labels import PseudoLabels
-from unlabelled.transforms.view import ClipView
+from unlabelled.transforms.view import View
 
 Batch = dict[str, Any]
-"""``video (B, 3, T, H, W)``, ``audio (B, 1, F, T)``, ``label (B,)``, ``index (B,)``, ``replaced (B,)``."""
+"""``video (B, 3, T, H, W)``, ``image (B, 3, H, W)``, ``audio (B, 1, F, T)``, ``label (B,)``, ``index (B,)``,
+``replaced (B,)``. Several views of a sample to train on are a list ``views``; several to be averaged in
+evaluation are one more dimension after B."""
 
 Features = dict[str, Tensor]
 """One pooled feature per modality: ``{modality: (B, D)}``."""
@@ -78,6 +80,45 @@ class PredictsClusters(Protocol):
 
 
 @runtime_checkable
+class HasEncoders(Protocol):
+    """Every method: its encoders by modality, which export and protocols on feature maps ask for."""
+
+    encoders: nn.ModuleDict
+
+
+@runtime_checkable
+class HasQueues(Protocol):
+    """A method that contrasts with what it saw before.
+
+    ``training_step`` returns, beside the loss, ``keys``: ``{name: [(B, D), ...]}``, what each queue is to
+    remember of this step, one tensor per view.
+
+    Attributes:
+        queues: :class:`~unlabelled.queue.FeatureQueue` by name.
+    """
+
+    queues: nn.ModuleDict
+
+
+@runtime_checkable
+class HasTarget(Protocol):
+    """A method with a target network that follows the online one slowly."""
+
+    def target_pairs(self) -> Sequence[tuple[nn.Module, nn.Module]]:
+        """Return (online, target) networks of the same shape."""
+        ...
+
+
+@runtime_checkable
+class LabelledBank(Protocol):
+    """A data module whose labelled training rows can be compared with, as they look in evaluation."""
+
+    def bank_dataloader(self) -> DataLoader[Any]:
+        """Visit each labelled training row exactly once over all ranks, without augmentation."""
+        ...
+
+
+@runtime_checkable
 class TrainingSet(Protocol):
     """A data module whose training rows can be visited and remembered one by one."""
 
@@ -112,9 +153,12 @@ class Labelled(Protocol):
 
 @runtime_checkable
 class ReadsClips(Protocol):
-    """A data module of clips on disk."""
+    """A data module of clips or images on disk."""
 
-    view: ClipView
+    @property
+    def active_view(self) -> View:
+        """What makes tensors of them in the present stage."""
+        ...
 
     def clip_paths(self, split: str) -> Sequence[str]:
         """Return the path of each row of ``split`` (``train``, ``val`` or ``test``)."""

@@ -87,3 +87,12 @@ def gather_rows(tensor: Tensor) -> Tensor:
     parts = [torch.empty_like(padded) for _ in range(world_size())]
     dist.all_gather(parts, padded)
     return torch.cat([part[:count] for part, count in zip(parts, counts.tolist(), strict=True)])
+
+
+def gather_equal_rows(tensor: Tensor) -> Tensor:
+    """Concatenate every rank's ``(n, ...)``, n equal on all ranks, in order of rank, without a gradient."""
+    if world_size() == 1:
+        return tensor.detach()
+    gathered = tensor.new_empty(world_size() * len(tensor), *tensor.shape[1:])
+    dist.all_gather_into_tensor(gathered, tensor.detach().contiguous())
+    return gathered

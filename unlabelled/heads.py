@@ -3,10 +3,59 @@
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+
+class MLP(nn.Sequential):
+    """Multi-layer perceptron, a projector or predictor: maps ``(batch, in_dim)`` to ``(batch, out_dim)``.
+
+    Hidden layers are Linear, BatchNorm and ReLU; the output layer is Linear, with ``norm`` ``all`` followed
+    by BatchNorm without scale and shift. A Linear before BatchNorm has no bias. Initialisation is torch's.
+
+    Args:
+        in_dim: Size of a feature.
+        hidden_dim: Width of every hidden layer.
+        out_dim: Size of the result, not normalised.
+        num_layers: Linear layers, the output layer included.
+        norm: Layers with BatchNorm: ``none``, the ``hidden`` ones, or ``all``.
+        output_bias: ``False`` takes the output layer's bias away where it has one (predictors of SCE).
+
+    Raises:
+        ValueError: ``num_layers`` below 1, or an unknown ``norm``.
+
+    Source: SCE tables 21 and 24; SCE reference section 3.3.
+    """
+
+    def __init__(
+        self,
+        in_dim: int,
+        hidden_dim: int,
+        out_dim: int,
+        num_layers: int = 2,
+        norm: Literal["none", "hidden", "all"] = "hidden",
+        output_bias: bool = True,
+    ) -> None:
+        if num_layers < 1 or norm not in ("none", "hidden", "all"):
+            raise ValueError(
+                f"MLP: num_layers is {num_layers} and norm {norm!r}, expected num_layers >= 1 and norm "
+                "'none', 'hidden' or 'all'"
+            )
+        layers: list[nn.Module] = []
+        for i in range(num_layers - 1):
+            layers.append(nn.Linear(hidden_dim if i else in_dim, hidden_dim, bias=norm == "none"))
+            if norm != "none":
+                layers.append(nn.BatchNorm1d(hidden_dim))
+            layers.append(nn.ReLU(inplace=True))
+        bias = output_bias and norm != "all"
+        layers.append(nn.Linear(hidden_dim if num_layers > 1 else in_dim, out_dim, bias=bias))
+        if norm == "all":
+            layers.append(nn.BatchNorm1d(out_dim, affine=False))
+        super().__init__(*layers)
+        self.out_dim = out_dim
 
 
 class MultiHead(nn.Module):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import shutil
 from pathlib import Path
 
@@ -12,50 +11,24 @@ import yaml
 import cli
 from datamodules.kinetics import KINETICS_SOUND_CLASSES
 from tests.conftest import ROOT
+from tests.system import layouts
 from tests.system.commands import command
 
-RECIPES = sorted((ROOT / "configs" / "recipes").glob("*.yaml"))
-DATA = sorted((ROOT / "configs" / "data").glob("*.yaml"))
-
-
-def _clips(root: Path) -> list[tuple[Path, str, str]]:
-    """Return path, class and split of the tiny data set's files."""
-    rows = csv.reader((root / "vggsound.csv").open(newline=""))
-    return [
-        (root / "video" / f"{name}_{int(start):06d}.mp4", label, split) for name, start, label, split in rows
-    ]
+RECIPES = sorted((ROOT / "configs" / "recipes").glob("selavi_*.yaml"))
+DATA = [
+    ROOT / "configs" / "data" / f"{name}.yaml"
+    for name in ("ave", "embedded", "kinetics200", "kinetics400", "kinetics_sound", "vggsound")
+]
 
 
 @pytest.fixture(scope="module")
 def kinetics_root(tiny_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Class folders, under names that Kinetics-400 and Kinetics-Sound both have."""
-    root = tmp_path_factory.mktemp("kinetics")
-    labels = sorted({label for _, label, _ in _clips(tiny_root)})
-    for path, label, split in _clips(tiny_root):
-        name = KINETICS_SOUND_CLASSES[labels.index(label)].replace(" ", "_")
-        folder = root / ("train" if split == "train" else "val") / name
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / path.name).symlink_to(path)
-    for name in KINETICS_SOUND_CLASSES[len(labels) :]:  # the other classes: one clip each
-        (root / "train" / name.replace(" ", "_")).mkdir()
-        (root / "train" / name.replace(" ", "_") / "clip.mp4").symlink_to(_clips(tiny_root)[0][0])
-    return root
+    return layouts.class_folders(layouts.clips(tiny_root), tmp_path_factory.mktemp("kinetics"))
 
 
 @pytest.fixture(scope="module")
 def ave_root(tiny_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The three lists of AVE, with the files in a folder below."""
-    root = tmp_path_factory.mktemp("ave")
-    (root / "AVE").mkdir()
-    lines: dict[str, list[str]] = {"train": [], "val": [], "test": []}
-    for number, (path, label, split) in enumerate(_clips(tiny_root)):
-        (root / "AVE" / f"clip{number}.mp4").symlink_to(path)
-        for name in ("train",) if split == "train" else ("val", "test"):
-            lines[name].append(f"{label}&clip{number}&good&0&10")
-    for name, rows in lines.items():
-        header = "Category&VideoID&Quality&StartTime&EndTime"
-        (root / f"{name}Set.txt").write_text("\n".join([header, *rows]) + "\n")
-    return root
+    return layouts.ave(layouts.clips(tiny_root), tmp_path_factory.mktemp("ave"))
 
 
 @pytest.fixture
@@ -138,7 +111,7 @@ def test_kinetics_official_csv(tiny_root: Path, tmp_path: Path) -> None:
     (tmp_path / "annotations").mkdir()
     (tmp_path / "anywhere").mkdir()
     rows = ["label,youtube_id,time_start,time_end,split"]
-    for number, (path, label, split) in enumerate(_clips(tiny_root)):
+    for number, (path, label, split) in enumerate(layouts.clips(tiny_root)):
         if split == "train":
             rows.append(f'"{label}",-id{number},{number},{number + 10},train')
             shutil.copy(path, tmp_path / "anywhere" / f"-id{number}_{number:06d}_{number + 10:06d}.mp4")

@@ -22,6 +22,7 @@ class AudioResNet(Encoder):
     Source: SeLaVi reference section 3.2.
     """
 
+    modality = "audio"
     dim = 512
 
     def __init__(self, depth: int = 9) -> None:
@@ -55,6 +56,8 @@ class SmallAudioEncoder(Encoder):
     Args:
         width: Channels of the stem; the three blocks have 2, 4 and 8 times as many.
     """
+
+    modality = "audio"
 
     def __init__(self, width: int = 16) -> None:
         super().__init__()

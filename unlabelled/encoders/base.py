@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 from torch import Tensor, nn
+
+MODALITY_NDIM = {"image": 4, "audio": 4, "video": 5}
+"""Dimensions of one batch of each modality; evaluation on several views of a sample has one more."""
 
 
 class Encoder(nn.Module, ABC):
     """Maps an input to features.
 
     Attributes:
+        modality: Key of :data:`MODALITY_NDIM`: the batch key that it reads, and its name in a method.
         dim: D, number of channels of the feature maps and size of the pooled feature.
     """
 
+    modality: ClassVar[str]
     dim: int
 
     @abstractmethod

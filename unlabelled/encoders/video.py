@@ -16,6 +16,7 @@ class R2Plus1D18(Encoder):
     Source: Tran et al. 2018, as in torchvision; SeLaVi reference section 3.1.
     """
 
+    modality = "video"
     dim = 512
 
     def __init__(self) -> None:
@@ -47,6 +48,8 @@ class SmallVideoEncoder(Encoder):
     Args:
         width: Channels of the stem; the three blocks have 2, 4 and 8 times as many.
     """
+
+    modality = "video"
 
     def __init__(self, width: int = 16) -> None:
         super().__init__()

@@ -1,21 +1,38 @@
-"""What a data set asks to turn a file into a training sample."""
+"""What a data set asks to turn a file or a picture into a training sample."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from torch import Tensor
 
 from unlabelled.data.media import Reader
 
+if TYPE_CHECKING:
+    from unlabelled.contracts import Batch
 
-class ClipView(ABC):
-    """Decides which seconds of a clip to read, reads them and makes tensors of them.
+
+class View(ABC):  # noqa: B024 -- its kinds differ in what they load
+    """Makes tensors of one sample, in a worker, and finishes whole batches of them, on the training device.
 
     One object serves training and evaluation, so that the two cannot disagree about sizes or sample rates.
-    A method that needs other views of a clip brings another class; the data modules do not change.
+    A method that needs other views of its data brings another class; the data modules do not change.
     """
+
+    def finish(self, batch: Batch) -> Batch:
+        """Return the batch as the method wants it, after what is cheaper for many samples at once.
+
+        Depends on nothing but the batch: pixels that are still uint8 become float32 and normalised, and raw
+        ``views`` get the random changes that were drawn for them under ``augmentations``. The default is for
+        views whose samples are complete when they leave the worker: it returns the batch as it is.
+        """
+        return batch
+
+
+class ClipView(View):
+    """Decides which seconds of a clip to read, reads them and makes tensors of them."""
 
     @property
     @abstractmethod
@@ -35,7 +52,7 @@ class ClipView(ABC):
     @abstractmethod
     def load(
         self, reader: Reader, path: str, duration: float, rng: np.random.Generator, train: bool
-    ) -> dict[str, Tensor]:
+    ) -> dict[str, Any]:
         """Return the tensors of one sample.
 
         Args:
@@ -47,4 +64,18 @@ class ClipView(ABC):
 
         Raises:
             DecodeError: The file cannot be read.
+        """
+
+
+class ImageView(View):
+    """Makes tensors of a decoded picture."""
+
+    @abstractmethod
+    def load(self, image: Tensor, rng: np.random.Generator, train: bool) -> dict[str, Any]:
+        """Return the tensors of one sample.
+
+        Args:
+            image: ``(3, H, W)`` uint8.
+            rng: All randomness of the sample comes from here.
+            train: Random augmentation, or the one fixed view for evaluation.
         """

@@ -1,0 +1,207 @@
+"""Time a training step of MoCo v2 and SCE against lightly's MoCo, and its parts.
+
+    python benchmarks/contrast_step.py [--batch 64 --queues 4096 65536 --rounds 5 --threads 2]
+
+ResNet-18 with the stem for small images, 32x32, projector 512-512-128, SGD: target forward, online forward,
+loss, backward, optimiser, EMA, queue. Data, augmentation and Lightning's loop are left out for all. Rounds are
+paired and alternate in order: compare ratios, not milliseconds. lightly is no dependency of ours:
+`pip install lightly==1.6.0` first, or only our own steps are timed. Needs Linux: peak memory is read from
+/proc, each competitor in a process of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import functools
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torchvision.models import resnet18
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run from a clone, without installing
+
+from lightning_modules import SCE, MoCoV2, MomentumContrast
+from unlabelled.encoders import ImageResNet
+from unlabelled.heads import MLP
+from unlabelled.losses import info_nce, soft_contrastive
+from unlabelled.queue import FeatureQueue
+from unlabelled.target import update_target
+
+Step = Callable[[Tensor, Tensor], None]
+MOMENTUM = 0.99
+SGD = functools.partial(torch.optim.SGD, lr=0.06, momentum=0.9, weight_decay=5e-4)
+
+
+def ours(cls: type[MomentumContrast], queue_size: int) -> Step:
+    """Return a step of the method as it is, with what its callbacks do."""
+    head = functools.partial(MLP, hidden_dim=512, out_dim=128)
+    method = cls(
+        encoder=ImageResNet(18, small_images=True), optimizer=SGD, projector=head, queue_size=queue_size
+    )
+    method.log = lambda *args, **kwargs: None  # type: ignore[method-assign]
+    optimizer = SGD([p for p in method.parameters() if p.requires_grad])
+    queue = method.queues["image"]
+    assert isinstance(queue, FeatureQueue)
+
+    def step(weak: Tensor, strong: Tensor) -> None:
+        out = method.training_step({"views": [weak, strong]}, 0)
+        optimizer.zero_grad()
+        out["loss"].backward()
+        optimizer.step()
+        update_target(method.target_pairs(), MOMENTUM)
+        queue.push(torch.cat(out["keys"]["image"]))
+
+    return step
+
+
+def lightly(queue_size: int) -> Step:
+    """Return the step of lightly's MoCo example."""
+    from lightly.loss import NTXentLoss
+    from lightly.models.modules import MoCoProjectionHead
+    from lightly.models.utils import deactivate_requires_grad, update_momentum
+
+    net = resnet18()
+    net.conv1 = nn.Conv2d(3, 64, 3, padding=1, bias=False)
+    net.maxpool = nn.Identity()
+    backbone = nn.Sequential(*list(net.children())[:-1])
+    head = MoCoProjectionHead(512, 512, 128)
+    target, target_head = copy.deepcopy(backbone), copy.deepcopy(head)
+    deactivate_requires_grad(target)
+    deactivate_requires_grad(target_head)
+    criterion = NTXentLoss(temperature=0.2, memory_bank_size=(queue_size, 128))
+    optimizer = SGD([*backbone.parameters(), *head.parameters()])
+
+    def step(weak: Tensor, strong: Tensor) -> None:
+        update_momentum(backbone, target, MOMENTUM)
+        update_momentum(head, target_head, MOMENTUM)
+        query = head(backbone(strong).flatten(1))
+        with torch.no_grad():
+            key = target_head(target(weak).flatten(1))
+        loss = criterion(query, key)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+    return step
+
+
+COMPETITORS: dict[str, Callable[[int], Step]] = {
+    "MoCoV2": functools.partial(ours, MoCoV2),
+    "SCE": functools.partial(ours, SCE),
+    "lightly MoCo": lightly,
+}
+
+
+def main() -> None:
+    """Print seconds and ratios of whole steps, seconds of the parts, and peak memory."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--queues", type=int, nargs="+", default=[4096, 65536])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--memory-of", help="measure one competitor's peak memory and exit")
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(0)
+    views = (torch.randn(args.batch, 3, 32, 32), torch.randn(args.batch, 3, 32, 32))
+    if args.memory_of:
+        step = COMPETITORS[args.memory_of](args.queues[0])
+        for _ in range(3):
+            step(*views)
+        print(peak_memory())
+        return
+    for queue_size in args.queues:
+        report(queue_size, views, args)
+
+
+def report(queue_size: int, views: tuple[Tensor, Tensor], args: argparse.Namespace) -> None:
+    """Print the table of one queue size."""
+    names = [name for name in COMPETITORS if name != "lightly MoCo" or _has_lightly()]
+    steps = {name: COMPETITORS[name](queue_size) for name in names}
+    times: dict[str, list[float]] = {name: [] for name in names}
+    for number in range(args.rounds + 1):  # the first round warms up
+        for name in names if number % 2 else reversed(names):
+            seconds = timed(functools.partial(steps[name], *views))
+            if number:
+                times[name].append(seconds)
+    print(f"\nqueue {queue_size}, batch {args.batch}, {args.threads} threads")
+    for name in names:
+        line = f"  {name:<14}{1e3 * statistics.median(times[name]):8.1f} ms/step"
+        line += f"   peak {memory(name, queue_size, args):6.0f} MiB"
+        if "lightly MoCo" in times and name != "lightly MoCo":
+            ratios = [b / a for a, b in zip(times[name], times["lightly MoCo"], strict=True)]
+            span = f"({min(ratios):.2f} to {max(ratios):.2f})"
+            line += f"   {statistics.median(ratios):.2f}x as fast as lightly {span}"
+        print(line)
+    parts(queue_size, args.batch, statistics.median(times["SCE"]))
+
+
+def parts(queue_size: int, batch: int, step_seconds: float) -> None:
+    """Print what is not convolution: loss with its gradient, queue, EMA."""
+    rows = [nn.functional.normalize(torch.randn(n, 128), dim=1) for n in (batch, batch, queue_size)]
+    query = rows[0].requires_grad_()
+    queue = FeatureQueue(queue_size, 128)
+    encoder = ImageResNet(18, small_images=True)
+    pairs = [(encoder, copy.deepcopy(encoder).requires_grad_(False))]
+    numbers = sum(p.numel() for p in encoder.parameters())
+    jobs: dict[str, Callable[[], object]] = {
+        "InfoNCE + gradient": lambda: torch.autograd.grad(info_nce(query, rows[1], rows[2]).loss, query),
+        "SCE + gradient": lambda: torch.autograd.grad(soft_contrastive(query, rows[1], rows[2]).loss, query),
+        "queue": lambda: queue.push(rows[1]),
+        "EMA": lambda: update_target(pairs, MOMENTUM),
+    }
+    seconds = {name: statistics.median(timed(job) for _ in range(21)) for name, job in jobs.items()}
+    for name, value in seconds.items():
+        print(f"  {name:<20}{1e3 * value:8.2f} ms")
+    limit = 3 * 4 * numbers / triad_bandwidth()
+    print(
+        f"  EMA / time to move its {numbers / 1e6:.1f} M numbers (read both, write one): {seconds['EMA'] / limit:.2f}"
+    )
+    share = (seconds["SCE + gradient"] + seconds["queue"] + seconds["EMA"]) / step_seconds
+    print(f"  loss, queue and EMA: {share:.1%} of SCE's step")
+
+
+def triad_bandwidth() -> float:
+    """Return bytes per second of ``a = b + s * c`` over 3 x 256 MiB, best of 5."""
+    a, b, c = (torch.ones(1 << 26) for _ in range(3))
+    best = min(timed(lambda: torch.add(b, c, alpha=0.5, out=a)) for _ in range(5))
+    return 3 * 4 * a.numel() / best
+
+
+def timed(job: Callable[[], object]) -> float:
+    """Return the seconds that a call takes."""
+    start = time.perf_counter()
+    job()
+    return time.perf_counter() - start
+
+
+def memory(name: str, queue_size: int, args: argparse.Namespace) -> float:
+    """Return the peak memory of a fresh process that makes three steps, in MiB."""
+    command = [sys.executable, __file__, "--memory-of", name, "--queues", str(queue_size)]
+    command += ["--batch", str(args.batch), "--threads", str(args.threads)]
+    return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[-1])
+
+
+def peak_memory() -> float:
+    """Return this process's largest resident size so far, in MiB."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
+
+
+def _has_lightly() -> bool:
+    try:
+        import lightly.loss  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+"""Retrieval: whether a held-out sample finds training samples of its class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from lightning import LightningModule, Trainer
+
+from callbacks.bank_evaluation import BankEvaluation, class_of_each
+from callbacks.feature_collection import Rows
+from callbacks.reports import print_tables
+from callbacks.retrieval_features import PooledFeatures, RetrievalFeatures
+from unlabelled.contracts import Batch, Features
+from unlabelled.metrics import centred, cosine_pair, euclidean_pair, recall_at_k, sharded_top_k
+
+_PAIRS = {"cosine": cosine_pair, "euclidean": euclidean_pair}
+
+
+class RetrievalEvaluation(BankEvaluation):
+    """Search the labelled training samples for each held-out sample: R@k, logged as ``test/recall@1``.
+
+    R@k is the share of held-out samples with at least one of their class among the k nearest. ``test``
+    prints a table.
+
+    Args:
+        k: Numbers of neighbours.
+        features: What is compared; ``null``: pooled features of ``video``.
+        centre: Subtract from queries and bank each their own mean first, as the code of SCE does.
+        distance: What near means.
+        every_n_epochs: Validations of ``fit`` that do this; ``null``: none.
+
+    Source: SCE reference section 4.5. SeLaVi's variant (reference section 4.2) is ``MaxPooledMaps`` without
+    centring.
+    """
+
+    def __init__(
+        self,
+        k: Sequence[int] = (1, 5, 10),
+        features: RetrievalFeatures | None = None,
+        centre: bool = True,
+        distance: Literal["cosine", "euclidean"] = "cosine",
+        every_n_epochs: int | None = None,
+    ) -> None:
+        super().__init__(every_n_epochs)
+        if not k or min(k) < 1:
+            raise ValueError(f"RetrievalEvaluation: k={list(k)}; expected numbers of neighbours, at least 1")
+        if distance not in _PAIRS:
+            raise ValueError(
+                f"RetrievalEvaluation: distance={distance!r}; expected one of {', '.join(_PAIRS)}"
+            )
+        self.ks = sorted(k)
+        self.features: RetrievalFeatures = features if features is not None else PooledFeatures()
+        self.centre, self.distance = centre, distance
+
+    def extract(self, pl_module: LightningModule, batch: Batch, pooled: Features | None) -> Features:
+        """Return what is compared, ``{modality: (B, D)}``."""
+        return {self.features.modality: self.features.extract(pl_module, batch, pooled)}
+
+    def evaluate(
+        self, trainer: Trainer, pl_module: LightningModule, bank: Rows, queries: Rows, stage: str
+    ) -> None:
+        """Log; print after a test."""
+        targets, labels = (class_of_each(rows, "RetrievalEvaluation") for rows in (queries, bank))
+        asked, searched = (rows.features[self.features.modality] for rows in (queries, bank))
+        if self.centre:
+            asked, searched = centred(asked), centred(searched)
+        near = sharded_top_k(*_PAIRS[self.distance](asked, searched), labels, bank.ids, self.ks[-1])
+        recalls = {f"recall@{k}": value for k, value in recall_at_k(near.labels, targets, self.ks).items()}
+        for name, value in recalls.items():
+            pl_module.log(f"{stage}/{name}", value, sync_dist=True)
+        if stage == "test":
+            print_tables(trainer, {"retrieval": {self.features.modality: recalls}}, "test/retrieval")

@@ -1,0 +1,138 @@
+"""UCF101 (Soomro et al. 2012) and HMDB51 (Kuehne et al. 2011): short clips of human actions, three folds."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from datamodules.clips import ClipDataModule
+from datamodules.files import locate, scan_class_media
+from unlabelled.data.index import Entry
+
+Fold = Literal[1, 2, 3]
+Listed = tuple[str, str, str]
+"""Split, class and file name of a clip."""
+
+
+class _ActionClips(ClipDataModule):
+    """Clips that one of three official folds puts into ``train`` or ``test``, which serves as ``val`` too."""
+
+    num_classes: int
+    list_folders: tuple[str, ...]
+
+    def __init__(self, root: str, fold: Fold = 1, **kwargs: Any) -> None:
+        super().__init__(root, **kwargs)
+        self.fold = fold
+
+    @abstractmethod
+    def _read(self, folder: Path) -> Iterator[Listed]:
+        """Yield what the fold's lists in ``folder`` say; nothing where they are not."""
+
+    @cached_property
+    def _clips(self) -> list[Listed]:
+        self.check_root()
+        for name in self.list_folders:
+            if clips := list(self._read(Path(self.root, name))):
+                return clips
+        raise FileNotFoundError(
+            f"{type(self).__name__}: the official lists of fold {self.fold} are neither in "
+            f"root={self.root!r} nor in its folders {', '.join(self.list_folders[1:])}; unpack them there"
+        )
+
+    @cached_property
+    def class_names(self) -> list[str]:
+        """The classes of the lists in alphabetical order."""
+        names = sorted({name for _, name, _ in self._clips})
+        if len(names) != self.num_classes:
+            raise ValueError(
+                f"{type(self).__name__}: the lists of fold {self.fold} in root={self.root!r} have "
+                f"{len(names)} classes, not {self.num_classes}; unpack all of them"
+            )
+        return names
+
+    def listing(self, split: str) -> list[Entry]:
+        """Return the clips that the fold puts into ``train``, or into ``test`` for ``val`` and ``test``."""
+        official = "train" if split == "train" else "test"
+        files, number = scan_class_media(self.root), {name: n for n, name in enumerate(self.class_names)}
+        entries = []
+        for row_split, name, file in self._clips:
+            if row_split == official:
+                stem = Path(file).stem
+                path = locate([f"{name}/{stem}", stem], files, f"{name}/{file}")
+                entries.append(Entry(path, number[name]))
+        return entries
+
+
+class UCF101(_ActionClips):
+    """UCF101: 13 320 clips of 101 actions, 9537 of them to train on in fold 1.
+
+    The lists ``trainlist0<fold>.txt`` and ``testlist0<fold>.txt`` (``Class/file.avi [label]``) lie in
+    ``root``, ``root/ucfTrainTestlist`` or ``root/annotations``, the files in any folder below ``root``.
+    Labels follow the alphabetical order of the classes.
+
+    Args:
+        root: Folder of the data set.
+        fold: Which of the three official divisions.
+        **kwargs: See :class:`~datamodules.clips.ClipDataModule`. Half of the clips have no sound; a view that
+            needs it leaves them out.
+
+    Raises:
+        FileNotFoundError: The lists are not there.
+        ValueError: A line names no class folder, or the lists have more or less than 101 classes.
+    """
+
+    num_classes = 101
+    list_folders = ("", "ucfTrainTestlist", "annotations")
+
+    def __init__(self, root: str, fold: Fold = 1, **kwargs: Any) -> None:
+        super().__init__(root, fold, **kwargs)
+
+    def _read(self, folder: Path) -> Iterator[Listed]:
+        for split in ("train", "test"):
+            path = folder / f"{split}list0{self.fold}.txt"
+            if not path.is_file():
+                return
+            for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+                if line.strip():
+                    name, slash, file = line.split()[0].partition("/")
+                    if not slash:
+                        raise ValueError(f"{path}, line {number}: {line!r} is not `Class/file.avi [label]`")
+                    yield split, name, file
+
+
+class HMDB51(_ActionClips):
+    """HMDB51: 6766 clips of 51 actions; a fold has 70 of each to train on and 30 to test.
+
+    The lists ``<class>_test_split<fold>.txt`` (``file.avi tag``; 1: train, 2: test, 0: neither) lie in
+    ``root``, ``root/testTrainMulti_7030_splits``, ``root/splits`` or ``root/annotations``, the files in any
+    folder below ``root``.
+
+    Args:
+        root: Folder of the data set.
+        fold: Which of the three official divisions.
+        **kwargs: See :class:`~datamodules.clips.ClipDataModule`. Clips without sound are left out by a view
+            that needs it.
+
+    Raises:
+        FileNotFoundError: The lists are not there.
+        ValueError: A line has no tag, or there are lists of more or less than 51 classes.
+    """
+
+    num_classes = 51
+    list_folders = ("", "testTrainMulti_7030_splits", "splits", "annotations")
+
+    def __init__(self, root: str, fold: Fold = 1, **kwargs: Any) -> None:
+        super().__init__(root, fold, **kwargs)
+
+    def _read(self, folder: Path) -> Iterator[Listed]:
+        ending, splits = f"_test_split{self.fold}.txt", {"1": "train", "2": "test", "0": "neither"}
+        for path in sorted(folder.glob(f"*{ending}")):
+            for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+                fields = line.rsplit(None, 1)
+                if fields and (len(fields) != 2 or fields[1] not in splits):
+                    raise ValueError(f"{path}, line {number}: {line!r} is not `file.avi 0|1|2`")
+                if fields:
+                    yield splits[fields[1]], path.name.removesuffix(ending), fields[0].strip()

@@ -1,0 +1,85 @@
+"""CIFAR-10 and CIFAR-100 (Krizhevsky 2009): 50 000 + 10 000 images of 32x32."""
+
+from __future__ import annotations
+
+import pickle
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torchvision import datasets
+
+from datamodules.images import ImageDataModule
+from unlabelled.data.images import ImageArrays
+
+
+class CIFAR10(ImageDataModule):
+    """CIFAR-10, as torchvision finds it in ``root/cifar-10-batches-py``; ``test`` serves as ``val``.
+
+    Args:
+        root: Folder of the data set.
+        download: Fetch it into ``root``, if it is not there.
+        **kwargs: See :class:`~datamodules.images.ImageDataModule`.
+
+    Raises:
+        FileNotFoundError: A file is not there, or damaged.
+    """
+
+    files: ClassVar[Any] = datasets.CIFAR10
+
+    def __init__(self, root: str, download: bool = False, **kwargs: Any) -> None:
+        super().__init__(root, **kwargs)
+        self.download = download
+
+    def prepare_data(self) -> None:
+        """Fetch the files, if that is wanted, in one process per node."""
+        if self.download:
+            self.files(self.root, download=True)
+        super().prepare_data()
+
+    @cached_property
+    def class_names(self) -> list[str]:
+        """The names in the file that comes with the images."""
+        path = Path(self.root, self.files.base_folder, self.files.meta["filename"])
+        if not path.is_file():
+            raise self._not_there(f"there is no {path}")
+        with path.open("rb") as file:
+            return list(pickle.load(file, encoding="latin1")[self.files.meta["key"]])
+
+    def source(self, split: str) -> ImageArrays:
+        """Return the 50 000 training images, or the 10 000 test images for ``val`` and ``test``."""
+        name = "train" if split == "train" else "test"
+        try:
+            data = self.files(self.root, train=name == "train")
+        except RuntimeError as error:
+            raise self._not_there("a file is missing or damaged (its checksum is wrong)") from error
+        images = data.data.transpose(0, 3, 1, 2)
+        return ImageArrays(split, f"{type(self).__name__} {name}", [images], torch.tensor(data.targets))
+
+    def _not_there(self, problem: str) -> FileNotFoundError:
+        return FileNotFoundError(
+            f"{type(self).__name__}: {problem}; expected the Python version in "
+            f"{self.root}/{self.files.base_folder}; set --data.init_args.root to the folder it is in, or "
+            "--data.init_args.download true"
+        )
+
+
+class CIFAR100(CIFAR10):
+    """CIFAR-100, as torchvision finds it in ``root/cifar-100-python``; ``test`` serves as ``val``.
+
+    Labels are the 100 fine classes.
+
+    Args:
+        root: Folder of the data set.
+        download: Fetch it into ``root``, if it is not there.
+        **kwargs: See :class:`~datamodules.images.ImageDataModule`.
+
+    Raises:
+        FileNotFoundError: A file is not there, or damaged.
+    """
+
+    files: ClassVar[Any] = datasets.CIFAR100
+
+    def __init__(self, root: str, download: bool = False, **kwargs: Any) -> None:
+        super().__init__(root, download, **kwargs)

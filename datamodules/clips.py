@@ -1,0 +1,78 @@
+"""What all data modules of clips on disk share: the check of the files. A subclass lists them."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+from datamodules.base import STAGE_SPLITS, SampleDataModule
+from unlabelled.data.clips import ClipDataset
+from unlabelled.data.decord_reader import DecordReader
+from unlabelled.data.index import ClipIndex, Entry, Requirements, build_index
+from unlabelled.data.media import Reader
+from unlabelled.transforms import AudioVisualView, ClipView
+
+
+class ClipDataModule(SampleDataModule[ClipIndex, ClipView]):
+    """Clips on disk with a train, a val and a test split.
+
+    A subclass says which files a split has (:meth:`listing`) and how the classes are called
+    (:attr:`class_names`); labels are for evaluation only. What cannot be used is left out before training
+    and reported; see :mod:`unlabelled.data.index`.
+
+    Args:
+        root: Folder of the data set.
+        view: Makes tensors of a clip; ``null``: SeLaVi's (30 frames at 112x112, log-mel 257x199).
+        reader: Decodes files; ``null``: decord for pictures, PyAV for sound.
+        batch_size: Clips per rank and step in training.
+        eval_batch_size: Clips per rank and step in evaluation and clustering passes; ``null``: twice as many.
+        num_workers: Processes that read and augment.
+        index_workers: Processes that check the files before the first run; ``null``: one per core.
+        test_view: Makes tensors in ``test`` and ``predict``, the bank's then too; ``null``: ``view``.
+
+    Raises:
+        FileNotFoundError: ``root`` does not exist.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        view: ClipView | None = None,
+        reader: Reader | None = None,
+        batch_size: int = 16,
+        eval_batch_size: int | None = None,
+        num_workers: int = 2,
+        index_workers: int | None = None,
+        test_view: ClipView | None = None,
+    ) -> None:
+        view = view if view is not None else AudioVisualView()
+        super().__init__(root, view, test_view, batch_size, eval_batch_size, num_workers)
+        self.reader: Reader = reader if reader is not None else DecordReader()
+        self.index_workers = index_workers
+
+    @abstractmethod
+    def listing(self, split: str) -> list[Entry]:
+        """Return all clips that ``train``, ``val`` or ``test`` should have, present on disk or not."""
+
+    def prepare_data(self) -> None:
+        """Check the files, in one process per node; the others will find the verdicts on disk."""
+        super().prepare_data()
+        for split in STAGE_SPLITS[self._stage]:
+            self._index(split)
+
+    def find(self, split: str) -> ClipIndex:
+        """Check the files of a split, or look up what the last check said."""
+        view = self.active_view
+        requirements = Requirements(view.needs_video, view.needs_audio, view.seconds)
+        rank, entries = self._rank()[0], self.listing(split)
+        return build_index(
+            self.root, split, entries, requirements, num_workers=self.index_workers, progress=rank == 0
+        )
+
+    def dataset(self, split: str, train: bool) -> ClipDataset:
+        """Return the clips of a split."""
+        return ClipDataset(self._indices[split], self.reader, self.active_view, train)
+
+    def clip_paths(self, split: str) -> list[str]:
+        """Return the file of each row of a split."""
+        index = self._indices[split]
+        return [f"{index.root}/{entry.path}" for entry in index.entries]

@@ -1,0 +1,63 @@
+"""What all data modules of images share. A subclass says where the images of a split are."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+from datamodules.base import SampleDataModule
+from unlabelled.data.images import ImageDataset, ImageSource
+from unlabelled.data.index import EmptyIndexError
+from unlabelled.transforms.view import ImageView
+
+
+class ImageDataModule(SampleDataModule[ImageSource, ImageView]):
+    """Images with a train, a val and a test split; labels are for evaluation only.
+
+    A subclass says where the images of a split are (:meth:`source`) and how the classes are called
+    (:attr:`class_names`). An image that cannot be read during the run is replaced and reported.
+
+    Args:
+        root: Folder of the data set.
+        view: Makes tensors of an image.
+        batch_size: Images per rank and step in training.
+        eval_batch_size: Images per rank and step in evaluation and in passes; ``null``: twice as many.
+        num_workers: Processes that read and augment.
+        test_view: Makes tensors in ``test`` and ``predict``, the bank's then too; ``null``: ``view``.
+
+    Raises:
+        FileNotFoundError: ``root`` does not exist.
+        EmptyIndexError: A split has no images.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        view: ImageView,
+        batch_size: int = 64,
+        eval_batch_size: int | None = None,
+        num_workers: int = 2,
+        test_view: ImageView | None = None,
+    ) -> None:
+        super().__init__(root, view, test_view, batch_size, eval_batch_size, num_workers)
+
+    @abstractmethod
+    def source(self, split: str) -> ImageSource:
+        """Return the images of ``train``, ``val``, ``test`` or :attr:`bank_split`."""
+
+    def find(self, split: str) -> ImageSource:
+        """Return the images of a split, if there are any."""
+        source = self.source(split)
+        if len(source) == 0:
+            raise EmptyIndexError(
+                f"{type(self).__name__}: no usable image below root={self.root!r} in {source.summary()}"
+            )
+        return source
+
+    def dataset(self, split: str, train: bool) -> ImageDataset:
+        """Return the images of a split."""
+        return ImageDataset(self._indices[split], self.active_view, train)
+
+    def clip_paths(self, split: str) -> list[str]:
+        """Return the file of each row of a split, or another name for it."""
+        source = self._indices[split]
+        return [source.path(row) for row in range(len(source))]

@@ -1,0 +1,197 @@
+"""Protocols that judge an encoder by what can be learned on top of it: linear evaluation, fine-tuning."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, cast
+
+import torch
+import torch.nn.functional as F
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.cli import OptimizerCallable
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torchmetrics import MeanMetric, Metric, MetricCollection
+from torchmetrics.classification import MulticlassAccuracy
+
+from lightning_modules.base import BaseModule
+from unlabelled.contracts import Batch, Features, Labelled
+from unlabelled.data.clips import NOT_REPLACED
+from unlabelled.encoders import Encoder
+from unlabelled.views import embed_views
+
+
+class Classifier(BaseModule):
+    """A linear layer on an encoder, trained with labels.
+
+    Of a sample with several views (30 crops of a video) the predictions are averaged.
+
+    Args:
+        encoder: Maps ``(B, C, [T,] H, W)`` to ``(B, D)``.
+        num_classes: C.
+        optimizer: Called with the trainable parameters.
+        dropout: Before the linear layer.
+        average: Whether predictions over views are averaged as ``probabilities`` or as ``logits``.
+        **kwargs: See :class:`~lightning_modules.base.BaseModule`; ``encoder_checkpoint`` is the run to judge.
+            Without it the encoder starts from random weights.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        num_classes: int,
+        optimizer: OptimizerCallable,
+        dropout: float = 0.0,
+        average: Literal["probabilities", "logits"] = "probabilities",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(optimizer, **kwargs)
+        self.modality, self.num_classes, self.average = encoder.modality, num_classes, average
+        self.encoders = nn.ModuleDict({self.modality: encoder})
+        self.dropout = nn.Dropout(dropout)
+        self.classifier = nn.Linear(encoder.dim, num_classes)
+        self._initialise(self.classifier)
+        self.train_accuracy = MulticlassAccuracy(num_classes, average="micro")
+        self.scores = nn.ModuleDict({stage: _scores(num_classes) for stage in ("val", "test")})
+
+    def _initialise(self, layer: nn.Linear) -> None:
+        nn.init.normal_(layer.weight, std=0.01)  # reference sce.md section 3.3
+        nn.init.zeros_(layer.bias)
+
+    def setup(self, stage: str) -> None:
+        """Compare the number of classes with the data's.
+
+        Raises:
+            MisconfigurationException: They differ.
+        """
+        super().setup(stage)
+        data = getattr(self.trainer, "datamodule", None)
+        if isinstance(data, Labelled) and len(data.class_names) != self.num_classes:
+            raise MisconfigurationException(
+                f"num_classes={self.num_classes}, but the data set has {len(data.class_names)} classes; set "
+                f"--model.init_args.num_classes {len(data.class_names)}"
+            )
+
+    def embed(self, batch: Batch) -> Features:
+        """Return ``{modality: (B, D)}``."""
+        return {self.modality: self.encoders[self.modality](batch[self.modality])}
+
+    def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
+        """Return the cross-entropy with the labels."""
+        labels = batch["label"]
+        logits = self.classifier(self.dropout(self.embed(batch)[self.modality])).float()
+        loss = F.cross_entropy(logits, labels)
+        self.train_accuracy(logits.detach(), labels)
+        self.log("train/loss", loss, prog_bar=True, batch_size=len(labels))
+        self.log("train/accuracy", self.train_accuracy, batch_size=len(labels))
+        return {"loss": loss}
+
+    def evaluation_step(self, batch: Batch) -> dict[str, Any]:
+        """Return ``features`` and log-probabilities ``(B, C)`` under ``log_probs``, over all views."""
+        outputs = embed_views(self._predict, batch)
+        return {"features": {self.modality: outputs["features"]}, "log_probs": self._log_probs(outputs)}
+
+    def _predict(self, batch: Batch) -> Features:
+        features = self.embed(batch)[self.modality]
+        logits = self.classifier(features).float()
+        scores = logits.softmax(1) if self.average == "probabilities" else logits
+        return {"features": features, "scores": scores}
+
+    def _log_probs(self, outputs: Features) -> Tensor:
+        scores = outputs["scores"]
+        return scores.log() if self.average == "probabilities" else scores.log_softmax(1)
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
+        """Score a batch of the validation split."""
+        return self._score(batch, "val")
+
+    def test_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
+        """Score a batch of the test split."""
+        return self._score(batch, "test")
+
+    def _score(self, batch: Batch, stage: str) -> dict[str, Any]:
+        outputs = self.evaluation_step(batch)
+        asked = batch["replaced"] == NOT_REPLACED  # a stand-in is scored in its own right
+        log_probs, labels = outputs["log_probs"][asked], batch["label"][asked]
+        if len(labels) > 0:
+            scores = cast(nn.ModuleDict, self.scores[stage])
+            cast(MetricCollection, scores["accuracies"]).update(log_probs, labels)
+            cast(MeanMetric, scores["loss"]).update(F.nll_loss(log_probs, labels), weight=len(labels))
+        return outputs
+
+    def on_validation_epoch_end(self) -> None:
+        """Log loss and accuracies over all ranks."""
+        self._log_scores("val")
+
+    def on_test_epoch_end(self) -> None:
+        """Log loss and accuracies over all ranks."""
+        self._log_scores("test")
+
+    def _log_scores(self, stage: str) -> None:
+        scores = cast(nn.ModuleDict, self.scores[stage])
+        accuracies, loss = cast(MetricCollection, scores["accuracies"]), cast(MeanMetric, scores["loss"])
+        values = {"loss": loss.compute(), **accuracies.compute()}
+        self.log_dict({f"{stage}/{name}": value for name, value in values.items()}, prog_bar=True)
+        accuracies.reset()
+        loss.reset()
+
+
+def _scores(num_classes: int) -> nn.ModuleDict:
+    accuracies: dict[str, Metric | MetricCollection] = {
+        "accuracy": MulticlassAccuracy(num_classes, average="micro"),
+        "top5": MulticlassAccuracy(num_classes, top_k=min(5, num_classes), average="micro"),
+    }
+    return nn.ModuleDict({"accuracies": MetricCollection(accuracies), "loss": MeanMetric()})
+
+
+class LinearProbe(Classifier):
+    """The encoder stays as it was pre-trained, with BatchNorm's running statistics; only the layer learns.
+
+    Args:
+        **kwargs: See :class:`Classifier`.
+
+    Source: SCE appendix D; reference sce.md sections 4.1 and 4.2.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.save_hyperparameters()
+        self.encoders.requires_grad_(False)
+        self.encoders.eval()  # Lightning leaves modules in the mode that it finds them in
+
+    def train(self, mode: bool = True) -> LinearProbe:
+        """Keep the encoder in evaluation mode, whenever Lightning turns to training."""
+        super().train(mode)
+        self.encoders.eval()
+        return self
+
+    def embed(self, batch: Batch) -> Features:
+        """Return ``{modality: (B, D)}``, without a gradient."""
+        with torch.no_grad():
+            return super().embed(batch)
+
+
+class FineTune(Classifier):
+    """The encoder learns as well.
+
+    Args:
+        encoder_lr_factor: The encoder's learning rate is the layer's times this.
+        orthogonal: Start the layer from an orthogonal matrix, as SeLaVi does.
+        **kwargs: See :class:`Classifier`.
+
+    Source: SCE appendix D.3; reference sce.md section 4.4 and selavi.md section 4.3.
+    """
+
+    def __init__(self, encoder_lr_factor: float = 1.0, orthogonal: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.save_hyperparameters()
+        self.encoder_lr_factor = encoder_lr_factor
+        if orthogonal:
+            nn.init.orthogonal_(self.classifier.weight)
+
+    def build_optimizer(self) -> Optimizer:
+        """Give the encoder its share of the learning rate."""
+        layer, encoder = list(self.classifier.parameters()), list(self.encoders.parameters())
+        optimizer: Optimizer = self.optimizer([{"params": layer}, {"params": encoder}])
+        optimizer.param_groups[1]["lr"] *= self.encoder_lr_factor
+        self._scale_learning_rate(optimizer)
+        return optimizer

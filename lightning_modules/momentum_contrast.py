@@ -1,0 +1,121 @@
+"""What MoCo v2, ReSSL and SCE share: everything but the target distribution."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from lightning.pytorch.cli import OptimizerCallable
+from torch import Tensor, nn
+
+from lightning_modules.base import BaseModule
+from unlabelled.batchnorm import ShuffleBatchNorm
+from unlabelled.contracts import Batch, Features
+from unlabelled.encoders import Encoder
+from unlabelled.heads import MLP
+from unlabelled.losses import Contrast
+from unlabelled.queue import FeatureQueue
+from unlabelled.target import make_target
+
+
+class MomentumContrast(BaseModule):
+    """Contrast an online network's views with a slowly following target's views and with a queue of those.
+
+    The batch brings ``views``; view 0 is the target's, the weakly augmented one. Asymmetric: the target sees
+    view 0, the online network all others. Symmetric: the target sees views 0 and 1, the online network all,
+    and each is contrasted with each but itself; views from 2 on (multi-crop) may have other sizes. The loss
+    is the mean over these pairs, all with the queue as it was before the step.
+
+    :class:`callbacks.QueueUpdate` and :class:`callbacks.TargetUpdate` do what happens after the step.
+
+    Args:
+        encoder: Maps views ``(B, C, [T,] H, W)`` to ``(B, D)``.
+        optimizer: Called with the trainable parameters.
+        projector: Called with D; on top of the encoder, in both networks.
+        predictor: Called with the projector's ``out_dim``; in the online network only. ``null``: none.
+        queue_size: M, keys to contrast with.
+        symmetric: Whether both first views serve as targets.
+        shuffle_bn: Hides from the target's BatchNorm which samples belong together (small batches on few
+            GPUs); ``null``: no shuffling, for ``trainer.sync_batchnorm`` or plain BatchNorm.
+        **kwargs: See :class:`~lightning_modules.base.BaseModule`.
+
+    Source: SCE Algorithm 1; reference sce.md section 1.3.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        optimizer: OptimizerCallable,
+        projector: Callable[[int], MLP],
+        predictor: Callable[[int], MLP] | None = None,
+        queue_size: int = 65536,
+        symmetric: bool = False,
+        shuffle_bn: ShuffleBatchNorm | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(optimizer, **kwargs)
+        self.modality = encoder.modality
+        self.encoders = nn.ModuleDict({self.modality: encoder})
+        self.projector = projector(encoder.dim)
+        self.predictor = predictor(self.projector.out_dim) if predictor is not None else nn.Identity()
+        self.target = make_target(self._online())
+        self.shuffle_bn = shuffle_bn
+        if shuffle_bn is not None:
+            self.target = shuffle_bn.prepare(self.target)
+        self.queues = nn.ModuleDict({self.modality: FeatureQueue(queue_size, self.projector.out_dim)})
+        self.num_targets = 2 if symmetric else 1
+
+    @abstractmethod
+    def contrast(self, query: Tensor, key: Tensor, queue: Tensor) -> Contrast:
+        """Compare normalised queries and keys ``(B, D)`` with the queue ``(M, D)``."""
+
+    def _online(self) -> nn.Sequential:
+        """Return encoder and projector, the part that the target follows."""
+        return nn.Sequential(self.encoders[self.modality], self.projector)
+
+    def target_pairs(self) -> Sequence[tuple[nn.Module, nn.Module]]:
+        """Return (online, target): encoder and projector; BatchNorm statistics are each one's own."""
+        return [(self._online(), self.target)]
+
+    def embed(self, batch: Batch) -> Features:
+        """Return ``{modality: (B, D)}`` of the online encoder, without projector."""
+        return {self.modality: self.encoders[self.modality](batch[self.modality])}
+
+    def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
+        """Return the mean contrast over all pairs of target view and online view."""
+        views: list[Tensor] = batch["views"]
+        pairs = [(t, o) for t in range(self.num_targets) for o in range(len(views)) if o != t]
+        if not pairs:
+            raise ValueError(
+                f"{type(self).__name__} needs at least two views of a sample, got {len(views)}; give "
+                "--data.init_args.view as many"
+            )
+        keys = [self._keys(view) for view in views[: self.num_targets]]
+        queries = {online: self._queries(views[online]) for online in sorted({o for _, o in pairs})}
+        queue = self.queues[self.modality].rows
+        assert isinstance(queue, Tensor)
+        terms = [self.contrast(queries[online], keys[target], queue) for target, online in pairs]
+        loss = torch.stack([term.loss for term in terms]).mean()
+        self._log_terms(loss, terms, len(views[0]))
+        return {"loss": loss, "keys": {self.modality: keys}}
+
+    @torch.no_grad()
+    def _keys(self, view: Tensor) -> Tensor:
+        """Embed a view ``(B, ...)`` by the target: ``(B, D)``, normalised, float32."""
+        out = self.target(view) if self.shuffle_bn is None else self.shuffle_bn(self.target, view)
+        return F.normalize(out.float(), dim=1)
+
+    def _queries(self, view: Tensor) -> Tensor:
+        """Embed a view ``(B, ...)`` by the online network: ``(B, D)``, normalised, float32."""
+        out: Tensor = self.predictor(self.projector(self.encoders[self.modality](view)))
+        return F.normalize(out.float(), dim=1)
+
+    def _log_terms(self, loss: Tensor, terms: list[Contrast], batch_size: int) -> None:
+        self.log("train/loss", loss, prog_bar=True, batch_size=batch_size)
+        for name in ("info_nce", "relational", "ceiling", "relation_entropy"):
+            values = [getattr(term, name) for term in terms]
+            if values[0] is not None:
+                self.log(f"train/{name}", torch.stack(values).mean(), batch_size=batch_size)

@@ -1,0 +1,29 @@
+"""ReSSL: relational self-supervised learning (Zheng et al. 2021, arXiv:2107.09282)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+from lightning_modules.momentum_contrast import MomentumContrast
+from unlabelled.losses import Contrast, relational
+
+
+class ReSSL(MomentumContrast):
+    """The target distribution is how the key relates to the queue; there is no positive.
+
+    Args:
+        temperature: tau.
+        target_temperature: tau_m; the smaller, the sharper the relations.
+        **kwargs: See :class:`~lightning_modules.momentum_contrast.MomentumContrast`.
+    """
+
+    def __init__(self, temperature: float = 0.1, target_temperature: float = 0.04, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.save_hyperparameters()
+        self.temperature, self.target_temperature = temperature, target_temperature
+
+    def contrast(self, query: Tensor, key: Tensor, queue: Tensor) -> Contrast:
+        """Return the cross-entropy of the relations."""
+        return relational(query, key, queue, self.temperature, self.target_temperature)

@@ -1,0 +1,53 @@
+"""SCE: soft contrastive learning (Denize et al. 2023, arXiv:2212.11187)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+from lightning_modules.momentum_contrast import MomentumContrast
+from unlabelled.losses import Contrast, soft_contrastive
+from unlabelled.losses.contrast import PositiveSlot
+
+
+class SCE(MomentumContrast):
+    """The target distribution has ``coefficient`` on the positive, the rest as the key relates to the queue.
+
+    Args:
+        temperature: tau.
+        target_temperature: tau_m; the smaller, the sharper the relations.
+        coefficient: lambda, from 0 (relations only) to 1 (MoCo).
+        positive_slot: ``masked`` as in the paper's Eq. 5; ``zero_logit`` as in the authors' code.
+        **kwargs: See :class:`~lightning_modules.momentum_contrast.MomentumContrast`.
+
+    Raises:
+        ValueError: ``coefficient`` is not from 0 to 1.
+    """
+
+    def __init__(
+        self,
+        temperature: float = 0.1,
+        target_temperature: float = 0.07,
+        coefficient: float = 0.5,
+        positive_slot: PositiveSlot = "masked",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.save_hyperparameters()
+        if not 0 <= coefficient <= 1:
+            raise ValueError(f"SCE: coefficient={coefficient} must be from 0 to 1")
+        self.temperature, self.target_temperature = temperature, target_temperature
+        self.coefficient, self.positive_slot = coefficient, positive_slot
+
+    def contrast(self, query: Tensor, key: Tensor, queue: Tensor) -> Contrast:
+        """Return SCE's cross-entropy."""
+        return soft_contrastive(
+            query,
+            key,
+            queue,
+            self.temperature,
+            self.target_temperature,
+            self.coefficient,
+            self.positive_slot,
+        )

@@ -1,0 +1,82 @@
+"""Evaluations against the bank and exports: two processes give what one gives."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from callbacks.export_features import ExportFeatures
+from callbacks.knn_evaluation import KNNEvaluation
+from callbacks.retrieval_evaluation import RetrievalEvaluation
+from callbacks.retrieval_features import PooledFeatures
+from callbacks.svm_evaluation import SVMEvaluation
+from tests.callbacks.embedding import ColourData, Embedder, trainer
+
+
+class Frozen(Embedder):
+    """Stays the same whatever the batches are."""
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.SGD(self.parameters(), 0.0)
+
+
+def run(folder: Path, **options: Any) -> dict[str, float]:
+    """Fit without learning, test, and export; return all scores."""
+    knn = KNNEvaluation([5, 20])
+    svm = SVMEvaluation([3, "full"], [0.1, 1.0], draws=2)
+    callbacks = [knn, RetrievalEvaluation([1, 5], PooledFeatures("image")), svm]
+    data = ColourData()
+    data.splits["train"].labels[4:9] = -1
+    data.splits["test"].replaced[[1, 3]] = 0
+    module = Frozen()
+    trainer(*callbacks, max_steps=1, num_sanity_val_steps=1, **options).fit(module, datamodule=data)
+    (scores,) = trainer(*callbacks, **options).test(module, data, verbose=False)
+    assert knn.before
+    trainer(ExportFeatures(str(folder), ["test", "bank"]), **options).predict(
+        module, datamodule=data, return_predictions=False
+    )
+    with pytest.raises(ValueError, match="has 14 labelled training"):
+        trainer(SVMEvaluation(15), **options).test(module, data, verbose=False)
+    return {**scores, **{f"before {row}": values["accuracy"] for row, values in knn.before.items()}}
+
+
+def _process(rank: int, folder: str, port: int) -> None:
+    torch.set_num_threads(1)
+    os.environ |= {  # as torchrun sets them
+        "RANK": str(rank),
+        "LOCAL_RANK": str(rank),
+        "GROUP_RANK": "0",
+        "WORLD_SIZE": "2",
+        "LOCAL_WORLD_SIZE": "2",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+        "TORCHELASTIC_RUN_ID": "test",
+    }
+    scores = run(Path(folder) / "two", devices=2, strategy="ddp")
+    torch.save(scores, f"{folder}/{rank}.pt")
+
+
+def test_two_processes_score_and_export_like_one(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    torch.multiprocessing.set_forkserver_preload([__name__])
+    torch.multiprocessing.start_processes(
+        _process, (str(tmp_path), port), nprocs=2, start_method="forkserver"
+    )
+    alone = run(tmp_path / "one")
+    assert {"test/knn_accuracy/k5", "test/recall@5", "test/svm_map_3shot", "before image, k=5"} < set(alone)
+    for rank in range(2):
+        assert torch.load(tmp_path / f"{rank}.pt") == pytest.approx(alone)
+    for path in sorted((tmp_path / "one").rglob("*.*")):
+        other = tmp_path / "two" / path.relative_to(tmp_path / "one")
+        if path.suffix == ".npy":
+            np.testing.assert_allclose(np.load(other), np.load(path), rtol=1e-6)
+        else:
+            assert other.read_text() == path.read_text()

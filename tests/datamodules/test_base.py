@@ -1,0 +1,199 @@
+"""What all data modules do: stages and their views, ranks, the bank, going on in the middle of an epoch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from lightning import LightningModule, Trainer
+from lightning.pytorch.trainer.states import TrainerFn
+
+from datamodules import ImageFolder, VGGSound
+from tests.datamodules.layouts import Plain, Silent, pretend_rank, rows, write_images
+from unlabelled.contracts import Labelled, LabelledBank, TrainingSet
+
+TRAIN, VAL, TEST = 13, 5, 3
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("folder")
+    for split, number in (("train", TRAIN), ("val", VAL), ("test", TEST)):
+        write_images(folder, *[f"{split}/{'ab'[n % 2]}/{n}.png" for n in range(number)])
+    return folder
+
+
+def folder(root: Path, **more: Any) -> ImageFolder:
+    return ImageFolder(str(root), **{"view": Plain(), "batch_size": 2, "num_workers": 0, **more})
+
+
+def ranks(root: Path, world_size: int, stage: str = "fit", **more: Any) -> list[ImageFolder]:
+    modules = []
+    for rank in range(world_size):
+        data = folder(root, **more)
+        pretend_rank(data, rank, world_size)
+        data.setup(stage)
+        modules.append(data)
+    return modules
+
+
+def test_the_promises_that_callbacks_ask_for(root: Path, tiny_root: Path) -> None:
+    data, clips = folder(root), VGGSound(str(tiny_root), view=Silent(), num_workers=0, index_workers=0)
+    for module in (data, clips):
+        module.setup("fit")
+        for promise in (TrainingSet, LabelledBank, Labelled):
+            assert isinstance(module, promise)
+    assert data.num_train_samples == TRAIN
+    assert clips.num_train_samples == 36
+
+
+@pytest.mark.parametrize("world_size", [1, 2, 3])
+def test_bank_pass_and_validation_visit_each_row_once_over_all_ranks(root: Path, world_size: int) -> None:
+    modules = ranks(root, world_size)
+    assert sorted(row for data in modules for row in rows(data.bank_dataloader())) == list(range(TRAIN))
+    assert sorted(row for data in modules for row in rows(data.pass_dataloader(3))) == list(range(TRAIN))
+    assert sorted(row for data in modules for row in rows(data.val_dataloader())) == list(range(VAL))
+    assert not any(batch["train"].any() for data in modules for batch in data.bank_dataloader())
+    assert all(batch["train"].all() for data in modules for batch in data.pass_dataloader(3))
+
+
+def test_ranks_share_the_batches_of_a_single_process(root: Path) -> None:
+    alone, pair = folder(root, batch_size=4), ranks(root, 2, batch_size=2)
+    alone.setup("fit")
+    steps = zip(*[data.train_dataloader() for data in pair], strict=True)
+    assert [torch.cat([part["index"] for part in step]).tolist() for step in steps] == [
+        batch["index"].tolist() for batch in alone.train_dataloader()
+    ]
+
+
+@pytest.mark.parametrize("stage", ["validate", "test", "predict"])
+def test_the_bank_finds_its_rows_where_the_stage_did_not_look(root: Path, stage: str) -> None:
+    waits: list[str] = []
+    modules = ranks(root, 2)
+    for data in modules:
+        data._indices.clear()
+        data.trainer.strategy.barrier = waits.append
+        data.setup(stage)
+    assert sorted(row for data in modules for row in rows(data.bank_dataloader())) == list(range(TRAIN))
+    assert [rows(data.bank_dataloader()) for data in modules] == [
+        list(range(0, 13, 2)),
+        list(range(1, 13, 2)),
+    ]
+    assert len(waits) == 2  # each process once
+
+
+def test_the_test_view_is_for_test_and_predict_and_for_the_bank_then(root: Path) -> None:
+    data = folder(root, test_view=Plain("test_view"))
+
+    def views(loader: Any) -> set[str]:
+        batches = [data.on_after_batch_transfer(batch, 0) for batch in loader]
+        assert {batch["finished"] for batch in batches} == {name for b in batches for name in b["view"]}
+        return {batch["finished"] for batch in batches}
+
+    for stage, name in [
+        ("fit", "view"),
+        ("validate", "view"),
+        ("test", "test_view"),
+        ("predict", "test_view"),
+        ("fit", "view"),
+    ]:
+        data.setup(stage)
+        assert views(data.bank_dataloader()) == {name}
+        loaders = {"fit": data.train_dataloader, "validate": data.val_dataloader}
+        assert views(loaders.get(stage, data.test_dataloader)()) == {name}
+    without = folder(root)
+    without.setup("test")
+    assert {name for batch in without.test_dataloader() for name in batch["view"]} == {"view"}
+
+
+class _Listener(LightningModule):
+    """Notes which view finished the batches of each stage."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(()))
+        self.heard: dict[str, set[str]] = {"train": set(), "val": set(), "test": set()}
+
+    def training_step(self, batch: Any, batch_idx: int) -> torch.Tensor:
+        self.heard["train"].add(batch["finished"])
+        return self.weight * batch["image"].float().mean()
+
+    def validation_step(self, batch: Any, batch_idx: int) -> None:
+        self.heard["val"].add(batch["finished"])
+
+    def test_step(self, batch: Any, batch_idx: int) -> None:
+        self.heard["test"].add(batch["finished"])
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+
+def test_steps_get_finished_batches(root: Path, tmp_path: Path) -> None:
+    module, data = _Listener(), folder(root, test_view=Plain("test_view"))
+    quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
+    options: dict[str, Any] = {**quiet, "enable_checkpointing": False, "default_root_dir": tmp_path}
+    trainer = Trainer(accelerator="cpu", max_epochs=1, **options)
+    trainer.fit(module, datamodule=data)
+    trainer.test(module, datamodule=data)
+    assert module.heard == {"train": {"view"}, "val": {"view"}, "test": {"test_view"}}
+
+
+def test_what_a_clip_must_have_is_up_to_the_view_of_the_stage(tiny_root: Path) -> None:
+    options: dict[str, Any] = {"num_workers": 0, "index_workers": 0}
+    data = VGGSound(str(tiny_root), view=Silent(1.0), test_view=Silent(1.4), **options)
+    data.setup("fit")
+    assert {float(x) for batch in data.val_dataloader() for x in batch["asked"]} == {1.0}
+    data.setup("test")
+    assert {float(x) for batch in data.bank_dataloader() for x in batch["asked"]} == {1.4}
+    long = VGGSound(str(tiny_root), view=Silent(1.0), test_view=Silent(99.0), **options)
+    long.setup("fit")
+    with pytest.raises(ValueError, match="no usable clip in split 'test'"):
+        long.setup("test")
+
+
+def test_a_run_goes_on_in_the_middle_of_an_epoch(root: Path) -> None:
+    (data,) = ranks(root, 1, batch_size=3)
+    whole = rows(data.train_dataloader())
+
+    def resumed(done: int, limit: int | float) -> list[int]:
+        progress = SimpleNamespace(current=SimpleNamespace(ready=done))
+        loop = SimpleNamespace(restarting=True, epoch_loop=SimpleNamespace(batch_progress=progress))
+        data.trainer.fit_loop, data.trainer.limit_train_batches = loop, limit
+        return rows(data.train_dataloader())
+
+    assert len(whole) == 12
+    assert resumed(1, 1.0) == whole[3:]
+    assert resumed(4, 1.0) == whole  # the epoch was over
+    assert resumed(2, 2) == whole  # so was a shorter one
+    assert resumed(1, 0.5) == whole[3:]
+
+
+def test_too_few_samples(root: Path) -> None:
+    with pytest.raises(
+        ValueError, match=r"ImageFolder: 13 training samples on 2 process\(es\) do not fill one"
+    ):
+        ranks(root, 2, batch_size=7)[0].train_dataloader()
+    with pytest.raises(ValueError, match="ImageFolder: the 5 val samples are fewer than the 6 processes"):
+        ranks(root, 6)[0].val_dataloader()
+
+
+def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    for data in (folder(tmp_path / "none"), VGGSound(str(tmp_path / "none"))):
+        with pytest.raises(
+            FileNotFoundError, match=r"root='.*none' is not a folder; set --data.init_args.root"
+        ):
+            data.setup("fit")
+
+
+def test_files_are_checked_before_the_setup(tiny_root: Path) -> None:
+    data = VGGSound(str(tiny_root), view=Silent(), test_view=Silent(1.2), index_workers=0)
+    pretend_rank(data, 0, 1)
+    data.trainer.state = SimpleNamespace(fn=TrainerFn.TESTING)
+    data.prepare_data()
+    assert set(data._indices) == {"test"}
+    found = data._indices["test"]
+    data.setup("test")
+    assert data._indices["test"] is found

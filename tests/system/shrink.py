@@ -1,0 +1,114 @@
+"""Any configuration that ships, made tiny: what to lay over it so that it runs in a second."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+Config = dict[str, Any]
+_SMALL = {
+    "ImageResNet": "SmallImageEncoder",
+    "SmallImageEncoder": "SmallImageEncoder",
+    "ResNet3D": "SmallVideoEncoder",
+    "R2Plus1D18": "SmallVideoEncoder",
+    "SmallVideoEncoder": "SmallVideoEncoder",
+}
+_TRAINER: Config = {
+    "accelerator": "cpu",
+    "devices": 1,
+    "num_nodes": 1,
+    "strategy": "auto",
+    "sync_batchnorm": False,
+    "precision": "32-true",
+    "max_epochs": 2,
+    "check_val_every_n_epoch": 1,
+    "enable_progress_bar": False,
+    "log_every_n_steps": 1,
+}
+_CLIPS = {"num_frames": 2, "duration": 0.5, "crop": 16, "eval_short_side": 20, "eval_crop": 16}
+
+
+def shrink(path: Path, out: Path, classes: int) -> Path:
+    """Write an overlay that makes the configuration at ``path`` tiny and send its output to ``out``."""
+    content: Config = yaml.safe_load(path.read_text())
+    overlay = {
+        "model": {"init_args": _model(content["model"]["init_args"], classes)},
+        "data": {"init_args": _data(content["data"]["init_args"])},
+        "trainer": {
+            **_TRAINER,
+            "default_root_dir": str(out),
+            "logger": {"init_args": {"save_dir": str(out)}},
+            "callbacks": [_callback(callback, out) for callback in content["trainer"]["callbacks"]],
+        },
+    }
+    out.mkdir(parents=True, exist_ok=True)
+    target = out / "tiny.yaml"
+    target.write_text(yaml.safe_dump(overlay))
+    return target
+
+
+def _model(options: Config, classes: int) -> Config:
+    small: Config = {}
+    if "encoder" in options:
+        small["encoder"] = _encoder(options["encoder"])
+    if "encoders" in options:
+        small["encoders"] = [_encoder(encoder) for encoder in options["encoders"]]
+    for head in ("projector", "predictor"):
+        if head in options:
+            small[head] = {"init_args": {"hidden_dim": 8, "out_dim": 4}}
+    if "shuffle_bn" in options:
+        small["shuffle_bn"] = {"init_args": {"groups": 2}}
+    return small | {
+        name: value for name, value in {"queue_size": 24, "num_classes": classes}.items() if name in options
+    }
+
+
+def _encoder(encoder: Config) -> Config:
+    name = encoder["class_path"].rpartition(".")[2]
+    return {"class_path": f"unlabelled.encoders.{_SMALL[name]}", "init_args": {"width": 2}}
+
+
+def _data(options: Config) -> Config:
+    small: Config = {"batch_size": 4, "eval_batch_size": 4, "num_workers": 0}
+    return small | {name: _view(options[name]) for name in ("view", "test_view") if name in options}
+
+
+def _view(view: Config) -> Config:
+    options = view["init_args"]
+    small = {name: _CLIPS[name] for name in _CLIPS if name in options}
+    if options.get("train_short_side") is not None:
+        small["train_short_side"] = [20, 20]
+    for name in ("eval_size", "eval_resize"):
+        if name in options:
+            small[name] = _side(options[name])
+    for name in ("crops", "views"):
+        if name in options:
+            small[name] = [_sized(item) for item in options[name]]
+    if "crop" in options and isinstance(options["crop"], dict):
+        small["crop"] = _sized(options["crop"])
+    return {"init_args": small}
+
+
+def _sized(node: Any) -> Any:
+    """Replace each ``size`` below a node."""
+    if not isinstance(node, dict):
+        return node
+    return {name: _side(value) if name == "size" else _sized(value) for name, value in node.items()}
+
+
+def _side(pixels: int) -> int:
+    return max(8, pixels // 14)
+
+
+def _callback(callback: Config, out: Path) -> Config:
+    name = callback["class_path"].rpartition(".")[2]
+    options = dict(callback.get("init_args", {}))
+    if name == "ModelCheckpoint":
+        options["dirpath"] = str(out / "checkpoints")
+    if name == "KNNEvaluation":
+        options["k"] = 2
+    if name == "SVMEvaluation":
+        options["shots"] = [1, "full"]
+    return {"class_path": callback["class_path"], **({"init_args": options} if options else {})}

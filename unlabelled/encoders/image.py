@@ -1,0 +1,84 @@
+"""Encoders of images ``(batch, 3, height, width)``."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
+
+from unlabelled.encoders.base import Encoder
+
+_BLOCKS = {18: (BasicBlock, [2, 2, 2, 2]), 50: (Bottleneck, [3, 4, 6, 3])}
+
+
+class ImageResNet(Encoder):
+    """ResNet without its classifier; 512 (depth 18) or 2048 features (depth 50).
+
+    Args:
+        depth: 18 (11 176 512 parameters) or 50 (23 508 032).
+        small_images: A 3x3 stem of stride 1 and no max-pooling, for images of 32 to 96 pixels (depth 18:
+            11 168 832 parameters).
+
+    Raises:
+        ValueError: Another depth.
+
+    Source: He et al. 2016, as in torchvision; SCE appendix D.1; SCE reference section 3.1.
+    """
+
+    modality = "image"
+
+    def __init__(self, depth: int = 18, small_images: bool = False) -> None:
+        super().__init__()
+        if depth not in _BLOCKS:
+            raise ValueError(f"ImageResNet: depth must be 18 or 50, got {depth}")
+        block, layers = _BLOCKS[depth]
+        net = ResNet(block, layers)
+        self.dim = 512 * block.expansion
+        stem = _small_stem() if small_images else [net.conv1, net.bn1, net.relu, net.maxpool]
+        self.trunk = nn.Sequential(*stem, net.layer1, net.layer2, net.layer3, net.layer4)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def feature_maps(self, inputs: Tensor) -> Tensor:
+        """Map ``(batch, 3, H, W)`` to ``(batch, D, H/32, W/32)``, rounded up; small images ``H/8, W/8``."""
+        maps: Tensor = self.trunk(inputs.contiguous(memory_format=torch.channels_last))
+        return maps
+
+
+def _small_stem() -> list[nn.Module]:
+    conv = nn.Conv2d(3, 64, kernel_size=3, padding=1, bias=False)
+    nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
+    return [conv, nn.BatchNorm2d(64), nn.ReLU(inplace=True)]
+
+
+def _block(in_dim: int, out_dim: int, stride: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(in_dim, out_dim, kernel_size=3, stride=stride, padding=1, bias=False),
+        nn.BatchNorm2d(out_dim),
+        nn.ReLU(inplace=True),
+    )
+
+
+class SmallImageEncoder(Encoder):
+    """A small convolutional network for demos and tests on a CPU, for images of about 32 pixels.
+
+    Args:
+        width: Channels of the stem; the three blocks have 2, 4 and 8 times as many.
+    """
+
+    modality = "image"
+
+    def __init__(self, width: int = 16) -> None:
+        super().__init__()
+        self.dim = 8 * width
+        self.trunk = nn.Sequential(
+            _block(3, width, stride=1),
+            _block(width, 2 * width, stride=2),
+            _block(2 * width, 4 * width, stride=2),
+            _block(4 * width, 8 * width, stride=2),
+        )
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def feature_maps(self, inputs: Tensor) -> Tensor:
+        """Map ``(batch, 3, H, W)`` to ``(batch, D, H/8, W/8)``, rounded up."""
+        maps: Tensor = self.trunk(inputs.contiguous(memory_format=torch.channels_last))
+        return maps

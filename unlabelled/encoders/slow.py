@@ -1,0 +1,110 @@
+"""The slow pathway as an encoder of video clips: a 3D ResNet that never strides or pools in time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor, nn
+
+from unlabelled.encoders.base import Encoder
+
+
+def _conv(in_dim: int, out_dim: int, time: int, space: int, stride: int = 1) -> nn.Sequential:
+    """Convolution of ``time x space x space`` and BatchNorm; ``stride`` is of space."""
+    padding = (time // 2, space // 2, space // 2)
+    conv = nn.Conv3d(in_dim, out_dim, (time, space, space), (1, stride, stride), padding, bias=False)
+    nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
+    return nn.Sequential(conv, nn.BatchNorm3d(out_dim))
+
+
+def _basic(in_dim: int, dim: int, time: int, stride: int) -> nn.Sequential:
+    """Two 3x3 convolutions; the first sees ``time`` frames and has the stride."""
+    return nn.Sequential(
+        _conv(in_dim, dim, time, 3, stride),
+        nn.ReLU(inplace=True),
+        _conv(dim, dim, 1, 3),
+    )
+
+
+def _bottleneck(in_dim: int, dim: int, time: int, stride: int) -> nn.Sequential:
+    """1x1, 3x3 and 1x1 convolutions; the first sees ``time`` frames, the second has the stride."""
+    return nn.Sequential(
+        _conv(in_dim, dim, time, 1),
+        nn.ReLU(inplace=True),
+        _conv(dim, dim, 1, 3, stride),
+        nn.ReLU(inplace=True),
+        _conv(dim, 4 * dim, 1, 1),
+    )
+
+
+class _Residual(nn.Module):
+    """``relu(shortcut(x) + branch(x))``; the branch starts as zero, so the block starts as its shortcut."""
+
+    def __init__(self, in_dim: int, out_dim: int, stride: int, branch: nn.Sequential) -> None:
+        super().__init__()
+        same = in_dim == out_dim and stride == 1
+        self.shortcut = nn.Identity() if same else _conv(in_dim, out_dim, 1, 1, stride)
+        self.branch = branch
+        self.relu = nn.ReLU(inplace=True)
+        nn.init.zeros_(branch[-1].get_parameter("1.weight"))  # of the last BatchNorm
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        sums: Tensor = self.relu(self.branch(inputs) + self.shortcut(inputs))
+        return sums
+
+
+_Branch = Callable[[int, int, int, int], nn.Sequential]
+
+
+def _stage(
+    branch: _Branch, count: int, in_dim: int, dim: int, out_dim: int, time: int, stride: int
+) -> nn.Module:
+    """``count`` blocks of ``out_dim`` channels, ``dim`` inside; the first has the stride."""
+    first = _Residual(in_dim, out_dim, stride, branch(in_dim, dim, time, stride))
+    others = [_Residual(out_dim, out_dim, 1, branch(out_dim, dim, time, 1)) for _ in range(count - 1)]
+    return nn.Sequential(first, *others)
+
+
+_DEPTHS: dict[int, tuple[_Branch, tuple[int, int, int, int], int]] = {
+    18: (_basic, (2, 2, 2, 2), 1),
+    50: (_bottleneck, (3, 4, 6, 3), 4),
+}
+
+
+class ResNet3D(Encoder):
+    """The slow pathway of SlowFast, without its classifier; 512 (depth 18) or 2048 features (depth 50).
+
+    Only the blocks of the last two stages see neighbouring frames, in their first convolution.
+
+    Args:
+        depth: 18 (20 023 872 parameters) or 50 (31 634 496).
+
+    Raises:
+        ValueError: Another depth.
+
+    Source: Feichtenhofer et al. 2019; SCE table 23; SCE reference section 3.2.
+    """
+
+    modality = "video"
+
+    def __init__(self, depth: int = 18) -> None:
+        super().__init__()
+        if depth not in _DEPTHS:
+            raise ValueError(f"ResNet3D: depth must be 18 or 50, got {depth}")
+        branch, (n2, n3, n4, n5), widening = _DEPTHS[depth]
+        w2, w3, w4, w5 = (widening * dim for dim in (64, 128, 256, 512))
+        self.dim = w5
+        self.trunk = nn.Sequential(
+            _conv(3, 64, time=1, space=7, stride=2),
+            nn.ReLU(inplace=True),
+            nn.MaxPool3d((1, 3, 3), stride=(1, 2, 2), padding=(0, 1, 1)),
+            _stage(branch, n2, 64, 64, w2, time=1, stride=1),
+            _stage(branch, n3, w2, 128, w3, time=1, stride=2),
+            _stage(branch, n4, w3, 256, w4, time=3, stride=2),
+            _stage(branch, n5, w4, 512, w5, time=3, stride=2),
+        )
+
+    def feature_maps(self, inputs: Tensor) -> Tensor:
+        """Map ``(batch, 3, T, H, W)`` to ``(batch, D, T, H/32, W/32)``, rounded up."""
+        maps: Tensor = self.trunk(inputs)
+        return maps

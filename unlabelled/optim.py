@@ -1,0 +1,189 @@
+"""Optimiser and learning-rate schedule of methods that train with large batches."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from pytorch_optimizer.optimizer.lars import LARS as _LARS
+from torch import Tensor
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler
+from torch.optim.optimizer import ParamsT
+
+
+class LARS(_LARS):
+    """SGD whose step is scaled, parameter by parameter, to the parameter's norm.
+
+    Weights and kernels (two dimensions or more): ``g' = g + weight_decay * p``, then
+    ``g'' = trust_coefficient * |p| / |g'| * g'`` (``g'`` if one norm is zero). Biases and the scales and
+    shifts of normalisations (one dimension or none) have neither decay nor scaling: ``g'' = g``. Then
+    ``buffer = momentum * buffer + g''`` and ``p -= lr * buffer``. ``step`` overwrites the gradients.
+
+    The library's own decay enters the ratio as ``|g| + weight_decay * |p|``, the published one as
+    ``|g + weight_decay * p|``: the decay is added here, before the library's step.
+
+    Args:
+        params: Parameters, or groups of them.
+        lr: Learning rate; it multiplies the buffer, not the gradient.
+        momentum: Share of the buffer that is kept.
+        weight_decay: Coupled (L2) decay.
+        trust_coefficient: Length of a step of ``lr`` 1 without momentum, in norms of the parameter.
+
+    Raises:
+        ValueError: A value is out of range (the library's ``NegativeLRError`` for ``lr``).
+
+    Source: You et al. 2017, as in MoCo v3 and SCE; SCE reference section 2.5.
+    """
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: float = 1e-3,
+        momentum: float = 0.9,
+        weight_decay: float = 0.0,
+        trust_coefficient: float = 1e-3,
+    ) -> None:
+        super().__init__(
+            params, lr=lr, momentum=momentum, weight_decay=weight_decay, trust_coefficient=trust_coefficient
+        )
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:
+        """Change the parameters once, after ``closure``, if given, has computed loss and gradients."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        with self._decay_added():
+            super().step()
+        return loss
+
+    @contextmanager
+    def _decay_added(self) -> Iterator[None]:
+        """Add each group's decay to its gradients, and hide it from the library until the step is over."""
+        decays = [group["weight_decay"] for group in self.param_groups]
+        for group in self.param_groups:
+            _add_decay(group)
+            group["weight_decay"] = 0.0
+        try:
+            yield
+        finally:
+            for group, decay in zip(self.param_groups, decays, strict=True):
+                group["weight_decay"] = decay
+
+
+def _add_decay(group: dict[str, Any]) -> None:
+    for parameter in group["params"]:
+        if parameter.grad is not None and parameter.ndim > 1:
+            parameter.grad.add_(parameter, alpha=group["weight_decay"])
+
+
+class WarmupCosine(LRScheduler):
+    """A linear rise from zero to the optimiser's rate, then a cosine; counted in optimiser steps.
+
+    With W steps of warm-up of T in all, and peak p: ``p t / (W - 1)`` for ``t < W`` (the first step has rate
+    zero), then ``p (e + (1 - e) (1 + cos(pi (t - W) / (T - W))) / 2)`` with e = ``end_factor``. A run that is
+    shorter than the warm-up stops within it.
+
+    Whoever knows the length of the run calls :meth:`set_horizon` before the first step. The length is not in
+    ``state_dict``: a resumed run goes on at its step, on the curve of its own horizon.
+
+    Args:
+        optimizer: Its rates are the peaks, group by group.
+        warmup_epochs: Length of the rise; 0 starts at the peak.
+        end_factor: The rate at the end, in peaks.
+
+    Raises:
+        ValueError: ``warmup_epochs`` or ``end_factor`` is negative.
+
+    Source: SCE reference section 2.5, in closed form.
+    """
+
+    def __init__(self, optimizer: Optimizer, warmup_epochs: float = 0, end_factor: float = 0.0) -> None:
+        if warmup_epochs < 0 or end_factor < 0:
+            raise ValueError(
+                f"WarmupCosine: warmup_epochs is {warmup_epochs} and end_factor {end_factor}, "
+                "expected numbers >= 0"
+            )
+        self.warmup_epochs, self.end_factor = warmup_epochs, end_factor
+        self._horizon: tuple[int, int] | None = None
+        super().__init__(optimizer)
+
+    def set_horizon(self, total_steps: int, steps_per_epoch: float) -> None:
+        """Say how long the run is, and set the rate of the present step.
+
+        Args:
+            total_steps: T, optimiser steps of the whole run.
+            steps_per_epoch: Optimiser steps per epoch; W is ``warmup_epochs`` times this, rounded.
+
+        Raises:
+            ValueError: One of them is not positive.
+        """
+        if not 1 <= total_steps < math.inf or not 0 < steps_per_epoch < math.inf:
+            raise ValueError(
+                f"WarmupCosine: the run has {total_steps} steps and {steps_per_epoch} per epoch, expected "
+                "positive numbers; give trainer.max_epochs or trainer.max_steps"
+            )
+        self._horizon = round(self.warmup_epochs * steps_per_epoch), total_steps
+        self._apply()
+
+    def get_lr(self) -> list[float | Tensor]:
+        """Return the rate of each group at the present step.
+
+        Raises:
+            RuntimeError: The horizon is not known, except at construction, which leaves the rates alone.
+        """
+        if self._horizon is None and self._is_initial:
+            return [group["lr"] for group in self.optimizer.param_groups]
+        return [peak * self._factor() for peak in self.base_lrs]
+
+    def _factor(self) -> float:
+        if self._horizon is None:
+            raise RuntimeError("WarmupCosine: call set_horizon(total_steps, steps_per_epoch) before step()")
+        (warmup, total), step = self._horizon, self.last_epoch
+        if step < warmup:
+            return step / max(warmup - 1, 1)
+        progress = min((step - warmup) / max(total - warmup, 1), 1.0)
+        return self.end_factor + (1 - self.end_factor) * (1 + math.cos(math.pi * progress)) / 2
+
+    def _apply(self) -> None:
+        """Give the optimiser the rates of the present step."""
+        self._last_lr = self.get_lr()
+        for group, rate in zip(self.optimizer.param_groups, self._last_lr, strict=True):
+            group["lr"] = rate
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the position and the peaks; the shape of the curve is the run's configuration."""
+        return {"last_epoch": self.last_epoch, "_step_count": self._step_count, "base_lrs": self.base_lrs}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go to the position of ``state_dict``, and give the optimiser its rates if the horizon is known."""
+        super().load_state_dict(state_dict)
+        if self._horizon is not None:
+            self._apply()
+
+
+class PiecewiseLR(LambdaLR):
+    """A learning rate given by a list of factors, each for so many epochs; the last one stays.
+
+    Args:
+        optimizer: Its rates are multiplied by the factors.
+        factors: One after the other.
+        epochs: Epochs that each factor holds.
+
+    Raises:
+        ValueError: ``factors`` is empty or ``epochs`` below 1.
+
+    Source: SeLaVi's and GDT's schedules, reference selavi.md section 4.3.
+    """
+
+    def __init__(self, optimizer: Optimizer, factors: list[float], epochs: int = 1) -> None:
+        if not factors or epochs < 1:
+            raise ValueError(
+                f"PiecewiseLR: factors={factors} and epochs={epochs}, expected some, and 1 or more"
+            )
+        super().__init__(optimizer, lambda epoch: factors[min(epoch // epochs, len(factors) - 1)])

@@ -1,0 +1,171 @@
+"""Random changes of colour and sharpness: drawn per sample in a worker, carried out on whole batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from unlabelled.transforms.blur import gaussian_blur
+from unlabelled.transforms.checks import check_at_least, check_probability, check_range
+from unlabelled.transforms.colour import adjust, shift_hue, solarize, to_grey
+
+Parameters = dict[str, Tensor]
+_CACHED = 1 << 18  # floats: parts of 1 MiB stay in a CPU's cache, which doubles the speed of large batches
+_NUM_BLENDS, _HUE = 3, 3  # brightness, contrast and saturation are blends; then there is the hue
+
+
+class Augmentation:
+    """Colour jitter, greyscale, Gaussian blur, solarization and flip, in this order, all as in torchvision.
+
+    Which changes a sample gets, and by how much, is drawn by :meth:`draw` from the sample's own generator;
+    :meth:`apply` carries them out on a batch, where no two samples need be treated alike.
+
+    Args:
+        jitter: Probability of a change of colours.
+        brightness: Factors are drawn from ``max(0, 1 - x)`` to ``1 + x``.
+        contrast: Likewise.
+        saturation: Likewise.
+        hue: The shift is drawn from ``-x`` to ``x`` of the colour circle, at most 0.5.
+        greyscale: Probability.
+        blur: Probability.
+        blur_sigma: Smallest and largest standard deviation of the blur in pixels.
+        blur_kernel: Taps of the blur, odd; fewer for a picture that is smaller.
+        solarize: Probability of inverting what is brighter than half.
+        flip: Probability of a horizontal flip.
+
+    Raises:
+        ValueError: A probability outside 0 to 1, a negative strength, ``hue`` above 0.5, an even
+            ``blur_kernel`` or a range whose first number is the larger one.
+
+    Source: SCE table 1; reference section 2.1.
+    """
+
+    def __init__(
+        self,
+        jitter: float = 0.8,
+        brightness: float = 0.0,
+        contrast: float = 0.0,
+        saturation: float = 0.0,
+        hue: float = 0.0,
+        greyscale: float = 0.0,
+        blur: float = 0.0,
+        blur_sigma: tuple[float, float] = (0.1, 2.0),
+        blur_kernel: int = 23,
+        solarize: float = 0.0,
+        flip: float = 0.5,
+    ) -> None:
+        check_probability(self, jitter=jitter, greyscale=greyscale, blur=blur, solarize=solarize, flip=flip)
+        check_at_least(self, 0, brightness=brightness, contrast=contrast, saturation=saturation, hue=hue)
+        check_range(self, blur_sigma=blur_sigma)
+        name = type(self).__name__
+        if hue > 0.5:
+            raise ValueError(f"{name}: hue={hue} must be at most 0.5, half of the colour circle")
+        if blur_kernel < 1 or blur_kernel % 2 == 0:
+            raise ValueError(f"{name}: blur_kernel={blur_kernel} must be odd and at least 1")
+        self.jitter, self.strengths, self.hue = jitter, (brightness, contrast, saturation), hue
+        self.greyscale, self.solarize, self.flip = greyscale, solarize, flip
+        self._lowest = np.maximum(0.0, 1 - np.array(self.strengths))
+        self._highest = 1 + np.array(self.strengths)
+        self.blur, self.blur_sigma, self.blur_kernel = blur, blur_sigma, blur_kernel
+
+    def draw(self, rng: np.random.Generator) -> Parameters:
+        """Return one sample's parameters, for ``default_collate`` to stack.
+
+        ``adjustments (3,)`` and ``factors (3,)``: the blends of the jitter in the order in which they come;
+        ``hue`` and ``hue_place``: the shift, and how many blends come before it, -1 for no shift; the rest
+        are scalars that say whether or by how much.
+        """
+        jittered, order = rng.random() < self.jitter, rng.permutation(_NUM_BLENDS + 1)
+        factors = self._lowest + (self._highest - self._lowest) * rng.random(_NUM_BLENDS)
+        shift = rng.uniform(-self.hue, self.hue)
+        blends = order[order != _HUE]
+        place = int(np.flatnonzero(order == _HUE)[0]) if jittered and self.hue > 0 else -1
+        chances = (self.greyscale, self.blur, self.solarize, self.flip)
+        chosen = rng.random(len(chances)) < chances
+        parameters = {
+            "adjustments": torch.from_numpy(blends),
+            "factors": torch.tensor(
+                factors[blends] if jittered else np.ones(_NUM_BLENDS), dtype=torch.float32
+            ),
+            "hue": torch.tensor(shift, dtype=torch.float32),
+            "hue_place": torch.tensor(place),
+            "blur_sigma": torch.tensor(rng.uniform(*self.blur_sigma), dtype=torch.float32),
+        }
+        flags = zip(("greyscale", "blur", "solarize", "flip"), chosen.tolist(), strict=True)
+        return parameters | {flag: torch.tensor(value) for flag, value in flags}
+
+    def apply(self, images: Tensor, parameters: Parameters) -> Tensor:
+        """Return the images as changed by the parameters, without waiting for the device.
+
+        Args:
+            images: ``(B, 3, [T,] H, W)`` float32 in [0, 1]; all frames of a clip are treated alike.
+            parameters: What :meth:`draw` returned, stacked to ``(B, ...)``, on the same device.
+        """
+        if images.device.type != "cpu":
+            return self._apply(images, parameters)
+        rows = max(1, _CACHED // images.shape[1:].numel())
+        parts = [
+            self._apply(part, {name: values[place * rows :][:rows] for name, values in parameters.items()})
+            for place, part in enumerate(torch.split(images, rows))
+        ]
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+    def _apply(self, images: Tensor, parameters: Parameters) -> Tensor:
+        images = images.clone()  # from here on it may be written to
+        if self.jitter > 0 and (any(self.strengths) or self.hue > 0):
+            images = self._jitter(images, parameters)
+        if self.greyscale > 0:
+            images = where(parameters["greyscale"], images, to_grey)
+        if self.blur > 0:
+            images = where(parameters["blur"], images, self._blur, parameters["blur_sigma"])
+        if self.solarize > 0:
+            images = where(parameters["solarize"], images, solarize)
+        if self.flip > 0:
+            images = where(parameters["flip"], images, lambda chosen: chosen.flip(-1))
+        return images
+
+    def _jitter(self, images: Tensor, parameters: Parameters) -> Tensor:
+        """Every sample in its own order: its first blends, its hue, and what blends are left."""
+        place = parameters["hue_place"]
+        if self.hue > 0:
+            for step in range(_NUM_BLENDS):
+                images = _blend(step < place, images, parameters, step)
+            images = where(place >= 0, images, shift_hue, parameters["hue"])
+        for step in range(_NUM_BLENDS):
+            images = _blend(step >= place, images, parameters, step)
+        return images
+
+    def _blur(self, images: Tensor, sigma: Tensor) -> Tensor:
+        return gaussian_blur(images, sigma, self.blur_kernel)
+
+
+def _blend(active: Tensor, images: Tensor, parameters: Parameters, step: int) -> Tensor:
+    kind, factor = parameters["adjustments"][:, step], parameters["factors"][:, step]
+    return where(active & (factor != 1), images, adjust, kind, factor)
+
+
+def where(active: Tensor, images: Tensor, change: Callable[..., Tensor], *amounts: Tensor) -> Tensor:
+    """Return ``images`` with those changed whose ``active (B,)`` is true: ``change(images, *amounts)``.
+
+    On the CPU only those are computed, and written over ``images``. Elsewhere asking which they are would
+    make the host wait for the device, so all are computed and the others thrown away.
+    """
+    compute = _few if images.device.type == "cpu" else _all
+    return compute(active, images, change, *amounts)
+
+
+def _few(active: Tensor, images: Tensor, change: Callable[..., Tensor], *amounts: Tensor) -> Tensor:
+    rows = active.nonzero().squeeze(1)
+    if len(rows) == 0:
+        return images
+    if len(rows) == len(images):
+        return change(images, *amounts).contiguous()
+    return images.index_copy_(0, rows, change(images[rows], *(amount[rows] for amount in amounts)))
+
+
+def _all(active: Tensor, images: Tensor, change: Callable[..., Tensor], *amounts: Tensor) -> Tensor:
+    mask = active.view(-1, *[1] * (images.ndim - 1))
+    return torch.where(mask, change(images, *amounts), images)

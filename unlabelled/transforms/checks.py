@@ -1,0 +1,60 @@
+"""What the constructors of views and augmentations refuse, all in the same words.
+
+``owner`` is the object that was given the values, or the name by which its user knows it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def _name(owner: object) -> str:
+    return owner if isinstance(owner, str) else type(owner).__name__
+
+
+def check_probability(owner: object, **values: float) -> None:
+    """Raise ValueError for a value outside 0 to 1."""
+    for name, value in values.items():
+        if not 0 <= value <= 1:
+            raise ValueError(f"{_name(owner)}: {name}={value} is a probability and must be from 0 to 1")
+
+
+def check_at_least(owner: object, least: float, **values: float) -> None:
+    """Raise ValueError for a value below ``least``."""
+    for name, value in values.items():
+        if not value >= least:
+            raise ValueError(f"{_name(owner)}: {name}={value} must be at least {least:g}")
+
+
+def check_positive(owner: object, **values: float) -> None:
+    """Raise ValueError for a value that is not above 0."""
+    for name, value in values.items():
+        if not value > 0:
+            raise ValueError(f"{_name(owner)}: {name}={value} must be above 0")
+
+
+def check_range(owner: object, **bounds: tuple[float, float]) -> None:
+    """Raise ValueError for bounds that are not positive or not in ascending order."""
+    for name, (low, high) in bounds.items():
+        if not 0 < low <= high:
+            raise ValueError(
+                f"{_name(owner)}: {name}={[low, high]} must be [smallest, largest], both above 0"
+            )
+
+
+def check_normalisation(owner: object, mean: Sequence[float], std: Sequence[float]) -> None:
+    """Raise ValueError unless there are three means and three positive standard deviations."""
+    if len(mean) != 3 or len(std) != 3 or not min(std) > 0:
+        raise ValueError(
+            f"{_name(owner)}: mean={list(mean)} and std={list(std)} must have one number for each of "
+            "red, green and blue, those of std above 0"
+        )
+
+
+def check_num_views(owner: object, name: str, count: int) -> None:
+    """Raise ValueError for fewer views than a target and an online one."""
+    if count < 2:
+        raise ValueError(
+            f"{_name(owner)}: {name} lists {count} view(s), but needs two or more: the target's, "
+            "then those that are compared with it"
+        )

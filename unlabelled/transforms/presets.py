@@ -1,0 +1,60 @@
+"""The augmentations that the SCE paper names.
+
+Source: SCE table 1 (weak to strong-gamma) and appendix D.3 (colour strength); reference sections 2.1, 2.4.
+"""
+
+from __future__ import annotations
+
+from unlabelled.transforms.augmentation import Augmentation
+from unlabelled.transforms.checks import check_at_least
+
+
+class Weak(Augmentation):
+    """A flip, half of the time."""
+
+    def __init__(self) -> None:
+        super().__init__(jitter=0.0)
+
+
+class Strong(Augmentation):
+    """MoCo v2's: jitter 0.4/0.4/0.4/0.1, greyscale, blur half of the time."""
+
+    def __init__(self) -> None:
+        super().__init__(0.8, 0.4, 0.4, 0.4, 0.1, greyscale=0.2, blur=0.5)
+
+
+class _Coloured(Augmentation):
+    """Jitter in proportion to ``strength``, as BYOL's."""
+
+    def __init__(self, strength: float, blur: float, solarize: float) -> None:
+        check_at_least(self, 0, strength=strength)
+        amounts = 0.8 * strength, 0.8 * strength, 0.4 * strength, 0.2 * strength
+        super().__init__(0.8, *amounts, greyscale=0.2, blur=blur, solarize=solarize)
+
+
+class StrongAlpha(_Coloured):
+    """Always blurred.
+
+    Args:
+        strength: S: brightness and contrast 0.8 S, saturation 0.4 S, hue 0.2 S.
+
+    Raises:
+        ValueError: ``strength`` is negative or above 2.5, where the hue has turned by half a circle.
+    """
+
+    def __init__(self, strength: float = 0.5) -> None:
+        super().__init__(strength, blur=1.0, solarize=0.0)
+
+
+class StrongBeta(_Coloured):
+    """Rarely blurred, sometimes solarized; see :class:`StrongAlpha`."""
+
+    def __init__(self, strength: float = 0.5) -> None:
+        super().__init__(strength, blur=0.1, solarize=0.2)
+
+
+class StrongGamma(_Coloured):
+    """Blurred half of the time, sometimes solarized; see :class:`StrongAlpha`."""
+
+    def __init__(self, strength: float = 0.5) -> None:
+        super().__init__(strength, blur=0.5, solarize=0.2)

@@ -150,7 +150,7 @@ class ShuffleBatchNorm:
         first process from torch's generator, which is seeded in each step.
         """
         everything = gather_equal_rows(inputs)
-        order = broadcast_(torch.randperm(len(everything))).to(inputs.device)
+        order = broadcast_(torch.randperm(len(everything)).to(inputs.device))
         mine = slice(rank() * len(inputs), (rank() + 1) * len(inputs))
         outputs = gather_equal_rows(network(everything[order[mine]]))
         return outputs[order.argsort()[mine]]

@@ -45,6 +45,9 @@ types: setup
 bench: setup
 	$(BIN)/python benchmarks/sinkhorn.py
 	$(BIN)/python benchmarks/clustering_pass.py
+	$(BIN)/python benchmarks/contrast_loss.py
+	$(BIN)/python benchmarks/contrast_step.py
+	$(BIN)/python benchmarks/augmentation.py
 
 clean:
 	rm -rf $(VENV) runs data/embedded .pytest_cache .mypy_cache .ruff_cache

@@ -3,10 +3,10 @@
     python benchmarks/contrast_step.py [--batch 64 --queues 4096 65536 --rounds 5 --threads 2]
 
 ResNet-18 with the stem for small images, 32x32, projector 512-512-128, SGD: target forward, online forward,
-loss, backward, optimiser, EMA, queue. Data, augmentation and Lightning's loop are left out for all. Rounds are
-paired and alternate in order: compare ratios, not milliseconds. lightly is no dependency of ours:
-`pip install lightly==1.6.0` first, or only our own steps are timed. Needs Linux: peak memory is read from
-/proc, each competitor in a process of its own.
+loss, backward, optimiser, EMA, queue; in float32 and under bfloat16 autocast, alike for all. Data, augmentation
+and Lightning's loop are left out for all. Rounds are paired and alternate in order: compare ratios, not
+milliseconds. lightly is no dependency of ours: `pip install lightly==1.6.0` first, or only our own steps are
+timed. Needs Linux: peak memory is read from /proc, each competitor in a process of its own.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from unlabelled.losses import info_nce, soft_contrastive
 from unlabelled.queue import FeatureQueue
 from unlabelled.target import update_target
 
-Step = Callable[[Tensor, Tensor], None]
+Step = Callable[[Tensor, Tensor, bool], None]
 MOMENTUM = 0.99
 SGD = functools.partial(torch.optim.SGD, lr=0.06, momentum=0.9, weight_decay=5e-4)
 
@@ -50,8 +50,9 @@ def ours(cls: type[MomentumContrast], queue_size: int) -> Step:
     queue = method.queues["image"]
     assert isinstance(queue, FeatureQueue)
 
-    def step(weak: Tensor, strong: Tensor) -> None:
-        out = method.training_step({"views": [weak, strong]}, 0)
+    def step(weak: Tensor, strong: Tensor, bf16: bool = False) -> None:
+        with torch.autocast("cpu", enabled=bf16):
+            out = method.training_step({"views": [weak, strong]}, 0)
         optimizer.zero_grad()
         out["loss"].backward()
         optimizer.step()
@@ -78,13 +79,14 @@ def lightly(queue_size: int) -> Step:
     criterion = NTXentLoss(temperature=0.2, memory_bank_size=(queue_size, 128))
     optimizer = SGD([*backbone.parameters(), *head.parameters()])
 
-    def step(weak: Tensor, strong: Tensor) -> None:
+    def step(weak: Tensor, strong: Tensor, bf16: bool = False) -> None:
         update_momentum(backbone, target, MOMENTUM)
         update_momentum(head, target_head, MOMENTUM)
-        query = head(backbone(strong).flatten(1))
-        with torch.no_grad():
-            key = target_head(target(weak).flatten(1))
-        loss = criterion(query, key)
+        with torch.autocast("cpu", enabled=bf16):
+            query = head(backbone(strong).flatten(1))
+            with torch.no_grad():
+                key = target_head(target(weak).flatten(1))
+            loss = criterion(query, key)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -106,6 +108,7 @@ def main() -> None:
     parser.add_argument("--queues", type=int, nargs="+", default=[4096, 65536])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--precision", nargs="+", choices=("32", "bf16"), default=["32", "bf16"])
     parser.add_argument("--memory-of", help="measure one competitor's peak memory and exit")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
@@ -114,36 +117,37 @@ def main() -> None:
     if args.memory_of:
         step = COMPETITORS[args.memory_of](args.queues[0])
         for _ in range(3):
-            step(*views)
+            step(*views, args.precision == ["bf16"])
         print(peak_memory())
         return
     for queue_size in args.queues:
-        report(queue_size, views, args)
+        for precision in args.precision:
+            report(queue_size, views, precision, args)
+        parts(queue_size, args.batch)
 
 
-def report(queue_size: int, views: tuple[Tensor, Tensor], args: argparse.Namespace) -> None:
-    """Print the table of one queue size."""
+def report(queue_size: int, views: tuple[Tensor, Tensor], precision: str, args: argparse.Namespace) -> None:
+    """Print the table of one queue size and precision."""
     names = [name for name in COMPETITORS if name != "lightly MoCo" or _has_lightly()]
     steps = {name: COMPETITORS[name](queue_size) for name in names}
     times: dict[str, list[float]] = {name: [] for name in names}
     for number in range(args.rounds + 1):  # the first round warms up
         for name in names if number % 2 else reversed(names):
-            seconds = timed(functools.partial(steps[name], *views))
+            seconds = timed(functools.partial(steps[name], *views, precision == "bf16"))
             if number:
                 times[name].append(seconds)
-    print(f"\nqueue {queue_size}, batch {args.batch}, {args.threads} threads")
+    print(f"\nqueue {queue_size}, batch {args.batch}, {args.threads} threads, precision {precision}")
     for name in names:
         line = f"  {name:<14}{1e3 * statistics.median(times[name]):8.1f} ms/step"
-        line += f"   peak {memory(name, queue_size, args):6.0f} MiB"
+        line += f"   peak {memory(name, queue_size, precision, args):6.0f} MiB"
         if "lightly MoCo" in times and name != "lightly MoCo":
             ratios = [b / a for a, b in zip(times[name], times["lightly MoCo"], strict=True)]
             span = f"({min(ratios):.2f} to {max(ratios):.2f})"
             line += f"   {statistics.median(ratios):.2f}x as fast as lightly {span}"
         print(line)
-    parts(queue_size, args.batch, statistics.median(times["SCE"]))
 
 
-def parts(queue_size: int, batch: int, step_seconds: float) -> None:
+def parts(queue_size: int, batch: int) -> None:
     """Print what is not convolution: loss with its gradient, queue, EMA."""
     rows = [nn.functional.normalize(torch.randn(n, 128), dim=1) for n in (batch, batch, queue_size)]
     query = rows[0].requires_grad_()
@@ -161,11 +165,10 @@ def parts(queue_size: int, batch: int, step_seconds: float) -> None:
     for name, value in seconds.items():
         print(f"  {name:<20}{1e3 * value:8.2f} ms")
     limit = 3 * 4 * numbers / triad_bandwidth()
-    print(
-        f"  EMA / time to move its {numbers / 1e6:.1f} M numbers (read both, write one): {seconds['EMA'] / limit:.2f}"
-    )
-    share = (seconds["SCE + gradient"] + seconds["queue"] + seconds["EMA"]) / step_seconds
-    print(f"  loss, queue and EMA: {share:.1%} of SCE's step")
+    ratio = seconds["EMA"] / limit
+    print(f"  EMA / time to move its {numbers / 1e6:.1f} M numbers (read both, write one): {ratio:.2f}")
+    together = seconds["SCE + gradient"] + seconds["queue"] + seconds["EMA"]
+    print(f"  loss, queue and EMA together{1e3 * together:8.2f} ms")
 
 
 def triad_bandwidth() -> float:
@@ -182,10 +185,10 @@ def timed(job: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def memory(name: str, queue_size: int, args: argparse.Namespace) -> float:
+def memory(name: str, queue_size: int, precision: str, args: argparse.Namespace) -> float:
     """Return the peak memory of a fresh process that makes three steps, in MiB."""
     command = [sys.executable, __file__, "--memory-of", name, "--queues", str(queue_size)]
-    command += ["--batch", str(args.batch), "--threads", str(args.threads)]
+    command += ["--batch", str(args.batch), "--threads", str(args.threads), "--precision", precision]
     return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[-1])
 
 

@@ -36,8 +36,8 @@ class BaseModule(LightningModule):
         scheduler_interval: Whether the scheduler steps per ``epoch`` or per ``step``.
         lr_batch_size: The global batch that the optimiser's ``lr`` is meant for: the rate is multiplied by
             (actual global batch) / ``lr_batch_size``. ``None``: no scaling.
-        encoder_checkpoint: Start ``fit`` from the encoders of this checkpoint, of any method; everything
-            else stays new.
+        encoder_checkpoint: Start from the encoders of this checkpoint, of any method; everything else stays
+            new. ``--ckpt_path`` goes before it.
     """
 
     encoders: nn.ModuleDict
@@ -56,15 +56,14 @@ class BaseModule(LightningModule):
         self.scheduler_interval, self.lr_batch_size = scheduler_interval, lr_batch_size
 
     def setup(self, stage: str) -> None:
-        """Take over the encoders of another run; a resumed run has its own.
+        """Take over the encoders of another run; a checkpoint of this method has its own.
 
         Raises:
             MisconfigurationException: The configuration lacks a callback that this method lives on.
         """
         if stage == "fit":
             self._check_callbacks()
-        resumed = self.trainer.ckpt_path is not None
-        if stage == "fit" and self.encoder_checkpoint is not None and not resumed:
+        if self.encoder_checkpoint is not None and self.trainer.ckpt_path is None:
             load_encoders(self.encoders, self.encoder_checkpoint)
 
     def _check_callbacks(self) -> None:
@@ -106,7 +105,7 @@ class BaseModule(LightningModule):
 
     def on_validation_start(self) -> None:
         """Let all ranks evaluate one network: without SyncBN their running statistics differ."""
-        broadcast_buffers(self)
+        broadcast_buffers(self, getattr(self, "_ddp_params_and_buffers_to_ignore", ()))
 
     def configure_optimizers(self) -> Any:
         """Build the optimiser with its scaled rate, and the scheduler."""
@@ -166,7 +165,10 @@ class BaseModule(LightningModule):
         method = checkpoint.get(_KEY, {}).get("method")
         mine = type(self).__name__
         if method != mine:
-            raise ValueError(f"the checkpoint holds a {method or 'foreign model'}, but the model is {mine}")
+            raise ValueError(
+                f"the checkpoint holds a {method or 'foreign model'}, but the model is {mine}; to take over "
+                "its encoders alone, give it as --model.init_args.encoder_checkpoint"
+            )
         if differing := _shape_differences(self.state_dict(), checkpoint["state_dict"]):
             raise ValueError(
                 f"the checkpoint does not fit the model {mine} that was asked for: {differing}; give the "

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.cli import OptimizerCallable
+from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torchmetrics import MeanMetric, Metric, MetricCollection
@@ -50,7 +51,8 @@ class Classifier(BaseModule):
         self.dropout = nn.Dropout(dropout)
         self.classifier = nn.Linear(encoder.dim, num_classes)
         self._initialise(self.classifier)
-        self.train_accuracy = MulticlassAccuracy(num_classes, average="micro")
+        # Without a look at the labels, which would wait for the device at each step.
+        self.train_accuracy = MulticlassAccuracy(num_classes, average="micro", validate_args=False)
         self.scores = nn.ModuleDict({stage: _scores(num_classes) for stage in ("val", "test")})
 
     def _initialise(self, layer: nn.Linear) -> None:
@@ -71,19 +73,58 @@ class Classifier(BaseModule):
                 f"--model.init_args.num_classes {len(data.class_names)}"
             )
 
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Remember which fold the classifier has seen, where the data has folds."""
+        super().on_save_checkpoint(checkpoint)
+        checkpoint["fold"] = getattr(getattr(self.trainer, "datamodule", None), "fold", None)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse to be judged by what was trained on.
+
+        Raises:
+            ValueError: The data is another fold than the checkpoint's.
+        """
+        super().on_load_checkpoint(checkpoint)
+        fold = getattr(getattr(self.trainer, "datamodule", None), "fold", None)
+        if checkpoint.get("fold") != fold:
+            raise ValueError(
+                f"the checkpoint was trained on fold {checkpoint.get('fold')}, but the data is fold {fold}: "
+                f"its test clips would be known; set --data.init_args.fold {checkpoint.get('fold')}"
+            )
+
+    def on_test_start(self) -> None:
+        """Say so when nothing was learned."""
+        if self.trainer.ckpt_path is None:
+            rank_zero_warn(f"{type(self).__name__} is tested untrained: give --ckpt_path")
+
     def embed(self, batch: Batch) -> Features:
         """Return ``{modality: (B, D)}``."""
         return {self.modality: self.encoders[self.modality](batch[self.modality])}
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
         """Return the cross-entropy with the labels."""
-        labels = batch["label"]
+        labels = self._labels(batch, batch_idx)
         logits = self.classifier(self.dropout(self.embed(batch)[self.modality])).float()
         loss = F.cross_entropy(logits, labels)
         self.train_accuracy(logits.detach(), labels)
         self.log("train/loss", loss, prog_bar=True, batch_size=len(labels))
         self.log("train/accuracy", self.train_accuracy, batch_size=len(labels))
         return {"loss": loss}
+
+    def _labels(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Return the labels; look into the first ones, not into all: that would wait for the device."""
+        labels: Tensor = batch["label"]
+        if self.modality not in batch:
+            raise ValueError(
+                f"{type(self).__name__} needs one {self.modality} of a sample; set --data.init_args.view to "
+                "LabelledImages, LabelledClips or another view that gives it"
+            )
+        if batch_idx == 0 and bool((labels < 0).any()):
+            raise ValueError(
+                f"{type(self).__name__} learns from labels, but training samples have none; choose another "
+                "split (STL10: --data.init_args.train_split train)"
+            )
+        return labels
 
     def evaluation_step(self, batch: Batch) -> dict[str, Any]:
         """Return ``features`` and log-probabilities ``(B, C)`` under ``log_probs``, over all views."""
@@ -98,7 +139,9 @@ class Classifier(BaseModule):
 
     def _log_probs(self, outputs: Features) -> Tensor:
         scores = outputs["scores"]
-        return scores.log() if self.average == "probabilities" else scores.log_softmax(1)
+        if self.average == "logits":
+            return scores.log_softmax(1)
+        return scores.clamp_min(torch.finfo(scores.dtype).tiny).log()  # else one sure mistake is infinite
 
     def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
         """Score a batch of the validation split."""
@@ -130,7 +173,8 @@ class Classifier(BaseModule):
         scores = cast(nn.ModuleDict, self.scores[stage])
         accuracies, loss = cast(MetricCollection, scores["accuracies"]), cast(MeanMetric, scores["loss"])
         values = {"loss": loss.compute(), **accuracies.compute()}
-        self.log_dict({f"{stage}/{name}": value for name, value in values.items()}, prog_bar=True)
+        named = {f"{stage}/{name}": value for name, value in values.items()}
+        self.log_dict(named, prog_bar=True, sync_dist=True)  # equal on all ranks, but Lightning cannot know
         accuracies.reset()
         loss.reset()
 

@@ -8,12 +8,15 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.cli import OptimizerCallable
+from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor, nn
 
 from lightning_modules.base import BaseModule
 from unlabelled.batchnorm import ShuffleBatchNorm
 from unlabelled.contracts import Batch, Features
+from unlabelled.distributed import all_reduce_sum_, world_size
 from unlabelled.encoders import Encoder
 from unlabelled.heads import MLP
 from unlabelled.losses import Contrast
@@ -86,12 +89,12 @@ class MomentumContrast(BaseModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
         """Return the mean contrast over all pairs of target view and online view."""
-        views: list[Tensor] = batch["views"]
+        views: list[Tensor] = batch.get("views", [])
         pairs = [(t, o) for t in range(self.num_targets) for o in range(len(views)) if o != t]
         if not pairs:
             raise ValueError(
-                f"{type(self).__name__} needs at least two views of a sample, got {len(views)}; give "
-                "--data.init_args.view as many"
+                f"{type(self).__name__} needs at least two views of a sample, got {len(views)}; set "
+                "--data.init_args.view to ContrastiveImages or ContrastiveClips, with as many"
             )
         keys = [self._keys(view) for view in views[: self.num_targets]]
         queries = {online: self._queries(views[online]) for online in sorted({o for _, o in pairs})}
@@ -99,7 +102,7 @@ class MomentumContrast(BaseModule):
         assert isinstance(queue, Tensor)
         terms = [self.contrast(queries[online], keys[target], queue) for target, online in pairs]
         loss = torch.stack([term.loss for term in terms]).mean()
-        self._log_terms(loss, terms, len(views[0]))
+        self._log_terms(terms, len(views[0]))
         return {"loss": loss, "keys": {self.modality: keys}}
 
     @torch.no_grad()
@@ -113,9 +116,33 @@ class MomentumContrast(BaseModule):
         out: Tensor = self.predictor(self.projector(self.encoders[self.modality](view)))
         return F.normalize(out.float(), dim=1)
 
-    def _log_terms(self, loss: Tensor, terms: list[Contrast], batch_size: int) -> None:
-        self.log("train/loss", loss, prog_bar=True, batch_size=batch_size)
-        for name in ("info_nce", "relational", "ceiling", "relation_entropy"):
-            values = [getattr(term, name) for term in terms]
-            if values[0] is not None:
-                self.log(f"train/{name}", torch.stack(values).mean(), batch_size=batch_size)
+    def _log_terms(self, terms: list[Contrast], batch_size: int) -> None:
+        """Log the means over pairs and ranks."""
+        names = [name for name in Contrast._fields if getattr(terms[0], name) is not None]
+        values = torch.stack([torch.stack([getattr(term, name) for term in terms]).mean() for name in names])
+        all_reduce_sum_(values := values.detach()).div_(world_size())
+        for name, value in zip(names, values, strict=True):
+            self.log(f"train/{name}", value, prog_bar=name == "loss", batch_size=batch_size)
+
+    def on_train_start(self) -> None:
+        """Refuse two ways of treating BatchNorm at once.
+
+        Raises:
+            MisconfigurationException: SyncBatchNorm has replaced the one that is shuffled.
+        """
+        synced = any(isinstance(part, nn.SyncBatchNorm) for part in self.target.modules())
+        if self.shuffle_bn is not None and synced:
+            raise MisconfigurationException(
+                "shuffle_bn has no effect under SyncBatchNorm; set --model.init_args.shuffle_bn null, or "
+                "--trainer.sync_batchnorm false"
+            )
+        super().on_train_start()
+
+
+def warn_of_blunt_targets(temperature: float, target_temperature: float) -> None:
+    """Warn where the target's relations are less sharp than what is to follow them (SCE section 3.2)."""
+    if target_temperature > temperature:
+        rank_zero_warn(
+            f"target_temperature={target_temperature} is above temperature={temperature}: the target is to be "
+            "the sharper one"
+        )

@@ -9,7 +9,6 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch import nn
 
 from lightning_modules.base import BaseModule
-from unlabelled.checkpoints import load_encoders
 from unlabelled.contracts import Batch, Features
 from unlabelled.encoders import Encoder
 
@@ -38,8 +37,7 @@ class Pretrained(BaseModule):
                 "Pretrained trains nothing: use `validate`, `test` or `predict`, or a model that learns, such "
                 "as LinearProbe"
             )
-        if self.encoder_checkpoint is not None and self.trainer.ckpt_path is None:
-            load_encoders(self.encoders, self.encoder_checkpoint)
+        super().setup(stage)
 
     def embed(self, batch: Batch) -> Features:
         """Return ``{modality: (B, D)}`` of the modalities that the batch has."""

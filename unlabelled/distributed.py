@@ -5,7 +5,7 @@ All of them change the tensor in place and return it, so that a line reads like 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 import torch
 import torch.distributed as dist
@@ -57,14 +57,18 @@ def broadcast_(tensor: Tensor, src: int = 0) -> Tensor:
     return _collective(tensor, lambda t: dist.broadcast(t, src=src))
 
 
-def _floating_buffers(module: nn.Module) -> Iterator[Tensor]:
-    return (buffer for buffer in module.buffers() if buffer.is_floating_point())
+def _floating_buffers(module: nn.Module, skip: Collection[str] = ()) -> Iterator[Tensor]:
+    named = module.named_buffers()
+    return (buffer for name, buffer in named if buffer.is_floating_point() and name not in skip)
 
 
 @torch.no_grad()
-def broadcast_buffers(module: nn.Module) -> None:
-    """Give every rank the floating-point buffers of rank 0 (for instance BatchNorm's running statistics)."""
-    for buffer in _floating_buffers(module):
+def broadcast_buffers(module: nn.Module, skip: Collection[str] = ()) -> None:
+    """Give every rank the floating-point buffers of rank 0 (for instance BatchNorm's running statistics).
+
+    Those named in ``skip`` are equal already, and large.
+    """
+    for buffer in _floating_buffers(module, skip):
         broadcast_(buffer)
 
 

@@ -135,3 +135,48 @@ def test_the_number_of_classes_is_checked(tmp_path: Path) -> None:
 def test_pretrained_encoders_only_look(tmp_path: Path) -> None:
     with pytest.raises(MisconfigurationException, match="Pretrained trains nothing"):
         _fit(Pretrained([SmallImageEncoder(2)]), tmp_path)
+
+
+class Folds(Data):
+    """The same, as one fold of several."""
+
+    def __init__(self, fold: int) -> None:
+        super().__init__()
+        self.fold = fold
+
+
+def test_another_fold_than_that_of_training_is_refused(tmp_path: Path) -> None:
+    method = LinearProbe(encoder=SmallImageEncoder(2), num_classes=2, optimizer=SGD)
+    quiet: dict[str, Any] = {"enable_progress_bar": False, "logger": False, "accelerator": "cpu"}
+    trainer = Trainer(default_root_dir=tmp_path, max_steps=1, **quiet)
+    trainer.fit(method, Folds(1))
+    trainer.save_checkpoint(tmp_path / "a.ckpt")
+    trainer.validate(method, Folds(1), ckpt_path=tmp_path / "a.ckpt", weights_only=False)
+    with pytest.raises(
+        ValueError, match=r"trained on fold 1, but the data is fold 2.*--data.init_args.fold 1"
+    ):
+        trainer.validate(method, Folds(2), ckpt_path=tmp_path / "a.ckpt", weights_only=False)
+
+
+def test_encoders_are_loaded_in_every_stage(tmp_path: Path) -> None:
+    method = LinearProbe(
+        encoder=SmallImageEncoder(2), num_classes=2, optimizer=SGD, encoder_checkpoint=str(tmp_path / "none")
+    )
+    trainer = Trainer(default_root_dir=tmp_path, logger=False, accelerator="cpu", enable_progress_bar=False)
+    with pytest.raises(FileNotFoundError, match="there is no file"):
+        trainer.validate(method, Data())
+
+
+def test_data_without_labels_or_with_other_views_are_refused() -> None:
+    method = LinearProbe(encoder=SmallImageEncoder(2), num_classes=2, optimizer=SGD)
+    batch = {"image": torch.zeros(2, 3, 16, 16), "label": torch.tensor([0, -1])}
+    with pytest.raises(ValueError, match=r"training samples have none.*train_split train"):
+        method.training_step(batch, 0)
+    with pytest.raises(ValueError, match=r"needs one image of a sample; set --data.init_args.view"):
+        method.training_step({"views": [], "label": batch["label"]}, 0)
+
+
+def test_a_sure_mistake_costs_a_finite_loss() -> None:
+    method = _identity()
+    batch = {"image": torch.tensor([[0.0, 500, 0]]).view(1, 3, 1, 1)}
+    assert torch.isfinite(method.evaluation_step(batch)["log_probs"]).all()

@@ -204,6 +204,17 @@ def test_shuffled_batchnorm_trains(tmp_path: Path) -> None:
     assert all(torch.isfinite(parameter).all() for parameter in method.parameters())
 
 
+def test_shuffled_and_synchronised_batchnorm_exclude_each_other() -> None:
+    method = torch.nn.SyncBatchNorm.convert_sync_batchnorm(_method(shuffle_bn=ShuffleBatchNorm()))
+    with pytest.raises(MisconfigurationException, match="shuffle_bn has no effect under SyncBatchNorm"):
+        method.on_train_start()
+
+
+def test_blunt_targets_are_warned_of() -> None:
+    with pytest.warns(UserWarning, match=r"target_temperature=0.2 is above temperature=0.1"):
+        _method(SCE, temperature=0.1, target_temperature=0.2)
+
+
 def test_one_view_is_not_enough(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="SCE needs at least two views of a sample, got 1"):
         _trainer(tmp_path, QueueUpdate(), TargetUpdate()).fit(_method(), Views(sizes=(16,)))

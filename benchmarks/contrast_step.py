@@ -2,11 +2,12 @@
 
     python benchmarks/contrast_step.py [--batch 64 --queues 4096 65536 --rounds 5 --threads 2]
 
-ResNet-18 with the stem for small images, 32x32, projector 512-512-128, SGD: target forward, online forward,
-loss, backward, optimiser, EMA, queue; in float32 and under bfloat16 autocast, alike for all. Data,
-augmentation and Lightning's loop are left out for all. Rounds are paired and alternate in order: compare
-ratios, not milliseconds. lightly is no dependency of ours: `pip install lightly==1.6.0` first, or only our own steps are
-timed. Needs Linux: peak memory is read from /proc, each competitor in a process of its own.
+ResNet-18 with the stem for small images, 32x32, projector 512-512-128, SGD: target forward, online
+forward, loss, backward, optimiser, EMA, queue; in float32 and under bfloat16 autocast, alike for all.
+Data, augmentation and Lightning's loop are left out for all. Rounds are paired and alternate in order:
+compare ratios, not milliseconds. lightly is no dependency of ours: `pip install lightly==1.6.0` first, or
+only our own steps are timed. Needs Linux: peak memory is read from /proc, each competitor in a process of
+its own.
 """
 
 from __future__ import annotations

@@ -143,6 +143,6 @@ def warn_of_blunt_targets(temperature: float, target_temperature: float) -> None
     """Warn where the target's relations are less sharp than what is to follow them (SCE section 3.2)."""
     if target_temperature > temperature:
         rank_zero_warn(
-            f"target_temperature={target_temperature} is above temperature={temperature}: the target is to be "
-            "the sharper one"
+            f"target_temperature={target_temperature} is above temperature={temperature}: the target is to "
+            "be the sharper one"
         )

@@ -34,8 +34,8 @@ class Pretrained(BaseModule):
         """
         if stage == "fit":
             raise MisconfigurationException(
-                "Pretrained trains nothing: use `validate`, `test` or `predict`, or a model that learns, such "
-                "as LinearProbe"
+                "Pretrained trains nothing: use `validate`, `test` or `predict`, or a model that learns, "
+                "such as LinearProbe"
             )
         super().setup(stage)
 

@@ -95,7 +95,7 @@ def test_other_arguments_or_another_format_write_anew(
     monkeypatch.setattr(writer, "FORMAT", writer.FORMAT + 1)
     write_drawn(str(tmp_path), 0, 1, 1, progress=False)
     assert image.read_bytes() == whole
-    assert json.loads((tmp_path / writer.COMPLETE).read_text())["format"] == writer.FORMAT
+    assert json.loads((tmp_path / "COMPLETE.json").read_text())["format"] == writer.FORMAT
 
 
 def test_an_interrupted_call_is_not_taken_for_finished(
@@ -114,7 +114,7 @@ def test_an_interrupted_call_is_not_taken_for_finished(
         with pytest.raises(KeyboardInterrupt):
             write_drawn(str(tmp_path), 0, 1, 1, progress=False)
     assert not (tmp_path / "train").exists()
-    assert not (tmp_path / writer.COMPLETE).exists()
+    assert not (tmp_path / "COMPLETE.json").exists()
     write_drawn(str(tmp_path), 0, 1, 1, progress=False)
     assert len(list(tmp_path.rglob("*.png"))) == 2 * len(CLASSES)
     assert sorted(p.name for p in tmp_path.iterdir()) == [".drawn", "COMPLETE.json", "train", "val"]
@@ -242,4 +242,4 @@ def test_data_module_writes_and_lists_the_images(tmp_path: Path, monkeypatch: py
     assert data.num_train_samples == 2 * len(CLASSES)
     labels = [label for batch in data.val_dataloader() for label in batch["label"].tolist()]
     assert labels == list(range(len(CLASSES)))
-    assert json.loads((tmp_path / "new" / writer.COMPLETE).read_text())["seed"] == 5
+    assert json.loads((tmp_path / "new" / "COMPLETE.json").read_text())["seed"] == 5

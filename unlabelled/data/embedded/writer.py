@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import csv
-import json
 import multiprocessing
 import os
-import shutil
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -17,13 +14,12 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from unlabelled.data.own_folder import OwnFolder
+
 from .classes import LEAVES
 from .clip import ClipJob, ClipRow, write_clip
 
 FORMAT = 2  # to be raised whenever the same arguments would give other clips
-COMPLETE = "COMPLETE.json"
-_OWNED = ".embedded"  # marks a folder as ours to overwrite
-_PARTIAL = ".partial-"
 _Mapper = Callable[[list[ClipJob]], Iterable[ClipRow]]
 _TABLES = ("vggsound.csv", "classes.csv", "captions.csv", "boxes.csv")
 
@@ -61,7 +57,6 @@ def write_embedded(
         FileExistsError: ``root`` holds files that were not written by this function.
     """
     _check(seed, train_per_class, test_per_class, duration, size, num_workers)
-    folder = Path(root)
     arguments = {
         "format": FORMAT,
         "seed": seed,
@@ -70,26 +65,19 @@ def write_embedded(
         "duration": float(duration),
         "size": list(size),
     }
-    if _finished(folder) == arguments:
+    own = OwnFolder(root, arguments, ("video", *_TABLES), "write_embedded")
+    if own.is_finished():
         return
-    _claim(folder)
-    # All is written into a folder of its own first: what a killed call's last worker may still
-    # write goes there, and never between the files of this call.
-    partial = Path(tempfile.mkdtemp(prefix=_PARTIAL, dir=folder))
-    (partial / "video").mkdir()
     counts = {"train": train_per_class, "test": test_per_class}
-    jobs = [
-        ClipJob(str(partial / "video"), seed, split, leaf, number, float(duration), size)
-        for split, count in counts.items()
-        for number in range(count)
-        for leaf in range(len(LEAVES))
-    ]
-    _write_tables(partial, _write_clips(jobs, num_workers, progress))
-    for name in ("video", *_TABLES):
-        os.replace(partial / name, folder / name)
-    partial.rmdir()
-    (folder / f"{COMPLETE}.tmp").write_text(json.dumps(arguments, indent=2) + "\n", encoding="utf-8")
-    os.replace(folder / f"{COMPLETE}.tmp", folder / COMPLETE)
+    with own.rewriting() as folder:
+        (folder / "video").mkdir()
+        jobs = [
+            ClipJob(str(folder / "video"), seed, split, leaf, number, float(duration), size)
+            for split, count in counts.items()
+            for number in range(count)
+            for leaf in range(len(LEAVES))
+        ]
+        _write_tables(folder, _write_clips(jobs, num_workers, progress))
 
 
 def _check(
@@ -105,34 +93,6 @@ def _check(
         raise ValueError(f"size {size} must be (width, height), even numbers of 32 or more (H.264, yuv420p)")
     if num_workers is not None and num_workers < 0:
         raise ValueError(f"num_workers {num_workers} must be 0 or more, or None")
-
-
-def _finished(folder: Path) -> object:
-    """The arguments a finished data set was written with; None where it is not finished."""
-    try:
-        return json.loads((folder / COMPLETE).read_text(encoding="utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError):
-        return None
-
-
-def _claim(folder: Path) -> None:
-    """Make the folder ours, and empty of what earlier calls wrote; never touch anybody else's files."""
-    folder.mkdir(parents=True, exist_ok=True)
-    if not (folder / _OWNED).exists():
-        found = sorted(p.name for p in folder.iterdir())
-        if found:
-            raise FileExistsError(
-                f"{folder} holds {found[0]!r} and was not written by write_embedded, which would "
-                "overwrite it; give a new or an empty folder as root"
-            )
-        (folder / _OWNED).touch()
-    (folder / COMPLETE).unlink(missing_ok=True)  # first, so that no half-removed data set looks finished
-    for stale in [folder / "video", *folder.glob(f"{_PARTIAL}*")]:
-        if stale.exists():
-            # Under another name first: a killed call's last worker can then add no file meanwhile.
-            shutil.rmtree(stale.rename(folder / f"{_PARTIAL}old-{stale.name}"))
-    for name in _TABLES:
-        (folder / name).unlink(missing_ok=True)
 
 
 def _write_clips(jobs: list[ClipJob], num_workers: int | None, progress: bool) -> list[ClipRow]:

@@ -63,16 +63,29 @@ def ours(cls: type[MomentumContrast], queue_size: int) -> Step:
     return step
 
 
-def lightly(queue_size: int) -> Step:
+def torchvision_net() -> nn.Module:
+    """Return torchvision's ResNet-18 with the stem for small images."""
+    net = resnet18()
+    net.conv1 = nn.Conv2d(3, 64, 3, padding=1, bias=False)
+    net.maxpool = nn.Identity()
+    return nn.Sequential(*list(net.children())[:-1])
+
+
+def lightly_net() -> nn.Module:
+    """Return lightly's own ResNet-18 for small images, of its MoCo tutorial on CIFAR-10, without splits."""
+    from lightly.models import ResNetGenerator
+
+    net = ResNetGenerator("resnet-18")
+    return nn.Sequential(*list(net.children())[:-1], nn.AdaptiveAvgPool2d(1))
+
+
+def lightly(network: Callable[[], nn.Module], queue_size: int) -> Step:
     """Return the step of lightly's MoCo example."""
     from lightly.loss import NTXentLoss
     from lightly.models.modules import MoCoProjectionHead
     from lightly.models.utils import deactivate_requires_grad, update_momentum
 
-    net = resnet18()
-    net.conv1 = nn.Conv2d(3, 64, 3, padding=1, bias=False)
-    net.maxpool = nn.Identity()
-    backbone = nn.Sequential(*list(net.children())[:-1])
+    backbone = network()
     head = MoCoProjectionHead(512, 512, 128)
     target, target_head = copy.deepcopy(backbone), copy.deepcopy(head)
     deactivate_requires_grad(target)
@@ -98,8 +111,10 @@ def lightly(queue_size: int) -> Step:
 COMPETITORS: dict[str, Callable[[int], Step]] = {
     "MoCoV2": functools.partial(ours, MoCoV2),
     "SCE": functools.partial(ours, SCE),
-    "lightly MoCo": lightly,
+    "lightly, torchvision's net": functools.partial(lightly, torchvision_net),
+    "lightly, its own net": functools.partial(lightly, lightly_net),
 }
+RIVALS = [name for name in COMPETITORS if name.startswith("lightly")]
 
 
 def main() -> None:
@@ -129,7 +144,7 @@ def main() -> None:
 
 def report(queue_size: int, views: tuple[Tensor, Tensor], precision: str, args: argparse.Namespace) -> None:
     """Print the table of one queue size and precision."""
-    names = [name for name in COMPETITORS if name != "lightly MoCo" or _has_lightly()]
+    names = [name for name in COMPETITORS if name not in RIVALS or _has_lightly()]
     steps = {name: COMPETITORS[name](queue_size) for name in names}
     times: dict[str, list[float]] = {name: [] for name in names}
     for number in range(args.rounds + 1):  # the first round warms up
@@ -139,12 +154,12 @@ def report(queue_size: int, views: tuple[Tensor, Tensor], precision: str, args: 
                 times[name].append(seconds)
     print(f"\nqueue {queue_size}, batch {args.batch}, {args.threads} threads, precision {precision}")
     for name in names:
-        line = f"  {name:<14}{1e3 * statistics.median(times[name]):8.1f} ms/step"
+        line = f"  {name:<28}{1e3 * statistics.median(times[name]):8.1f} ms/step"
         line += f"   peak {memory(name, queue_size, precision, args):6.0f} MiB"
-        if "lightly MoCo" in times and name != "lightly MoCo":
-            ratios = [b / a for a, b in zip(times[name], times["lightly MoCo"], strict=True)]
+        for rival in (rival for rival in RIVALS if rival in times and name not in RIVALS):
+            ratios = [b / a for a, b in zip(times[name], times[rival], strict=True)]
             span = f"({min(ratios):.2f} to {max(ratios):.2f})"
-            line += f"   {statistics.median(ratios):.2f}x as fast as lightly {span}"
+            line += f"\n      {statistics.median(ratios):.2f} times as fast as {rival} {span}"
         print(line)
 
 

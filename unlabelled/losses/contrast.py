@@ -27,8 +27,8 @@ from torch.autograd.function import once_differentiable
 
 PositiveSlot = Literal["masked", "zero_logit"]
 
-# Entries of a block's (rows, M) array: 16 MiB in float32, of which four are alive at once. Fewer rows make
-# the matrix products slow.
+# Entries of a block's (rows, M) array: 16 MiB in float32. There are two, with relations four, for all blocks.
+# Fewer rows make the matrix products slow.
 _BUDGET = 2**22
 
 
@@ -166,12 +166,14 @@ class _Blockwise(torch.autograd.Function):
     ) -> tuple[Tensor, ...]:
         step = max(1, _BUDGET // max(1, len(queue)))
         gradient = torch.empty_like(query) if ctx.needs_input_grad[0] else None
+        work = query.new_empty(4 if settings.relational else 2, min(step, len(query)), len(queue))
         parts = []
         for start in range(0, len(query), step):
             part = slice(start, start + step)
             own = own_rows[part, None] if own_rows is not None else None
             into = gradient[part] if gradient is not None else None
-            parts.append(_block(query[part], key[part], queue, own, settings, into))
+            room = work[:, : len(query[part])]
+            parts.append(_block(query[part], key[part], queue, own, settings, into, room))
         rows = tuple(torch.cat(columns) for columns in zip(*parts, strict=True))
         ctx.mark_non_differentiable(*rows[1:])
         ctx.save_for_backward(gradient)
@@ -196,20 +198,23 @@ def _block(
     own: Tensor | None,
     settings: _Settings,
     gradient: Tensor | None,
+    work: Tensor,
 ) -> tuple[Tensor, ...]:
     """Return loss, InfoNCE, ReSSL, Ceil and H(s) of each row; write the queries' gradient.
+
+    ``work (2 or 4, rows, M)`` is room for logits and soft-max, of the queries and of the keys.
 
     With Delta = a - logsumexp(b), for a positive logit ``a`` and negative logits ``b``:
     InfoNCE = softplus(-Delta), Ceil = softplus(Delta), ReSSL = logsumexp(b) - s.b.
     """
     tau = settings.temperature
     positive = (query * key).sum(1) / tau  # a: (rows,)
-    logits = (query / tau) @ queue.T  # b: (rows, M)
-    relations = _relations(key, queue, own, settings)
-    agreement = (
-        torch.linalg.vecdot(relations.probabilities, logits) if relations else torch.zeros_like(positive)
-    )
-    softmax, normaliser = _softmax(_without(logits, own, -torch.inf))
+    logits = torch.mm(query / tau, queue.T, out=work[0])  # b: (rows, M)
+    relations = _relations(key, queue, own, settings, work[2:])
+    agreement = torch.zeros_like(positive)
+    if relations:
+        agreement = torch.mul(relations.probabilities, logits, out=work[1]).sum(1)  # s.b
+    softmax, normaliser = _softmax(_without(logits, own, -torch.inf), work[1])
     delta = positive - normaliser
     info_nce, ceiling = F.softplus(-delta), F.softplus(delta)
     relation = normaliser - agreement
@@ -229,13 +234,15 @@ def _block(
     return loss, info_nce, relation, ceiling, entropy
 
 
-def _relations(key: Tensor, queue: Tensor, own: Tensor | None, settings: _Settings) -> _Relations | None:
+def _relations(
+    key: Tensor, queue: Tensor, own: Tensor | None, settings: _Settings, work: Tensor
+) -> _Relations | None:
     """Return the key's distribution over the queue, or ``None`` when its weight is 0."""
     if settings.relational == 0:
         return None
-    logits = (key / settings.target_temperature) @ queue.T  # c: (rows, M)
-    probabilities, normaliser = _softmax(_without(logits, own, -torch.inf))
-    entropy = normaliser - torch.linalg.vecdot(probabilities, _without(logits, own, 0.0))
+    logits = torch.mm(key / settings.target_temperature, queue.T, out=work[0])  # c: (rows, M)
+    probabilities, normaliser = _softmax(_without(logits, own, -torch.inf), work[1])
+    entropy = normaliser - _without(logits, own, 0.0).mul_(probabilities).sum(1)
     leak = torch.sigmoid(-normaliser) if settings.zero_logit else torch.zeros_like(normaliser)
     return _Relations(probabilities, entropy, leak)
 
@@ -245,9 +252,9 @@ def _without(logits: Tensor, own: Tensor | None, value: float) -> Tensor:
     return logits if own is None else logits.scatter_(1, own, value)
 
 
-def _softmax(logits: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the soft-max of ``logits (rows, M)`` and its log-normaliser ``(rows,)``."""
-    softmax = logits.softmax(1)
+def _softmax(logits: Tensor, out: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the soft-max of ``logits (rows, M)``, in ``out``, and its log-normaliser ``(rows,)``."""
+    softmax = torch.softmax(logits, 1, out=out)
     # The largest entry is exp(max) / sum(exp): so the normaliser costs two maxima, and no second exp.
     return softmax, logits.amax(1) - softmax.amax(1).log()
 

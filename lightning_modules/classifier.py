@@ -97,8 +97,7 @@ class Classifier(BaseModule):
         if self.trainer.ckpt_path is None:
             rank_zero_warn(f"{type(self).__name__} is tested untrained: give --ckpt_path")
 
-    def embed(self, batch: Batch) -> Features:
-        """Return ``{modality: (B, D)}``."""
+    def _encode(self, batch: Batch) -> Features:
         return {self.modality: self.encoders[self.modality](batch[self.modality])}
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
@@ -211,7 +210,7 @@ class LinearProbe(Classifier):
     def embed(self, batch: Batch) -> Features:
         """Return ``{modality: (B, D)}``, without a gradient."""
         with torch.no_grad():
-            return super().embed(batch)
+            return self._encode(batch)
 
 
 class FineTune(Classifier):
@@ -231,6 +230,10 @@ class FineTune(Classifier):
         self.encoder_lr_factor = encoder_lr_factor
         if orthogonal:
             nn.init.orthogonal_(self.classifier.weight)
+
+    def embed(self, batch: Batch) -> Features:
+        """Return ``{modality: (B, D)}``."""
+        return self._encode(batch)
 
     def build_optimizer(self) -> Optimizer:
         """Give the encoder its share of the learning rate."""

@@ -82,7 +82,7 @@ def abstract_methods(cls: Any) -> list[str]:
 
 
 def subclasses(base: type) -> list[str]:
-    """Return the public paths of all imported, concrete subclasses of ``base``, in alphabetical order."""
+    """Return the public paths of all imported, concrete subclasses of ``base``: ours first, each A to Z."""
     found, todo = {base}, [base]
     while todo:
         new: set[type] = set(type.__subclasses__(todo.pop())) - found
@@ -90,7 +90,8 @@ def subclasses(base: type) -> list[str]:
         todo.extend(new)
     concrete = [each for each in found - {base} if not abstract_methods(each)]
     paths = {public_path(each) for each in concrete if not each.__name__.startswith("_")}
-    return sorted(path for path in paths if "<locals>" not in path and "._" not in path)
+    public = (path for path in paths if "<locals>" not in path and "._" not in path)
+    return sorted(public, key=lambda path: (not path.startswith(_ROOTS), path))
 
 
 def classes_in(module: ModuleType) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import subprocess
 from pathlib import Path
@@ -62,9 +63,14 @@ def test_all_data_configs_are_known() -> None:
     assert TRAINERS
 
 
+@functools.cache
+def _alone(base: str) -> Any:
+    return parse("fit", "--config", base)
+
+
 @pytest.mark.parametrize(("name", "cls", "base"), SETS)
 def test_a_data_set_laid_over_keeps_views_reader_and_batches(name: str, cls: str, base: str) -> None:
-    before = parse("fit", "--config", base)
+    before = _alone(base)
     config = parse(
         "fit", "--config", base, "--config", f"configs/data/{name}.yaml", "--data.init_args.root", "DIR"
     )

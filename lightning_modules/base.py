@@ -82,7 +82,7 @@ class BaseModule(LightningModule):
 
     @abstractmethod
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
-        """Return ``loss`` and, for callbacks, the detached ``features`` of the step."""
+        """Return ``loss`` and what callbacks need of the step: detached ``features``, ``keys`` of queues."""
 
     def evaluation_step(self, batch: Batch) -> dict[str, Any]:
         """Return what evaluation callbacks may use: ``features``, and more by method.

@@ -119,8 +119,8 @@ class MomentumContrast(BaseModule):
     def _log_terms(self, terms: list[Contrast], batch_size: int) -> None:
         """Log the means over pairs and ranks."""
         names = [name for name in Contrast._fields if getattr(terms[0], name) is not None]
-        values = torch.stack([torch.stack([getattr(term, name) for term in terms]).mean() for name in names])
-        all_reduce_sum_(values := values.detach()).div_(world_size())
+        per_pair = [torch.stack([getattr(term, name) for term in terms]).detach() for name in names]
+        values = all_reduce_sum_(torch.stack(per_pair).mean(1)).div_(world_size())
         for name, value in zip(names, values, strict=True):
             self.log(f"train/{name}", value, prog_bar=name == "loss", batch_size=batch_size)
 

@@ -33,7 +33,7 @@ demo: setup
 	$(BIN)/python cli.py test --config $(DEMO) --seed_everything $(SEED) --ckpt_path $(RUNS)/checkpoints/best.ckpt
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: setup
 	$(BIN)/ruff check .
@@ -48,6 +48,8 @@ bench: setup
 	$(BIN)/python benchmarks/contrast_loss.py
 	$(BIN)/python benchmarks/contrast_step.py
 	$(BIN)/python benchmarks/augmentation.py
+	$(BIN)/python benchmarks/multi_sinkhorn.py
+	$(BIN)/python benchmarks/retrieval.py
 
 clean:
 	rm -rf $(VENV) runs data/embedded .pytest_cache .mypy_cache .ruff_cache

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from unlabelled.checkpoints import load_encoders
-from unlabelled.contracts import Batch, Clusterable, Features, HasQueues, HasTarget
+from unlabelled.contracts import Batch, Clusterable, Features, HasCentroids, HasQueues, HasTarget
 from unlabelled.distributed import broadcast_buffers
 from unlabelled.optim import WarmupCosine
 from unlabelled.views import embed_views
@@ -22,6 +22,7 @@ from unlabelled.views import embed_views
 _KEY = "unlabelled"
 _SERVED_BY: dict[type, str] = {
     Clusterable: "ClusteringPass",
+    HasCentroids: "CentroidUpdate",
     HasQueues: "QueueUpdate",
     HasTarget: "TargetUpdate",
 }
@@ -91,15 +92,15 @@ class BaseModule(LightningModule):
         """
         return {"features": embed_views(self.embed, batch)}
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
+    def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> dict[str, Any]:
         """Evaluate a batch once for all callbacks."""
         return self.evaluation_step(batch)
 
-    def test_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
+    def test_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> dict[str, Any]:
         """Evaluate a batch once for all callbacks."""
         return self.evaluation_step(batch)
 
-    def predict_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
+    def predict_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> dict[str, Any]:
         """Evaluate a batch once for all callbacks."""
         return self.evaluation_step(batch)
 

@@ -142,11 +142,11 @@ class Classifier(BaseModule):
             return scores.log_softmax(1)
         return scores.clamp_min(torch.finfo(scores.dtype).tiny).log()  # else one sure mistake is infinite
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
+    def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> dict[str, Any]:
         """Score a batch of the validation split."""
         return self._score(batch, "val")
 
-    def test_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
+    def test_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> dict[str, Any]:
         """Score a batch of the test split."""
         return self._score(batch, "test")
 

@@ -12,16 +12,26 @@ from typing import Any, Protocol, runtime_checkable
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from unlabelled.data.evaluation_sets import EvaluationSet
 from unlabelled.labels import PseudoLabels
+from unlabelled.sound_maps import Localised
 from unlabelled.transforms.view import View
 
 Batch = dict[str, Any]
 """``video (B, 3, T, H, W)``, ``image (B, 3, H, W)``, ``audio (B, 1, F, T)``, ``label (B,)``, ``index (B,)``,
 ``replaced (B,)``. Several views of a sample to train on are a list ``views``; several to be averaged in
-evaluation are one more dimension after B."""
+evaluation are one more dimension after B. A frame with its sound comes with ``frame_second (B,)``, when it is
+shown in its file, and ``silent (B,)``.
+
+Streams of pre-extracted features have a mask, False where there is nothing: ``text (B, W, D)`` with
+``text_mask (B, W)``, ``video_features (B, T, D)`` with ``video_mask (B, T)``, and log-mel ``audio
+(B, 1, F, T)`` with ``audio_mask (B, T)``."""
 
 Features = dict[str, Tensor]
-"""One pooled feature per modality: ``{modality: (B, D)}``."""
+"""One pooled feature per modality: ``{modality: (B, D)}``.
+
+What several modalities say together goes under their names joined by ``+``, in the order text, video, audio.
+"""
 
 
 @runtime_checkable
@@ -162,4 +172,102 @@ class ReadsClips(Protocol):
 
     def clip_paths(self, split: str) -> Sequence[str]:
         """Return the path of each row of ``split`` (``train``, ``val`` or ``test``)."""
+        ...
+
+
+@runtime_checkable
+class CrossValidated(Protocol):
+    """A data module that may have folds, each judged by what was learned on the others."""
+
+    def folds(self, split: str) -> Sequence[int] | None:
+        """Return the fold of each row of ``val`` or ``test``; None: they are held out together."""
+        ...
+
+
+@runtime_checkable
+class EvaluatesOnSets(Protocol):
+    """A data module whose evaluation goes through one set after the other, each with its own protocol."""
+
+    def evaluation_sets(self, stage: str) -> Sequence[EvaluationSet]:
+        """Return the set of each data loader of ``val`` or ``test``, in their order."""
+        ...
+
+
+@runtime_checkable
+class CountsDefects(Protocol):
+    """A data module whose batches say what their samples lack: ``counts (B, C)`` int64."""
+
+    @property
+    def count_names(self) -> Sequence[str]:
+        """What each column counts."""
+        ...
+
+
+@runtime_checkable
+class AssignsAnchors(Protocol):
+    """A method that describes a sample by several of its anchors at once.
+
+    ``evaluation_step`` returns ``anchor_scores``: ``{modality: (B, K)}``.
+
+    Attributes:
+        num_anchors: K.
+        num_assigned: K', anchors that a sample gets.
+    """
+
+    num_anchors: int
+    num_assigned: int
+
+    def assign_anchors(self, scores: Tensor) -> Tensor:
+        """Return the soft K'-hot codes ``(n, K)`` of ``scores (n, K)``, balanced over all ranks' rows."""
+        ...
+
+
+@runtime_checkable
+class HasCentroids(Protocol):
+    """A method that trains on the nearest of centroids, which a callback renews now and then."""
+
+    def refresh_centroids(self) -> None:
+        """Fit the centroids anew to what the method remembers; every rank comes to the same ones."""
+        ...
+
+
+@runtime_checkable
+class ScoresPairs(Protocol):
+    """A method that says how well a picture and a sound belong together.
+
+    ``evaluation_step`` returns ``pair_codes``: ``{"visual": (B, ...), "audio": (B, ...)}``, all that it needs
+    of a clip for that.
+
+    Attributes:
+        pair_threshold: A pair that scores higher is taken for a true one; None: only the order counts.
+    """
+
+    pair_threshold: float | None
+
+    def pair_scores(self, visual: Tensor, audio: Tensor) -> Tensor:
+        """Return the scores ``(n,)`` of n pairs of codes."""
+        ...
+
+
+@runtime_checkable
+class Localises(Protocol):
+    """A method that says where in the picture a sound comes from."""
+
+    def localise(self, batch: Batch) -> Localised:
+        """Return the maps of a batch."""
+        ...
+
+
+@runtime_checkable
+class HasBoxes(Protocol):
+    """A data module that knows where in its frames the sounding objects are (for evaluation only).
+
+    Attributes:
+        box_agreement: As many annotators make it certain that a pixel belongs to one.
+    """
+
+    box_agreement: float
+
+    def boxes(self, split: str, row: int, second: float) -> Tensor:
+        """Return ``(annotators, 4)``, ``x0, y0, x1, y1`` as fractions of the frame, at a time in the file."""
         ...

@@ -1,0 +1,75 @@
+"""The modalities of a method, what several of them say together, and which are compared with which.
+
+``video+audio`` is a fused feature, its parts always in the order text, video, audio; ``text-video+audio`` is
+a pair of features that a symmetric loss compares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from itertools import combinations
+
+import torch
+from torch import Tensor
+
+MODALITIES = ("text", "video", "audio")
+
+
+def fused_names(modalities: Collection[str]) -> list[str]:
+    """Return the names of all fused features of two of ``modalities``."""
+    ordered = [name for name in MODALITIES if name in modalities]
+    return ["+".join(pair) for pair in combinations(ordered, 2)]
+
+
+def parts_of(name: str) -> tuple[str, ...]:
+    """Return the modalities of a feature: ``("video", "audio")`` of ``video+audio``.
+
+    Raises:
+        ValueError: Another modality, or another order.
+    """
+    parts = tuple(name.split("+"))
+    if parts != tuple(known for known in MODALITIES if known in parts):
+        raise ValueError(
+            f"{name!r} is no feature: expected one or more of {', '.join(MODALITIES)}, in this order and "
+            "joined by '+', such as 'video+audio'"
+        )
+    return parts
+
+
+def pair_of(name: str) -> tuple[str, str]:
+    """Return the two features of a pair: ``("text", "video+audio")`` of ``text-video+audio``.
+
+    Raises:
+        ValueError: There are not two, or a modality is in both.
+    """
+    features = name.split("-")
+    if len(features) != 2 or set(parts_of(features[0])) & set(parts_of(features[1])):
+        raise ValueError(
+            f"{name!r} is no pair: expected two features without a common modality, joined by '-', such as "
+            "'text-video+audio'"
+        )
+    return features[0], features[1]
+
+
+def sum_of_present(parts: Sequence[Tensor], nonempty: Sequence[Tensor]) -> Tensor:
+    """Return the sum of an item's features over its parts that are not empty; over all, if all are.
+
+    Args:
+        parts: ``(B, D)`` each.
+        nonempty: ``(B,)`` bool each.
+    """
+    return torch.stack(list(parts)).mul(_weights(nonempty)).sum(0)
+
+
+def mean_of_present(parts: Sequence[Tensor], nonempty: Sequence[Tensor]) -> Tensor:
+    """Return the mean of an item's features over its parts that are not empty; over all, if all are.
+
+    Shapes as in :func:`sum_of_present`.
+    """
+    return sum_of_present(parts, nonempty) / _weights(nonempty).sum(0)
+
+
+def _weights(nonempty: Sequence[Tensor]) -> Tensor:
+    """Return ``(parts, B, 1)``, 1 for what counts."""
+    present = torch.stack(list(nonempty))
+    return torch.where(present.any(0), present, True).unsqueeze(2).float()

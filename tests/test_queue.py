@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unlabelled.queue import FeatureQueue
+from unlabelled.queue import FeatureQueue, FillingQueue
 
 
 def _ids(*numbers: float) -> torch.Tensor:
@@ -50,3 +50,39 @@ def test_it_starts_with_random_directions_and_is_saved() -> None:
     assert int(other.pointer) == 3
     with pytest.raises(ValueError, match="size=0"):
         FeatureQueue(0, 4)
+
+
+@pytest.mark.parametrize(("pushed", "steps"), [(2160, 3), (500, 11)])
+def test_a_queue_of_the_reference_is_full_after_so_many_steps(pushed: int, steps: int) -> None:
+    """sspc.md section 6.8: SSPC is active from the step after."""
+    queue = FillingQueue(5500, 1)
+    for step in range(1, steps + 1):
+        assert not queue.is_full
+        queue.push(torch.ones(pushed, 1))
+        assert len(queue.filled_rows) == min(step * pushed, 5500)
+    assert queue.is_full
+
+
+@settings(max_examples=50, deadline=None)
+@given(size=st.integers(1, 12), pushes=st.lists(st.integers(0, 30), max_size=8))
+def test_a_filling_queue_holds_what_was_pushed_and_nothing_else(size: int, pushes: list[int]) -> None:
+    queue, history = FillingQueue(size, 1), []
+    assert queue.filled_rows.shape == (0, 1)
+    for count in pushes:
+        rows = [float(len(history) + n + 1) for n in range(count)]
+        history += rows
+        queue.push(torch.tensor(rows).reshape(-1, 1))
+        assert sorted(queue.filled_rows.flatten().tolist()) == history[-size:]
+        assert queue.is_full == (len(history) >= size)
+
+
+def test_a_filling_queue_goes_on_where_it_was_saved() -> None:
+    queue, other = FillingQueue(4, 2), FillingQueue(4, 2)
+    queue.push(torch.full((3, 2), 7.0))
+    assert set(queue.state_dict()) == {"rows", "pointer", "filled"}
+    other.load_state_dict(queue.state_dict())
+    for one in (queue, other):
+        one.push(torch.full((2, 2), 9.0))
+    assert torch.equal(queue.filled_rows, other.filled_rows)
+    assert other.is_full
+    assert queue.rows[0].tolist() == [9.0, 9.0]  # as pushed, not normalised

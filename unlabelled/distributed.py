@@ -6,6 +6,7 @@ All of them change the tensor in place and return it, so that a line reads like 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -100,3 +101,26 @@ def gather_equal_rows(tensor: Tensor) -> Tensor:
     gathered = tensor.new_empty(world_size() * len(tensor), *tensor.shape[1:])
     dist.all_gather_into_tensor(gathered, tensor.detach().contiguous())
     return gathered
+
+
+def gather_with_gradient(tensor: Tensor) -> Tensor:
+    """Concatenate every rank's ``(n, ...)``, n equal on all ranks, in order of rank.
+
+    Each rank's rows get the sum of what all ranks' losses have for them. Every rank must go backward through
+    it, in the same order as through other collectives.
+    """
+    if world_size() == 1:
+        return tensor
+    gathered: Tensor = _GatherRows.apply(tensor)  # type: ignore[no-untyped-call]
+    return gathered
+
+
+class _GatherRows(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, tensor: Tensor) -> Tensor:
+        return gather_equal_rows(tensor)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+        total = all_reduce_sum_(grads[0].contiguous().clone())  # gloo knows no reduce-scatter
+        return total.chunk(world_size())[rank()]

@@ -33,8 +33,11 @@ class FeatureQueue(nn.Module):
         super().__init__()
         if size < 1:
             raise ValueError(f"a queue needs at least 1 row, got size={size}")
-        self.register_buffer("rows", F.normalize(torch.randn(size, dim), dim=1))
+        self.register_buffer("rows", self._first_rows(size, dim))
         self.register_buffer("pointer", torch.zeros((), dtype=torch.int64))
+
+    def _first_rows(self, size: int, dim: int) -> Tensor:
+        return F.normalize(torch.randn(size, dim), dim=1)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -46,3 +49,43 @@ class FeatureQueue(nn.Module):
         slots = (self.pointer + torch.arange(count, device=rows.device)) % size
         self.rows.index_copy_(0, slots[-size:], rows[-size:].to(self.rows.dtype))
         self.pointer.add_(count).remainder_(size)
+
+
+class FillingQueue(FeatureQueue):
+    """A queue that starts empty and knows how many of its rows are features yet.
+
+    Args:
+        size: M.
+        dim: D.
+
+    Attributes:
+        rows: ``(M, D)`` float32, as they were pushed; zeros where nothing was pushed yet.
+        filled: Rows pushed so far, at most M, as an integer tensor.
+
+    Source: reference sspc.md sections 1.8, 7.5 and 7.6.
+    """
+
+    filled: Tensor
+
+    def __init__(self, size: int, dim: int) -> None:
+        super().__init__(size, dim)
+        self.register_buffer("filled", torch.zeros((), dtype=torch.int64))
+
+    def _first_rows(self, size: int, dim: int) -> Tensor:
+        return torch.zeros(size, dim)
+
+    @torch.no_grad()
+    def push(self, rows: Tensor) -> None:
+        """Let ``rows (n, D)`` fill the queue, then take the place of the n oldest."""
+        super().push(rows)
+        self.filled.add_(len(rows)).clamp_(max=len(self))
+
+    @property
+    def filled_rows(self) -> Tensor:
+        """The features, ``(filled, D)``, as a view; not in the order of their age once the queue is full."""
+        return self.rows[: int(self.filled)]
+
+    @property
+    def is_full(self) -> bool:
+        """Whether M rows were pushed."""
+        return int(self.filled) == len(self)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Literal
 
 import pytest
 import torch
@@ -23,6 +24,21 @@ def test_finds_blobs_and_is_reproducible() -> None:
     assert adjusted_rand_index(contingency(found, labels, 3, 3)) == 1.0
     assert torch.equal(found, kmeans(features, 3, seed=1, restarts=3))
     assert torch.equal(found, kmeans(features.double().t().contiguous().t(), 3, seed=1, restarts=3))
+
+
+def test_spread_starts_find_distant_blobs_that_random_ones_miss() -> None:
+    features, _ = blobs()
+    groups = torch.arange(300) // 60
+    features += 1000 * groups.unsqueeze(1)  # five groups far apart: two random starts in one are a trap
+
+    def found(init: Literal["random", "k-means++"], seed: int) -> float:
+        clusters = kmeans(features, 5, seed, init=init)
+        return adjusted_rand_index(contingency(clusters, groups, 5, 5))
+
+    assert [found("k-means++", seed) for seed in range(8)] == [1.0] * 8
+    assert min(found("random", seed) for seed in range(8)) < 1
+    with pytest.raises(ValueError, match=r"init='first'; expected one of random, k-means\+\+"):
+        kmeans(features, 2, init="first")  # type: ignore[arg-type]
 
 
 def test_every_sample_has_its_nearest_centre() -> None:

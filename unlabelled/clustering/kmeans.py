@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -16,8 +16,9 @@ def kmeans(
     iterations: int = 20,
     restarts: int = 1,
     max_points_per_centroid: int = 1024,
+    init: Literal["random", "k-means++"] = "random",
 ) -> Tensor:
-    """Cluster by Lloyd's algorithm, Euclidean, started from random samples.
+    """Cluster by Lloyd's algorithm, Euclidean, started from random samples; faiss stops when nothing moves.
 
     Args:
         features: ``(n, d)`` floating point, finite.
@@ -27,6 +28,8 @@ def kmeans(
         restarts: Runs, of which the one with the smallest distances is kept.
         max_points_per_centroid: Centroids are found on a random subsample of at most K times this many rows;
             every row is then given to its nearest centroid.
+        init: Which samples the first centroids are: any (``random``), or each drawn with a probability that
+            grows with its squared distance from those before it (``k-means++``).
 
     Returns:
         ``(n,)`` int64 labels on the features' device.
@@ -50,10 +53,21 @@ def kmeans(
         seed=seed,
         min_points_per_centroid=1,  # fewer is the caller's choice, not worth faiss' message on stdout
         max_points_per_centroid=max_points_per_centroid,
+        init_method=_init_method(faiss, init),
     )
     solver.train(points)
     _, labels = solver.index.search(points, 1)
     return torch.as_tensor(labels[:, 0], dtype=torch.int64, device=features.device)
+
+
+def _init_method(faiss: Any, init: str) -> Any:
+    methods = {
+        "random": faiss.ClusteringInitMethod_RANDOM,
+        "k-means++": faiss.ClusteringInitMethod_KMEANS_PLUS_PLUS,
+    }
+    if init not in methods:
+        raise ValueError(f"k-means: init={init!r}; expected one of {', '.join(methods)}")
+    return methods[init]
 
 
 def _import_faiss() -> Any:

@@ -1,0 +1,171 @@
+"""Multi-Assignment Sinkhorn-Knopp (Multi-SK): each sample gets several of K anchors, all used equally often.
+
+Swetha et al., "Preserving Modality Structure Improves Multi-Modal Learning" (ICCV 2023, arXiv:2308.13077),
+supplement section 2; reference sspc.md sections 1.3 to 1.6.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Literal, NamedTuple, get_args
+
+import torch
+from torch import Tensor
+
+from unlabelled.clustering.anchor_slices import AnchorSlices, SliceGroup
+from unlabelled.clustering.multi_assignment import distinct_slices, step_by_step
+from unlabelled.clustering.two_slices import two_groups
+from unlabelled.distributed import all_reduce_sum_
+
+Order = Literal["paper", "code"]
+Loop = Callable[[AnchorSlices, int, bool], Tensor]
+
+
+def damped_multi_sinkhorn(
+    scores: Tensor,
+    num_assigned: int,
+    damping: float = 0.25,
+    epsilon: float = 0.07,
+    num_iterations: int = 20,
+    order: Order = "paper",
+    denominator_eps: float = 0.0,
+) -> Tensor:
+    """Give each sample K' anchors by Approach 1: K' slices of the scores, and K - K' damped ones.
+
+    At convergence ``T = sigmoid((1 - mu) S / eps + alpha_n + beta_k)``, with rows that sum to K' and columns
+    that sum to N K' / K. Exact to 1e-6 whatever eps is: logarithms are float64, and float32 scores go on in
+    float32 only where its range is far from its end. Leaves autocast; gives no gradient.
+
+    Args:
+        scores: ``(..., n, K)`` floating point, cosines for instance; leading dimensions are problems of their
+            own. Each rank has its own n rows, possibly none; N is their number over all ranks.
+        num_assigned: K', 1 to K.
+        damping: mu, weight of the damped slices, 0 to 1.
+        epsilon: eps, temperature of the scores.
+        num_iterations: Rounds over anchors, samples and slices; one all-reduce each.
+        order: Of a round's steps: ``paper`` anchors, samples, slices; ``code`` samples, slices, anchors. Both
+            end with a step over anchors, and have the same limit.
+        denominator_eps: Added to each sum that is divided by, but the last; 1e-5 in the released code, where
+            it shifts the codes of peaked scores. 0 is the exact algorithm, and several times faster.
+
+    Returns:
+        T, ``(..., n, K)``, soft K'-hot codes: each row sums to K'. Where there is nothing to choose (K' = K,
+        or mu = 1), K' / K everywhere. float64 for float64 scores, else float32.
+
+    Raises:
+        ValueError: On all ranks, where an argument is out of range, a score is NaN or infinite, or no rank
+            has any row.
+    """
+    _require("damping", damping, 0 <= damping <= 1, "a number from 0 to 1 (paper: 0.25)")
+    groups = [SliceGroup(1.0, num_assigned), SliceGroup(damping, _num_anchors(scores) - num_assigned)]
+    options = _Options(epsilon, num_iterations, order, denominator_eps)
+    return _multi_sinkhorn(scores, num_assigned, groups, 1, two_groups, options)
+
+
+def graded_multi_sinkhorn(
+    scores: Tensor,
+    num_assigned: int,
+    range_factor: float = 0.1,
+    epsilon: float = 0.07,
+    num_iterations: int = 20,
+    order: Order = "paper",
+    denominator_eps: float = 0.0,
+) -> Tensor:
+    """Give each sample K' anchors by Approach 2: slice i of K weighs ``eta + (1 - eta)(1 - i / K)``.
+
+    The code is the sum of the K' slices of the largest weights. As no two slices are equal, time is O(N K^2)
+    per iteration; memory is O(N K + K^2).
+
+    Args:
+        scores: As in :func:`damped_multi_sinkhorn`, like all that is not said here.
+        num_assigned: K'.
+        range_factor: eta, 0 to 1; at 1 all slices are equal.
+        epsilon: eps.
+        num_iterations: Rounds.
+        order: Of a round's steps.
+        denominator_eps: Added to the sums.
+
+    Returns:
+        T, ``(..., n, K)``; K' / K everywhere for K' = K or eta = 1.
+
+    Raises:
+        ValueError: As in :func:`damped_multi_sinkhorn`.
+    """
+    _require("range_factor", range_factor, 0 <= range_factor <= 1, "a number from 0 to 1 (paper: 0.1)")
+    num_anchors = _num_anchors(scores)
+    weights = [range_factor + (1 - range_factor) * (1 - i / num_anchors) for i in range(num_anchors)]
+    groups = [SliceGroup(weight, 1) for weight in weights]
+    options = _Options(epsilon, num_iterations, order, denominator_eps)
+    return _multi_sinkhorn(scores, num_assigned, groups, num_assigned, distinct_slices, options)
+
+
+class _Options(NamedTuple):
+    epsilon: float
+    num_iterations: int
+    order: Order
+    denominator_eps: float
+
+
+@torch.no_grad()
+def _multi_sinkhorn(
+    scores: Tensor,
+    num_assigned: int,
+    groups: Sequence[SliceGroup],
+    chosen: int,
+    loop: Loop,
+    options: _Options,
+) -> Tensor:
+    _check(scores.shape[-1], num_assigned, options)
+    shape = scores.shape
+    dtype = torch.float64 if scores.dtype == torch.float64 else torch.float32
+    flat = scores.to(dtype).reshape(math.prod(shape[:-2]), *shape[-2:]).contiguous()  # (L, n, K)
+    num_samples = _count_rows(flat, options.epsilon)
+    even = num_assigned == shape[-1] or len({group.weight for group in groups}) == 1
+    if even or not len(flat):
+        return torch.full(shape, num_assigned / shape[-1], dtype=dtype, device=scores.device)
+    if options.denominator_eps or options.num_iterations == 1:
+        loop = step_by_step
+    with torch.autocast(scores.device.type, enabled=False):
+        slices = AnchorSlices(flat, groups, chosen, options.epsilon, num_samples, options.denominator_eps)
+        return loop(slices, options.num_iterations, options.order == "paper").view(shape)
+
+
+def _count_rows(scores: Tensor, epsilon: float) -> int:
+    """Return N, the rows of each problem over all ranks; complain alike on all ranks."""
+    largest = torch.linalg.vector_norm(scores, torch.inf, dim=2).double() / epsilon
+    bad = int((~largest.isfinite()).any(0).sum())
+    counts = torch.tensor([float(scores.shape[1]), float(bad)], dtype=torch.float64, device=scores.device)
+    rows, bad_rows = all_reduce_sum_(counts).tolist()
+    if bad_rows:
+        raise ValueError(
+            f"Multi-Sinkhorn: {int(bad_rows)} of {int(rows)} rows of the scores hold NaN or infinity; "
+            "expected cosines. Look for NaN in the features, or a learning rate that is too high."
+        )
+    if not rows:
+        raise ValueError("Multi-Sinkhorn: the scores have no rows on any rank; expected at least one sample")
+    return int(rows)
+
+
+def _num_anchors(scores: Tensor) -> int:
+    if scores.ndim < 2 or not scores.is_floating_point():
+        raise ValueError(
+            f"Multi-Sinkhorn: scores are {scores.dtype} of shape {tuple(scores.shape)}, expected floating "
+            "point of shape (..., samples, anchors)"
+        )
+    return scores.shape[-1]
+
+
+def _check(num_anchors: int, num_assigned: int, options: _Options) -> None:
+    epsilon, num_iterations, order, denominator_eps = options
+    expected = f"1 to {num_anchors}, the number of anchors"
+    _require("num_assigned", num_assigned, 1 <= num_assigned <= num_anchors, expected)
+    _require("epsilon", epsilon, 0 < epsilon < math.inf, "a positive number (paper: 0.07)")
+    _require("num_iterations", num_iterations, num_iterations >= 1, "at least 1 (paper: 20)")
+    _require("order", order, order in get_args(Order), "'paper' or 'code'")
+    _require("denominator_eps", denominator_eps, denominator_eps >= 0, "0, or 1e-5 as in the released code")
+
+
+def _require(name: str, value: object, holds: bool, expected: str) -> None:
+    if not holds:
+        raise ValueError(f"Multi-Sinkhorn: {name} is {value!r}, expected {expected}")

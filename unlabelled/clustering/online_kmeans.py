@@ -1,0 +1,147 @@
+"""k-means by cosine over a queue of features, warm-started from one refresh to the next (MCN)."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from unlabelled.distributed import broadcast_
+from unlabelled.seeding import torch_generator
+
+_CHUNK = 8192  # rows whose similarities to all centroids are held at once
+
+
+class CosineCentroids(nn.Module):
+    """K centroids over remembered rows; every rank fits the same, given the same rows.
+
+    Args:
+        num_centroids: K.
+        dim: D.
+        iterations: At most so many updates per fit; it ends earlier where no row changes its centroid.
+        unit: Whether a centroid is the direction of its unit rows (spherical k-means) instead of the mean of
+            its rows as they are, which the released code takes.
+        seed: Of the rows to begin with.
+
+    Attributes:
+        centroids: ``(K, D)`` float32; zeros before the first fit.
+        fitted: Whether there was one, as a bool tensor.
+
+    Raises:
+        ValueError: A size is below 1.
+
+    Source: Chen et al. 2021 (MCN, arXiv:2104.12671); reference sspc.md section 1.11.
+    """
+
+    centroids: Tensor
+    fitted: Tensor
+
+    def __init__(
+        self, num_centroids: int, dim: int, iterations: int = 100, unit: bool = False, seed: int = 0
+    ) -> None:
+        super().__init__()
+        if min(num_centroids, dim, iterations) < 1:
+            raise ValueError(
+                f"CosineCentroids: num_centroids is {num_centroids}, dim {dim} and iterations {iterations}, "
+                "expected at least 1 for each"
+            )
+        self.iterations, self.unit, self.seed = iterations, unit, seed
+        self.register_buffer("centroids", torch.zeros(num_centroids, dim))
+        self.register_buffer("fitted", torch.zeros((), dtype=torch.bool))
+
+    @torch.no_grad()
+    def fit(self, rows: Tensor) -> None:
+        """Move the centroids to ``rows (n, D)``: the first time from K of them, later from where they are.
+
+        Raises:
+            ValueError: Fewer than K rows, or rows that are NaN or infinite.
+        """
+        rows = rows.detach().to(self.centroids)
+        start = self.centroids if bool(self.fitted) else self._first(rows)
+        self.centroids.copy_(cosine_kmeans(rows, start, self.iterations, self.unit))
+        broadcast_(self.centroids)  # a GPU's sums differ in the last bit from one rank to the other
+        self.fitted.fill_(True)
+
+    def _first(self, rows: Tensor) -> Tensor:
+        _check(rows, self.centroids)
+        generator = torch_generator("cosine-centroids", self.seed)
+        return rows[torch.randperm(len(rows), generator=generator)[: len(self.centroids)].to(rows.device)]
+
+    @torch.no_grad()
+    def assign(self, rows: Tensor) -> Tensor:
+        """Return the centroid of the largest cosine for each of ``rows (n, D)``: ``(n,)`` int64.
+
+        Raises:
+            RuntimeError: There was no fit yet.
+        """
+        if not bool(self.fitted):
+            raise RuntimeError("CosineCentroids: there are no centroids yet; call fit first")
+        return _nearest(rows.detach().to(self.centroids), self.centroids)[0]
+
+
+@torch.no_grad()
+def cosine_kmeans(rows: Tensor, centroids: Tensor, iterations: int = 100, unit: bool = False) -> Tensor:
+    """Return Lloyd's centroids by cosine, from those given.
+
+    A centroid without rows takes the row that is farthest from its own centroid, the second one of them the
+    second farthest, and so on.
+
+    Args:
+        rows: ``(n, D)`` floating point, not necessarily normalised.
+        centroids: ``(K, D)``, to start from.
+        iterations: At most so many updates; none follows once no row changes its centroid.
+        unit: Whether a centroid is the direction of its unit rows, instead of the mean of its rows.
+
+    Returns:
+        ``(K, D)``.
+
+    Raises:
+        ValueError: Fewer than K rows, other dimensions, or rows that are NaN or infinite.
+    """
+    _check(rows, centroids)
+    members = F.normalize(rows, dim=1) if unit else rows
+    labels: Tensor | None = None
+    for _ in range(iterations):
+        previous = labels
+        labels, cosines = _nearest(rows, centroids)
+        if previous is not None and torch.equal(labels, previous):
+            break
+        centroids = _update(members, labels, cosines, centroids)
+        centroids = F.normalize(centroids, dim=1) if unit else centroids
+    return centroids
+
+
+def _nearest(rows: Tensor, centroids: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the best centroid of each row, and its cosine: both ``(n,)``."""
+    directions = F.normalize(centroids, dim=1).T
+    with torch.autocast(rows.device.type, enabled=False):
+        best = [(F.normalize(part, dim=1) @ directions).max(1) for part in torch.split(rows, _CHUNK)]
+    return torch.cat([one.indices for one in best]), torch.cat([one.values for one in best])
+
+
+def _update(members: Tensor, labels: Tensor, cosines: Tensor, centroids: Tensor) -> Tensor:
+    """Return the mean of each centroid's rows; rows that found an empty one are relabelled, in place."""
+    empty = (torch.bincount(labels, minlength=len(centroids)) == 0).nonzero()[:, 0]
+    labels[cosines.argsort(stable=True)[: len(empty)]] = empty
+    sums = torch.zeros_like(centroids).index_add_(0, labels, members)
+    counts = torch.bincount(labels, minlength=len(centroids))[:, None]
+    # Losing its only row to an empty centroid, a centroid stays where it is.
+    return torch.where(counts > 0, sums / counts.clamp(min=1), centroids)
+
+
+def _check(rows: Tensor, centroids: Tensor) -> None:
+    if rows.ndim != 2 or centroids.ndim != 2 or rows.shape[1] != centroids.shape[1]:
+        raise ValueError(
+            f"cosine k-means: rows are {tuple(rows.shape)} and centroids {tuple(centroids.shape)}, expected "
+            "(n, D) and (K, D)"
+        )
+    if len(rows) < len(centroids):
+        raise ValueError(
+            f"cosine k-means: {len(rows)} rows cannot fill {len(centroids)} centroids; take fewer centroids, "
+            "or wait until the queue holds more"
+        )
+    bad = int((~rows.isfinite()).any(1).sum())
+    if bad:
+        raise ValueError(
+            f"cosine k-means: {bad} of {len(rows)} rows hold NaN or infinity; look for NaN in the features"
+        )

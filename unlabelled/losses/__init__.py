@@ -1,13 +1,52 @@
 """Losses: pure functions of tensors."""
 
 from unlabelled.losses.contrast import Contrast, info_nce, relational, soft_contrastive, weighted_contrast
+from unlabelled.losses.cross_modal import (
+    MaskedMarginSoftmax,
+    PairLoss,
+    SymmetricNCE,
+    masked_margin_softmax,
+    symmetric_nce,
+    weighted_pairs,
+)
+from unlabelled.losses.mcn import cluster_loss, reconstruction_loss
+from unlabelled.losses.pair_ranking import CorrespondenceLoss, MaxMargin, PairCrossEntropy
+from unlabelled.losses.row_shares import row_shares
 from unlabelled.losses.self_label import multi_head_cross_entropy
+from unlabelled.losses.structure import StructureLoss, anchor_cost, structure_loss
+from unlabelled.losses.structure_terms import (
+    NeededScores,
+    StructureTerm,
+    StructureWeights,
+    needed_codes,
+    needed_predictions,
+)
 
 __all__ = [
     "Contrast",
+    "CorrespondenceLoss",
+    "MaskedMarginSoftmax",
+    "MaxMargin",
+    "NeededScores",
+    "PairCrossEntropy",
+    "PairLoss",
+    "StructureLoss",
+    "StructureTerm",
+    "StructureWeights",
+    "SymmetricNCE",
+    "anchor_cost",
+    "cluster_loss",
     "info_nce",
+    "masked_margin_softmax",
     "multi_head_cross_entropy",
+    "needed_codes",
+    "needed_predictions",
+    "reconstruction_loss",
     "relational",
+    "row_shares",
     "soft_contrastive",
+    "structure_loss",
+    "symmetric_nce",
     "weighted_contrast",
+    "weighted_pairs",
 ]

@@ -1,0 +1,231 @@
+"""SSPC's loss: worked examples of the reference (sspc.md sections 6.4, 6.5), and the 18 terms one by one."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from unlabelled.clustering import damped_multi_sinkhorn, min_max_targets
+from unlabelled.losses import (
+    StructureWeights,
+    anchor_cost,
+    needed_codes,
+    needed_predictions,
+    structure_loss,
+)
+
+SIMILARITIES = torch.tensor([[0.30, -0.10, 0.20], [0.00, 0.15, -0.25]], dtype=torch.float64)
+TARGETS = torch.tensor([[1, 0, 0.6], [0, 1, 0.25]], dtype=torch.float64)
+MODALITIES = ("text", "video", "audio")
+
+
+@pytest.mark.parametrize(
+    ("logits", "mean", "gradient"),
+    [
+        ("exp", 0.981529, [[0.0, 0.362328, 4.918432], [1.218431, -0.083566, 0.037008]]),
+        ("scaled", 0.481205, [[-0.079043, 0.448236, 0.467995], [0.833333, -0.304043, -0.290236]]),
+    ],
+)
+def test_cost_and_gradient(logits: Any, mean: float, gradient: list[list[float]]) -> None:
+    similarities = SIMILARITIES.clone().requires_grad_()
+    targets = TARGETS.clone().requires_grad_()
+    cost = anchor_cost(similarities, targets, logits=logits)
+    cost.backward()
+    assert cost.item() == pytest.approx(mean, abs=1e-6)
+    assert similarities.grad is not None
+    expected = torch.tensor(gradient, dtype=torch.float64)
+    torch.testing.assert_close(similarities.grad, expected, atol=1e-6, rtol=0)
+    assert targets.grad is None
+
+
+@pytest.mark.parametrize(
+    ("similarity", "costs"),
+    [
+        (-1.0, (0.693170, 0.693147, 0.693124)),
+        (-0.5, (0.696522, 0.693153, 0.689784)),
+        (0.0, (1.313262, 0.813262, 0.313262)),
+        (0.1, (2.782184, 1.423043, 0.063902)),
+        (0.2, (7.389674, 3.695146, 0.000618)),
+        (0.3, (20.085537, 10.042768, 2e-9)),
+        (0.5, (148.413159, 74.206580, 0.0)),
+        (1.0, (22026.465795, 11013.232897, 0.0)),
+    ],
+)
+def test_cost_of_one_similarity(similarity: float, costs: tuple[float, float, float]) -> None:
+    for target, expected in zip((0.0, 0.5, 1.0), costs, strict=True):
+        cost = anchor_cost(torch.tensor([[similarity]]), torch.tensor([[target]]))
+        assert float(cost) == pytest.approx(expected, rel=1e-5, abs=1e-6)
+
+
+def test_rows_that_do_not_count() -> None:
+    weight = torch.tensor([True, False])
+    expected = anchor_cost(SIMILARITIES[:1], TARGETS[:1])
+    torch.testing.assert_close(anchor_cost(SIMILARITIES, TARGETS, weight=weight), expected)
+    both = anchor_cost(SIMILARITIES, TARGETS, weight=torch.tensor([3.0, 1.0]))
+    second = anchor_cost(SIMILARITIES[1:], TARGETS[1:])
+    torch.testing.assert_close(both, 0.75 * expected + 0.25 * second)
+    similarities = SIMILARITIES.clone().requires_grad_()
+    nothing = anchor_cost(similarities, TARGETS, weight=torch.zeros(2))
+    nothing.backward()
+    assert nothing.item() == 0
+    assert torch.equal(similarities.grad, torch.zeros(2, 3, dtype=torch.float64))  # type: ignore[arg-type]
+
+
+def test_half_precision_is_left() -> None:
+    similarities = SIMILARITIES.float().bfloat16()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        cost = anchor_cost(similarities, TARGETS.float())
+    assert cost.dtype == torch.float32
+    torch.testing.assert_close(cost, anchor_cost(similarities.float(), TARGETS.float()))
+
+
+def test_text_and_video_on_the_anchors_of_text() -> None:
+    """sspc.md section 6.5: the whole way from scores to the loss."""
+    in_t = [[0.30, -0.10, 0.20, 0.05], [0.10, 0.25, -0.20, 0.00], [-0.05, 0.15, 0.35, -0.30]]
+    pr_tt = [[0.25, 0, 0.10, -0.05], [0.05, 0.30, -0.10, 0.10], [0, -0.20, 0.40, 0.15]]
+    pr_vt = [[0.20, 0.10, -0.15, 0.05], [-0.10, 0.35, 0.05, 0], [0.15, -0.05, 0.20, -0.25]]
+    inputs = {"text": torch.tensor(in_t, dtype=torch.float64)}
+    projected = {
+        ("text", "text"): torch.tensor(pr_tt, dtype=torch.float64),
+        ("video", "text"): torch.tensor(pr_vt, dtype=torch.float64),
+    }
+
+    def targets(scores: Tensor) -> Tensor:
+        return min_max_targets(damped_multi_sinkhorn(scores, 2, order="code", denominator_eps=1e-5), 2)
+
+    terms = [term for term in StructureWeights().terms(["text", "video"]) if term.anchor == "text"]
+    loss = structure_loss(
+        inputs,
+        projected,
+        {key: targets(scores) for key, scores in inputs.items()},
+        {key: targets(scores) for key, scores in projected.items()},
+        terms,
+    )
+    assert {name: float(cost) for name, cost in loss.terms.items()} == pytest.approx(
+        {
+            "input_text_from_projected_text": 1.385475,
+            "projected_text_from_input_text": 0.945118,
+            "input_text_from_projected_video": 1.613515,
+            "projected_video_from_input_text": 1.013649,
+        },
+        abs=2e-5,
+    )
+    assert float(loss.total) == pytest.approx(4.957757, abs=5e-5)
+
+
+def random_scores(seed: int = 0) -> tuple[Any, Any, Any, Any]:
+    generator = torch.Generator().manual_seed(seed)
+
+    def draw() -> Tensor:
+        return torch.rand(5, 6, generator=generator) - 0.5
+
+    pairs = [(feature, anchor) for feature in MODALITIES for anchor in MODALITIES]
+    return (
+        {m: draw() for m in MODALITIES},
+        {pair: draw() for pair in pairs},
+        {m: draw() + 0.5 for m in MODALITIES},
+        {pair: draw() + 0.5 for pair in pairs},
+    )
+
+
+def plain_cost(similarities: Tensor, targets: Tensor) -> float:
+    total = 0.0
+    for x, y in zip(similarities.flatten().tolist(), targets.flatten().tolist(), strict=True):
+        logit = math.exp(x / 0.1)
+        total -= y * math.log(1 / (1 + math.exp(-logit))) + (1 - y) * (-logit - math.log1p(math.exp(-logit)))
+    return total / similarities.numel()
+
+
+def test_all_terms_by_brute_force() -> None:
+    inputs, projected, input_targets, projected_targets = random_scores()
+    terms = StructureWeights().terms(MODALITIES)
+    loss = structure_loss(inputs, projected, input_targets, projected_targets, terms)
+    expected = 0.0
+    for m in MODALITIES:
+        for j in MODALITIES:
+            weight = 0.1 if "audio" in (m, j) else 1.0
+            expected += weight * plain_cost(inputs[m], projected_targets[j, m])
+            expected += weight * plain_cost(projected[j, m], input_targets[m])
+    assert len(loss.terms) == 18
+    assert float(loss.total) == pytest.approx(expected, rel=1e-5)
+
+
+def test_weights_of_the_reference() -> None:
+    terms = StructureWeights().terms(MODALITIES)
+    specific = sum(term.weight for term in terms if term.anchor == term.feature)
+    assert specific == pytest.approx(4.2)
+    assert sum(term.weight for term in terms) == pytest.approx(9.0)
+    assert len(StructureWeights().terms(["text", "video"])) == 8
+    assert len({term.name for term in terms}) == 18
+
+
+@pytest.mark.parametrize(("switch", "left"), [("cross_modal", 6), ("modality_specific", 12)])
+def test_a_part_switched_off_changes_only_its_own_terms(switch: str, left: int) -> None:
+    tensors = random_scores(1)
+    everything = structure_loss(*tensors, StructureWeights().terms(MODALITIES))
+    terms = StructureWeights(**{switch: False}).terms(MODALITIES)
+    assert len(terms) == left
+    assert all((term.anchor == term.feature) == (switch == "cross_modal") for term in terms)
+    part = structure_loss(*tensors, terms)
+    for name, cost in part.terms.items():
+        assert torch.equal(cost, everything.terms[name])
+    expected = sum(term.weight * everything.terms[term.name] for term in terms)
+    torch.testing.assert_close(part.total, expected)
+
+
+def test_terms_without_weight_need_nothing() -> None:
+    """Neither their scores nor their targets have to be there."""
+    names = [term.name for term in StructureWeights().terms(["text", "video"])]
+    kept = "input_video_from_projected_text"
+    weights = StructureWeights(overrides={name: 0.0 for name in names if name != kept} | {kept: 2.0})
+    terms = weights.terms(["text", "video"])
+    assert [term.name for term in terms] == [kept]
+    assert needed_codes(terms) == ((), (("text", "video"),))
+    assert needed_predictions(terms) == (("video",), ())
+    inputs, _, _, projected_targets = random_scores(2)
+    needed = {("text", "video"): projected_targets["text", "video"]}
+    loss = structure_loss({"video": inputs["video"]}, {}, {}, needed, terms)
+    torch.testing.assert_close(loss.total, 2 * anchor_cost(inputs["video"], needed["text", "video"]))
+    with pytest.raises(ValueError, match=f"{kept} needs the projected targets"):
+        structure_loss(inputs, {}, {}, {}, terms)
+
+
+def test_needed_scores_of_all_terms() -> None:
+    terms = StructureWeights().terms(MODALITIES)
+    for needed in (needed_codes(terms), needed_predictions(terms)):
+        assert set(needed.inputs) == set(MODALITIES)
+        assert len(set(needed.projected)) == len(needed.projected) == 9
+    specific = StructureWeights(cross_modal=False).terms(MODALITIES)
+    assert needed_codes(specific).projected == tuple((m, m) for m in MODALITIES)
+
+
+def test_only_predictions_get_gradients() -> None:
+    tensors = random_scores(3)
+    for tensor in (one for group in tensors for one in group.values()):
+        tensor.requires_grad_()
+    loss = structure_loss(*tensors, StructureWeights().terms(MODALITIES), weight=torch.arange(5.0))
+    loss.total.backward()
+    for group, has_gradient in zip(tensors, (True, True, False, False), strict=True):
+        assert all((tensor.grad is not None) == has_gradient for tensor in group.values())
+    assert not any(cost.requires_grad for cost in loss.terms.values())
+
+
+def test_errors() -> None:
+    with pytest.raises(ValueError, match="input_smell"):
+        StructureWeights(overrides={"input_smell_from_projected_text": 1.0})
+    with pytest.raises(ValueError, match=r"audio is -1"):
+        StructureWeights(audio=-1)
+    with pytest.raises(ValueError, match="smell"):
+        StructureWeights().terms(["text", "smell"])
+    with pytest.raises(ValueError, match="no terms"):
+        structure_loss({}, {}, {}, {}, ())
+    with pytest.raises(ValueError, match="equal shapes"):
+        anchor_cost(SIMILARITIES, TARGETS[:1])
+    with pytest.raises(ValueError, match="temperature 0"):
+        anchor_cost(SIMILARITIES, TARGETS, temperature=0)
+    with pytest.raises(ValueError, match="'sigmoid'"):
+        anchor_cost(SIMILARITIES, TARGETS, logits="sigmoid")  # type: ignore[arg-type]

@@ -1,0 +1,98 @@
+"""What MCN adds to contrast: pull each modality to the clusters of all, and keep what the encoders gave.
+
+Source: Chen et al. 2021 (MCN, arXiv:2104.12671); reference sspc.md section 1.11.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from unlabelled.losses.row_shares import row_shares
+
+
+def cluster_loss(
+    features: Mapping[str, Tensor],
+    centroids: Tensor,
+    labels: Tensor,
+    margin: float = 0.001,
+    valid: Mapping[str, Tensor] | None = None,
+) -> Tensor:
+    """Return the mean over the modalities of the cross-entropy with the cluster of the fused feature.
+
+    Logits are dot products of the features as they are with the centroids, the right one's less a margin.
+    In float32 at least, also under autocast.
+
+    Args:
+        features: ``(B, D)`` by modality, not normalised.
+        centroids: ``(K, D)``; they get no gradient.
+        labels: ``(B,)`` int64, one cluster per clip.
+        margin: delta.
+        valid: ``(B,)`` bool by modality, rows that are not empty: the mean is over those of all ranks, and 0
+            for a modality without any. ``None``: all rows, equally many on each rank.
+
+    Returns:
+        A scalar, in nats.
+
+    Raises:
+        ValueError: There is no modality, or one is missing in ``valid``.
+    """
+    _check("cluster loss", features, valid)
+    losses = []
+    for modality, rows in features.items():
+        dtype = torch.promote_types(rows.dtype, torch.float32)
+        with torch.autocast(rows.device.type, enabled=False):
+            logits = rows.to(dtype) @ centroids.detach().to(dtype).T
+            margins = logits.new_full((len(labels), 1), -margin)
+            logits = logits.scatter_add(1, labels[:, None], margins)
+            losses.append(_mean(F.cross_entropy(logits, labels, reduction="none"), valid, modality))
+    return torch.stack(losses).mean()
+
+
+def reconstruction_loss(
+    reconstructions: Mapping[str, Tensor],
+    targets: Mapping[str, Tensor],
+    valid: Mapping[str, Tensor] | None = None,
+) -> Tensor:
+    """Return the mean over the batch of the squared errors: means over dimensions, summed over modalities.
+
+    Args:
+        reconstructions: ``(B, D_m)`` by modality.
+        targets: ``(B, D_m)``, what the encoders were given. They get a gradient, as in the released code; the
+            caller may detach them.
+        valid: As in :func:`cluster_loss`.
+
+    Returns:
+        A scalar, in float32 at least.
+
+    Raises:
+        ValueError: There is no modality, or one is missing in ``valid``; or the shapes differ.
+    """
+    _check("reconstruction", reconstructions, valid)
+    losses = []
+    for modality, rows in reconstructions.items():
+        target = targets[modality]
+        if target.shape != rows.shape:
+            raise ValueError(
+                f"reconstruction of {modality} is {tuple(rows.shape)} but its target {tuple(target.shape)}; "
+                "set the width of its last layer to the encoder's"
+            )
+        dtype = torch.promote_types(rows.dtype, torch.float32)
+        losses.append(_mean((rows.to(dtype) - target.to(dtype)).square().mean(1), valid, modality))
+    return torch.stack(losses).sum()
+
+
+def _mean(rows: Tensor, valid: Mapping[str, Tensor] | None, modality: str) -> Tensor:
+    return rows.mean() if valid is None else (row_shares(valid[modality]) * rows).sum()
+
+
+def _check(what: str, features: Mapping[str, Tensor], valid: Mapping[str, Tensor] | None) -> None:
+    missing = [modality for modality in features if valid is not None and modality not in valid]
+    if not features or missing:
+        raise ValueError(
+            f"{what}: features are of {list(features)}, masks of {list(valid or [])}; expected one modality "
+            "at least, and a mask for each or none at all"
+        )

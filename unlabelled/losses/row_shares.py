@@ -1,0 +1,27 @@
+"""Means over the rows of all ranks, written such that DDP's mean of gradients is the gradient of the mean."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from unlabelled.distributed import all_reduce_sum_, world_size
+
+
+@torch.no_grad()
+def row_shares(weight: Tensor) -> Tensor:
+    """Return each row's share of a weighted mean over all ranks, ``(B,)`` float32.
+
+    ``(shares * values).sum()`` on each rank has, as its mean over the ranks, the weighted mean of the values
+    of all ranks' rows, however unevenly the weights are spread.
+
+    Args:
+        weight: ``(B,)`` bool (whether a row counts) or floating point, not negative.
+
+    Returns:
+        ``weight * ranks / total``; zeros where the total over all ranks is 0.
+    """
+    weight = weight if weight.dtype == torch.float64 else weight.float()
+    total = all_reduce_sum_(weight.sum(dtype=torch.float64))
+    scale = torch.where(total > 0, world_size() / total, 0.0)
+    return weight * scale.to(weight.dtype)

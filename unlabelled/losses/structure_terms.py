@@ -1,0 +1,123 @@
+"""Which terms SSPC's loss has, and what each weighs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+MODALITIES = ("text", "video", "audio")
+
+Space = Literal["input", "projected"]
+
+
+class StructureTerm(NamedTuple):
+    """One prediction, on the anchors of one modality.
+
+    Attributes:
+        predicts: The space whose scores predict the other space's codes.
+        anchor: m, the modality of the anchors, and of the input.
+        feature: j, the modality of the projected feature; j = m is modality-specific, else cross-modal.
+        weight: Its weight in the sum.
+    """
+
+    predicts: Space
+    anchor: str
+    feature: str
+    weight: float
+
+    @property
+    def name(self) -> str:
+        """For instance ``input_text_from_projected_video``, on the anchors of text in both cases."""
+        if self.predicts == "input":
+            return f"input_{self.anchor}_from_projected_{self.feature}"
+        return f"projected_{self.feature}_from_input_{self.anchor}"
+
+
+class NeededScores(NamedTuple):
+    """Scores, or codes of scores.
+
+    Attributes:
+        inputs: Modalities m of ``in_m``.
+        projected: Pairs (feature modality j, anchor modality m) of ``pr_{j|m}``.
+    """
+
+    inputs: tuple[str, ...]
+    projected: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class StructureWeights:
+    """Weights of SSPC's terms; the defaults are the released ones.
+
+    Args:
+        cross_modal: Whether the terms of two modalities count.
+        modality_specific: Whether the terms of one modality count.
+        audio: Weight of the terms with audio on either side; all others weigh 1.
+        overrides: Other weights for single terms, by :attr:`StructureTerm.name`; they leave the switches
+            alone.
+
+    Raises:
+        ValueError: A negative weight, or the name of a term that does not exist.
+
+    Source: reference sspc.md section 1.7; SSPC supplement Table 6.
+    """
+
+    cross_modal: bool = True
+    modality_specific: bool = True
+    audio: float = 0.1
+    overrides: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        names = [term.name for term in _all_terms(MODALITIES)]
+        unknown = [name for name in self.overrides if name not in names]
+        if unknown:
+            raise ValueError(
+                f"StructureWeights: overrides name {unknown}, which are no terms; there are {names}"
+            )
+        if min([self.audio, *self.overrides.values()]) < 0:
+            raise ValueError(
+                f"StructureWeights: audio is {self.audio} and overrides {dict(self.overrides)}, expected no "
+                "negative weight"
+            )
+
+    def terms(self, modalities: Sequence[str]) -> tuple[StructureTerm, ...]:
+        """Return the terms of these modalities that have a weight.
+
+        Raises:
+            ValueError: A modality is none of text, video and audio.
+        """
+        unknown = [modality for modality in modalities if modality not in MODALITIES]
+        if unknown:
+            raise ValueError(f"StructureWeights: modalities {unknown} are none of {', '.join(MODALITIES)}")
+        weighted = (term._replace(weight=self._weight(term)) for term in _all_terms(modalities))
+        return tuple(term for term in weighted if term.weight)
+
+    def _weight(self, term: StructureTerm) -> float:
+        switched_on = self.modality_specific if term.anchor == term.feature else self.cross_modal
+        default = self.audio if "audio" in (term.anchor, term.feature) else 1.0
+        return self.overrides.get(term.name, default) if switched_on else 0.0
+
+
+def needed_codes(terms: Iterable[StructureTerm]) -> NeededScores:
+    """Return the scores whose codes the terms need, in the order of the terms."""
+    inputs = {term.anchor: None for term in terms if term.predicts == "projected"}
+    projected = {(term.feature, term.anchor): None for term in terms if term.predicts == "input"}
+    return NeededScores(tuple(inputs), tuple(projected))
+
+
+def needed_predictions(terms: Iterable[StructureTerm]) -> NeededScores:
+    """Return the scores that the terms train, in the order of the terms."""
+    inputs = {term.anchor: None for term in terms if term.predicts == "input"}
+    projected = {(term.feature, term.anchor): None for term in terms if term.predicts == "projected"}
+    return NeededScores(tuple(inputs), tuple(projected))
+
+
+def _all_terms(modalities: Sequence[str]) -> list[StructureTerm]:
+    spaces: tuple[Space, ...] = ("input", "projected")
+    return [
+        StructureTerm(space, anchor, feature, 1.0)
+        for space in spaces
+        for anchor in modalities
+        for feature in modalities
+    ]

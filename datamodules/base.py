@@ -18,6 +18,8 @@ from unlabelled.transforms.view import View
 
 STAGE_SPLITS = {"fit": ("train", "val"), "validate": ("val",), "test": ("test",), "predict": ("test",)}
 
+Loaders = DataLoader[Any] | list[DataLoader[Any]]
+
 IndexT = TypeVar("IndexT", bound=SampleIndex)
 ViewT = TypeVar("ViewT", bound=View)
 
@@ -71,7 +73,7 @@ class SampleDataModule(LightningDataModule, Generic[IndexT, ViewT]):
         """Return the samples of a split, as :attr:`active_view` shows them."""
 
     @abstractmethod
-    def clip_paths(self, split: str) -> list[str]:
+    def clip_paths(self, split: str) -> Sequence[str]:
         """Return the file of each row of a split, or another name for it."""
 
     @property
@@ -159,15 +161,15 @@ class SampleDataModule(LightningDataModule, Generic[IndexT, ViewT]):
         self._index_in_turn(self.bank_split)
         return self._eval_loader(self.bank_split)
 
-    def val_dataloader(self) -> DataLoader[Any]:
+    def val_dataloader(self) -> Loaders:
         """Return the fixed views of the validation samples, each exactly once over all ranks."""
         return self._eval_loader("val")
 
-    def test_dataloader(self) -> DataLoader[Any]:
+    def test_dataloader(self) -> Loaders:
         """Return the fixed views of the test samples, each exactly once over all ranks."""
         return self._eval_loader("test")
 
-    def predict_dataloader(self) -> DataLoader[Any]:
+    def predict_dataloader(self) -> Loaders:
         """Return the fixed views of the test samples, each exactly once over all ranks."""
         return self._eval_loader("test")
 
@@ -200,10 +202,12 @@ class SampleDataModule(LightningDataModule, Generic[IndexT, ViewT]):
         self._index(split)
 
     def _eval_loader(self, split: str) -> DataLoader[Any]:
-        data = self.dataset(split, train=False)
+        return self._ordered_loader(self.dataset(split, train=False), split)
+
+    def _ordered_loader(self, data: SampleDataset, name: str) -> DataLoader[Any]:
         if len(data) < self._rank()[1]:
             raise ValueError(
-                f"{type(self).__name__}: the {len(data)} {split} samples are fewer than the "
+                f"{type(self).__name__}: the {len(data)} {name} samples are fewer than the "
                 f"{self._rank()[1]} processes; evaluate with fewer (--trainer.devices, --trainer.num_nodes)"
             )
         return self._loader(data, OrderedShard(len(data), *self._rank()), self.eval_batch_size)

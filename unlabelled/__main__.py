@@ -10,7 +10,12 @@ from pathlib import Path
 from unlabelled.console.suggestions import hint
 
 EXPERIMENTS = ("fit", "validate", "test", "predict")
-TOOLS = {"doctor": "unlabelled.doctor", "check": "unlabelled.data.check"}
+TOOLS = {
+    "doctor": "unlabelled.doctor",
+    "check": "unlabelled.data.check",
+    "check-features": "unlabelled.data.features.check",
+    "convert": "unlabelled.data.features.convert",
+}
 
 USAGE = """\
 usage: {prog} COMMAND [options]
@@ -21,6 +26,8 @@ usage: {prog} COMMAND [options]
   predict   write down what a checkpoint says of the test split
   doctor    say what is installed, and try out the decoders
   check     look for broken media files:  {prog} check DIR
+  check-features  look for broken feature files of HowTo100M's layout:  {prog} check-features ROOT LIST
+  convert   turn published captions and retrieval sets into safe tables:  {prog} convert FILE FOLDER
 
 Later --config files win over earlier ones, and options over files: --data.init_args.root DIR.
 {prog} fit --help lists the options, {prog} fit --model.help SeLaVi those of a class."""

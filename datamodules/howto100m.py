@@ -1,0 +1,108 @@
+"""HowTo100M (Miech et al. 2019): 1.2 million narrated videos, as features that were extracted beforehand."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+from datamodules.text_video import TextVideoDataModule
+from unlabelled.data.features.captions import CaptionTable
+from unlabelled.data.features.clip_sampling import AudioShift
+from unlabelled.data.features.howto100m import PUBLISHED_FILES, FeatureFiles, HowTo100MClips
+from unlabelled.data.features.howto100m_list import HowTo100MIndex, open_list
+from unlabelled.data.features.view import FeatureView
+from unlabelled.data.index import EmptyIndexError
+from unlabelled.transforms.checks import check_at_least, check_positive
+
+
+class HowTo100M(TextVideoDataModule[HowTo100MIndex]):
+    """Clips of the videos of a list: their features, the words that are spoken, their sound.
+
+    The list and the captions are mapped, not read: 1.2 million videos take seconds to start with and next to
+    no memory. Videos without captions are left out and named; those whose features turn out to be missing or
+    damaged are replaced by others and reported. What a video's clips are follows from the seed, the epoch
+    and the video.
+
+    Args:
+        root: Folder of the data set.
+        view: Makes tensors of clips.
+        list_file: Text with a column ``path`` of ``category/.../video``, relative to ``root``.
+        captions: Table of captions, relative to ``root``; ``python -m unlabelled convert`` makes it.
+        files: Where the features are, below ``root``.
+        clips_per_video: Clips drawn of each video, with replacement; they stand side by side in a batch.
+        min_time: Seconds that a clip lasts, at least.
+        audio_shift: Where the sound of captioned clips begins: half of ``min_time`` after the clip
+            (``forward``), before or after it (``random``), or with it (``none``).
+        batch_size: Videos per rank and step in training.
+        **kwargs: See :class:`~datamodules.text_video.TextVideoDataModule`.
+
+    Raises:
+        FileNotFoundError: The list or the table of captions is not there.
+        EmptyIndexError: No video of the list has captions.
+        ValueError: A number is out of its range.
+
+    Source: reference sspc.md sections 2.2 and 2.3.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        view: FeatureView,
+        list_file: str = "train.csv",
+        captions: str = "captions",
+        files: FeatureFiles = PUBLISHED_FILES,
+        clips_per_video: int = 10,
+        min_time: float = 8.0,
+        audio_shift: AudioShift = "forward",
+        batch_size: int = 16,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(root, view, batch_size=batch_size, **kwargs)
+        check_at_least(self, 1, clips_per_video=clips_per_video)
+        check_positive(self, min_time=min_time)
+        self.list_file, self.captions, self.files = list_file, captions, files
+        self.clips_per_video, self.min_time, self.audio_shift = clips_per_video, min_time, audio_shift
+
+    @property
+    def class_names(self) -> Sequence[str]:
+        """The categories in alphabetical order, as far as training videos have any."""
+        return self._index("train").categories
+
+    @cached_property
+    def caption_table(self) -> CaptionTable:
+        """The captions of all videos."""
+        path = os.path.join(self.root, self.captions)
+        try:
+            return CaptionTable(path)
+        except FileNotFoundError as error:
+            raise FileNotFoundError(
+                f"HowTo100M: there is no table of captions in {path}; make it from HowTo100M's caption.json "
+                f"or a pickle of it: python -m unlabelled convert caption.json {path}"
+            ) from error
+
+    def find(self, split: str) -> HowTo100MIndex:
+        """Return the videos of the list that have captions."""
+        table = open_list(self.root, os.path.join(self.root, self.list_file), self.caption_table)
+        index = HowTo100MIndex(table, split)
+        if len(index) == 0:
+            raise EmptyIndexError(f"HowTo100M: no usable video below root={self.root!r} in {index.summary()}")
+        return index
+
+    def dataset(self, split: str, train: bool) -> HowTo100MClips:
+        """Return the training videos; ``train`` changes nothing, since the epoch names what is drawn."""
+        return HowTo100MClips(
+            self.root,
+            self._indices[split],
+            self.caption_table,
+            self.files,
+            self.active_view,
+            self.clips_per_video,
+            self.min_time,
+            self.audio_shift,
+        )
+
+    def clip_paths(self, split: str) -> Sequence[str]:
+        """Return the path of each training video, as listed; else see the base class."""
+        return self._indices[split].paths if split == "train" else super().clip_paths(split)

@@ -1,0 +1,113 @@
+"""What data modules of pre-extracted features share: evaluation on one set after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import chain
+from typing import Any, TypeVar
+
+from torch.utils.data import DataLoader
+
+from datamodules.base import STAGE_SPLITS, SampleDataModule
+from unlabelled.data.evaluation_sets import EvaluationSet
+from unlabelled.data.features.view import COUNTS, FeatureView
+from unlabelled.data.samples import SampleIndex
+
+IndexT = TypeVar("IndexT", bound=SampleIndex)
+
+
+class TextVideoDataModule(SampleDataModule[IndexT, FeatureView]):
+    """Videos of pre-extracted features with texts to train on, and sets to evaluate on.
+
+    A subclass says which training samples there are (:meth:`find` of ``train``), how they are read
+    (:meth:`dataset` of ``train``) and how their classes are called (:attr:`class_names`). Each evaluation set
+    has a data loader of its own, in the order of the lists.
+
+    Args:
+        root: Folder of the training data.
+        view: Makes tensors of clips.
+        evaluation: What validation goes through; and ``test``, where that has nothing of its own.
+        test_evaluation: What ``test`` and ``predict`` go through; ``null``: ``evaluation``.
+        batch_size: Videos per rank and step in training.
+        eval_batch_size: Samples per rank and step in evaluation; ``null``: twice as many.
+        num_workers: Processes that read.
+
+    Raises:
+        ValueError: Two sets of one list have the same name.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        view: FeatureView,
+        evaluation: Sequence[EvaluationSet] = (),
+        test_evaluation: Sequence[EvaluationSet] | None = None,
+        batch_size: int = 16,
+        eval_batch_size: int | None = None,
+        num_workers: int = 2,
+    ) -> None:
+        super().__init__(root, view, None, batch_size, eval_batch_size, num_workers)
+        self.evaluation = list(evaluation)
+        self.test_evaluation = self.evaluation if test_evaluation is None else list(test_evaluation)
+        for sets in (self.evaluation, self.test_evaluation):
+            self._check_names([each.name for each in sets])
+
+    @property
+    def count_names(self) -> Sequence[str]:
+        """What the columns of ``counts`` in a batch count."""
+        return COUNTS
+
+    def evaluation_sets(self, stage: str) -> Sequence[EvaluationSet]:
+        """Return the set of each data loader of ``val`` or ``test``, in their order."""
+        return self.evaluation if stage == "val" else self.test_evaluation
+
+    def prepare_data(self) -> None:
+        """Have what is derived from the files written, in one process per node."""
+        self._enter(self._trainer_stage())
+        self._open()
+
+    def setup(self, stage: str) -> None:
+        """Find the training samples and the stage's evaluation sets."""
+        self._enter(stage)
+        self._open()
+
+    def clip_paths(self, split: str) -> Sequence[str]:
+        """Return the name of each training sample; or of each sample of all sets, one after the other."""
+        if split == "train":
+            data = self.dataset("train", train=True)
+            return [data.path(row) for row in range(len(data))]
+        sets = self.evaluation_sets(split)
+        return list(chain.from_iterable(map(each.title, range(len(each))) for each in sets))
+
+    def val_dataloader(self) -> list[DataLoader[Any]]:
+        """Return a loader for each set, which goes through it once over all ranks, in order."""
+        return self._set_loaders("val")
+
+    def test_dataloader(self) -> list[DataLoader[Any]]:
+        """Return a loader for each set, which goes through it once over all ranks, in order."""
+        return self._set_loaders("test")
+
+    def predict_dataloader(self) -> list[DataLoader[Any]]:
+        """Return a loader for each set, which goes through it once over all ranks, in order."""
+        return self._set_loaders("test")
+
+    def _open(self) -> None:
+        self.view.text.open()
+        for split in STAGE_SPLITS[self._stage]:
+            if split == "train":
+                self._index(split)
+            else:
+                for each in self.evaluation_sets(split):
+                    each.open()
+
+    def _set_loaders(self, stage: str) -> list[DataLoader[Any]]:
+        sets = self.evaluation_sets(stage)
+        return [self._ordered_loader(each.dataset(self.active_view), each.name) for each in sets]
+
+    def _check_names(self, names: Sequence[str]) -> None:
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(
+                f"{type(self).__name__}: two evaluation sets are called {twice[0]!r}; give one of them "
+                "another `name`, which is a part of its metrics' names"
+            )

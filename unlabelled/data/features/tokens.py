@@ -1,0 +1,133 @@
+"""From rows of features and spectrograms of whole videos to the tokens and frames of one clip.
+
+Pure functions of arrays; rows are features ``(n, dim)`` in order of time, at a fixed rate.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Rows = NDArray[Any]
+Strategy = Literal["clip", "nearest", "max_pool"]
+
+SAMPLE_RATE = 16000  # Hz, of the waveforms that the spectrograms were made of
+WINDOW, HOP = 400, 160  # samples: 25 and 10 ms
+_LEAST_NORM = 1e-12
+
+
+def clip_rows(start: float, end: float, rate: float, num_rows: int) -> slice:
+    """Return the rows of a clip, at ``rate`` rows a second: ``int(start * rate)`` to ``int(end * rate)``.
+
+    The last one is included. Those beyond the video's beginning and end are left out, so there may be none.
+    ``end`` may be infinite.
+
+    Source: reference sspc.md section 2.4.
+    """
+    first = min(max(0, int(start * rate)), num_rows)
+    last = num_rows if math.isinf(end) else min(max(0, int(end * rate) + 1), num_rows)
+    return slice(first, max(first, last))
+
+
+def nearest_rows(num_rows: int, wanted: int) -> NDArray[np.int64]:
+    """Return which of ``num_rows`` stands at each of ``wanted`` places: ``floor(i * num_rows / wanted)``."""
+    return np.arange(wanted, dtype=np.int64) * num_rows // max(1, wanted)
+
+
+def l2_normalise(rows: Rows) -> NDArray[np.float32]:
+    """Return rows of length one, float32; a row of zeros stays."""
+    values = rows.astype(np.float32)
+    norms = np.sqrt(np.square(values).sum(axis=-1, keepdims=True))
+    normalised: NDArray[np.float32] = values / np.maximum(norms, _LEAST_NORM)
+    return normalised
+
+
+def video_tokens(
+    streams: Sequence[Rows], num_tokens: int, strategy: Strategy = "clip"
+) -> NDArray[np.float32]:
+    """Return at most ``num_tokens`` tokens ``(t, sum of dims)`` of one clip, without padding.
+
+    Each stream is L2-normalised, then they are joined along the features. All take on the length of the last
+    one (the 3D rows), by nearest neighbours, before anything is cut off. Without rows in one of the streams
+    there are no tokens.
+
+    Args:
+        streams: ``(n, dim)`` each; 2D and 3D rows, or CLIP's alone.
+        num_tokens: The budget.
+        strategy: ``clip`` keeps the first tokens. For ablations in evaluation: ``nearest`` resamples each
+            stream to ``num_tokens``; ``max_pool`` first takes maxima over ``floor(n / num_tokens)`` rows.
+
+    Source: reference sspc.md sections 2.4 and 7.17.
+    """
+    if any(len(rows) == 0 for rows in streams):
+        return np.zeros((0, sum(rows.shape[1] for rows in streams)), np.float32)
+    if strategy == "clip":
+        length = len(streams[-1])
+        chosen = [rows[nearest_rows(len(rows), length)[:num_tokens]] for rows in streams]
+    else:
+        pooled = [max_pooled(rows, num_tokens) if strategy == "max_pool" else rows for rows in streams]
+        chosen = [rows[nearest_rows(len(rows), num_tokens)] for rows in pooled]
+    return np.concatenate([l2_normalise(rows) for rows in chosen], axis=1)
+
+
+def max_pooled(rows: Rows, num_tokens: int) -> Rows:
+    """Return the maxima over blocks of ``floor(n / num_tokens)`` rows; an incomplete last one is left out."""
+    size = len(rows) // num_tokens
+    if size <= 1:
+        return rows
+    blocks = len(rows) // size
+    pooled: Rows = rows[: blocks * size].reshape(blocks, size, -1).max(axis=1)
+    return pooled
+
+
+def pad_tokens(tokens: Rows, num_tokens: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Return the first ``num_tokens`` tokens with zeros after them, ``(num_tokens, dim)``, and their mask."""
+    kept = tokens[:num_tokens]
+    padded = np.zeros((num_tokens, tokens.shape[1]), np.float32)
+    padded[: len(kept)] = kept
+    return padded, np.arange(num_tokens) < len(kept)
+
+
+def frame_at(seconds: float) -> int:
+    """Return the spectrogram's frame at a time: ``floor((int(t * 16000) - 200) / 160)``; may be negative.
+
+    Source: reference sspc.md section 2.5.
+    """
+    return (int(seconds * SAMPLE_RATE) - WINDOW // 2) // HOP
+
+
+def frames_seconds(num_frames: int) -> float:
+    """Return the seconds that so many frames last."""
+    return (HOP * num_frames + WINDOW // 2) / SAMPLE_RATE if num_frames else 0.0
+
+
+def audio_window(spectrogram: Rows, start: float, end: float) -> Rows:
+    """Return the frames of ``spectrogram (bands, F)`` from one second to another, those that there are.
+
+    ``end`` may be infinite.
+    """
+    num_frames = spectrogram.shape[1]
+    last = num_frames if math.isinf(end) else max(0, frame_at(end))
+    return spectrogram[:, max(0, frame_at(start)) : last]
+
+
+def pad_frames(
+    frames: Rows, num_frames: int, padding: float = 0.0
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Return the first ``num_frames`` of ``frames (bands, F)``, padded on the right, and their mask.
+
+    Args:
+        frames: Log-mel energies in decibels, from -80 to 0.
+        num_frames: The budget.
+        padding: 0 is what the released code pads with, though it is the loudest level; -80 is silence.
+
+    Source: reference sspc.md sections 2.5 and 7.13.
+    """
+    kept = frames[:, :num_frames]
+    padded = np.full((frames.shape[0], num_frames), padding, np.float32)
+    padded[:, : kept.shape[1]] = kept
+    return padded, np.arange(num_frames) < kept.shape[1]

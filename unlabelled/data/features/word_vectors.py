@@ -1,0 +1,200 @@
+"""Word vectors out of word2vec's binary file, which is mapped and never read as a whole."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import re
+from array import array
+from collections.abc import Sequence
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unlabelled.data.features.column_format import encode, hash_keys
+from unlabelled.data.features.text_encoder import TextEncoder, TextTokens
+from unlabelled.data.storage import derived_folder, short_hash, write_atomically
+
+_WORD = re.compile(r"[\w']+")
+_BLOCK = 1 << 24
+_LONGEST_HEADER, _LONGEST_WORD = 100, 1 << 16
+_HASHED_AT_ONCE = 1 << 16
+_VERSION = 1
+
+
+def words_of(text: str) -> list[str]:
+    """Return the words of a text: letters, digits, underscores and apostrophes; their case is kept.
+
+    Source: reference sspc.md section 2.6.
+    """
+    return _WORD.findall(text)
+
+
+class WordVectors(TextEncoder):
+    """Vectors of words, such as GoogleNews' 3 million of 300 numbers.
+
+    Words without a vector are left out, then the first ones are kept. Case matters; nothing is normalised.
+    Where each word stands is written down once, beside the file (``.unlabelled/word2vec/``) or in the user's
+    cache folder: a minute for GoogleNews. From then on opening it takes milliseconds.
+
+    Args:
+        path: A file in word2vec's binary format: ``count dim``, a line break, then per word its bytes, a
+            space and ``dim`` float32.
+
+    Source: reference sspc.md section 2.6.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._map: mmap.mmap | None = None
+        self._hashes: NDArray[np.uint64] = np.empty(0, np.uint64)
+        self._offsets: NDArray[np.uint64] = np.empty(0, np.uint64)
+        self._dim = 0
+
+    def __reduce__(self) -> tuple[type[WordVectors], tuple[str]]:
+        return WordVectors, (self.path,)
+
+    @property
+    def dim(self) -> int:
+        """Width of a vector."""
+        if not self._dim:
+            with _opened(self.path) as file:
+                self._dim = _read_header(file, self.path)[1]
+        return self._dim
+
+    def __len__(self) -> int:
+        """Return the number of words, those that occur twice counted twice."""
+        self.open()
+        return len(self._hashes)
+
+    def open(self) -> None:
+        """Map the file and its index; see :meth:`TextEncoder.open`."""
+        if self._map is not None:
+            return
+        with _opened(self.path) as file:
+            self._dim = _read_header(file, self.path)[1]
+            self._hashes, self._offsets = _index(self.path)
+            self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+
+    def encode(self, text: str, max_words: int) -> TextTokens:
+        """Return the vectors of a text's first known words."""
+        self.open()
+        words = words_of(text)
+        offsets = self._find(words)
+        known = [offset for offset in offsets if offset >= 0][:max_words]
+        tokens = np.empty((len(known), self._dim), np.float32)
+        for place, offset in enumerate(known):
+            tokens[place] = np.frombuffer(self._map or b"", "<f4", self._dim, offset)
+        return TextTokens(tokens, len(words), sum(offset < 0 for offset in offsets))
+
+    def _find(self, words: Sequence[str]) -> list[int]:
+        """Return where each word's vector begins; -1: it has none."""
+        keys = [encode(word) for word in words]
+        hashes = hash_keys(keys)
+        places = np.searchsorted(self._hashes, hashes)
+        inside = places < len(self._hashes)
+        offsets = np.full(len(keys), -1, np.int64)
+        offsets[inside] = self._offsets[places[inside]]
+        same = np.zeros(len(keys), bool)
+        same[inside] = self._hashes[places[inside]] == hashes[inside]
+        found = zip(keys, offsets.tolist(), same.tolist(), strict=True)
+        return [offset if hit and self._stands_before(key, offset) else -1 for key, offset, hit in found]
+
+    def _stands_before(self, key: bytes, offset: int) -> bool:
+        """Whether the word itself is there, not only one of the same hash."""
+        assert self._map is not None
+        return self._map[offset - len(key) - 1 : offset] == key + b" "
+
+
+def write_word2vec(path: str, words: Sequence[str], vectors: NDArray[np.floating]) -> None:
+    """Write word2vec's binary format, whole or not at all.
+
+    Args:
+        path: The file.
+        words: Without spaces and line breaks.
+        vectors: ``(len(words), dim)``.
+
+    Raises:
+        ValueError: There are not as many vectors as words, or a word cannot be stored.
+    """
+    if vectors.ndim != 2 or len(vectors) != len(words):
+        raise ValueError(f"{path}: expected vectors ({len(words)}, dim), found {vectors.shape}")
+    unfit = [word for word in words if not word or " " in word or "\n" in word]
+    if unfit:
+        raise ValueError(f"{path}: {unfit[0]!r} is empty or has a space or a line break, and is not a word")
+
+    def write(file: BinaryIO) -> None:
+        file.write(f"{len(words)} {vectors.shape[1]}\n".encode())
+        for word, vector in zip(words, vectors, strict=True):
+            file.write(encode(word) + b" " + vector.astype("<f4").tobytes() + b"\n")
+
+    write_atomically(path, write)
+
+
+def _opened(path: str) -> BinaryIO:
+    try:
+        return open(path, "rb")
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f"there are no word vectors at {path}; expected word2vec's binary file, such as "
+            "GoogleNews-vectors-negative300.bin (unpacked, not .gz)"
+        ) from error
+
+
+def _read_header(file: BinaryIO, path: str) -> tuple[int, int]:
+    """Return the numbers of words and of dimensions; the file then is at the first word."""
+    line = file.readline(_LONGEST_HEADER)
+    fields = line.split()
+    if not line.endswith(b"\n") or len(fields) != 2 or not all(field.isdigit() for field in fields):
+        raise ValueError(
+            f"{path} is not in word2vec's binary format: expected `count dim` in its first line, "
+            f"found {line[:40]!r}"
+        )
+    count, dim = int(fields[0]), int(fields[1])
+    if dim == 0:
+        raise ValueError(f"{path}: its vectors have 0 dimensions")
+    return count, dim
+
+
+def _index(path: str) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    """Return the sorted hashes of all words, and where their vectors begin; made where it is missing.
+
+    Several processes may do so at once: each writes a whole file, and all write the same.
+    """
+    status = os.stat(path)
+    state = short_hash(f"{_VERSION} {os.path.abspath(path)} {status.st_size} {status.st_mtime_ns}")
+    folder = derived_folder(os.path.dirname(os.path.abspath(path)), "word2vec")
+    file = os.path.join(folder, f"{os.path.basename(path)}-{state}.npy")
+    if not os.path.exists(file):
+        table = _scan(path)
+        write_atomically(file, lambda out: np.save(out, table, allow_pickle=False))
+    hashes, offsets = np.load(file, mmap_mode="r", allow_pickle=False).view(np.ndarray)
+    return hashes, offsets
+
+
+def _scan(path: str) -> NDArray[np.uint64]:
+    """Return ``(2, count)``: sorted hashes and offsets. Of a word that occurs twice the first one counts."""
+    offsets, hashes, pending = array("Q"), [], []
+    with _opened(path) as file:
+        count, dim = _read_header(file, path)
+        block, base, place, size = b"", file.tell(), 0, 4 * dim
+        for number in range(count):
+            if len(block) - place < _LONGEST_WORD + size:
+                more = file.read(_BLOCK + _LONGEST_WORD + size)
+                block, base, place = block[place:] + more, base + place, 0
+            space = block.find(b" ", place, place + _LONGEST_WORD)
+            if space < 0 or space + 1 + size > len(block):
+                raise ValueError(
+                    f"{path} is cut short or damaged: its first line announces {count} words of {dim} "
+                    f"dimensions, found {number}"
+                )
+            pending.append(block[place:space].lstrip(b"\n"))
+            offsets.append(base + space + 1)
+            place = space + 1 + size
+            if len(pending) == _HASHED_AT_ONCE:
+                hashes.append(hash_keys(pending))
+                pending.clear()
+    found = np.concatenate([*hashes, hash_keys(pending)])
+    order = np.argsort(found, kind="stable")
+    return np.stack([found[order], np.frombuffer(offsets, np.uint64)[order]])

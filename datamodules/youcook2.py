@@ -1,0 +1,41 @@
+"""YouCook2 (Zhou et al. 2018): cooking videos, each of their steps a clip with a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import unlabelled.data.sets as sets
+from datamodules.captioned_videos import CaptionedVideoModule
+from unlabelled.data.evaluation_sets import EvaluationSet
+from unlabelled.data.features.view import Budget, FeatureView
+from unlabelled.data.sets.retrieval import YOUCOOK2, YOUCOOK2_BUDGET
+from unlabelled.data.sets.table_columns import ColumnNames
+
+
+class YouCook2(CaptionedVideoModule):
+    """YouCook2's training clips, evaluated on the 3350 validation clips.
+
+    Args:
+        root: Folder of the tables.
+        view: Makes tensors.
+        train: Table of the training videos, relative to ``root``: youcook_train.pkl.
+        columns: Its columns.
+        budget: Lengths of the tensors in training.
+        evaluation: What validation goes through; ``null``: the table ``test`` in ``root``, see
+            :class:`unlabelled.data.sets.YouCook2`.
+        **kwargs: See :class:`~datamodules.captioned_videos.CaptionedVideoModule`.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        view: FeatureView,
+        train: str = "train",
+        columns: ColumnNames = YOUCOOK2,
+        budget: Budget = YOUCOOK2_BUDGET,
+        evaluation: Sequence[EvaluationSet] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        chosen = [sets.YouCook2(f"{root}/test")] if evaluation is None else evaluation
+        super().__init__(root, view, train, columns, budget, chosen, **kwargs)

@@ -1,0 +1,46 @@
+"""What is said in the films, and vectors of the words: HowTo100M's and word2vec's habits, at random."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unlabelled.data.features.word_vectors import words_of, write_word2vec
+from unlabelled.seeding import numpy_generator
+
+WITHOUT_VECTOR = frozenset({"a", "and", "of", "to"})
+"""Words that the published GoogleNews vectors lack (reference sspc.md section 2.6)."""
+
+_STOPPED = "a again after and as at be before by can down has in is it its of on that the to up we while with"
+STOP_WORDS = frozenset(_STOPPED.split())
+"""Those of the usual English stop words that occur in the embedded captions."""
+
+_SPREAD = 0.13  # standard deviation of a component, as in GoogleNews
+_OWN = 0.3  # how far a capital letter moves a word
+
+
+def spoken(caption: str) -> str:
+    """Return a caption as HowTo100M's recognised speech has it: lower case, no stop words, no punctuation."""
+    return " ".join(word for word in words_of(caption.lower()) if word not in STOP_WORDS)
+
+
+def vocabulary(texts: Iterable[str]) -> list[str]:
+    """Return the different words of texts that get a vector, sorted; some twice, once with a capital."""
+    words = {word for text in texts for word in words_of(text)}
+    return sorted(word for word in words if word.lower() not in WITHOUT_VECTOR)
+
+
+def word_vector(seed: int, word: str, dim: int) -> NDArray[np.float64]:
+    """Draw the vector ``(dim,)`` of a word; a word and its capitalised form are close together."""
+    vector = numpy_generator(seed, "word", word.lower()).normal(0, _SPREAD, dim)
+    if word != word.lower():
+        vector += _OWN * numpy_generator(seed, "word", word).normal(0, _SPREAD, dim)
+    return vector
+
+
+def write_vocabulary(path: str, seed: int, texts: Iterable[str], dim: int) -> None:
+    """Write the vectors of all words of texts in word2vec's binary format."""
+    words = vocabulary(texts)
+    write_word2vec(path, words, np.stack([word_vector(seed, word, dim) for word in words]))

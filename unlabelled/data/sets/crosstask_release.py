@@ -1,0 +1,109 @@
+"""The text files of CrossTask's release: tasks and their steps, lists of videos, annotations."""
+
+from __future__ import annotations
+
+import csv
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+_TASK_LINES = ("id", "title", "url", "number of steps", "steps")
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task and its steps, in order."""
+
+    identifier: str
+    title: str
+    steps: tuple[str, ...]
+
+
+def read_tasks(path: Path) -> list[Task]:
+    """Read ``tasks_primary.txt`` (or ``tasks_related.txt``).
+
+    A task is five lines: its number, its title, an address, the number of steps, and the steps with commas
+    between them; tasks are apart by empty lines.
+
+    Raises:
+        ValueError: A task does not have five lines, or has more or fewer steps than it says.
+    """
+    blocks: list[list[tuple[int, str]]] = [[]]
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if line.strip():
+            blocks[-1].append((number, line.strip()))
+        elif blocks[-1]:
+            blocks.append([])
+    return [_task(path, block) for block in blocks if block]
+
+
+def _task(path: Path, block: list[tuple[int, str]]) -> Task:
+    lines = [line for _, line in block]
+    where = f"{path}, line {block[0][0]}"
+    if len(lines) != len(_TASK_LINES):
+        raise ValueError(
+            f"{where}: expected {', '.join(_TASK_LINES)} in five lines, found {len(lines)} lines"
+        )
+    steps = tuple(step.strip() for step in lines[4].split(","))
+    if lines[3] != str(len(steps)):
+        raise ValueError(f"{where}: task {lines[0]!r} says it has {lines[3]} steps, but lists {len(steps)}")
+    return Task(lines[0], lines[1], steps)
+
+
+def read_videos(path: Path) -> list[tuple[str, str]]:
+    """Read (task, video) pairs from ``videos_val.csv`` or ``videos.csv``: ``task,video,url``, no header.
+
+    A list with a header that has ``task`` and ``video_id`` serves too.
+
+    Raises:
+        ValueError: A row has no video.
+    """
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = [row for row in csv.reader(file) if row]
+    places = (0, 1)
+    if rows and {"task", "video_id"} <= set(rows[0]):
+        places = (rows[0].index("task"), rows[0].index("video_id"))
+        rows = rows[1:]
+    short = [row for row in rows if len(row) <= max(places)]
+    if short:
+        raise ValueError(f"{path}: {short[0]} is not `task,video,url`")
+    return [(row[places[0]].strip(), row[places[1]].strip()) for row in rows]
+
+
+def read_annotation(path: Path, num_seconds: int, num_steps: int) -> NDArray[np.bool_]:
+    """Return ``(T, K)``: whether second t lies in step k, of ``<task>_<video>.csv``.
+
+    Its rows are ``step,start,end``, steps counted from one, in seconds; from ``floor(start)`` to
+    ``ceil(end)``. What lies beyond the T seconds is left out.
+
+    Raises:
+        ValueError: A row is not that, or the task has no such step.
+
+    Source: reference sspc.md section 3.4.
+    """
+    truth = np.zeros((num_seconds, num_steps), dtype=bool)
+    with path.open(newline="", encoding="utf-8") as file:
+        for number, row in enumerate(csv.reader(file), 1):
+            if not row:
+                continue
+            try:
+                step, start, end = (
+                    _column(row[0], num_steps),
+                    math.floor(float(row[1])),
+                    math.ceil(float(row[2])),
+                )
+                truth[max(0, start) : max(0, end), step] = True
+            except (ValueError, IndexError, OverflowError) as error:
+                raise ValueError(
+                    f"{path}, line {number}: {row} is not `step,start,end` with a step from 1 to {num_steps}"
+                ) from error
+    return truth
+
+
+def _column(step: str, num_steps: int) -> int:
+    if not 1 <= int(step) <= num_steps:
+        raise ValueError(f"no step {step}")
+    return int(step) - 1

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from lightning import Callback, LightningModule, Trainer
 from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 
 from callbacks.clustering import ClusteringPass
@@ -87,7 +88,8 @@ class ClusterPictures(Callback):
         if trainer.sanity_checking or not trainer.is_global_zero:
             return False
         last = trainer.max_epochs is not None and trainer.current_epoch + 1 == trainer.max_epochs
-        return not trainer.training or last or (trainer.current_epoch + 1) % self.every_n_epochs == 0
+        fitting = trainer.state.fn == TrainerFn.FITTING  # trainer.training is off in its validations
+        return not fitting or last or (trainer.current_epoch + 1) % self.every_n_epochs == 0
 
     def _sampled(self, trainer: Trainer, batch: Any, batch_idx: int) -> Tensor:
         """Return the mask ``(B,)`` of clips to keep: evenly spread, for splits that are sorted by class."""

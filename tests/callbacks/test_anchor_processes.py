@@ -1,0 +1,92 @@
+"""Pictures of anchors and searches: two processes draw what one draws."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from callbacks import anchor_drawing, retrieval_pictures
+from callbacks.anchor_pictures import AnchorPictures
+from callbacks.retrieval_pictures import RetrievalPictures
+from tests.callbacks.anchored import Actions, Anchored, Pairs, SetData, Streams
+from tests.callbacks.embedding import trainer
+
+
+def run(**options: Any) -> tuple[dict[str, float], list[Any]]:
+    """Test, and return the scores and what was to be drawn."""
+    samples = Streams(1, 45, True)
+    samples.present["audio"][::2] = False  # every sample of the first process
+    pairs = Pairs("pairs", Streams(0, 30, False))  # its even rows are looked at: all of the first process
+    data = SetData(pairs, Actions("actions", samples))
+    callbacks = [AnchorPictures(max_samples=15), RetrievalPictures(num_queries=5)]
+    with pytest.MonkeyPatch.context() as patch:
+        drawn = _noted(patch)
+        (scores, *_) = trainer(*callbacks, **options).test(Anchored(), data, verbose=False)
+    return dict(scores), drawn
+
+
+def _noted(patch: pytest.MonkeyPatch) -> list[Any]:
+    """Return a list that gets what is drawn, instead of files."""
+    drawn: list[Any] = []
+    cases, figure = anchor_drawing.anchor_cases, retrieval_pictures.retrieved_figure
+
+    def note_cases(codes: Any, labels: Any) -> Any:
+        drawn.append((codes, labels))
+        return cases(codes, labels)
+
+    def note_searches(searches: Any, title: str) -> Any:
+        drawn.append([_plain(search) for search in searches])
+        return figure(searches, title)
+
+    patch.setattr(anchor_drawing, "anchor_cases", note_cases)
+    patch.setattr(retrieval_pictures, "retrieved_figure", note_searches)
+    for room in (anchor_drawing, retrieval_pictures):
+        patch.setattr(room, "publish", lambda trainer, name, figure: drawn.append(name))
+    return drawn
+
+
+def _plain(search: Any) -> Any:
+    return search.query.title, [each.item.title for each in search.found], search.rank, search.size
+
+
+def _process(rank: int, folder: str, port: int) -> None:
+    torch.set_num_threads(1)
+    os.environ |= {  # as torchrun sets them
+        "RANK": str(rank),
+        "LOCAL_RANK": str(rank),
+        "GROUP_RANK": "0",
+        "WORLD_SIZE": "2",
+        "LOCAL_WORLD_SIZE": "2",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+        "TORCHELASTIC_RUN_ID": "test",
+    }
+    torch.save(run(devices=2, strategy="ddp"), f"{folder}/{rank}.pt")
+
+
+def test_two_processes_draw_what_one_draws(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    torch.multiprocessing.set_forkserver_preload([__name__])
+    torch.multiprocessing.start_processes(
+        _process, (str(tmp_path), port), nprocs=2, start_method="forkserver"
+    )
+    scores, drawn = run()
+    assert len(drawn) > 8
+    for rank in range(2):
+        others, there = torch.load(tmp_path / f"{rank}.pt", weights_only=False)
+        assert others == pytest.approx(scores, abs=1e-5)
+        assert len(there) == (0 if rank else len(drawn))
+        for one, other in zip(drawn, there, strict=False):
+            if isinstance(one, tuple):
+                assert set(one[0]) == set(other[0])
+                assert all((one[0][name] == other[0][name]).all() for name in one[0])
+                assert (one[1] == other[1]).all()
+            else:
+                assert one == other

@@ -1,0 +1,46 @@
+"""EAO: everything at once, by one transformer for all (Shvetsova et al. 2022, arXiv:2112.04446)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lightning_modules.log_means import log_means
+from lightning_modules.text_video_audio import TextVideoAudio
+from unlabelled.contracts import Batch
+
+_WITH_AUDIO = {
+    "text-video": 1.0,
+    "text-audio": 0.1,
+    "video-audio": 0.1,
+    "text-video+audio": 0.1,
+    "video-text+audio": 0.1,
+    "audio-text+video": 0.1,
+}
+_WITHOUT = {"text-video": 1.0}
+
+
+class EAO(TextVideoAudio):
+    """Contrast single and fused features of text, video and sound.
+
+    Each fused feature that a pair names costs one more pass of the transformer, over the tokens of both.
+
+    Args:
+        pair_weights: ``null``: 1 for text and video, 0.1 for each of the five pairs with sound.
+        **kwargs: See :class:`~lightning_modules.text_video_audio.TextVideoAudio`.
+
+    Source: reference sspc.md sections 1.9 and 1.10.
+    """
+
+    def __init__(self, pair_weights: dict[str, float] | None = None, **kwargs: Any) -> None:
+        if pair_weights is None:
+            pair_weights = _WITH_AUDIO if kwargs.get("audio") is not None else _WITHOUT
+        super().__init__(pair_weights=pair_weights, **kwargs)
+        self.save_hyperparameters()
+
+    def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
+        """Return the weighted mean of the pairs' losses."""
+        seen = self.see(batch)
+        losses = self.contrast(self.single_features(seen), seen)
+        report = self.contrast_report(losses, seen)
+        log_means(self, {"loss": report["nce"], **report}, len(seen.nonempty["text"]))
+        return {"loss": report["nce"]}

@@ -1,0 +1,197 @@
+"""SSPC: preserve the structure that each modality has of its own (Swetha et al. 2023, arXiv:2308.13077)."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from lightning_modules.log_means import log_means
+from lightning_modules.text_video_audio import Seen, TextVideoAudio
+from unlabelled.anchor_objective import AnchorObjective, Targets
+from unlabelled.anchor_spaces import AnchorSpaces, Rows, usage_entropy
+from unlabelled.clustering import DampedMultiSinkhorn, MultiAssignment
+from unlabelled.contracts import Batch, Features
+from unlabelled.distributed import rank, world_size
+from unlabelled.encoders import StreamEncoder, masked_mean
+from unlabelled.losses import StructureWeights
+from unlabelled.losses.structure import Logits
+from unlabelled.queue import FillingQueue
+
+_WITH_AUDIO = {"text-video": 1.0, "text-audio": 0.1, "video-audio": 0.1}
+_WITHOUT = {"text-video": 1.0}
+
+
+class SSPC(TextVideoAudio):
+    """Contrast pairs of modalities, and let anchors before and after the fusion describe a clip alike.
+
+    Each modality has a transformer of its own, K anchors for its tokens' mean and K for its projected
+    feature. Codes of one supervise similarities to the other, within a modality and across modalities.
+    :class:`callbacks.QueueUpdate` fills the queues, among which the codes are balanced: names ``input_text``,
+    ``projected_text``, ...
+
+    Args:
+        num_anchors: K, of each bank.
+        queue_size: Rows of each queue (5500).
+        lambda_nce: Weight of the contrast.
+        lambda_sspc: Weight of the anchors' loss; 0: it is not computed.
+        structure: Which terms the anchors' loss has, and their weights; ``null``: the released ones.
+        assignment: Gives the codes; ``null``: Multi-SK, Approach 1.
+        targets: ``minmax``: codes stretched to 0 and 1, row by row; ``raw``: as they are.
+        logits: ``exp``, of the similarities; or ``scaled``, the similarities by the temperature.
+        temperature: tau_b, of the similarities.
+        start: ``full``: the anchors' loss waits for full queues; ``now``: it does not.
+        mask_empty: Leave clips without a modality out of that modality's codes and terms. In a queue such
+            a clip takes its slot, as zeros, that no code counts.
+        raw_input_features: Let the anchors of the input space describe the pre-extracted features as they
+            are; sound, which has none, keeps its tokens.
+        pair_weights: ``null``: 1 for text and video, 0.1 for each pair with sound.
+        **kwargs: See :class:`~lightning_modules.text_video_audio.TextVideoAudio`; ``shared_transformer`` is
+            not among them.
+
+    Raises:
+        ValueError: A fused feature in a pair, or a negative weight, or no term that is on.
+
+    Source: reference sspc.md sections 1.2, 1.7 and 1.8.
+    """
+
+    def __init__(
+        self,
+        num_anchors: int = 64,
+        queue_size: int = 5500,
+        lambda_nce: float = 1.0,
+        lambda_sspc: float = 1.0,
+        structure: StructureWeights | None = None,
+        assignment: MultiAssignment | None = None,
+        targets: Targets = "minmax",
+        logits: Logits = "exp",
+        temperature: float = 0.1,
+        start: Literal["full", "now"] = "full",
+        mask_empty: bool = False,
+        raw_input_features: bool = False,
+        pair_weights: dict[str, float] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if pair_weights is None:
+            pair_weights = _WITH_AUDIO if kwargs.get("audio") is not None else _WITHOUT
+        super().__init__(pair_weights=pair_weights, shared_transformer=False, **kwargs)
+        self.save_hyperparameters()
+        self.num_anchors, self.lambda_nce, self.lambda_sspc = num_anchors, lambda_nce, lambda_sspc
+        self.assignment: MultiAssignment = assignment if assignment is not None else DampedMultiSinkhorn()
+        self.num_assigned = self.assignment.num_assigned(num_anchors)
+        self.start, self.raw_input_features = start, raw_input_features
+        terms = (structure if structure is not None else StructureWeights()).terms(list(self.encoders))
+        self.objective = AnchorObjective(terms, self.assignment, targets, logits, temperature, mask_empty)
+        self._check_weights()
+        dims = {name: self._input_dim(name) for name in self.encoders}
+        self.anchors = AnchorSpaces(num_anchors, dims, self.projection_dim)
+        sizes = {f"input_{name}": dim for name, dim in dims.items()}
+        sizes |= {f"projected_{name}": self.projection_dim for name in dims}
+        self.queues = nn.ModuleDict({name: FillingQueue(queue_size, dim) for name, dim in sizes.items()})
+
+    def _check_weights(self) -> None:
+        if fused := [name for name in self.pair_weights if "+" in name]:
+            raise ValueError(
+                f"SSPC: pair_weights name {fused}, but transformers of single modalities have no fused "
+                "features; leave them out, as the released code does silently, or train lightning_modules.EAO"
+            )
+        terms = self.objective.terms
+        if min(self.lambda_nce, self.lambda_sspc) < 0 or (self.lambda_sspc and not terms):
+            raise ValueError(
+                f"SSPC: lambda_nce={self.lambda_nce}, lambda_sspc={self.lambda_sspc}, {len(terms)} terms; "
+                "expected no negative weight, and lambda_sspc: 0 where structure has no term on"
+            )
+
+    def _input_dim(self, modality: str) -> int:
+        raw = self._stream(modality).in_dim if self.raw_input_features else None
+        return self.dim if raw is None else raw
+
+    def _stream(self, modality: str) -> StreamEncoder:
+        encoder = self.encoders[modality]
+        assert isinstance(encoder, StreamEncoder)
+        return encoder
+
+    def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
+        """Return the weighted sum of both losses, and the rows for the queues."""
+        seen = self.see(batch)
+        singles, inputs = self.single_features(seen), self.input_features(batch, seen)
+        rows, losses = self._batch_rows(inputs, singles, seen), self.contrast(singles, seen)
+        report = self.contrast_report(losses, seen)
+        loss = self.lambda_nce * report["nce"] + self.anchors.nothing()
+        if self.lambda_sspc and self._is_open():
+            structure = self.objective(self.anchors, rows, self._remembered_rows())
+            loss = loss + self.lambda_sspc * structure.total
+            terms = {f"sspc/{name}": cost for name, cost in structure.terms.items()}
+            report |= {"sspc": structure.total, **terms, **self._usage(singles)}
+        filled = torch.tensor(self._filled_share(), device=loss.device)
+        log_means(self, {"loss": loss, **report, "queue_filled": filled}, len(seen.nonempty["text"]))
+        return {"loss": loss, "keys": self._keys(rows)}
+
+    def input_features(self, batch: Batch, seen: Seen) -> Features:
+        """Return ``{modality: (B, D)}``, the mean of the tokens before the transformer, normalised."""
+        found = {}
+        for name, tokens in seen.tokens.items():
+            encoder = self._stream(name)
+            raw = self.raw_input_features and encoder.in_dim is not None
+            values, mask = encoder.stream(batch) if raw else tokens
+            found[name] = F.normalize(masked_mean(values, mask), dim=1)
+        return found
+
+    def _is_open(self) -> bool:
+        return self.start == "now" or self._filled_share() == 1
+
+    def _filled_share(self) -> float:
+        queue = self._queue("input_text")
+        return len(queue.filled_rows) / len(queue)
+
+    def _queue(self, name: str) -> FillingQueue:
+        queue = self.queues[name]
+        assert isinstance(queue, FillingQueue)
+        return queue
+
+    def _batch_rows(self, inputs: Features, singles: Features, seen: Seen) -> Rows:
+        everything = {name: torch.ones_like(there) for name, there in seen.nonempty.items()}
+        return Rows(inputs, singles, seen.nonempty if self.objective.masked else everything)
+
+    def _remembered_rows(self) -> Rows:
+        """Return this rank's share of the queues' rows, which all ranks have alike."""
+
+        def share(name: str) -> Tensor:
+            return self._queue(name).filled_rows.tensor_split(world_size())[rank()]
+
+        inputs = {name: share(f"input_{name}") for name in self.encoders}
+        projected = {name: share(f"projected_{name}") for name in self.encoders}
+        counted = {name: rows.any(1) | (not self.objective.masked) for name, rows in projected.items()}
+        return Rows(inputs, projected, counted)
+
+    def _keys(self, batch: Rows) -> dict[str, list[Tensor]]:
+        """Return what the queues are to remember; zeros for rows that do not count."""
+        keys = {}
+        for name, counted in batch.counted.items():
+            for space, rows in (("input", batch.inputs), ("projected", batch.projected)):
+                keys[f"{space}_{name}"] = [torch.where(counted.unsqueeze(1), rows[name].detach(), 0)]
+        return keys
+
+    @torch.no_grad()
+    def _usage(self, singles: Features) -> dict[str, Tensor]:
+        """Return how evenly each modality's nearest anchors are used, by similarity alone."""
+        scores = self._anchor_scores(singles)
+        return {
+            f"usage_entropy/{name}": usage_entropy(score, self.num_assigned) for name, score in scores.items()
+        }
+
+    def _anchor_scores(self, singles: Features) -> dict[str, Tensor]:
+        """Return ``{modality: (B, K)}``, cosines with the anchors of the modality's projected features."""
+        return {name: self.anchors.projected[name](feature) for name, feature in singles.items()}
+
+    def evaluation_step(self, batch: Batch) -> dict[str, Any]:
+        """Return ``features``, and ``anchor_scores`` of the modalities that the batch has."""
+        features = self.embed(batch)
+        singles = {name: feature for name, feature in features.items() if name in self.encoders}
+        return {"features": features, "anchor_scores": self._anchor_scores(singles)}
+
+    def assign_anchors(self, scores: Tensor) -> Tensor:
+        """Return the soft K'-hot codes ``(n, K)`` of ``scores (n, K)``, balanced over all ranks' rows."""
+        return self.assignment(scores)

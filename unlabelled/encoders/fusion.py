@@ -1,0 +1,129 @@
+"""Transformers over tokens, of one modality or of several together, and how tokens become one feature."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from unlabelled.encoders.streams import Tokens
+
+_EPS = 1e-6
+_SPREAD = 0.02  # of the initial weights
+
+
+class FusionTransformer(nn.Module):
+    """Pre-norm transformer blocks over any set of tokens: there are no positions, and no final norm.
+
+    Args:
+        dim: D.
+        depth: Blocks; 0: the tokens are left as they are (EAO's ablation).
+        num_heads: Heads of the attention; they divide D.
+        mlp_ratio: Hidden width of the blocks' MLPs, in D.
+        cls_token: Let a learned token stand before all others; it speaks for them (EAO's ablation).
+
+    Raises:
+        ValueError: ``num_heads`` does not divide ``dim``, or ``depth`` is negative.
+
+    Source: Shvetsova et al. 2022 (arXiv:2112.04446); reference sspc.md section 1.10.
+    """
+
+    def __init__(
+        self, dim: int, depth: int = 1, num_heads: int = 64, mlp_ratio: float = 1.0, cls_token: bool = False
+    ) -> None:
+        super().__init__()
+        if depth < 0 or dim % num_heads:
+            raise ValueError(
+                f"FusionTransformer: depth={depth}, dim={dim}, num_heads={num_heads}; expected depth >= 0 "
+                "and a dim that num_heads divides"
+            )
+        self.blocks = nn.ModuleList(_Block(dim, num_heads, int(mlp_ratio * dim)) for _ in range(depth))
+        self.cls_token = nn.Parameter(_small(dim)) if cls_token else None
+
+    def forward(self, tokens: Tokens) -> Tensor:
+        """Map tokens ``(B, T, D)`` to ``(B, T, D)``; what is masked is not attended to.
+
+        With ``cls_token`` the first of ``(B, 1 + T, D)`` is its output. Each item needs at least one token:
+        see :class:`MaskingToken`.
+        """
+        values, mask = tokens
+        if self.cls_token is not None:
+            values = torch.cat([self.cls_token.to(values.dtype).expand(len(values), 1, -1), values], 1)
+            mask = F.pad(mask, (1, 0), value=True)
+        for block in self.blocks:
+            values = block(values, mask)
+        return values
+
+
+class MaskingToken(nn.Module):
+    """A learned token that takes the place of nothing: an item's first token, if the item has none.
+
+    Args:
+        dim: D.
+
+    Source: reference sspc.md sections 2.6 and 7.11.
+    """
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.token = nn.Parameter(_small(dim))
+
+    def forward(self, tokens: Tokens) -> Tokens:
+        """Map tokens ``(B, T, D)`` to tokens of which each item has at least one."""
+        first = torch.zeros_like(tokens.mask)
+        first[:, 0] = ~tokens.nonempty
+        values = torch.where(first.unsqueeze(2), self.token.to(tokens.values.dtype), tokens.values)
+        return Tokens(values, tokens.mask | first)
+
+
+def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
+    """Return ``sum(mask * values) / (sum(mask) + 1e-5)`` over tokens: ``(B, D)`` float32.
+
+    Args:
+        values: ``(B, T, D)``.
+        mask: ``(B, T)`` bool.
+
+    Source: reference sspc.md section 1.10.
+    """
+    weights = mask.unsqueeze(2)
+    return torch.where(weights, values, 0).float().sum(1) / (weights.sum(1) + 1e-5)
+
+
+def _small(dim: int) -> Tensor:
+    return nn.init.trunc_normal_(torch.empty(dim), std=_SPREAD)
+
+
+def _linear(in_dim: int, out_dim: int) -> nn.Linear:
+    linear = nn.Linear(in_dim, out_dim)
+    nn.init.trunc_normal_(linear.weight, std=_SPREAD)
+    nn.init.zeros_(linear.bias)
+    return linear
+
+
+class _Block(nn.Module):
+    def __init__(self, dim: int, num_heads: int, hidden: int) -> None:
+        super().__init__()
+        self.attention_norm = nn.LayerNorm(dim, eps=_EPS)
+        self.attention = _Attention(dim, num_heads)
+        self.mlp_norm = nn.LayerNorm(dim, eps=_EPS)
+        self.mlp = nn.Sequential(_linear(dim, hidden), nn.GELU(), _linear(hidden, dim))
+
+    def forward(self, values: Tensor, mask: Tensor) -> Tensor:
+        values = values + self.attention(self.attention_norm(values), mask)
+        out: Tensor = values + self.mlp(self.mlp_norm(values))
+        return out
+
+
+class _Attention(nn.Module):
+    def __init__(self, dim: int, num_heads: int) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        self.inputs = _linear(dim, 3 * dim)  # queries, keys and values
+        self.output = _linear(dim, dim)
+
+    def forward(self, values: Tensor, mask: Tensor) -> Tensor:
+        heads = self.inputs(values).unflatten(2, (3, self.num_heads, -1))  # (B, T, 3, heads, D / heads)
+        query, key, value = heads.permute(2, 0, 3, 1, 4)
+        mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=mask[:, None, None])
+        out: Tensor = self.output(mixed.transpose(1, 2).flatten(2))
+        return out

@@ -1,0 +1,27 @@
+"""The gated unit, by which features of one width become features of another."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class GatedUnit(nn.Module):
+    """A linear map whose outputs gate themselves: ``h = W1 x + b1``, then ``h * sigmoid(W2 h + b2)``.
+
+    Args:
+        in_dim: Size of a feature.
+        out_dim: Size of the result.
+
+    Source: Miech, Laptev and Sivic 2018 (arXiv:1804.02516); reference sspc.md sections 1.10 and 7.16.
+    """
+
+    def __init__(self, in_dim: int, out_dim: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(in_dim, out_dim)
+        self.gate = nn.Linear(out_dim, out_dim)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Map ``(..., in_dim)`` to ``(..., out_dim)``, each feature by itself."""
+        hidden: Tensor = self.linear(inputs)
+        return hidden * torch.sigmoid(self.gate(hidden))

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from callbacks.figures import log_folder
 from unlabelled.contracts import Batch, HasEncoders
 from unlabelled.data.storage import write_atomically
-from unlabelled.encoders import MODALITY_NDIM
+from unlabelled.encoders import MODALITY_NDIM, StreamEncoder
 
 
 class ExportEncoder(Callback):
@@ -38,6 +38,12 @@ class ExportEncoder(Callback):
             raise MisconfigurationException(
                 "ExportEncoder needs a method with encoders (unlabelled.contracts.HasEncoders), which "
                 f"{type(pl_module).__name__} is not"
+            )
+        streams = [name for name, each in _encoders(pl_module) if isinstance(each, StreamEncoder)]
+        if stage == "predict" and streams:
+            raise MisconfigurationException(
+                f"ExportEncoder writes encoders of one tensor, but {type(pl_module).__name__}'s encoders of "
+                f"{', '.join(streams)} read features with a mask; take the callback out of trainer.callbacks"
             )
 
     def on_predict_batch_end(
@@ -69,6 +75,10 @@ class ExportEncoder(Callback):
                 )
             export_encoder(encoder, shapes[name], folder / f"encoder_{name}")
             print(f"encoder written to {folder / f'encoder_{name}'}.pt and .pt2")
+
+
+def _encoders(module: LightningModule) -> list[tuple[str, nn.Module]]:
+    return list(module.encoders.items()) if isinstance(module, HasEncoders) else []
 
 
 def _shape(name: str, batch: Batch) -> torch.Size:

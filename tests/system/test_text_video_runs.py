@@ -1,0 +1,141 @@
+"""SSPC, EAO and MCN through the command line: every configuration, two processes, kill and resume."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+
+import cli
+from tests.conftest import ROOT, environment, run_cli
+from tests.system.text_video import shrunk, write_data
+
+CONFIGS = [
+    path
+    for folder in ("demo", "recipes")
+    for path in sorted((ROOT / "configs" / folder).glob("*.yaml"))
+    if path.stem.startswith(("sspc", "eao", "mcn"))
+]
+TERMS = {
+    "sspc_howto100m_text_video": 8,
+    "sspc_howto100m_table6_modality_specific": 6,
+    "sspc_howto100m_table6_cross_modal": 12,
+}
+DEMO = ROOT / "configs" / "demo" / "sspc.yaml"
+TEXT_VIDEO = ROOT / "configs" / "recipes" / "sspc_howto100m_text_video.yaml"
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_data(tmp_path_factory.mktemp("text_video"))
+
+
+def load(out: Path, name: str = "last") -> dict[str, Any]:
+    found: dict[str, Any] = torch.load(out / "checkpoints" / f"{name}.ckpt", weights_only=True)
+    return found
+
+
+def scalars(out: Path) -> dict[str, list[float]]:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(max((out / "log").iterdir())))
+    events.Reload()
+    return {tag: [event.value for event in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda path: f"{path.parent.stem}-{path.stem}")
+def test_a_configuration_trains(config: Path, films: Path, tmp_path: Path) -> None:
+    overlay = shrunk(config, films, tmp_path)
+    assert cli.main(["fit", f"--config={config}", f"--config={overlay}", "--trainer.max_epochs=1"]) == 0
+    values = scalars(tmp_path)
+    gallery = "video" if "text_video" in config.stem else "video+audio"
+    for metric in ("recall@1", "recall@10", "median_rank"):
+        assert len(values[f"val/films/text_to_{gallery}/{metric}"]) == 2  # untrained and trained
+    assert values["data/no_video"] == [0.0] * len(values["data/no_video"])
+    state = load(tmp_path)["state_dict"]
+    if "sspc" in config.stem:
+        assert int(state["queues.projected_text.filled"]) == 16
+        assert len([tag for tag in values if tag.startswith("train/sspc/")]) == TERMS.get(config.stem, 18)
+    if "mcn" in config.stem:
+        assert bool(state["centroids.fitted"])
+        assert "train/cluster" in values
+
+
+def test_test_prints_tables_and_draws(
+    films: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain = [f"--config={DEMO}", f"--config={shrunk(DEMO, films, tmp_path)}"]
+    assert cli.main(["fit", *plain, "--trainer.max_steps=1"]) == 0
+    checkpoint = tmp_path / "checkpoints" / "last.ckpt"
+    out = tmp_path / "tested"
+    options = [f"--config={DEMO}", f"--config={shrunk(DEMO, films, out, pictures=True)}"]
+    capsys.readouterr()
+    assert cli.main(["test", *options, f"--ckpt_path={checkpoint}"]) == 0
+    printed = capsys.readouterr().out
+    for words in ("films", "R@1", "scenes", "accuracy"):
+        assert words in printed
+    drawn = {path.name for path in out.rglob("*.png")}
+    assert "retrieved_films_text_to_video+audio.png" in drawn
+    assert {name for name in drawn if name.startswith("anchors_")}
+
+
+def test_two_processes_equal_one_with_the_doubled_batch(films: Path, tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    more = ["--trainer.max_epochs=3", "--model.init_args.optimizer.init_args.lr=0.001"]
+    for out, run, spread in (
+        (one, lambda args: cli.main(args), ["--data.init_args.batch_size=4"]),
+        (
+            two,
+            lambda args: run_cli(*args),
+            ["--config=configs/trainer/cpu_ddp2.yaml", "--data.init_args.batch_size=2"],
+        ),
+    ):
+        overlay = shrunk(TEXT_VIDEO, films, out, queue_size=24)
+        run(["fit", f"--config={TEXT_VIDEO}", f"--config={overlay}", *spread, *more])
+    alone, apart = load(one)["state_dict"], load(two)["state_dict"]
+    assert alone.keys() == apart.keys()
+    assert int(alone["queues.input_video.filled"]) == 24
+    for name, value in alone.items():
+        torch.testing.assert_close(apart[name], value, atol=2e-4, rtol=1e-3, msg=name)
+    mine, theirs = scalars(one), scalars(two)
+    for tag in ("train/loss", "train/sspc", "val/films/text_to_video/recall@10"):
+        assert mine[tag] == pytest.approx(theirs[tag], abs=1e-3), tag
+
+
+def test_a_killed_run_goes_on_as_if_nothing_had_happened(films: Path, tmp_path: Path) -> None:
+    """Kill in the middle of an epoch, with half-filled queues; resume; compare bit by bit."""
+
+    def options(out: Path) -> list[str]:
+        overlay = shrunk(DEMO, films, out, queue_size=40)  # full after 5 of 9 steps
+        content = yaml.safe_load(overlay.read_text())
+        saving = content["trainer"]["callbacks"][-1]["init_args"]
+        saving |= {"every_n_train_steps": 1, "save_top_k": -1, "filename": "{step}"}
+        saving.pop("save_on_train_epoch_end")
+        overlay.write_text(yaml.safe_dump(content))
+        return ["fit", f"--config={DEMO}", f"--config={overlay}", "--trainer.max_epochs=3"]
+
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    assert cli.main(options(whole)) == 0
+    process = subprocess.Popen(
+        [sys.executable, "cli.py", *options(killed)], cwd=ROOT, env=environment(), stdout=subprocess.DEVNULL
+    )
+    stopped = killed / "checkpoints" / "step=4.ckpt"
+    deadline = time.monotonic() + 120
+    while not (killed / "checkpoints" / "step=5.ckpt").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)  # step 4 is then written to its end
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    resumed = tmp_path / "resumed"
+    assert cli.main([*options(resumed), f"--ckpt_path={stopped}"]) == 0
+    expected, found = load(whole, "step=9"), load(resumed, "step=9")
+    assert found["state_dict"].keys() == expected["state_dict"].keys()
+    for name, value in expected["state_dict"].items():
+        assert torch.equal(found["state_dict"][name], value), name
+    assert scalars(resumed)["train/sspc"] == scalars(whole)["train/sspc"]

@@ -18,8 +18,8 @@ from unlabelled.distributed import all_reduce_sum_
 class DataCounts(Callback):
     """Log what training clips lacked so far, as ``data/no_known_word`` and the like; name it in evaluation.
 
-    The counts are over all ranks and from the start of the run, also of one that was resumed. An evaluation
-    says once what its samples lacked.
+    The counts are over all ranks and from the start of the run, also of one that was resumed; a checkpoint
+    has them as they were last logged. An evaluation says once what its samples lacked.
 
     Args:
         every_n_steps: Steps between two logs.

@@ -16,6 +16,7 @@ from unlabelled.distributed import all_reduce_sum_
 class Throughput(Callback):
     """Log clips per second, the share of time spent waiting for data, and the number of replaced clips.
 
+    ``data/replaced`` counts clips: of a video from which a batch has several, each.
     Clustering passes (see ``cluster/time_share``) and evaluation between the epochs do not count.
     List it before the callbacks that work before a step.
 

@@ -16,7 +16,13 @@ from callbacks.set_evaluation import SetEvaluation
 from callbacks.set_rows import HostFeatures
 from callbacks.tables import Table
 from unlabelled.data.evaluation_sets import RetrievalSet
-from unlabelled.metrics import geometric_mean_recall, mean_by_id, pair_ranks, retrieval_scores
+from unlabelled.metrics import (
+    geometric_mean_recall,
+    listed_ties_scores,
+    mean_by_id,
+    pair_ranks,
+    retrieval_scores,
+)
 
 _LOGGED = ("recall@1", "recall@5", "recall@10", "recall@50", "median_rank", "mean_rank")
 
@@ -33,6 +39,8 @@ class ZeroShotRetrieval(SetEvaluation[RetrievalSet, Rows]):
         directions: ``<query>-><gallery>`` with the names of the method's features; ``video+audio`` is what
             the method makes of both.
         similarity: ``cosine``, or ``dot``: of the features as they are (MCN).
+        ties: How the right item counts among equals: ``averaged``, the mean of their places (EAO, SSPC); or
+            ``listed``, once for each of their places (MCN, AVLnet; recalls can exceed 1).
         average_by_title: First average the features of all rows of one title, as the reference does with an
             item's clips; otherwise each row is a pair of its own.
         every_n_epochs: Validations of ``fit`` that do this; ``null``: none. A checkpoint that is selected by
@@ -55,6 +63,7 @@ class ZeroShotRetrieval(SetEvaluation[RetrievalSet, Rows]):
         directions: Sequence[str] = ("text->video+audio", "video+audio->text"),
         similarity: Literal["cosine", "dot"] = "cosine",
         average_by_title: bool = False,
+        ties: Literal["averaged", "listed"] = "averaged",
         every_n_epochs: int | None = 1,
         before_training: bool = True,
     ) -> None:
@@ -64,7 +73,9 @@ class ZeroShotRetrieval(SetEvaluation[RetrievalSet, Rows]):
         if similarity not in ("cosine", "dot"):
             raise ValueError(f"ZeroShotRetrieval: similarity={similarity!r}; expected cosine or dot")
         self.directions = [parse_direction(each, "ZeroShotRetrieval") for each in directions]
-        self.similarity, self.average_by_title = similarity, average_by_title
+        if ties not in ("averaged", "listed"):
+            raise ValueError(f"ZeroShotRetrieval: ties={ties!r}; expected averaged or listed")
+        self.similarity, self.average_by_title, self.ties = similarity, average_by_title, ties
 
     @property
     def state_key(self) -> str:
@@ -88,7 +99,9 @@ class ZeroShotRetrieval(SetEvaluation[RetrievalSet, Rows]):
         scores: Table = {}
         for direction in self.directions:
             ranks = pair_ranks(features[direction.query], features[direction.gallery], pl_module.device)
-            scores[direction.tag] = retrieval_scores(ranks.averaged, size)
+            listed = self.ties == "listed"
+            found = listed_ties_scores(ranks, size) if listed else retrieval_scores(ranks.averaged, size)
+            scores[direction.tag] = found
         return scores
 
     def shown(self, metrics: dict[str, float]) -> dict[str, float]:

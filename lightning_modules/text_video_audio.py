@@ -101,7 +101,8 @@ class TextVideoAudio(BaseModule):
     def fused_feature(self, name: str, singles: Features, seen: Seen) -> Tensor:
         """Return the feature ``(B, P)`` of two modalities: a mean of normalised ones, itself not normalised.
 
-        Of an item whose one part is empty it is the other part's.
+        Of an item whose one part is empty it is the other part's; the released EAO lets the transformer mix
+        the other part with the masking token. No pair's loss sees such items.
         """
         parts = parts_of(name)
         present = [part for part in parts if part in singles]

@@ -22,6 +22,7 @@ from unlabelled.metrics import (
     retrieval_scores,
 )
 from unlabelled.metrics.copies import count_copies, row_codes
+from unlabelled.metrics.ranks import _tile_limits
 
 SIMS = torch.tensor([[0.9, 0.1, 0.3, 0.2], [0.5, 0.5, 0.5, 0.1], [0.7, 0.2, 0.7, 0.1], [0.4, 0.8, 0.6, 0.3]])
 """Reference sspc.md section 6.7: row i asks for column i."""
@@ -189,3 +190,11 @@ def test_means_of_items() -> None:
     assert means.tolist() == [[3, 2], [10, 10], [3, 2]]
     with pytest.raises(ValueError, match="expected"):
         mean_by_id(features, torch.arange(3))
+
+
+@pytest.mark.parametrize("limits", [(1024, 2048), (4096, 8192)])
+@pytest.mark.parametrize("dim", [64, 512, 6144])
+def test_tiles_have_room(limits: tuple[int, int], dim: int) -> None:
+    height, width = _tile_limits(limits, dim, torch.float32)
+    assert width == 2 * height >= 128
+    assert ((height + width) * dim + 2 * height * width) * 4 < 64 * 2**20

@@ -14,6 +14,7 @@ from unlabelled.metrics.copies import count_copies, row_codes
 _CPU_TILE = 1024, 2048  # queries and gallery rows whose scores, 8 MiB, are held at a time
 _DEVICE_TILE = 4096, 8192  # the second is a multiple of the first
 _STEP = 64  # tiles are multiples of it
+_ROOM = 56 * 2**20  # bytes for the tiles: wide features get smaller ones
 
 
 class Ranks(NamedTuple):
@@ -86,7 +87,7 @@ class _RankCount:
     def __init__(self, queries: Tensor, gallery: Tensor, total: int, device: torch.device) -> None:
         dtype = torch.float64 if queries.dtype == torch.float64 else torch.float32
         self.queries, self.gallery = queries, gallery
-        limits = _CPU_TILE if device.type == "cpu" else _DEVICE_TILE
+        limits = _tile_limits(_CPU_TILE if device.type == "cpu" else _DEVICE_TILE, queries.shape[1], dtype)
         self.height, self.width = (min(limit, -(-total // _STEP) * _STEP) for limit in limits)
         empty = torch.empty(0, dtype=dtype, device=device)
         self._asked = empty.new_zeros(self.height, queries.shape[1])
@@ -154,6 +155,14 @@ class _RankCount:
         own, flags = self._own[rows].unsqueeze(1), self._flags[: scores.shape[0], : scores.shape[1]]
         self.greater[rows] += torch.gt(scores, own, out=flags).sum(1).long()
         self.equal[rows] += torch.eq(scores, own, out=flags).sum(1).long()
+
+
+def _tile_limits(limits: tuple[int, int], dim: int, dtype: torch.dtype) -> tuple[int, int]:
+    """Halve a tile until its queries, gallery rows, scores and flags have room."""
+    height, width = limits
+    while height > _STEP and ((height + width) * dim + 2 * height * width) * dtype.itemsize > _ROOM:
+        height, width = height // 2, width // 2
+    return height, width
 
 
 def _tiles(count: int, size: int) -> Iterator[slice]:

@@ -26,6 +26,7 @@ from unlabelled.data.features.captions import CaptionTable
 from unlabelled.data.features.columns import ColumnTable
 from unlabelled.data.features.convert import convert, main
 from unlabelled.data.features.json_entries import json_entries
+from unlabelled.data.features.records import write_records
 from unlabelled.data.features.safe_pickle import UnsafePickleError, load_pickle, plain
 
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
@@ -299,3 +300,11 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert done.stdout == f"{folder}: videos 3, captions 3, without_captions 1, sorted 0\n"
     assert main([file, folder]) == 1
     assert "exists; delete it first" in capsys.readouterr().err
+
+
+def test_a_column_is_as_wide_as_its_widest_record(tmp_path: Path) -> None:
+    half, single = np.ones((2, 3), np.float16), np.full((1, 3), 1.0001, np.float32)
+    write_records(str(tmp_path / "table"), [{"2d": half}, {"2d": single}], "records")
+    stored = ColumnTable(str(tmp_path / "table")).ragged("2d")
+    assert stored[1].dtype == np.float32
+    assert np.array_equal(stored[1], single)

@@ -166,9 +166,9 @@ def test_what_is_missing_is_counted_and_named(root: Path) -> None:
 
 
 def test_damaged_features_are_named_and_replaced(root: Path) -> None:
+    data, fresh = (opened(root).dataset(small_view()) for _ in range(2))
     (root / "features" / "one_3d.npz").unlink()
     write_features(root, "two", 6, spec=np.full((40, 600), np.nan, np.float32))
-    data = opened(root).dataset(small_view())
     with pytest.raises(DecodeError, match=r"one_3d.npz: no such file"):
         data.read(0, 0)
     with pytest.raises(DecodeError, match=r"two_spec.npz\[arr_0\]: expected finite numbers"):
@@ -177,7 +177,6 @@ def test_damaged_features_are_named_and_replaced(root: Path) -> None:
     with pytest.raises(DecodeError, match=r"three_2d.npz\[features\]: expected an array \(n, 3\), found"):
         data.read(26, 0)
     write_features(root, "three", 2, **{"3d": np.zeros((3, DIM_3D), np.float32)})
-    fresh = opened(root).dataset(small_view())
     assert int(fresh[0]["replaced"]) == 0
     assert int(fresh[0]["video"]) == 2
 
@@ -198,3 +197,16 @@ def test_lengths_come_from_headers_alone(tmp_path: Path) -> None:
 def test_the_radius_is_checked() -> None:
     with pytest.raises(ValueError, match="radius 0"):
         CrossTask("nowhere", radius=0)
+
+
+def test_a_video_without_sound_is_silent_and_one_without_3d_features_is_refused(root: Path) -> None:
+    (root / "audio" / "two_spec.npz").unlink()
+    seconds = opened(root).dataset(small_view())
+    sample = seconds[LENGTHS["one"]]  # the first second of the second video
+    assert int(sample["video"]) == 1
+    assert int(sample["replaced"]) == -1
+    assert not sample["audio_mask"].any()
+    assert sample["video_mask"].any()
+    (root / "features" / "two_3d.npz").unlink()
+    with pytest.raises(FileNotFoundError, match=r"1 videos .* have no rows_3d, 'two' for one"):
+        opened(root).dataset(small_view())

@@ -18,7 +18,15 @@ from unlabelled.data.evaluation_sets import EvaluationSet, LabelledSet, Retrieva
 from unlabelled.data.features.convert import convert
 from unlabelled.data.features.view import COUNTS, FeatureView, Stream
 from unlabelled.data.media import DecodeError
-from unlabelled.data.sets import MSRVTT, MSVD, HMDB51Features, OtherFeatures, UCF101Features, YouCook2
+from unlabelled.data.sets import (
+    MSRVTT,
+    MSVD,
+    FeatureTable,
+    HMDB51Features,
+    OtherFeatures,
+    UCF101Features,
+    YouCook2,
+)
 
 
 def msrvtt(folder: Path, changes: dict[int, dict[str, Any]] | None = None, number: int = 6) -> MSRVTT:
@@ -237,3 +245,15 @@ def test_only_what_is_missing_is_a_warning(tmp_path: Path, caplog: pytest.LogCap
     assert not caplog.records
     msrvtt(tmp_path / "part", {0: {"2d": None}}).open()
     assert [r.levelname for r in caplog.records] == ["WARNING"]
+
+
+CLIP = np.ones((4, 5), dtype=np.float32)
+
+
+def test_other_features_in_another_order_are_refused(tmp_path: Path) -> None:
+    own = write(tmp_path / "own", [record(number) for number in range(3)])
+    other = write(tmp_path / "clip", [{"id": f"video{number}", "clip": CLIP} for number in (0, 2, 1)])
+    with pytest.raises(ValueError, match=r"video 'video2' in row 1, but .* has 'video1'"):
+        FeatureTable(own, other=OtherFeatures(other))
+    unnamed = write(tmp_path / "unnamed", [{"clip": CLIP}] * 3)
+    assert len(FeatureTable(own, other=OtherFeatures(unnamed))) == 3

@@ -73,7 +73,10 @@ def _column(key: str, records: Sequence[Mapping[str, Any]], name: str) -> Column
         return texts()
     try:
         found = np.asarray(value)
-        return ragged(found.dtype, *found.shape[1:]) if found.ndim == 2 else scalar(found.dtype, *found.shape)
+        values = (_value(key, record) for record in records)
+        kinds = {np.asarray(each).dtype for each in values if not _says_nothing(each)}
+        dtype = np.result_type(*kinds)  # nothing is narrowed
+        return ragged(dtype, *found.shape[1:]) if found.ndim == 2 else scalar(dtype, *found.shape)
     except ValueError as error:
         raise ValueError(f"{name}, key {key!r}: expected numbers or texts, found {_shown(value)}") from error
 

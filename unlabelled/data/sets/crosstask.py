@@ -15,7 +15,7 @@ from unlabelled.data.features.howto100m import FeatureFiles
 from unlabelled.data.features.view import Budget, FeatureView
 from unlabelled.data.samples import SampleDataset
 from unlabelled.data.sets.crosstask_release import Task, read_annotation, read_tasks, read_videos
-from unlabelled.data.sets.crosstask_samples import Seconds, Steps, StepVideo, num_rows
+from unlabelled.data.sets.crosstask_samples import SOUND, Seconds, Steps, StepVideo, feature_paths, num_rows
 from unlabelled.data.sets.told import told
 from unlabelled.distributed import rank
 
@@ -120,7 +120,21 @@ class CrossTask(StepSet):
         return read_annotation(path, found.seconds, len(self.tasks[found.task].steps))
 
     def dataset(self, view: FeatureView) -> SampleDataset:
-        """Return all seconds of all videos, with ``video``, ``second`` and ``task``, and no label."""
+        """Return all seconds of all videos, with ``video``, ``second`` and ``task``, and no label.
+
+        Videos without sound are looked at in silence, and counted.
+
+        Raises:
+            FileNotFoundError: A video lacks features that the view asks for.
+        """
+        for part in set(view.parts) - {SOUND}:
+            names = [each.identifier for each in self.videos]
+            lacking = [name for name in names if not self._exists(name, part)]
+            if lacking:
+                raise FileNotFoundError(
+                    f"CrossTask: {len(lacking)} videos below {self.root} have no {part}, {lacking[0]!r} for "
+                    f"one; get them, or take the videos out of {self._videos_file}"
+                )
         return Seconds(self.root, self.files, self.videos, self.radius, view, self.budget)
 
     def step_dataset(self, view: FeatureView) -> SampleDataset:
@@ -146,10 +160,11 @@ class CrossTask(StepSet):
 
     def _seconds(self, identifier: str) -> int:
         """Return the number of 2D rows; 0: there are none that can be read."""
-        places, key = self.files.part("rows_2d")
-        return num_rows(
-            [Path(self.root, place.format(path=identifier, id=identifier)) for place in places], key
-        )
+        _, key = self.files.part("rows_2d")
+        return num_rows(feature_paths(self.root, self.files, identifier, "rows_2d"), key)
+
+    def _exists(self, identifier: str, part: str) -> bool:
+        return any(path.is_file() for path in feature_paths(self.root, self.files, identifier, part))
 
     def _annotation(self, task: str, identifier: str) -> Path:
         return Path(self.root, self._annotations, f"{task}_{identifier}.csv")

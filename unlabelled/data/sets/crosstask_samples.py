@@ -18,6 +18,7 @@ from unlabelled.data.features.view import Budget, FeatureView, RawClip
 from unlabelled.data.samples import SampleDataset
 
 _NO_LABEL = -1
+SOUND = "spectrogram"  # the only part that a video may lack
 
 
 @dataclass(frozen=True)
@@ -105,11 +106,21 @@ class Seconds(SampleDataset):
         latest, arrays, sources = self._latest
         if latest != number:
             identifier = self.videos[number].identifier
-            found = {part: self.files.read(self.root, identifier, part) for part in self.view.parts}
+            parts = [part for part in self.view.parts if part != SOUND or self._has(identifier, part)]
+            found = {part: self.files.read(self.root, identifier, part) for part in parts}
             arrays = {part: array for part, (array, _) in found.items()}
             sources = {part: where for part, (_, where) in found.items()}
             self._latest = (number, arrays, sources)
         return arrays, sources
+
+    def _has(self, identifier: str, part: str) -> bool:
+        return any(path.is_file() for path in feature_paths(self.root, self.files, identifier, part))
+
+
+def feature_paths(root: str, files: FeatureFiles, identifier: str, part: str) -> list[Path]:
+    """Return the places where a part of a video's features may be."""
+    places, _ = files.part(part)
+    return [Path(root, place.format(path=identifier, id=identifier)) for place in places]
 
 
 class Steps(SampleDataset):

@@ -34,7 +34,7 @@ class FeatureTable:
 
     Raises:
         FileNotFoundError: There is no such table.
-        ValueError: ``other`` has more or fewer videos.
+        ValueError: ``other`` has more or fewer videos, or, where it names them, others.
         KeyError: A column is missing.
     """
 
@@ -53,6 +53,7 @@ class FeatureTable:
                 f"{self._other.path} has {len(self._other)} videos, but {path} has {len(self.table)}; "
                 "expected the same ones in the same order"
             )
+        self._check_order()
         self._has_3d = names.rows_3d in self.table.columns
         self._sounds = self._sounding()
         self.rows, self.left_out = self._choose(captioned)
@@ -69,6 +70,19 @@ class FeatureTable:
     def captions(self, place: int) -> list[str]:
         """Return the captions of one of the videos."""
         return self._captions(int(self.rows[place]))
+
+    def _check_order(self) -> None:
+        """Compare the identifiers, where the other features have any; else their order is trusted."""
+        column = self.names.identifier
+        if self._other is None or column not in self._other.columns:
+            return
+        mine, others = self.table.text(column), self._other.text(column)
+        for row in range(len(self.table)):
+            if mine[row] != others[row]:
+                raise ValueError(
+                    f"{self._other.path} has video {others[row]!r} in row {row}, but {self.table.path} has "
+                    f"{mine[row]!r}; expected the same videos in the same order"
+                )
 
     def check(self, view: FeatureView) -> None:
         """Look whether the features are those that a view makes tensors of.

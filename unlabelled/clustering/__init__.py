@@ -8,14 +8,19 @@ from unlabelled.clustering.alignment import (
     exact_alignment,
     greedy_alignment,
 )
+from unlabelled.clustering.anchor_targets import min_max_targets, raw_targets
 from unlabelled.clustering.base import Assignment, ClusterContext, Clusterer
 from unlabelled.clustering.kmeans import kmeans
+from unlabelled.clustering.map_clustering import MapClustering
 from unlabelled.clustering.marginals import (
     GaussianMarginals,
     Marginals,
     ReleasedGaussianMarginals,
     UniformMarginals,
 )
+from unlabelled.clustering.multi_assigners import DampedMultiSinkhorn, GradedMultiSinkhorn, MultiAssignment
+from unlabelled.clustering.multi_sinkhorn import damped_multi_sinkhorn, graded_multi_sinkhorn
+from unlabelled.clustering.online_kmeans import CosineCentroids, cosine_kmeans
 from unlabelled.clustering.schedule import Every, InverseQuadratic, PassClock, Schedule
 from unlabelled.clustering.sinkhorn import SinkhornResult, sinkhorn_knopp
 from unlabelled.clustering.sinkhorn_clusterer import SinkhornClusterer
@@ -27,12 +32,17 @@ __all__ = [
     "ClusterContext",
     "Clusterer",
     "ColumnError",
+    "CosineCentroids",
+    "DampedMultiSinkhorn",
     "Every",
     "ExactAlignment",
     "GaussianMarginals",
+    "GradedMultiSinkhorn",
     "GreedyAlignment",
     "InverseQuadratic",
+    "MapClustering",
     "Marginals",
+    "MultiAssignment",
     "PassClock",
     "Progress",
     "ReleasedGaussianMarginals",
@@ -43,8 +53,13 @@ __all__ = [
     "StopRule",
     "UniformMarginals",
     "alignment_cost",
+    "cosine_kmeans",
+    "damped_multi_sinkhorn",
     "exact_alignment",
+    "graded_multi_sinkhorn",
     "greedy_alignment",
     "kmeans",
+    "min_max_targets",
+    "raw_targets",
     "sinkhorn_knopp",
 ]

@@ -2,18 +2,49 @@
 
 from unlabelled.encoders.audio import AudioResNet, SmallAudioEncoder
 from unlabelled.encoders.base import MODALITY_NDIM, Encoder
-from unlabelled.encoders.image import ImageResNet, SmallImageEncoder
+from unlabelled.encoders.clip_features import ClipAudio, ClipEncoder, ClipText, ClipVideo, PooledClip
+from unlabelled.encoders.davenet import DAVEnet, DAVEnetV1, DAVEnetV2
+from unlabelled.encoders.fusion import FusionTransformer, MaskingToken, masked_mean
+from unlabelled.encoders.gated import GatedUnit
+from unlabelled.encoders.image import ImageResNet, SmallImageEncoder, SmallVGG
+from unlabelled.encoders.l3 import L3Audio, L3Vision
 from unlabelled.encoders.slow import ResNet3D
+from unlabelled.encoders.streams import StreamEncoder, Tokens
+from unlabelled.encoders.tokens import AudioTokens, TextTokens, TokenEncoder, VideoTokens
+from unlabelled.encoders.vgg import VGG16, VGGishMaps
 from unlabelled.encoders.video import R2Plus1D18, SmallVideoEncoder
 
 __all__ = [
     "MODALITY_NDIM",
+    "VGG16",
     "AudioResNet",
+    "AudioTokens",
+    "ClipAudio",
+    "ClipEncoder",
+    "ClipText",
+    "ClipVideo",
+    "DAVEnet",
+    "DAVEnetV1",
+    "DAVEnetV2",
     "Encoder",
+    "FusionTransformer",
+    "GatedUnit",
     "ImageResNet",
+    "L3Audio",
+    "L3Vision",
+    "MaskingToken",
+    "PooledClip",
     "R2Plus1D18",
     "ResNet3D",
     "SmallAudioEncoder",
     "SmallImageEncoder",
+    "SmallVGG",
     "SmallVideoEncoder",
+    "StreamEncoder",
+    "TextTokens",
+    "TokenEncoder",
+    "Tokens",
+    "VGGishMaps",
+    "VideoTokens",
+    "masked_mean",
 ]

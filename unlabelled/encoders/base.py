@@ -28,4 +28,8 @@ class Encoder(nn.Module, ABC):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Map ``(batch, channels, *size)`` to pooled features ``(batch, D)``."""
-        return self.feature_maps(inputs).flatten(2).mean(2)
+        return self.pool(self.feature_maps(inputs))
+
+    def pool(self, maps: Tensor) -> Tensor:
+        """Map ``(batch, D, *positions)`` to features ``(batch, D)``: the mean over the positions."""
+        return maps.flatten(2).mean(2)

@@ -82,3 +82,38 @@ class SmallImageEncoder(Encoder):
         """Map ``(batch, 3, H, W)`` to ``(batch, D, H/8, W/8)``, rounded up."""
         maps: Tensor = self.trunk(inputs.contiguous(memory_format=torch.channels_last))
         return maps
+
+
+class SmallVGG(Encoder):
+    """A small convolutional network for demos and tests on a CPU that looks closely, and exactly there.
+
+    Three 3x3 convolutions, each followed by 2x2 max-pooling, and a 1x1 convolution, all with BatchNorm and
+    ReLU. A place of the maps sees the 22x22 pixels around its own 8x8: too few for it to know what lies
+    elsewhere. Strided convolutions, unlike pooling, would look some pixels beside their place.
+
+    Args:
+        width: Channels of the first convolution; the others have 2, 4 and 8 times as many.
+    """
+
+    modality = "image"
+
+    def __init__(self, width: int = 16) -> None:
+        super().__init__()
+        self.dim = 8 * width
+        self.trunk = nn.Sequential(
+            _block(3, width, stride=1),
+            nn.MaxPool2d(2),
+            _block(width, 2 * width, stride=1),
+            nn.MaxPool2d(2),
+            _block(2 * width, 4 * width, stride=1),
+            nn.MaxPool2d(2),
+            nn.Conv2d(4 * width, 8 * width, kernel_size=1, bias=False),
+            nn.BatchNorm2d(8 * width),
+            nn.ReLU(inplace=True),
+        )
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def feature_maps(self, inputs: Tensor) -> Tensor:
+        """Map ``(batch, 3, H, W)`` to ``(batch, D, H/8, W/8)``, rounded down."""
+        maps: Tensor = self.trunk(inputs.contiguous(memory_format=torch.channels_last))
+        return maps

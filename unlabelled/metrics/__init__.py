@@ -11,13 +11,18 @@ from unlabelled.metrics.clustering import (
     normalized_mutual_information,
 )
 from unlabelled.metrics.clustering_metric import ClusteringMetrics
+from unlabelled.metrics.item_means import mean_by_id
 from unlabelled.metrics.knn import in_top, knn_accuracy, knn_predict
 from unlabelled.metrics.neighbours import Neighbours, sharded_top_k
+from unlabelled.metrics.ordered_steps import ordered_steps, pooled_recall, step_hits, video_mean_recall
+from unlabelled.metrics.ranks import Ranks, pair_ranks
 from unlabelled.metrics.retrieval import centred, cosine_pair, euclidean_pair, recall_at_k
+from unlabelled.metrics.retrieval_scores import geometric_mean_recall, listed_ties_scores, retrieval_scores
 
 __all__ = [
     "ClusteringMetrics",
     "Neighbours",
+    "Ranks",
     "adjusted_mutual_information",
     "adjusted_rand_index",
     "average_precision",
@@ -25,13 +30,22 @@ __all__ = [
     "contingency",
     "cosine_pair",
     "euclidean_pair",
+    "geometric_mean_recall",
     "hungarian_accuracy",
     "in_top",
     "knn_accuracy",
     "knn_predict",
+    "listed_ties_scores",
+    "mean_by_id",
     "mean_entropy",
     "mean_max_purity",
     "normalized_mutual_information",
+    "ordered_steps",
+    "pair_ranks",
+    "pooled_recall",
     "recall_at_k",
+    "retrieval_scores",
     "sharded_top_k",
+    "step_hits",
+    "video_mean_recall",
 ]

@@ -1,0 +1,192 @@
+"""Soft clustering of a map's local descriptors in subspaces that all modalities share (DMC)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+_CENTRE_EPS = 1e-12  # of a squared norm: positions may cancel
+_SQUASH_EPS = 1e-7
+
+
+class MapClusters(NamedTuple):
+    """What became of the maps of a batch.
+
+    Attributes:
+        centres: ``(batch, clusters, dim)``, sums of the projected descriptors by their assignments; only
+            their directions matter.
+        assignments: ``(batch, clusters, positions)``, those of the last sum: over clusters they sum to 1, or
+            to 0 where a position is masked.
+        objective: ``(passes, batch)``, the smooth objective at the unit centres of each pass; it never rises.
+    """
+
+    centres: Tensor
+    assignments: Tensor
+    objective: Tensor
+
+
+class SharedProjection(nn.Module):
+    """One linear map into each cluster's own subspace, the same for all positions and modalities.
+
+    Args:
+        in_dim: C, channels of the maps.
+        num_clusters: K.
+        dim: D, of each subspace.
+
+    Source: reference dmc.md section 1.1.
+    """
+
+    def __init__(self, in_dim: int, num_clusters: int, dim: int) -> None:
+        super().__init__()
+        self.num_clusters = num_clusters
+        self.linear = nn.Linear(in_dim, num_clusters * dim, bias=False)
+        nn.init.xavier_uniform_(self.linear.weight)
+
+    def forward(self, descriptors: Tensor) -> Tensor:
+        """Map ``(batch, positions, C)`` to ``(batch, K, positions, D)``."""
+        packed: Tensor = self.linear(descriptors)
+        return packed.view(*packed.shape[:2], self.num_clusters, -1).transpose(1, 2)
+
+
+class MapClustering(nn.Module):
+    """Cluster the positions of maps of any modality, in a few unrolled passes.
+
+    All is done in float32 at least, outside of autocast.
+
+    Args:
+        in_dim: C, channels of the maps.
+        num_clusters: K.
+        dim: D, of each cluster's subspace.
+        iterations: T, passes.
+        sharpness: z of the soft assignment; infinity would be a hard one.
+        squash: Bring the descriptors to a length of almost 1 first, as the released code does; those near
+            zero stay there.
+        detach_passes: Let no gradient through the assignments, only through the last sum.
+
+    Source: Hu et al. 2019, supplement Eq. 7-12; reference dmc.md section 1.4.
+    """
+
+    def __init__(
+        self,
+        in_dim: int = 512,
+        num_clusters: int = 10,
+        dim: int = 16,
+        iterations: int = 3,
+        sharpness: float = 1.0,
+        squash: bool = True,
+        detach_passes: bool = False,
+    ) -> None:
+        super().__init__()
+        for name, value in {"num_clusters": num_clusters, "dim": dim, "iterations": iterations}.items():
+            if value < 1:
+                raise ValueError(f"MapClustering: {name}={value}; expected at least 1")
+        if not sharpness > 0:
+            raise ValueError(f"MapClustering: sharpness={sharpness}; expected a positive number")
+        self.in_dim, self.num_clusters, self.dim = in_dim, num_clusters, dim
+        self.iterations, self.sharpness = iterations, sharpness
+        self.squash, self.detach_passes = squash, detach_passes
+        self.projection = SharedProjection(in_dim, num_clusters, dim)
+
+    def forward(self, descriptors: Tensor, mask: Tensor | None = None) -> MapClusters:
+        """Cluster ``descriptors (batch, positions, C)``.
+
+        Args:
+            descriptors: Local descriptors in any order.
+            mask: ``(batch, positions)``, False where there is nothing, such as padded sound.
+        """
+        projected = self.project(descriptors)
+        with torch.autocast(descriptors.device.type, enabled=False):
+            return cluster_maps(projected, self.iterations, self.sharpness, mask, self.detach_passes)
+
+    def project(self, descriptors: Tensor) -> Tensor:
+        """Map ``(batch, positions, C)`` to each cluster's subspace, ``(batch, K, positions, D)``.
+
+        Raises:
+            ValueError: Other channels than C.
+        """
+        if descriptors.ndim != 3 or descriptors.shape[2] != self.in_dim:
+            raise ValueError(
+                f"MapClustering: descriptors have shape {tuple(descriptors.shape)}; expected (batch, "
+                f"positions, {self.in_dim}); set in_dim to the encoders' dim, or give them a common one"
+            )
+        with torch.autocast(descriptors.device.type, enabled=False):
+            wide = descriptors.to(torch.promote_types(descriptors.dtype, torch.float32))
+            projected: Tensor = self.projection(squash(wide) if self.squash else wide)
+            return projected
+
+
+def cluster_maps(
+    projected: Tensor,
+    iterations: int = 3,
+    sharpness: float = 1.0,
+    mask: Tensor | None = None,
+    detach_passes: bool = False,
+) -> MapClusters:
+    """Assign each position softly to the clusters and move the centres, ``iterations`` times.
+
+    Each pass first sums the projected descriptors by the assignments, then assigns by the scalar product
+    with the sum's direction. As the softmax is the gradient of the smooth minimum, no pass makes the
+    objective worse: ``-1/z sum_p log sum_k exp(z <u_kp, c_k>)``.
+
+    Args:
+        projected: ``(batch, K, positions, D)`` floating point.
+        iterations: T.
+        sharpness: z.
+        mask: ``(batch, positions)``, False where there is nothing.
+        detach_passes: See :class:`MapClustering`.
+
+    Source: reference dmc.md sections 1.2-1.4.
+    """
+    present = _present(projected, mask)  # (batch, 1, positions)
+    logits = torch.zeros_like(projected[..., 0])
+    objectives = []
+    for last in (False,) * (iterations - 1) + (True,):
+        assignments = F.softmax(sharpness * logits, 1) * present
+        centres = torch.einsum("bkp,bkpd->bkd", assignments, projected)
+        source = projected.detach() if detach_passes else projected
+        direction = unit(centres.detach() if detach_passes else centres)
+        if last:
+            direction, source = direction.detach(), source.detach()
+        logits = torch.einsum("bkd,bkpd->bkp", direction, source)
+        objectives.append(smooth_objective(logits.detach(), sharpness, present[:, 0]))
+    return MapClusters(centres, assignments, torch.stack(objectives))
+
+
+def smooth_objective(products: Tensor, sharpness: float, present: Tensor) -> Tensor:
+    """Return the smooth sum of distances to the nearest centre, ``(batch,)``.
+
+    Args:
+        products: ``(batch, K, positions)``, scalar products with the unit centres: distances, negated.
+        sharpness: z.
+        present: ``(batch, positions)``, 0 where there is nothing.
+
+    Source: supplement Eq. 7; reference dmc.md section 1.2.
+    """
+    nearest = torch.logsumexp(sharpness * products, 1) / sharpness
+    return -(nearest * present).sum(1)
+
+
+def squash(descriptors: Tensor, gain: float = 10.0) -> Tensor:
+    """Bring ``(..., C)`` to length ``tanh(gain * length)``: 1, unless it was near 0."""
+    length = (descriptors.square().sum(-1, keepdim=True) + _SQUASH_EPS).sqrt()
+    return descriptors * (torch.tanh(gain * length) / length)
+
+
+def unit(vectors: Tensor) -> Tensor:
+    """Return the directions of ``(..., D)``; 0 stays 0, with a finite gradient."""
+    return vectors * vectors.square().sum(-1, keepdim=True).clamp_min(_CENTRE_EPS).rsqrt()
+
+
+def _present(projected: Tensor, mask: Tensor | None) -> Tensor:
+    batch, _, positions, _ = projected.shape
+    if mask is None:
+        return projected.new_ones(batch, 1, positions)
+    if mask.shape != (batch, positions):
+        raise ValueError(
+            f"map clustering: the mask has shape {tuple(mask.shape)}; expected {(batch, positions)}, a truth "
+            "value per position"
+        )
+    return mask[:, None].to(projected.dtype)

@@ -1,0 +1,77 @@
+"""The two subnets of L3-Net: eight convolutions, pooled by the maximum over all places."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from unlabelled.encoders.base import Encoder
+
+
+class _L3Subnet(Encoder):
+    """Four blocks of two 3x3 convolutions with BatchNorm and ReLU; a 2x2 pooling after the first three."""
+
+    def __init__(self, in_dim: int, width: int) -> None:
+        super().__init__()
+        self.dim = 8 * width
+        layers: list[nn.Module] = []
+        before = in_dim
+        for block in range(4):
+            after = width * 2**block
+            layers += [*_convolution(before, after), *_convolution(after, after)]
+            if block < 3:
+                layers.append(nn.MaxPool2d(2))
+            before = after
+        self.trunk = nn.Sequential(*layers)
+
+    def feature_maps(self, inputs: Tensor) -> Tensor:
+        """Map ``(batch, channels, H, W)`` to ``(batch, D, H/8, W/8)``, rounded down."""
+        maps: Tensor = self.trunk(inputs)
+        return maps
+
+    def pool(self, maps: Tensor) -> Tensor:
+        """Map ``(batch, D, *positions)`` to the maximum over the positions, ``(batch, D)``."""
+        return maps.flatten(2).amax(2)
+
+
+class L3Vision(_L3Subnet):
+    """L3-Net's subnet for one frame: 28x28 maps of 512 channels at 224x224.
+
+    Args:
+        width: Channels of the first block; the last has 8 times as many.
+
+    Source: Arandjelovic and Zisserman 2017; reference dmc.md section 2.6.
+    """
+
+    modality = "image"
+
+    def __init__(self, width: int = 64) -> None:
+        super().__init__(3, width)
+
+
+class L3Audio(_L3Subnet):
+    """L3-Net's subnet for a log-spectrogram of one second: 32x24 maps of 512 channels of 257x199.
+
+    Args:
+        width: Channels of the first block; the last has 8 times as many.
+        scale: Divides the spectrogram first; the original has none of BatchNorm on its input.
+
+    Source: Arandjelovic and Zisserman 2017; reference dmc.md section 2.6.
+    """
+
+    modality = "audio"
+
+    def __init__(self, width: int = 64, scale: float = 5.0) -> None:
+        super().__init__(1, width)
+        self.scale = scale
+
+    def feature_maps(self, inputs: Tensor) -> Tensor:
+        """Map ``(batch, 1, F, T)`` to ``(batch, D, F/8, T/8)``, rounded down."""
+        return super().feature_maps(inputs / self.scale)
+
+
+def _convolution(in_dim: int, out_dim: int) -> list[nn.Module]:
+    convolution = nn.Conv2d(in_dim, out_dim, 3, padding=1)
+    nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
+    assert convolution.bias is not None
+    nn.init.zeros_(convolution.bias)
+    return [convolution, nn.BatchNorm2d(out_dim), nn.ReLU(inplace=True)]

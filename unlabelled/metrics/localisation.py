@@ -1,0 +1,101 @@
+"""Localisation of sounds: consensus of annotators, cIoU, success over thresholds."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+Threshold = Literal["fixed", "median", "rel_max"]
+_SLACK = 1e-9  # 0.05 * 6 is a little more than 0.3
+_STEPS = 21
+
+
+def consensus_map(boxes: Tensor, size: tuple[int, int], agreement: float = 2.0) -> Tensor:
+    """Return how sure the annotators are of each pixel, ``(H, W)`` float64 in 0 to 1.
+
+    Args:
+        boxes: ``(annotators, 4)``, ``x0, y0, x1, y1`` as fractions of the frame.
+        size: H and W; borders are rounded down, ends are exclusive.
+        agreement: As many annotators make a pixel certain.
+
+    Source: reference dmc.md section 3.3 (Senocak et al. 2018).
+    """
+    height, width = size
+    votes = torch.zeros(height, width, dtype=torch.float64)
+    for x0, y0, x1, y1 in boxes.tolist():
+        rows = slice(max(0, int(y0 * height)), max(0, int(y1 * height)))
+        columns = slice(max(0, int(x0 * width)), max(0, int(x1 * width)))
+        votes[rows, columns] += 1.0
+    return (votes / agreement).clamp(max=1.0)
+
+
+def normalised_maps(maps: Tensor) -> Tensor:
+    """Stretch each of ``(n, H, W)`` to 0 to 1; a constant one becomes 0."""
+    low, high = maps.amin((1, 2), keepdim=True), maps.amax((1, 2), keepdim=True)
+    return (maps - low) / (high - low).clamp_min(torch.finfo(maps.dtype).tiny)
+
+
+def detected(maps: Tensor, threshold: Threshold = "median", level: float = 0.5) -> Tensor:
+    """Return which pixels a map claims, ``(n, H, W)`` bool.
+
+    Args:
+        maps: ``(n, H, W)`` in 0 to 1.
+        threshold: ``fixed``: above ``level``. ``median``: above the value at sorted index ``level * H * W``,
+            so that each map claims half of its pixels (the convention of Flickr-SoundNet). ``rel_max``: above
+            ``level`` times the map's maximum.
+        level: See there.
+
+    Source: reference dmc.md section 3.3.
+    """
+    flat = maps.flatten(1)
+    if threshold == "fixed":
+        return maps > level
+    if threshold == "rel_max":
+        return maps > level * maps.amax((1, 2), keepdim=True)
+    if threshold == "median":
+        index = min(int(level * flat.shape[1]), flat.shape[1] - 1)
+        return maps > flat.sort(1).values[:, index, None, None]
+    raise ValueError(f"threshold={threshold!r}; expected fixed, median or rel_max")
+
+
+def consensus_iou(claimed: Tensor, consensus: Tensor) -> Tensor:
+    """Return the cIoU of each clip, ``(n,)`` float64.
+
+    Found consensus over all consensus and the claimed pixels that nobody marked; 0 where nobody marked any.
+
+    Args:
+        claimed: ``(n, H, W)`` bool.
+        consensus: ``(n, H, W)``, from :func:`consensus_map`.
+
+    Source: reference dmc.md section 3.3.
+    """
+    if claimed.shape != consensus.shape:
+        raise ValueError(
+            f"cIoU: maps of shape {tuple(claimed.shape)} against annotations of shape "
+            f"{tuple(consensus.shape)}; bring both to one size"
+        )
+    gold = consensus.double()
+    found = (gold * claimed).sum((1, 2))
+    wrong = (claimed & (gold == 0)).sum((1, 2))
+    return found / (gold.sum((1, 2)) + wrong).clamp_min(torch.finfo(torch.float64).tiny)
+
+
+def success_rates(overlaps: Tensor, slack: float = _SLACK) -> Tensor:
+    """Return the share of ``overlaps (n,)`` that reach 0, 0.05, ..., 1: ``(21,)`` float64."""
+    levels = torch.arange(_STEPS, dtype=torch.float64, device=overlaps.device) * 0.05
+    return (overlaps.double()[None] >= levels[:, None] - slack).double().mean(1)
+
+
+def success_area(overlaps: Tensor, slack: float = _SLACK) -> float:
+    """Return the area under the success rates by the trapezoid rule; close to the mean overlap.
+
+    Args:
+        overlaps: ``(n,)``, cIoU of each clip.
+        slack: What an overlap may lack of a threshold; the published scripts have none, and lose overlaps
+            that equal a threshold to rounding.
+
+    Source: reference dmc.md sections 3.3 and 5.4.
+    """
+    return float(torch.trapezoid(success_rates(overlaps, slack), dx=0.05))

@@ -3,30 +3,48 @@
 from datamodules.action_clips import HMDB51, UCF101
 from datamodules.ave import AVE
 from datamodules.base import SampleDataModule
+from datamodules.captioned_videos import CaptionedVideoModule
 from datamodules.cifar import CIFAR10, CIFAR100
 from datamodules.clips import ClipDataModule
+from datamodules.dcase2014 import DCASE2014
 from datamodules.drawn_images import DrawnImages
 from datamodules.embedded import Embedded
+from datamodules.embedded_features import EmbeddedFeatures
+from datamodules.esc50 import ESC50
+from datamodules.flickr_soundnet import FlickrSoundNet
+from datamodules.howto100m import HowTo100M
 from datamodules.image_folders import ImageFolder, ImageNet, ImageNet100
 from datamodules.images import ImageDataModule
 from datamodules.kinetics import Kinetics, KineticsSound
+from datamodules.msrvtt import MSRVTT
+from datamodules.msvd import MSVD
 from datamodules.something_something import SomethingSomethingV2
 from datamodules.stl10 import STL10
+from datamodules.text_video import TextVideoDataModule
 from datamodules.tiny_imagenet import TinyImageNet
 from datamodules.vggsound import VGGSound
 from datamodules.voc2007 import VOC2007
+from datamodules.youcook2 import YouCook2
 
 __all__ = [
     "AVE",
     "CIFAR10",
     "CIFAR100",
+    "DCASE2014",
+    "ESC50",
     "HMDB51",
+    "MSRVTT",
+    "MSVD",
     "STL10",
     "UCF101",
     "VOC2007",
+    "CaptionedVideoModule",
     "ClipDataModule",
     "DrawnImages",
     "Embedded",
+    "EmbeddedFeatures",
+    "FlickrSoundNet",
+    "HowTo100M",
     "ImageDataModule",
     "ImageFolder",
     "ImageNet",
@@ -35,6 +53,8 @@ __all__ = [
     "KineticsSound",
     "SampleDataModule",
     "SomethingSomethingV2",
+    "TextVideoDataModule",
     "TinyImageNet",
     "VGGSound",
+    "YouCook2",
 ]

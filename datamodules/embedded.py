@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+from functools import cached_property
+from pathlib import Path
 from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from datamodules.vggsound import VGGSound
 from unlabelled.data.embedded import write_embedded
@@ -20,7 +28,12 @@ class Embedded(VGGSound):
         train_per_class: Training clips per class.
         test_per_class: Held-out clips per class.
         **kwargs: See :class:`~datamodules.clips.ClipDataModule`.
+
+    Attributes:
+        box_agreement: The boxes are exact; one is enough.
     """
+
+    box_agreement = 1.0
 
     def __init__(
         self,
@@ -38,3 +51,25 @@ class Embedded(VGGSound):
         """Write the files, if they are not there yet, and check them."""
         write_embedded(self.root, self.data_seed, self.train_per_class, self.test_per_class)
         super().prepare_data()
+
+    def boxes(self, split: str, row: int, second: float) -> Tensor:
+        """Return the box around the sounding object, ``(1, 4)``: x0, y0, x1, y1 as fractions of the frame.
+
+        Args:
+            split: ``train``, ``val`` or ``test``.
+            row: Of the split.
+            second: In the file; the nearest time for which there is a box counts, every 0.25 s has one.
+        """
+        youtube_id = Path(self._indices[split].entries[row].path).stem.rpartition("_")[0]
+        track = self._tracks[youtube_id]  # (times, 5): seconds, then the box
+        return torch.from_numpy(track[np.abs(track[:, 0] - second).argmin(), 1:]).unsqueeze(0)
+
+    @cached_property
+    def _tracks(self) -> dict[str, NDArray[np.float64]]:
+        rows: dict[str, list[list[float]]] = {}
+        with Path(self.root, "boxes.csv").open(newline="", encoding="utf-8") as file:
+            lines = csv.reader(file)
+            next(lines)
+            for youtube_id, *numbers in lines:
+                rows.setdefault(youtube_id, []).append([float(number) for number in numbers])
+        return {youtube_id: np.array(track) for youtube_id, track in rows.items()}

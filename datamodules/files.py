@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 MEDIA_SUFFIXES = (".mp4", ".mkv", ".webm", ".avi", ".mov", ".m4v")
+SOUND_SUFFIXES = (".wav", ".mp3", ".flac", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".aif", ".aiff", ".au")
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp", ".gif")
 
 
@@ -42,6 +43,11 @@ def class_folders(folder: Path) -> list[str]:
 def scan_images(root: str, below: str) -> list[str]:
     """Return the images in all visible folders below ``<root>/<below>``, relative to ``root``; no opening."""
     return list(_walk(root, IMAGE_SUFFIXES, below))
+
+
+def scan_files(root: str, suffixes: tuple[str, ...]) -> list[str]:
+    """Return the files with one of ``suffixes`` in all visible folders, relative to ``root``; no opening."""
+    return list(_walk(root, suffixes))
 
 
 def _walk(root: str, suffixes: tuple[str, ...], below: str = "") -> Iterator[str]:

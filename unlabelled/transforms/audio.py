@@ -9,12 +9,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from unlabelled.transforms.spectrogram import Spectrogram
+
 _INT16 = 32768.0
 _PRE_EMPHASIS = 0.97
 _FLOOR = math.log(torch.finfo(torch.float64).eps)  # what a filter without energy shows: -36.04
 
 
-class LogMel:
+class LogMel(Spectrogram):
     """Waveform to log filter-bank energies, computed in float64.
 
     Pre-emphasis 0.97, rectangular window, ``|rfft|^2 / num_fft``, triangular mel filters from 0 Hz to
@@ -60,11 +62,6 @@ class LogMel:
                 f"LogMel: a window of {window} s at {sample_rate} Hz has {self.window_samples} samples, more "
                 f"than num_fft={num_fft}; shorten the window or raise num_fft"
             )
-
-    @property
-    def seconds(self) -> float:
-        """Length of the waveform that fills the spectrogram."""
-        return ((self.num_frames - 1) * self.hop_samples + self.window_samples) / self.sample_rate
 
     @property
     def floor(self) -> float:

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from unlabelled.data.media import Reader
@@ -29,6 +30,15 @@ class View(ABC):  # noqa: B024 -- its kinds differ in what they load
         views whose samples are complete when they leave the worker: it returns the batch as it is.
         """
         return batch
+
+    def pixels(self, images: Tensor) -> Tensor:
+        """Return normalised pictures ``(B, 3, H, W)`` as uint8 to look at.
+
+        The default knows of no normalisation and stretches each picture from its darkest to its brightest.
+        """
+        flat = images.flatten(1)
+        low, high = (bound[:, None, None, None] for bound in (flat.amin(1), flat.amax(1)))
+        return ((images - low) / (high - low).clamp(min=1e-6)).mul(255).round().to(torch.uint8)
 
 
 class ClipView(View):

@@ -1,0 +1,96 @@
+"""The scenes of the D-CASE 2013 challenge, called DCASE2014 by papers on sound features: 200 recordings."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import PurePosixPath
+from typing import Any
+
+from lightning.pytorch.utilities import rank_zero_warn
+
+from datamodules.clips import ClipDataModule
+from datamodules.files import SOUND_SUFFIXES, scan_files
+from unlabelled.data.index import Entry
+
+SCENES = [
+    "bus", "busystreet", "office", "openairmarket", "park", "quietstreet", "restaurant", "supermarket",
+    "tube", "tubestation",
+]  # fmt: skip
+_FOLDERS = {"train": "scenes_stereo", "test": "scenes_stereo_testset"}
+_TEST_PREFIX = "test_"
+
+
+class DCASE2014(ClipDataModule):
+    """Ten scenes, each with ten recordings to train on and ten to test, which serve as ``val`` too.
+
+    ``train`` is the public development set, ``scenes_stereo.zip``, and ``test`` the former secret one,
+    ``scenes_stereo_testset.zip``, each unpacked to a folder of its name anywhere below ``root``. The files
+    are named ``<scene><two digits>.wav``, and many names occur in both. Files whose names begin with
+    ``test_``, as ``dcase_util`` renames them, are test recordings wherever they are. There is no list: what
+    is missing shows as a scene with fewer than ten recordings, which is reported.
+
+    Args:
+        root: Folder of the data set.
+        **kwargs: See :class:`~datamodules.clips.ClipDataModule`. The view has to do without pictures, as
+            :class:`~unlabelled.transforms.SoundView` does.
+
+    Raises:
+        FileNotFoundError: There is no recording of a split.
+
+    Source: Stowell et al. 2015; archive.org/details/dcase2013_scene_classification and, for the test set,
+        .../dcase2013_scene_classification_testset; DMC supplement section 4.
+    """
+
+    num_recordings = 10
+
+    def __init__(self, root: str, **kwargs: Any) -> None:
+        super().__init__(root, **kwargs)
+
+    @property
+    def class_names(self) -> list[str]:
+        """The ten scenes in alphabetical order."""
+        return list(SCENES)
+
+    def listing(self, split: str) -> list[Entry]:
+        """Return the recordings of the development set, or of the test set."""
+        official = "train" if split == "train" else "test"
+        paths = [path for path in self._files if _split(path) == official]
+        if not paths:
+            raise FileNotFoundError(
+                f"DCASE2014: root={self.root!r} has no sound in a folder {_FOLDERS[official]}; unpack "
+                f"{_FOLDERS[official]}.zip there"
+            )
+        scenes = {path: _scene(path) for path in paths}
+        entries = [Entry(path, SCENES.index(scene)) for path, scene in scenes.items() if scene in SCENES]
+        self._report(official, entries, [path for path, scene in scenes.items() if scene not in SCENES])
+        return entries
+
+    def _report(self, split: str, entries: list[Entry], strange: list[str]) -> None:
+        found = [sum(entry.label == label for entry in entries) for label in range(len(SCENES))]
+        other = [f"{name} {n}" for name, n in zip(SCENES, found, strict=True) if n != self.num_recordings]
+        if other:
+            rank_zero_warn(
+                f"DCASE2014, {split}: there should be {self.num_recordings} recordings of each scene, but "
+                f"there are: {', '.join(other)}"
+            )
+        if strange:
+            rank_zero_warn(
+                f"DCASE2014, {split}: left out {len(strange)} files that are not named after a scene: "
+                f"{', '.join(strange[:5])}{', …' if len(strange) > 5 else ''}"
+            )
+
+    @cached_property
+    def _files(self) -> list[str]:
+        return scan_files(self.root, SOUND_SUFFIXES)
+
+
+def _split(path: str) -> str | None:
+    """Return the split of a sound, or None for one of another data set."""
+    parts = PurePosixPath(path).parts
+    if parts[-1].startswith(_TEST_PREFIX) or _FOLDERS["test"] in parts[:-1]:
+        return "test"
+    return "train" if _FOLDERS["train"] in parts[:-1] else None
+
+
+def _scene(path: str) -> str:
+    return PurePosixPath(path).stem.removeprefix(_TEST_PREFIX).rstrip("0123456789")

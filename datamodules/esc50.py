@@ -1,0 +1,108 @@
+"""ESC-50 (Piczak 2015): 2000 environmental sounds of 5 seconds, 50 classes, five folds."""
+
+from __future__ import annotations
+
+import csv
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from datamodules.clips import ClipDataModule
+from datamodules.files import SOUND_SUFFIXES, find_list, locate, scan_files
+from unlabelled.data.index import Entry
+
+Fold = Literal[1, 2, 3, 4, 5]
+_COLUMNS = ("filename", "fold", "target", "category")
+
+
+class _Row(NamedTuple):
+    filename: str
+    fold: int
+    target: int
+    category: str
+
+
+class ESC50(ClipDataModule):
+    """Sounds listed by the official ``esc50.csv``.
+
+    The list (columns ``filename, fold, target, category, ...``) lies in ``root/meta`` or ``root``, the files
+    ``1-100032-A-0.wav`` in ``root/audio`` or any other folder below ``root``.
+
+    Args:
+        root: Folder of the data set.
+        fold: The fold that is ``val`` and ``test``; the other four are ``train``. ``null``: all recordings
+            are ``val`` and ``test``, each fold to be judged by what was learned on the others
+            (:meth:`folds`); there is nothing to train on then.
+        **kwargs: See :class:`~datamodules.clips.ClipDataModule`. The view has to do without pictures, as
+            :class:`~unlabelled.transforms.SoundView` does.
+
+    Raises:
+        FileNotFoundError: The list is not there.
+        ValueError: A row of it lacks a column or has no such number, or there are more or less than 50
+            classes; or ``train`` is asked for without a fold.
+
+    Source: github.com/karolpiczak/ESC-50; reference dmc.md section 3.1.
+    """
+
+    num_classes = 50
+
+    def __init__(self, root: str, fold: Fold | None = 1, **kwargs: Any) -> None:
+        super().__init__(root, **kwargs)
+        self.fold = fold
+
+    @cached_property
+    def rows(self) -> list[_Row]:
+        """The official list."""
+        path = find_list(self.root, ["meta/esc50.csv", "esc50.csv"], None, "ESC50")
+        with path.open(newline="", encoding="utf-8") as file:
+            return [_parse(row, path, number) for number, row in enumerate(csv.DictReader(file), 2)]
+
+    @cached_property
+    def class_names(self) -> list[str]:
+        """The categories by target."""
+        names = {row.target: row.category for row in self.rows}
+        unlike = [row for row in self.rows if names[row.target] != row.category]
+        if unlike or sorted(names) != list(range(self.num_classes)):
+            wrong = f"{unlike[0]} is of a second category" if unlike else f"there are {len(names)} targets"
+            raise ValueError(
+                f"ESC50: esc50.csv in root={self.root!r} should have one category for each target from 0 to "
+                f"{self.num_classes - 1}, but {wrong}; fetch it again"
+            )
+        return [names[target] for target in range(self.num_classes)]
+
+    def listing(self, split: str) -> list[Entry]:
+        """Return the recordings of the held-out fold, of the four others, or of all five."""
+        if split == "train" and self.fold is None:
+            raise ValueError(
+                "ESC50: with fold=null all recordings are to be judged fold by fold, as SoundSVMEvaluation "
+                "does, and there is none to train on or to compare with; set --data.init_args.fold to the "
+                "fold to hold out, from 1 to 5"
+            )
+        _ = self.class_names  # checks the list
+        files = {Path(path).stem: path for path in scan_files(self.root, SOUND_SUFFIXES)}
+        return [
+            Entry(locate([Path(row.filename).stem], files, f"audio/{row.filename}"), row.target)
+            for row in self.rows
+            if self.fold is None or (row.fold == self.fold) == (split != "train")
+        ]
+
+    def folds(self, split: str) -> list[int] | None:
+        """Return the fold of each usable recording; None: one fold is held out."""
+        if self.fold is not None:
+            return None
+        fold = {Path(row.filename).stem: row.fold for row in self.rows}
+        return [fold[Path(entry.path).stem] for entry in self._indices[split].entries]
+
+
+def _parse(row: dict[str, Any], path: Path, number: int) -> _Row:
+    try:
+        filename, fold, target, category = (row[name] for name in _COLUMNS)
+        parsed = _Row(filename, int(fold), int(target), category)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{path}, row {number}: expected the columns {','.join(_COLUMNS)}, with whole numbers for fold "
+            f"and target ({error!r})"
+        ) from error
+    if parsed.fold not in range(1, 6):
+        raise ValueError(f"{path}, row {number}: fold {parsed.fold} is not one of 1 to 5")
+    return parsed

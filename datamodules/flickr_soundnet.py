@@ -1,0 +1,180 @@
+"""Flickr-SoundNet (Aytar et al. 2016) with the boxes of Senocak et al. 2018 around what sounds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from lightning.pytorch.utilities import rank_zero_warn
+from torch import Tensor
+
+from datamodules.box_annotations import read_boxes
+from datamodules.clips import ClipDataModule
+from datamodules.files import find_list
+from datamodules.flickr_files import FlickrFiles, read_numbers, scan_flickr, video_number
+from unlabelled.data.clips import ClipDataset
+from unlabelled.data.index import ClipIndex, EmptyIndexError, Entry, Requirements, index_entries
+from unlabelled.data.paired_reader import PairedReader
+from unlabelled.data.probe import MISSING
+
+_LISTS = {
+    "train": ["Flickr_train_144k.txt", "flickr_144k.csv", "flickr_10k.txt"],
+    "test": ["test_list.txt", "flickr_test.csv"],
+}
+NO_LABEL = -1
+IN_TEST_LIST = "in the test list"
+NO_PICTURE = "without a picture"
+NO_ANNOTATION = "without an annotation"
+DAMAGED_ANNOTATION = "damaged annotation"
+
+
+class _Sifted(NamedTuple):
+    """The videos of a list that have all that is needed, their pictures by path, and the rest by reason."""
+
+    entries: list[Entry]
+    pictures: dict[str, list[str]]
+    left_out: dict[str, str]
+
+
+class FlickrSoundNet(ClipDataModule):
+    """Videos from Flickr, or their frames and sounds; 250 of them with boxes of three annotators to test.
+
+    Everything goes by the number of the video and may lie in any folder below ``root``:
+
+    - sounds ``<id>.wav`` (also ``.mp3``, ``<id>.mp4.mp3``, ...);
+    - pictures ``<id>.jpg`` (``Data/<digit>/`` of the annotated release, ``frames/`` of its copies), or a
+      folder ``<id>.mp4/`` of frames in the order of their numbers, one every ``frame_seconds`` (SoundNet's
+      release);
+    - or videos ``<id>.mp4`` with both;
+    - annotations ``<id>.xml``, see :func:`~datamodules.box_annotations.read_boxes`.
+
+    A list has one video per line, of which the number counts: ``<id>.wav``, ``<id>.png``, ``<id>,<number>``,
+    ``/any/<id>.mp4`` or a frame's path. The test list serves as ``val`` too; its videos are left out of
+    ``train``. There are no labels (-1).
+
+    Args:
+        root: Folder of the data set.
+        train_list: List of ``train``, relative to ``root``; ``null``: ``Flickr_train_144k.txt``,
+            ``flickr_144k.csv`` or ``flickr_10k.txt``, in ``root`` or ``root/metadata``.
+        test_list: List of ``val`` and ``test``; ``null``: ``test_list.txt`` or ``flickr_test.csv``.
+        frame_seconds: For so long each frame of a folder is shown.
+        **kwargs: See :class:`~datamodules.clips.ClipDataModule`.
+
+    Attributes:
+        box_agreement: Of the three annotators two make a pixel certain.
+
+    Raises:
+        FileNotFoundError: A list is not there.
+        EmptyIndexError: A split has no usable video.
+
+    Source: github.com/ardasnck/learning_to_localize_sound_source; soundnet.csail.mit.edu; reference dmc.md
+        sections 2.4 and 3.3.
+    """
+
+    box_agreement = 2.0
+
+    def __init__(
+        self,
+        root: str,
+        train_list: str | None = None,
+        test_list: str | None = None,
+        frame_seconds: float = 5.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(root, **kwargs)
+        self.lists = {"train": train_list, "test": test_list}
+        self.frame_seconds = frame_seconds
+        self._pictures: dict[str, dict[str, list[str]]] = {}
+
+    @property
+    def class_names(self) -> list[str]:
+        """None: nothing is labelled."""
+        return []
+
+    def listing(self, split: str) -> list[Entry]:
+        """Return the videos of a split that have all that is needed."""
+        return self._sift(split).entries
+
+    def find(self, split: str) -> ClipIndex:
+        """Check the sounds, or the films, of a split; add what else is missing to the report."""
+        sifted, view = self._sift(split), self.active_view
+        needs = Requirements(view.needs_video and not sifted.pictures, view.needs_audio, view.seconds)
+        index = index_entries(
+            self.root, split, sifted.entries, needs, self.index_workers, progress=self._rank()[0] == 0
+        )
+        listed = len(sifted.entries) + len(sifted.left_out)
+        index = replace(index, left_out={**sifted.left_out, **index.left_out}, listed=listed)
+        if not index.entries:
+            raise EmptyIndexError(f"FlickrSoundNet: no usable video in root={self.root!r}: {index.summary()}")
+        self._pictures[split] = sifted.pictures
+        return index
+
+    def dataset(self, split: str, train: bool) -> ClipDataset:
+        """Return the videos of a split."""
+        index = self._indices[split]
+        pictures = {
+            f"{index.root}/{path}": [f"{index.root}/{file}" for file in files]
+            for path, files in self._pictures[split].items()
+        }
+        reader = PairedReader(self.reader, pictures, self.frame_seconds)
+        return ClipDataset(index, reader, self.active_view, train)
+
+    def boxes(self, split: str, row: int, second: float) -> Tensor:
+        """Return the boxes of a video's annotators ``(boxes, 4)``: x0, y0, x1, y1 as fractions of the frame.
+
+        Args:
+            split: ``val`` or ``test``; a training video may have an annotation too.
+            row: Of the split.
+            second: Of the frame; the annotations are of one frame per video, so it makes no difference.
+
+        Raises:
+            ValueError: The video has no annotation, or a damaged one.
+        """
+        path = self._indices[split].entries[row].path
+        annotation = self._files.annotations.get(video_number(path))
+        if annotation is None:
+            raise ValueError(f"FlickrSoundNet: {path} of {split} has no annotation in root={self.root!r}")
+        return read_boxes(Path(self.root, annotation))
+
+    def _sift(self, split: str) -> _Sifted:
+        sifted = _Sifted([], {}, {})
+        tested = set(self._numbers("test"))
+        for number in self._numbers("train" if split == "train" else "test"):
+            video = self._files.video(number)
+            path = video.path or f"{number}.wav"
+            reason = self._why_not(split, number, tested)
+            if reason is not None:
+                sifted.left_out[path] = reason
+                continue
+            sifted.entries.append(Entry(path, NO_LABEL))
+            if video.pictures:
+                sifted.pictures[path] = video.pictures
+        return sifted
+
+    def _why_not(self, split: str, number: str, tested: set[str]) -> str | None:
+        """Say why a video of the list cannot be used, as far as the files' names and the annotations tell."""
+        video = self._files.video(number)
+        if video.path is None:
+            return MISSING
+        if self.active_view.needs_video and not video.has_pictures:
+            return NO_PICTURE
+        if split == "train":
+            return IN_TEST_LIST if number in tested else None
+        if number not in self._files.annotations:
+            return NO_ANNOTATION
+        try:
+            read_boxes(Path(self.root, self._files.annotations[number]))
+        except ValueError as error:
+            rank_zero_warn(str(error))
+            return DAMAGED_ANNOTATION
+        return None
+
+    def _numbers(self, official: str) -> list[str]:
+        names = [f"{folder}{name}" for name in _LISTS[official] for folder in ("", "metadata/")]
+        return list(read_numbers(find_list(self.root, names, self.lists[official], "FlickrSoundNet")))
+
+    @cached_property
+    def _files(self) -> FlickrFiles:
+        return scan_flickr(self.root)

@@ -25,6 +25,7 @@ def run(**options: Any) -> tuple[dict[str, float], list[Any]]:
     data = SetData(pairs, Actions("actions", samples))
     callbacks = [AnchorPictures(max_samples=15), RetrievalPictures(num_queries=5)]
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PL_GLOBAL_SEED", "0")  # the fork server may remember that of another test
         drawn = _noted(patch)
         (scores, *_) = trainer(*callbacks, **options).test(Anchored(), data, verbose=False)
     return dict(scores), drawn

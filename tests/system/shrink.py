@@ -14,8 +14,10 @@ _SMALL = {
     "ResNet3D": "SmallVideoEncoder",
     "R2Plus1D18": "SmallVideoEncoder",
     "SmallVideoEncoder": "SmallVideoEncoder",
+    "VGGishMaps": "SmallAudioEncoder",
+    "L3Audio": "SmallAudioEncoder",
 }
-_TRAINER: Config = {
+TRAINER: Config = {
     "accelerator": "cpu",
     "devices": 1,
     "num_nodes": 1,
@@ -27,6 +29,12 @@ _TRAINER: Config = {
     "enable_progress_bar": False,
     "log_every_n_steps": 1,
 }
+_SOUND = {
+    "LogMel": {"sample_rate": 8000, "num_filters": 16, "num_frames": 40},
+    "VGGishMel": {"sample_rate": 8000, "num_filters": 16, "num_frames": 40, "highest": 3500.0},
+    "LogSpectrogram": {"sample_rate": 8000, "num_frames": 40, "num_fft": 128},
+}
+_SUB_CLIPS = {"clip_seconds": 0.5, "eval_clips": 3}
 _CLIPS = {"num_frames": 2, "duration": 0.5, "crop": 16, "eval_short_side": 20, "eval_crop": 16}
 
 
@@ -37,10 +45,10 @@ def shrink(path: Path, out: Path, classes: int) -> Path:
         "model": {"init_args": _model(content["model"]["init_args"], classes)},
         "data": {"init_args": _data(content["data"]["init_args"])},
         "trainer": {
-            **_TRAINER,
+            **TRAINER,
             "default_root_dir": str(out),
             "logger": {"init_args": {"save_dir": str(out)}},
-            "callbacks": [_callback(callback, out) for callback in content["trainer"]["callbacks"]],
+            "callbacks": [tiny_callback(callback, out) for callback in content["trainer"]["callbacks"]],
         },
     }
     out.mkdir(parents=True, exist_ok=True)
@@ -88,6 +96,10 @@ def _view(view: Config) -> Config:
             small[name] = [_sized(item) for item in options[name]]
     if "crop" in options and isinstance(options["crop"], dict):
         small["crop"] = _sized(options["crop"])
+    if "audio" in options:
+        small["audio"] = {"init_args": _SOUND[options["audio"]["class_path"].rpartition(".")[2]]}
+    if view["class_path"].endswith("SoundView"):
+        small |= {name: value for name, value in _SUB_CLIPS.items() if name in options}
     return {"init_args": small}
 
 
@@ -102,7 +114,7 @@ def _side(pixels: int) -> int:
     return max(8, pixels // 14)
 
 
-def _callback(callback: Config, out: Path) -> Config:
+def tiny_callback(callback: Config, out: Path) -> Config:
     name = callback["class_path"].rpartition(".")[2]
     options = dict(callback.get("init_args", {}))
     if name == "ModelCheckpoint":
@@ -111,4 +123,6 @@ def _callback(callback: Config, out: Path) -> Config:
         options["k"] = 2
     if name == "SVMEvaluation":
         options["shots"] = [1, "full"]
+    if name == "SoundSVMEvaluation":
+        options["costs"] = [0.01, 0.1]
     return {"class_path": callback["class_path"], **({"init_args": options} if options else {})}

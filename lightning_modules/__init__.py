@@ -1,23 +1,37 @@
 """One method per module."""
 
+from lightning_modules.audio_visual import AudioVisual
 from lightning_modules.base import BaseModule
 from lightning_modules.classifier import Classifier, FineTune, LinearProbe
+from lightning_modules.dmc import DMC
+from lightning_modules.eao import EAO
+from lightning_modules.l3 import L3Net
+from lightning_modules.mcn import MCN
 from lightning_modules.moco import MoCoV2
 from lightning_modules.momentum_contrast import MomentumContrast
 from lightning_modules.pretrained import Pretrained
 from lightning_modules.ressl import ReSSL
 from lightning_modules.sce import SCE
 from lightning_modules.selavi import SeLaVi
+from lightning_modules.sspc import SSPC
+from lightning_modules.text_video_audio import TextVideoAudio
 
 __all__ = [
+    "DMC",
+    "EAO",
+    "MCN",
     "SCE",
+    "SSPC",
+    "AudioVisual",
     "BaseModule",
     "Classifier",
     "FineTune",
+    "L3Net",
     "LinearProbe",
     "MoCoV2",
     "MomentumContrast",
     "Pretrained",
     "ReSSL",
     "SeLaVi",
+    "TextVideoAudio",
 ]

@@ -19,6 +19,12 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
+@pytest.fixture(autouse=True)
+def _nobody_seeded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no test depend on the seed that one before it has set."""
+    monkeypatch.delenv("PL_GLOBAL_SEED", raising=False)
+
+
 @pytest.fixture(scope="session")
 def tiny_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An embedded data set of 9 classes with 4 training and 2 held-out clips each."""

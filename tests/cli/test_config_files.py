@@ -26,8 +26,10 @@ AUDIO_VISUAL = {
     "kinetics700": "Kinetics",
     "kinetics_sound": "KineticsSound",
     "ave": "AVE",
+    "flickr_soundnet": "FlickrSoundNet",
 }
 VIDEOS = {"ucf101": "UCF101", "hmdb51": "HMDB51", "something_something_v2": "SomethingSomethingV2"}
+SOUNDS = {"esc50": "ESC50", "dcase2014": "DCASE2014"}
 IMAGES = {
     "cifar10": "CIFAR10",
     "cifar100": "CIFAR100",
@@ -39,10 +41,25 @@ IMAGES = {
     "tiny_imagenet": "TinyImageNet",
     "voc2007": "VOC2007",
 }
+FEATURES = {
+    "howto100m": "HowTo100M",
+    "embedded_features": "EmbeddedFeatures",
+    "msrvtt": "MSRVTT",
+    "youcook2": "YouCook2",
+    "msvd": "MSVD",
+}
+ZERO_SHOT = {  # evaluation sets for HowTo100M, and callbacks; with recipes that they fit
+    "zero_shot": "sspc_howto100m",
+    "zero_shot_mcn": "mcn_howto100m",
+    "zero_shot_clip": "eao_howto100m_clip",
+    "zero_shot_text_video": "sspc_howto100m_text_video",
+}
 SETS = [  # each with a configuration of its modalities
     *((name, cls, DEMO) for name, cls in AUDIO_VISUAL.items()),
     *((name, cls, "configs/demo/sce_video.yaml") for name, cls in (AUDIO_VISUAL | VIDEOS).items()),
+    *((name, cls, "configs/protocols/svm_dcase2014.yaml") for name, cls in SOUNDS.items()),
     *((name, cls, "configs/recipes/sce_imagenet100.yaml") for name, cls in IMAGES.items()),
+    *((name, cls, "configs/recipes/sspc_howto100m.yaml") for name, cls in FEATURES.items()),
 ]
 COMPLETE = sorted(
     str(path.relative_to(ROOT))
@@ -58,7 +75,8 @@ def _at_root(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_all_data_configs_are_known() -> None:
-    assert {path.stem for path in ROOT.glob("configs/data/*")} == {*AUDIO_VISUAL, *VIDEOS, *IMAGES}
+    known = {*AUDIO_VISUAL, *VIDEOS, *SOUNDS, *IMAGES, *FEATURES, *ZERO_SHOT}
+    assert {path.stem for path in ROOT.glob("configs/data/*")} == known
     assert COMPLETE
     assert TRAINERS
 
@@ -76,11 +94,31 @@ def test_a_data_set_laid_over_keeps_views_reader_and_batches(name: str, cls: str
     )
     assert config.data.class_path == f"datamodules.{cls}"
     assert config.data.init_args.root == "DIR"
-    for kept in ("view", "batch_size", "num_workers", *(["reader"] if name not in IMAGES else [])):
+    for kept in ("view", "batch_size", "num_workers", *([] if name in IMAGES | FEATURES else ["reader"])):
         assert config.data.init_args[kept] == before.data.init_args[kept]
     assert config.model == before.model
     if name.removeprefix("kinetics").isdigit():
         assert config.data.init_args.variant == name.removeprefix("kinetics")
+
+
+@pytest.mark.parametrize(("name", "recipe"), ZERO_SHOT.items())
+def test_zero_shot_adds_sets_and_callbacks(name: str, recipe: str) -> None:
+    base = f"configs/recipes/{recipe}.yaml"
+    before = _alone(base)
+    config = parse("test", "--config", base, "--config", f"configs/data/{name}.yaml")
+    sets = config.data.init_args.test_evaluation
+    names = [each.class_path.rpartition(".")[2] for each in sets]
+    assert names == ["MSRVTT", "YouCook2", "MSVD", "UCF101Features", "HMDB51Features", "CrossTask"]
+    clip = before.data.init_args.view.init_args.stream_3d is None
+    assert [bool(each.init_args.other) for each in sets[:-1]] == [clip] * 5
+    assert config.data.init_args.evaluation == before.data.init_args.evaluation
+    number = len(before.trainer.callbacks)
+    classification, localisation = config.trainer.callbacks[number:]
+    retrieval = next(each for each in before.trainer.callbacks if "Retrieval" in each.class_path)
+    gallery = retrieval.init_args.directions[0].removeprefix("text->")
+    assert classification.init_args.features == gallery
+    assert localisation.init_args.direction == f"text->{gallery}"
+    assert localisation.init_args.similarity == retrieval.init_args.similarity
 
 
 def test_options_that_the_new_class_does_not_take_are_dropped(tmp_path: Path) -> None:

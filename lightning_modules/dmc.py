@@ -1,0 +1,147 @@
+"""DMC: deep multimodal clustering (Hu, Nie, Li 2019, arXiv:1807.03094)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from lightning.pytorch.cli import OptimizerCallable
+from torch import Tensor, nn
+
+from lightning_modules.audio_visual import AUDIO, AudioVisual
+from lightning_modules.dmc_report import report_of_clusters, report_of_pairs
+from lightning_modules.log_means import log_means
+from unlabelled.clustering.map_clustering import MapClustering, MapClusters, unit
+from unlabelled.contracts import Batch
+from unlabelled.distributed import all_reduce_sum_, world_size
+from unlabelled.encoders import Encoder
+from unlabelled.losses.correspondence import paired_cosines
+from unlabelled.losses.pair_ranking import CorrespondenceLoss, MaxMargin, compare_centres
+from unlabelled.sound_maps import Localised, SoundMap, on_grid, sound_map
+
+_VISUAL = "visual"
+_MOMENTUM = 0.99
+
+
+class DMC(AudioVisual):
+    """Cluster the places of pictures and of sounds; the clusters of one clip must agree, cluster by cluster.
+
+    Both modalities are projected by the same matrices into the clusters' subspaces, each is clustered by
+    itself, and centre k of the picture is compared with centre k of the sound only. With supervision from
+    vision (the paper's double dagger) the visual encoder is a trained one that does not learn.
+
+    Args:
+        visual_encoder: Of images or of videos.
+        audio_encoder: Of spectrograms.
+        optimizer: Called with the trainable parameters.
+        clustering: Called with the number of channels; ``null``: K = 10, D = 16, three passes.
+        loss: ``null``: the max-margin loss over all wrong pairs of the batch.
+        adapter_dim: Bring both encoders' maps to so many channels first, by a linear map each; ``null``: they
+            have equally many.
+        sound_map: How :meth:`localise` finds the place; see :func:`~unlabelled.sound_maps.cluster_weights`.
+        **kwargs: See :class:`~lightning_modules.base.BaseModule`.
+
+    Raises:
+        ValueError: The encoders have different numbers of channels, and ``adapter_dim`` is not given.
+
+    Source: reference dmc.md sections 1.4 to 1.8.
+    """
+
+    typical_sound: Tensor
+    num_typical: Tensor
+
+    def __init__(
+        self,
+        visual_encoder: Encoder,
+        audio_encoder: Encoder,
+        optimizer: OptimizerCallable,
+        clustering: Callable[[int], MapClustering] | None = None,
+        loss: CorrespondenceLoss | None = None,
+        adapter_dim: int | None = None,
+        sound_map: SoundMap = "best_cluster",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(visual_encoder, audio_encoder, optimizer, **kwargs)
+        self.save_hyperparameters()
+        dims = {_VISUAL: visual_encoder.dim, AUDIO: audio_encoder.dim}
+        self.adapters = nn.ModuleDict({name: _adapter(dim, adapter_dim) for name, dim in dims.items()})
+        self.clustering = (clustering or MapClustering)(adapter_dim or _common(dims))
+        self.loss: CorrespondenceLoss = loss if loss is not None else MaxMargin()
+        self.sound_map: SoundMap = sound_map
+        shape = (self.clustering.num_clusters, self.clustering.dim)
+        self.register_buffer("typical_sound", torch.zeros(shape))
+        self.register_buffer("num_typical", torch.zeros((), dtype=torch.int64))
+
+    def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
+        """Return the loss over the pairs of all ranks' clips."""
+        clusters = self._cluster(batch, self.feature_maps(batch))
+        visual, audio = clusters[_VISUAL], clusters[AUDIO]
+        comparison = compare_centres(visual.centres, audio.centres, batch["index"], batch.get("silent"))
+        ranked = self.loss(comparison, self.global_step)
+        self._remember(audio.centres.detach())
+        report = {
+            "loss": ranked.loss,
+            **ranked.report,
+            **report_of_pairs(comparison),
+            **report_of_clusters(clusters),
+        }
+        log_means(self, report, len(visual.centres))
+        return {"loss": ranked.loss}
+
+    def pair_codes(self, batch: Batch, maps: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return the centres ``(B, K, D)`` of both."""
+        return {name: part.centres for name, part in self._cluster(batch, maps).items()}
+
+    def pair_scores(self, visual: Tensor, audio: Tensor) -> Tensor:
+        """Return the mean cosines over the clusters, ``(n,)``, of centres ``(n, K, D)``."""
+        return paired_cosines(audio, visual).mean(1)
+
+    def localise(self, batch: Batch) -> Localised:
+        """Return where in the pictures the sounds come from; of a video clip, the mean over its frames."""
+        maps = self.feature_maps(batch)
+        clusters = self._cluster(batch, maps)
+        visual, audio = clusters[_VISUAL], clusters[AUDIO]
+        projected = self.clustering.project(self._descriptors(_VISUAL, maps[self.visual]))
+        found = sound_map(self.sound_map, visual, audio, projected, self.typical_sound)
+        grid = maps[self.visual].shape[2:]
+        return Localised(on_grid(found, grid), on_grid(visual.assignments, grid))
+
+    def _cluster(self, batch: Batch, maps: dict[str, Tensor]) -> dict[str, MapClusters]:
+        visual = self._descriptors(_VISUAL, maps[self.visual])
+        audio = self._descriptors(AUDIO, maps[AUDIO])
+        mask = _mask_of_places(batch.get("audio_mask"), maps[AUDIO])
+        return {_VISUAL: self.clustering(visual), AUDIO: self.clustering(audio, mask)}
+
+    def _descriptors(self, name: str, maps: Tensor) -> Tensor:
+        descriptors: Tensor = self.adapters[name](maps.flatten(2).transpose(1, 2))
+        return descriptors
+
+    @torch.no_grad()
+    def _remember(self, centres: Tensor) -> None:
+        """Follow the mean of the unit centres of sounds, of all ranks."""
+        mean = all_reduce_sum_(unit(centres).mean(0)) / world_size()
+        self.num_typical += 1
+        self.typical_sound.lerp_(mean, (1 / self.num_typical).clamp(min=1 - _MOMENTUM))
+
+
+def _adapter(dim: int, adapter_dim: int | None) -> nn.Module:
+    return nn.Identity() if adapter_dim is None else nn.Linear(dim, adapter_dim)
+
+
+def _common(dims: dict[str, int]) -> int:
+    if len(set(dims.values())) > 1:
+        raise ValueError(
+            f"DMC: the encoders' maps have {dims[_VISUAL]} (visual) and {dims[AUDIO]} (audio) channels, but "
+            "the projection is shared; set adapter_dim, or give them equally many"
+        )
+    return dims[AUDIO]
+
+
+def _mask_of_places(mask: Tensor | None, maps: Tensor) -> Tensor | None:
+    """Return ``(B, F' T')``: a column of the maps is there if any of its frames is in ``mask (B, T)``."""
+    if mask is None:
+        return None
+    columns = F.adaptive_max_pool1d(mask.float().unsqueeze(1), maps.shape[3])  # (B, 1, T')
+    return columns.expand(-1, maps.shape[2], -1).flatten(1).bool()

@@ -115,7 +115,8 @@ class LocalisedClips:
 
     def _consensus(self, boxes: list[Tensor], device: torch.device) -> Tensor:
         size, agreement = (self.size, self.size), self.data.box_agreement
-        return torch.stack([consensus_map(each, size, agreement) for each in boxes]).to(device)
+        maps = [consensus_map(each, size, agreement) for each in boxes]
+        return torch.stack(maps).to(device) if maps else torch.zeros(0, *size, device=device)
 
     def _mean_sides(self, device: torch.device) -> tuple[float, float]:
         corners = torch.cat(self._boxes).double() if self._boxes else torch.zeros(0, 4, dtype=torch.float64)

@@ -122,6 +122,7 @@ class DMC(AudioVisual):
     def _remember(self, centres: Tensor) -> None:
         """Follow the mean of the unit centres of sounds, of all ranks."""
         mean = all_reduce_sum_(unit(centres).mean(0)) / world_size()
+        mean = torch.where(mean.isfinite(), mean, self.typical_sound)  # an overflow is not to last
         self.num_typical += 1
         self.typical_sound.lerp_(mean, (1 / self.num_typical).clamp(min=1 - _MOMENTUM))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from unlabelled.clustering.map_clustering import MapClusters, unit
@@ -30,8 +31,9 @@ def cluster_weights(kind: SoundMap, visual: Tensor, audio: Tensor, typical: Tens
 
     ``best_cluster``: 1 for the cluster with the largest cosine between the picture's and the sound's centre.
     ``weighted``: the cosines themselves, where they are positive. ``distinctive``: by how much they exceed
-    those with the ``typical`` sound. A cluster of background agrees with every sound; it has a large cosine,
-    which says nothing about where this one comes from.
+    those with the ``typical`` sound. Where none is positive, the largest counts alone: no map is blank. A
+    cluster of background agrees with every sound; it has a large cosine, which says nothing about where this
+    one comes from.
 
     Args:
         kind: See there.
@@ -43,12 +45,22 @@ def cluster_weights(kind: SoundMap, visual: Tensor, audio: Tensor, typical: Tens
     """
     cosines = paired_cosines(audio, visual)
     if kind == "best_cluster":
-        return torch.nn.functional.one_hot(cosines.argmax(1), cosines.shape[1]).to(cosines.dtype)
+        return _best(cosines)
     if kind == "weighted":
-        return cosines.relu()
+        return _positive_part(cosines)
     if kind == "distinctive":
-        return (cosines - (unit(visual) * typical).sum(-1)).relu()
+        return _positive_part(cosines - (unit(visual) * typical).sum(-1))
     raise ValueError(f"sound map {kind!r}; expected best_cluster, weighted, distinctive or cosine")
+
+
+def _best(scores: Tensor) -> Tensor:
+    return F.one_hot(scores.argmax(1), scores.shape[1]).to(scores.dtype)
+
+
+def _positive_part(scores: Tensor) -> Tensor:
+    """Return ``scores (B, K)`` where they are positive; the largest alone in rows without any."""
+    positive = scores.relu()
+    return torch.where(positive.any(1, keepdim=True), positive, _best(scores))
 
 
 def sound_map(

@@ -16,9 +16,11 @@ from lightning.pytorch.loggers import TensorBoardLogger
 
 from callbacks.correspondence import CorrespondenceEvaluation
 from callbacks.localisation import Localisation
+from callbacks.localised_clips import LocalisedClips
 from tests.callbacks.embedding import trainer
 from tests.callbacks.sounding import Looker, SquareData
 from unlabelled.metrics.correspondence import pair_contest
+from unlabelled.sound_maps import Localised
 
 
 def scores_of(callback: Any, module: Looker, data: SquareData | None = None) -> dict[str, float]:
@@ -217,3 +219,13 @@ def test_two_processes_score_like_one(tmp_path: Path, monkeypatch: pytest.Monkey
     assert 0 < alone["test/two_way_accuracy"] < 1
     for rank in range(2):
         assert torch.load(tmp_path / f"{rank}.pt") == pytest.approx(alone)
+
+
+def test_a_batch_without_any_readable_clip_is_left_out() -> None:
+    data = SquareData()
+    clips = LocalisedClips(data, "val", "median", 0.5, 16)
+    nobody = {"index": torch.tensor([0]), "replaced": torch.tensor([3]), "frame_second": torch.tensor([0.0])}
+    scored = clips.add(nobody, Localised(torch.rand(1, 4, 4), torch.rand(1, 2, 4, 4)))
+    assert len(scored.rows) == 0
+    assert clips.left_out_everywhere() == 1
+    assert len(clips.overlaps()) == 0

@@ -20,7 +20,7 @@ from unlabelled.contracts import Embeds, HasEncoders, Localises, ScoresPairs
 from unlabelled.encoders import Encoder, SmallAudioEncoder, SmallVideoEncoder
 from unlabelled.losses import MaxMargin, PairCrossEntropy
 from unlabelled.losses.pair_ranking import compare_centres
-from unlabelled.sound_maps import SoundMap
+from unlabelled.sound_maps import SoundMap, cluster_weights
 
 ADAM = partial(torch.optim.Adam, lr=1e-3)
 SMALL = partial(MapClustering, num_clusters=4, dim=8)
@@ -312,11 +312,10 @@ def test_maps_by_hand(kind: SoundMap) -> None:
         assigned = visual.assignments[clip]
         if kind == "best_cluster":
             expected = assigned[int(cosines.argmax())]
-        elif kind == "weighted":
-            expected = (cosines.clamp(min=0)[:, None] * assigned).sum(0)
-        elif kind == "distinctive":
-            more = cosines - (v * module.typical_sound).sum(1)
-            expected = (more.clamp(min=0)[:, None] * assigned).sum(0)
+        elif kind != "cosine":
+            more = cosines - (v * module.typical_sound).sum(1) if kind == "distinctive" else cosines
+            weights = more.clamp(min=0) if more.max() > 0 else (more == more.max()).float()
+            expected = (weights[:, None] * assigned).sum(0)
         else:
             places = F.normalize(module.clustering.project(descriptors["image"])[clip], dim=2)
             expected = (places * a[:, None]).sum(2).amax(0)
@@ -381,3 +380,14 @@ def test_learns_what_belongs_together(cls: type[AudioVisual]) -> None:
                 ]
             )
             assert float((inside > maps.mean((1, 2))).float().mean()) > 0.9
+
+
+@pytest.mark.parametrize("kind", ["weighted", "distinctive"])
+def test_no_sound_map_is_blank(kind: SoundMap) -> None:
+    """Also where the sound agrees with no cluster, and less than sounds do on the average."""
+    visual = torch.eye(3).expand(2, 3, 3).clone()
+    audio = torch.stack([-visual[0], visual[0]])
+    audio[0, 1] = torch.tensor([-1.0, -0.1, 0.0])  # the least bad
+    weights = cluster_weights(kind, visual, audio, torch.full((3, 3), 0.5))
+    assert weights[0].tolist() == [0.0, 1.0, 0.0]
+    assert (weights[1] > 0).all()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -61,7 +62,7 @@ class MapClustering(nn.Module):
         num_clusters: K.
         dim: D, of each cluster's subspace.
         iterations: T, passes.
-        sharpness: z of the soft assignment; infinity would be a hard one.
+        sharpness: z of the soft assignment; the larger, the harder.
         squash: Bring the descriptors to a length of almost 1 first, as the released code does; those near
             zero stay there.
         detach_passes: Let no gradient through the assignments, only through the last sum.
@@ -83,8 +84,8 @@ class MapClustering(nn.Module):
         for name, value in {"num_clusters": num_clusters, "dim": dim, "iterations": iterations}.items():
             if value < 1:
                 raise ValueError(f"MapClustering: {name}={value}; expected at least 1")
-        if not sharpness > 0:
-            raise ValueError(f"MapClustering: sharpness={sharpness}; expected a positive number")
+        if not 0 < sharpness < math.inf:
+            raise ValueError(f"MapClustering: sharpness={sharpness}; expected a positive, finite number")
         self.in_dim, self.num_clusters, self.dim = in_dim, num_clusters, dim
         self.iterations, self.sharpness = iterations, sharpness
         self.squash, self.detach_passes = squash, detach_passes

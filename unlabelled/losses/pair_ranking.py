@@ -125,6 +125,9 @@ class MaxMargin(CorrespondenceLoss):
 class PairCrossEntropy(CorrespondenceLoss):
     """The contrastive variant: cross-entropy of finding the own sound among all, and the own picture.
 
+    Ours, over the same centres as the max-margin loss. The contrastive loss of Simplified_DMC belongs to
+    another layer, with Euclidean distances (reference dmc.md section 1.9), which is not here.
+
     Args:
         temperature: Divides the mean cosines.
 

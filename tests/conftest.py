@@ -13,6 +13,11 @@ import torch
 ROOT = Path(__file__).resolve().parents[1]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the slowest first, or one of two processes has to wait for the other in the end."""
+    items.sort(key=lambda item: not item.path.is_relative_to(ROOT / "tests" / "system"))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread() -> None:
     """Tiny networks are slower on more threads, above all beside other processes."""

@@ -33,7 +33,7 @@ demo: setup
 	$(BIN)/python cli.py test --config $(DEMO) --seed_everything $(SEED) --ckpt_path $(RUNS)/checkpoints/best.ckpt
 
 test: setup
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: setup
 	$(BIN)/ruff check .

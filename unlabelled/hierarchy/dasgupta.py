@@ -1,0 +1,104 @@
+"""Dasgupta's cost of a tree over similarities: ``sum_(i<j) w_ij |leaves under lca(i, j)|``; lower is better.
+
+Every pair counts once, as in the definition and in higra ("1x" in the names); HypHC's code counts it twice.
+With w = 1 every binary tree costs (K^3 - K) / 3.
+
+Source: Dasgupta 2016 (arXiv:1510.05043); reference shhc.md section 1.9.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from unlabelled.hierarchy.tree import Floats, Tree
+
+LARGEST_BOUND = 500
+"""Leaves up to which the lower bound is made, which takes O(K^3)."""
+
+
+def dasgupta_1x(tree: Tree, weights: Floats, counts: ArrayLike | None = None) -> float:
+    """Return the cost over leaves, from a matrix, in O(K^2).
+
+    Args:
+        tree: Over K leaves.
+        weights: ``(K, K)`` symmetric, w of two leaves, or the sum of w over their samples; no diagonal is
+            used.
+        counts: ``(K,)`` samples per leaf; None: 1. Pairs within one leaf are not in the cost: they add the
+            same to every tree.
+    """
+    return float(np.dot(merge_weights(tree, weights), merge_sizes(tree, counts)))
+
+
+def merge_weights(tree: Tree, weights: Floats) -> Floats:
+    """Return the sum of ``weights (K, K)`` between the two sides of every merge, ``(K-1,)``."""
+    if weights.shape != (tree.num_leaves, tree.num_leaves):
+        raise ValueError(f"Dasgupta cost: weights are {weights.shape}, the tree has {tree.num_leaves} leaves")
+    sums = list(weights[:, tree.leaf_order])
+    between = np.empty(len(tree.merges))
+    for merge, (left, right) in enumerate(tree.merges.tolist()):
+        begin, end = tree.spans[right]
+        between[merge] = sums[left][begin:end].sum()
+        sums.append(sums[left] + sums[right])
+        sums[left] = sums[right] = np.empty(0)  # K rows at a time are enough
+    return between
+
+
+def merge_sizes(tree: Tree, counts: ArrayLike | None = None) -> Floats:
+    """Return the samples under every merge ``(K-1,)``, from ``counts (K,)`` per leaf; None: 1."""
+    if counts is None:
+        return tree.sizes[tree.num_leaves :].astype(np.float64)
+    ordered = np.asarray(counts, dtype=np.float64)[tree.leaf_order]
+    totals = np.concatenate([[0.0], np.cumsum(ordered)])
+    begins, ends = tree.spans[tree.num_leaves :].T
+    sizes: Floats = totals[ends] - totals[begins]
+    return sizes
+
+
+def dasgupta_1x_half_cosine(tree: Tree, sums: ArrayLike, counts: ArrayLike | None = None) -> float:
+    """Return the cost over all N samples for w = (1 + cos) / 2, in O(K d), without any matrix of pairs.
+
+    Leaf k stands for ``n_k`` samples, as a node with that many children. Between two clusters the weights sum
+    up to ``(n_a n_b + <S_a, S_b>) / 2``.
+
+    Args:
+        tree: Over K leaves.
+        sums: ``(K, d)`` S, the sum of the unit vectors of every leaf's samples.
+        counts: ``(K,)`` n; None: 1, with ``sums`` the leaves' unit vectors.
+    """
+    totals = np.array(sums, dtype=np.float64)
+    sizes = np.ones(len(totals)) if counts is None else np.array(counts, dtype=np.float64)
+    if totals.ndim != 2 or len(totals) != tree.num_leaves or sizes.shape != (len(totals),):
+        raise ValueError(
+            f"Dasgupta cost: sums are {totals.shape} and counts {sizes.shape}; expected "
+            f"({tree.num_leaves}, d) and ({tree.num_leaves},) for this tree"
+        )
+    within = (sizes * (sizes - 1) + np.square(totals).sum(1) - sizes) / 4
+    cost = np.dot(sizes, within)
+    totals = np.concatenate([totals, np.empty((len(tree.merges), totals.shape[1]))])
+    sizes = np.concatenate([sizes, np.empty(len(tree.merges))])
+    for node, (left, right) in enumerate(tree.merges.tolist(), start=tree.num_leaves):
+        np.add(totals[left], totals[right], out=totals[node])
+        sizes[node] = sizes[left] + sizes[right]
+        between = (sizes[left] * sizes[right] + totals[left] @ totals[right]) / 2
+        cost += between * sizes[node]
+    return float(cost)
+
+
+def dasgupta_1x_lower_bound(weights: Floats) -> float:
+    """Return what no tree over ``weights (K, K)`` can cost less than; O(K^3), at most 500 leaves.
+
+    In every triplet two of the three pairs are separated at its top, at best the two least similar ones.
+    """
+    num_leaves = len(weights)
+    if num_leaves > LARGEST_BOUND:
+        raise ValueError(f"lower bound: {num_leaves} leaves, expected at most {LARGEST_BOUND} (it is O(K^3))")
+    upper = np.triu(weights, 1)
+    total = float(upper.sum())
+    largest = 0.0
+    for i in range(num_leaves - 2):
+        pairs = np.maximum(
+            weights[i + 1 :, i + 1 :], np.maximum.outer(weights[i, i + 1 :], weights[i, i + 1 :])
+        )
+        largest += float(np.triu(pairs, 1).sum())
+    return (num_leaves - 2) * total - largest + 2 * total

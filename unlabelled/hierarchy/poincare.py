@@ -1,0 +1,179 @@
+"""The Poincaré ball of curvature -c: points x with ``c |x|^2 < 1``, in the forms that keep their digits.
+
+Distances use the area hyperbolic sine of ``|x - y|``, which loses nothing where the usual form, an area
+hyperbolic tangent close to 1, loses everything. All functions take leading dimensions and broadcast, compute
+in float32 at least, also under autocast, and have finite gradients for coincident points and for points on
+the border. Heads and prototypes should come in float64: in float32 a distance at radius 0.9999 is off by
+1e-3. geoopt has the same operations as clamped area hyperbolic tangents: it is what the tests compare to.
+
+Source: reference shhc.md sections 1.2 and 7.1; Ganea et al. 2018 (arXiv:1805.09112).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+Curvature = float | Tensor
+"""c > 0; the sectional curvature is -c. A tensor (a buffer) is not checked, to spare a synchronisation."""
+
+
+def mobius_add(x: Tensor, y: Tensor, c: Curvature = 1.0) -> Tensor:
+    """Return ``x (+) y (..., D)``: neither commutative nor associative, but ``(-x) (+) (x (+) y) = y``.
+
+    Source: paper equation 9.
+    """
+    c, x, y = _checked(c), widen(x), widen(y)
+    xy, xx, yy = _dot(x, y), _dot(x, x), _dot(y, y)
+    numerator = (1 + 2 * c * xy + c * yy) * x + (1 - c * xx) * y
+    return numerator / (1 + 2 * c * xy + c**2 * xx * yy).clamp_min(_tiny(x))
+
+
+def distance(x: Tensor, y: Tensor, c: Curvature = 1.0) -> Tensor:
+    """Return distances ``(...)`` between points ``(..., D)``.
+
+    ``2 / sqrt(c) asinh(sqrt(c) |x - y| / sqrt((1 - c |x|^2) (1 - c |y|^2)))``. The gradient of coincident
+    points is 0. Source: paper equation 8, reference shhc.md section 1.2.
+    """
+    c, x, y = _checked(c), widen(x), widen(y)
+    gaps = safe_sqrt((x - y).square().sum(-1))
+    return _from_gap(gaps, _margin(x, c), _margin(y, c), c)
+
+
+def pairwise_distance(x: Tensor, y: Tensor, c: Curvature = 1.0) -> Tensor:
+    """Return all distances ``(..., N, M)`` between points ``(..., N, D)`` and ``(..., M, D)``.
+
+    From Gram matrices, so that nothing larger than the result is held. They are made in float64 whatever the
+    input, because they lose digits for close points; the result has the input's dtype, float32 at least.
+    """
+    c, x, y = _checked(c), widen(x), widen(y)
+    dtype = torch.promote_types(x.dtype, y.dtype)
+    x, y = x.double(), y.double()
+    squares = _dot(x, x) + _dot(y, y).mT - 2 * x @ y.mT
+    margins_x, margins_y = _margin(x, c).unsqueeze(-1), _margin(y, c).unsqueeze(-2)
+    return _from_gap(safe_sqrt(squares), margins_x, margins_y, c).to(dtype)
+
+
+def distance_to_origin(x: Tensor, c: Curvature = 1.0) -> Tensor:
+    """Return ``d(0, x) (...)`` of points ``(..., D)``; its gradient at the origin is 0."""
+    c, x = _checked(c), widen(x)
+    norms = safe_sqrt(x.square().sum(-1))
+    return 2 / c**0.5 * (c**0.5 * norms / _margin(x, c).sqrt()).asinh()
+
+
+def conformal_factor(x: Tensor, c: Curvature = 1.0) -> Tensor:
+    """Return ``lambda_x = 2 / (1 - c |x|^2) (...)``: lengths at x are this many times the Euclidean ones."""
+    return 2 / _margin(widen(x), _checked(c))
+
+
+def exp0(v: Tensor, c: Curvature = 1.0) -> Tensor:
+    """Return E(v) ``(..., D)``, the exponential map at the origin: ``d(0, E(v)) = 2 |v|``.
+
+    A v that would be rounded onto the border is left just inside it (``sqrt(c) |v|`` above 17 in float64, 7
+    in float32); its gradient along v is then 0. Source: paper equation 12.
+    """
+    c, v = _checked(c), widen(v)
+    length = c**0.5 * safe_sqrt(_dot(v, v))
+    reached = length.tanh().clamp_max(1 - 4 * torch.finfo(v.dtype).eps)
+    return v * (reached / length.where(length > 0, 1)).where(length > 0, 1)
+
+
+def log0(y: Tensor, c: Curvature = 1.0) -> Tensor:
+    """Return the tangent vector ``(..., D)`` at the origin with ``E(v) = y``."""
+    y = widen(y)
+    return _with_length(y, distance_to_origin(y, c) / 2)
+
+
+def exp_at(x: Tensor, v: Tensor, c: Curvature = 1.0) -> Tensor:
+    """Return ``exp_x(v) (..., D)``: from x along v, over a distance of ``lambda_x |v|``.
+
+    Source: paper equation 11, with the c that it lacks.
+    """
+    x = widen(x)
+    return mobius_add(x, exp0(v / _margin(x, _checked(c)).unsqueeze(-1), c), c)
+
+
+def log_at(x: Tensor, y: Tensor, c: Curvature = 1.0) -> Tensor:
+    """Return the tangent vector ``(..., D)`` at x with ``exp_x(v) = y``."""
+    x = widen(x)
+    margin = _margin(x, _checked(c))
+    return _with_length(mobius_add(-x, y, c) * margin.unsqueeze(-1), distance(x, y, c) * margin / 2)
+
+
+def project(x: Tensor, c: Curvature = 1.0, eps: float | None = None) -> Tensor:
+    """Return points ``(..., D)`` pulled back to a norm of at most ``(1 - eps) / sqrt(c)``.
+
+    Args:
+        x: Any vectors.
+        c: Curvature.
+        eps: Default: 1e-5 in float64 and 4e-3 in float32, as in the code of HypHC and in geoopt.
+    """
+    c, x = _checked(c), widen(x)
+    if eps is None:
+        eps = 1e-5 if x.dtype == torch.float64 else 4e-3
+    if not 0 < eps < 1:
+        raise ValueError(f"project: eps is {eps}, expected a margin between 0 and 1 (float64: 1e-5)")
+    norm = safe_sqrt(_dot(x, x))
+    limit = (1 - eps) / c**0.5
+    return x * (limit / norm.where(norm > limit, 1)).where(norm > limit, 1)
+
+
+def einstein_midpoint(points: Tensor, weights: Tensor | None = None, c: Curvature = 1.0) -> Tensor:
+    """Return the midpoint ``(D,)`` of points ``(N, D)``: their mean in Klein's disk, by Lorentz factors.
+
+    Args:
+        points: In the ball.
+        weights: ``(N,)`` not negative, for instance cluster sizes; None: all 1.
+        c: Curvature.
+
+    Source: reference shhc.md section 1.10, for the prototype of a merged class.
+    """
+    c, points = _checked(c), widen(points)
+    squares = c * points.square().sum(-1, keepdim=True)
+    factors = (1 + squares) / _margin(points, c).unsqueeze(-1)
+    if weights is not None:
+        factors = factors * weights.to(factors).unsqueeze(-1)
+    mean = (factors * 2 * points / (1 + squares)).sum(0) / factors.sum(0)
+    return mean / (1 + safe_sqrt(1 - c * mean.square().sum()))
+
+
+def safe_sqrt(squares: Tensor) -> Tensor:
+    """Return the root, 0 for what rounding made negative; its gradient there is 0 instead of infinity."""
+    positive = squares > 0
+    return squares.where(positive, 1).sqrt().where(positive, 0)
+
+
+def widen(x: Tensor) -> Tensor:
+    """Return x in float32 at least."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
+def _checked(c: Curvature) -> Curvature:
+    if not isinstance(c, Tensor) and not (c > 0 and math.isfinite(c)):
+        raise ValueError(f"Poincaré ball: curvature c is {c}, expected a positive number (paper: 1)")
+    return c
+
+
+def _dot(x: Tensor, y: Tensor) -> Tensor:
+    return (x * y).sum(-1, keepdim=True)
+
+
+def _tiny(x: Tensor) -> float:
+    return 2 * torch.finfo(x.dtype).eps
+
+
+def _margin(x: Tensor, c: Curvature) -> Tensor:
+    """Return ``1 - c |x|^2 (...)``, positive also on the border."""
+    return (1 - c * x.square().sum(-1)).clamp_min(_tiny(x))
+
+
+def _from_gap(gap: Tensor, margin_x: Tensor, margin_y: Tensor, c: Curvature) -> Tensor:
+    return 2 / c**0.5 * (c**0.5 * gap / (margin_x * margin_y).sqrt()).asinh()
+
+
+def _with_length(x: Tensor, length: Tensor) -> Tensor:
+    """Return x with another length, that of x where x is short; 0 stays 0."""
+    norm = safe_sqrt(_dot(x, x))
+    return x * (length.unsqueeze(-1) / norm.where(norm > 0, 1)).where(norm > 0, 1)

@@ -1,0 +1,55 @@
+"""Prototypes of merged classes: what stands for a subtree when its leaves become one class.
+
+Source: reference shhc.md section 1.10.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from unlabelled.hierarchy.manifolds import Manifold, PoincareBall
+from unlabelled.hierarchy.tree import Tree
+
+MergedPrototype = Literal["midpoint", "ancestor"]
+
+
+def merged_prototypes(
+    tree: Tree,
+    points: Tensor,
+    num_clusters: int,
+    kind: MergedPrototype = "midpoint",
+    manifold: Manifold | None = None,
+) -> Tensor:
+    """Return a point ``(num_clusters, D)`` for each cluster of a cut, in the order of its labels.
+
+    Args:
+        tree: Over K leaves.
+        points: ``(K, D)`` the leaves in the manifold.
+        num_clusters: Of the cut.
+        kind: ``midpoint`` of the cluster's leaves; or ``ancestor``, the LCA of the points of its two
+            children, which are found in the same way.
+        manifold: None: :class:`PoincareBall`.
+    """
+    if len(points) != tree.num_leaves or kind not in ("midpoint", "ancestor"):
+        raise ValueError(
+            f"merged prototypes: {len(points)} points for a tree of {tree.num_leaves} leaves, kind={kind!r}; "
+            "expected one point per leaf, and midpoint or ancestor"
+        )
+    space = PoincareBall() if manifold is None else manifold
+    roots = tree.roots(num_clusters)
+    if kind == "midpoint":
+        members = (points[torch.from_numpy(tree.leaves(root))] for root in roots.tolist())
+        return torch.stack([space.midpoint(member) for member in members])
+    return node_points(tree, points, space)[torch.from_numpy(roots)]
+
+
+def node_points(tree: Tree, points: Tensor, manifold: Manifold | None = None) -> Tensor:
+    """Return a point ``(2K-1, D)`` for every node: a leaf's own, and of a merge the LCA of its two."""
+    space = PoincareBall() if manifold is None else manifold
+    nodes = list(points)
+    for left, right in tree.merges.tolist():
+        nodes.append(space.ancestor(nodes[left], nodes[right]))
+    return torch.stack(nodes)

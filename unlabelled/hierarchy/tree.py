@@ -1,0 +1,186 @@
+"""A binary tree over K leaves, as the list of its merges."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+Indices = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False, init=False)
+class Tree:
+    """A dendrogram: leaves are nodes 0 to K-1, and merge t makes node K+t; the last one is the root.
+
+    Args:
+        merges: ``(K-1, 2)`` int64, the two nodes that are merged, both older than the new one.
+        heights: ``(K-1,)`` float64, never decreasing; None: 1, 2, ...
+
+    Raises:
+        ValueError: The merges are no tree, or the heights decrease.
+    """
+
+    merges: Indices
+    heights: Floats
+
+    def __init__(self, merges: ArrayLike, heights: ArrayLike | None = None) -> None:
+        pairs = np.array(merges, dtype=np.int64).reshape(-1, 2)
+        levels = np.arange(1.0, len(pairs) + 1) if heights is None else np.array(heights, dtype=np.float64)
+        _check(pairs, levels)
+        object.__setattr__(self, "merges", pairs)
+        object.__setattr__(self, "heights", levels)
+
+    @classmethod
+    def from_linkage(cls, linkage: ArrayLike) -> Tree:
+        """Read scipy's linkage matrix ``(K-1, 4)``."""
+        rows = np.asarray(linkage, dtype=np.float64)
+        if rows.ndim != 2 or rows.shape[1] != 4:
+            raise ValueError(f"Tree: the linkage matrix has shape {rows.shape}, expected (K - 1, 4)")
+        return cls(rows[:, :2], rows[:, 2])
+
+    @classmethod
+    def from_parents(cls, parents: Sequence[int]) -> Tree:
+        """Read the parent of every node ``(2K-1,)``, -1 for the root; inner nodes in any order.
+
+        They are numbered anew, children first; heights are 1, 2, ...
+        """
+        children: list[list[int]] = [[] for _ in parents]
+        for node, parent in enumerate(parents):
+            if parent >= 0:
+                children[parent].append(node)
+        downwards = [node for node, parent in enumerate(parents) if parent < 0]
+        for node in downwards:
+            downwards += children[node]
+        upwards = [node for node in reversed(downwards) if children[node]]
+        names = list(range(len(parents)))
+        for name, node in enumerate(upwards, start=(len(parents) + 1) // 2):
+            names[node] = name
+        return cls([[names[child] for child in children[node]] for node in upwards])
+
+    def with_heights(self, heights: ArrayLike) -> Tree:
+        """Return the same tree with the merges ordered by ``heights (K-1,)``, one per merge.
+
+        A merge that would be below one of its children is raised to that child's height.
+        """
+        raised = np.array(heights, dtype=np.float64)
+        if raised.shape != self.heights.shape:
+            raise ValueError(f"Tree: {raised.shape} heights for {len(self.merges)} merges, expected one each")
+        for merge, pair in enumerate((self.merges - self.num_leaves).tolist()):
+            raised[merge] = max([raised[merge], *(raised[child] for child in pair if child >= 0)])
+        order = np.argsort(raised, kind="stable")  # of equal ones the older first: children before parents
+        names = np.arange(self.num_nodes)
+        names[self.num_leaves + order] = np.arange(self.num_leaves, self.num_nodes)
+        return Tree(names[self.merges[order]], raised[order])
+
+    @property
+    def num_leaves(self) -> int:
+        """K."""
+        return len(self.merges) + 1
+
+    @property
+    def num_nodes(self) -> int:
+        """2K - 1."""
+        return 2 * len(self.merges) + 1
+
+    @property
+    def root(self) -> int:
+        """The last node."""
+        return self.num_nodes - 1
+
+    @cached_property
+    def parents(self) -> Indices:
+        """The parent of every node ``(2K-1,)``, -1 for the root."""
+        parents = np.full(self.num_nodes, -1, dtype=np.int64)
+        parents[self.merges] = np.arange(self.num_leaves, self.num_nodes)[:, None]
+        return parents
+
+    @cached_property
+    def sizes(self) -> Indices:
+        """The number of leaves of every node ``(2K-1,)``."""
+        sizes = [1] * self.num_leaves
+        for left, right in self.merges.tolist():
+            sizes.append(sizes[left] + sizes[right])
+        return np.array(sizes, dtype=np.int64)
+
+    @cached_property
+    def spans(self) -> Indices:
+        """Where every node's leaves begin and end in ``leaf_order``, ``(2K-1, 2)``."""
+        begins = [0] * self.num_nodes
+        for merge in range(len(self.merges) - 1, -1, -1):
+            left, right = self.merges[merge].tolist()
+            begins[left] = begins[self.num_leaves + merge]
+            begins[right] = begins[left] + int(self.sizes[left])
+        return np.stack([np.array(begins, dtype=np.int64), begins + self.sizes], 1)
+
+    @cached_property
+    def leaf_order(self) -> Indices:
+        """The leaves from left to right ``(K,)``, so that every node's are next to each other."""
+        return np.argsort(self.spans[: self.num_leaves, 0])
+
+    def leaves(self, node: int) -> Indices:
+        """Return the leaves ``(size,)`` of a node."""
+        begin, end = self.spans[node]
+        return self.leaf_order[begin:end]
+
+    def roots(self, num_clusters: int) -> Indices:
+        """Return the nodes ``(num_clusters,)`` left by undoing the last merges, from left to right."""
+        if not 1 <= num_clusters <= self.num_leaves:
+            raise ValueError(
+                f"Tree: cut into {num_clusters} clusters, expected 1 to {self.num_leaves}, the leaves"
+            )
+        first_undone = self.num_nodes - (num_clusters - 1)
+        kept = np.flatnonzero(np.r_[self.parents[:-1] >= first_undone, True][:first_undone])
+        return kept[np.argsort(self.spans[kept, 0])]
+
+    def cut(self, num_clusters: int) -> Indices:
+        """Return labels ``(K,)`` from 0 to num_clusters - 1, from left to right, of the leaves."""
+        labels = np.empty(self.num_leaves, dtype=np.int64)
+        for label, node in enumerate(self.roots(num_clusters)):
+            labels[self.leaves(node)] = label
+        return labels
+
+    def to_linkage(self) -> Floats:
+        """Return scipy's linkage matrix ``(K-1, 4)``: both nodes, height, size."""
+        return np.column_stack([self.merges, self.heights, self.sizes[self.num_leaves :]]).astype(np.float64)
+
+    def newick(self, names: Sequence[str] | None = None) -> str:
+        """Return the tree in Newick's format, with branch lengths; leaves are called by name or number."""
+        labels = (
+            list(map(str, range(self.num_leaves))) if names is None else [_quoted(name) for name in names]
+        )
+        if len(labels) != self.num_leaves:
+            raise ValueError(f"Tree: {len(labels)} names for {self.num_leaves} leaves")
+        levels = np.concatenate([np.zeros(self.num_leaves), self.heights])
+        for merge, pair in enumerate(self.merges.tolist()):
+            top = self.heights[merge]
+            labels.append("(" + ",".join(f"{labels[node]}:{top - levels[node]:.10g}" for node in pair) + ")")
+            for node in pair:
+                labels[node] = ""  # a deep tree would otherwise hold each text many times
+        return labels[-1] + ";"
+
+
+def _quoted(name: str) -> str:
+    return "'" + name.replace("'", "''") + "'"
+
+
+def _check(merges: Indices, heights: Floats) -> None:
+    num_leaves = len(merges) + 1
+    if heights.shape != (len(merges),) or (np.diff(heights) < 0).any() or not np.isfinite(heights).all():
+        raise ValueError(
+            f"Tree: heights of shape {heights.shape} for {len(merges)} merges; expected one finite height "
+            "each, none below the one before (Tree.with_heights puts merges in order)"
+        )
+    late = np.flatnonzero((merges >= np.arange(num_leaves, 2 * num_leaves - 1)[:, None]).any(1))
+    if len(late) or not np.array_equal(np.sort(merges, axis=None), np.arange(2 * num_leaves - 2)):
+        where = (
+            f"merge {late[0]} is {merges[late[0]].tolist()}" if len(late) else "a node is used twice or never"
+        )
+        raise ValueError(
+            f"Tree: {where}; expected every node but the root once, and only leaves (0 to {num_leaves - 1}) "
+            "and nodes of earlier merges"
+        )

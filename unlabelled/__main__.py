@@ -15,6 +15,7 @@ TOOLS = {
     "check": "unlabelled.data.check",
     "check-features": "unlabelled.data.features.check",
     "convert": "unlabelled.data.features.convert",
+    "hierarchy": "unlabelled.hierarchy.command",
 }
 
 USAGE = """\
@@ -27,6 +28,7 @@ usage: {prog} COMMAND [options]
   doctor    say what is installed, and try out the decoders
   check     look for broken media files:  {prog} check DIR
   check-features  look for broken feature files of HowTo100M's layout:  {prog} check-features ROOT LIST
+  hierarchy  compare hierarchies of any features:  {prog} hierarchy FEATURES.npy
   convert   turn published captions and retrieval sets into safe tables:  {prog} convert FILE FOLDER
 
 Later --config files win over earlier ones, and options over files: --data.init_args.root DIR.

@@ -1,9 +1,11 @@
-# make setup | demo | test | lint | types | bench | clean
+# make setup | demo | compare | test | lint | types | bench | clean
 PYTHON ?= python3
 VENV := .venv
 FAISS ?= $(if $(wildcard $(VENV)/.installed-gpu),gpu,cpu)
 BIN := $(VENV)/bin
 SEED ?= 1
+SEEDS ?= 3
+JOBS ?= 2
 DEMO := configs/demo/selavi.yaml
 RUNS := runs/selavi_demo
 
@@ -12,7 +14,7 @@ INSTALL_VENV = { rm -rf $(VENV); test "$$(id -u)" = 0 && apt-get update -qq && \
   apt-get install -qq -y python3-venv && $(PYTHON) -m venv $(VENV); } || \
   { rm -rf $(VENV); echo "error: $(PYTHON) cannot make environments; sudo apt-get install python3-venv"; exit 1; }
 
-.PHONY: setup demo test lint types bench clean
+.PHONY: setup demo compare test lint types bench clean
 
 setup: $(VENV)/.installed-$(FAISS)
 
@@ -32,6 +34,9 @@ demo: setup
 	$(BIN)/python cli.py fit --config $(DEMO) --seed_everything $(SEED)
 	$(BIN)/python cli.py test --config $(DEMO) --seed_everything $(SEED) --ckpt_path $(RUNS)/checkpoints/best.ckpt
 
+compare: setup
+	$(BIN)/python -m unlabelled.compare --seeds $(SEEDS) --jobs $(JOBS)
+
 test: setup
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
@@ -50,6 +55,8 @@ bench: setup
 	$(BIN)/python benchmarks/augmentation.py
 	$(BIN)/python benchmarks/multi_sinkhorn.py
 	$(BIN)/python benchmarks/retrieval.py
+	$(BIN)/python benchmarks/hierarchy.py
+	$(BIN)/python benchmarks/kmeans.py
 
 clean:
 	rm -rf $(VENV) runs data/embedded .pytest_cache .mypy_cache .ruff_cache

@@ -6,11 +6,13 @@ All of them change the tensor in place and return it, so that a line reads like 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+
+Result = TypeVar("Result")
 
 
 def _active() -> bool:
@@ -78,6 +80,30 @@ def average_buffers(module: nn.Module) -> None:
     """Replace every floating-point buffer by its mean over the ranks; counters (integers) are left alone."""
     for buffer in _floating_buffers(module):
         all_reduce_sum_(buffer).div_(world_size())
+
+
+def from_first_rank(work: Callable[[], Result]) -> Result:
+    """Let rank 0 do ``work`` and return its result, which can be pickled, on all ranks.
+
+    Raises:
+        RuntimeError: On the other ranks, if ``work`` raises on rank 0.
+    """
+    if world_size() == 1:
+        return work()
+    message: list[Any] = [None, None]
+    failure: Exception | None = None
+    if rank() == 0:
+        try:
+            message = [work(), None]
+        except Exception as error:  # the others must not wait for a result that never comes
+            failure, message = error, [None, f"{type(error).__name__}: {error}"]
+    dist.broadcast_object_list(message, src=0)
+    if failure is not None:
+        raise failure
+    if message[1] is not None:
+        raise RuntimeError(f"rank 0 failed: {message[1]}")
+    result: Result = message[0]
+    return result
 
 
 def gather_rows(tensor: Tensor) -> Tensor:

@@ -35,7 +35,8 @@ def compute(rank: int, world_size: int) -> dict[str, Any]:
     scores = joint((video, sound))[rows]
     result = sinkhorn_knopp(scores, tolerance=1e-10)
     assignment = SinkhornClusterer(marginals=GaussianMarginals())(
-        (video + sound)[rows].clone(), ClusterContext(which=1, num_views=2, seed=3, pass_index=0)
+        (video + sound)[rows].clone(),
+        ClusterContext(which=1, num_clusters=5, num_views=2, seed=3, pass_index=0),
     )
     at_stop = released(scores)
     cost = alignment_cost(video[rows].exp(), sound[rows].exp())

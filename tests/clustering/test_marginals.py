@@ -16,7 +16,7 @@ from unlabelled.clustering import (
 
 
 def context(which: int = 0, seed: int = 5, pass_index: int = 0) -> ClusterContext:
-    return ClusterContext(which=which, num_views=2, seed=seed, pass_index=pass_index)
+    return ClusterContext(which=which, num_clusters=5, num_views=2, seed=seed, pass_index=pass_index)
 
 
 def mass(log_probs: tuple[Tensor, Tensor]) -> Tensor:

@@ -15,7 +15,7 @@ from unlabelled.clustering import (
 
 
 def context(which: int = 0, num_views: int = 2) -> ClusterContext:
-    return ClusterContext(which=which, num_views=num_views, seed=1, pass_index=0)
+    return ClusterContext(which=which, num_clusters=5, num_views=num_views, seed=1, pass_index=0)
 
 
 class Recorder(UniformMarginals):
@@ -96,7 +96,7 @@ def test_state_restores_the_draws() -> None:
     unbroken, resumed = (SinkhornClusterer(marginals=GaussianMarginals(std=0.4)) for _ in range(2))
     unbroken(scores.clone(), context())
     resumed.load_state_dict(unbroken.state_dict())
-    other_seed = ClusterContext(which=0, num_views=2, seed=77, pass_index=1)
+    other_seed = ClusterContext(which=0, num_clusters=5, num_views=2, seed=77, pass_index=1)
     assert torch.equal(
         resumed(scores.clone(), other_seed).labels, unbroken(scores.clone(), other_seed).labels
     )

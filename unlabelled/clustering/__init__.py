@@ -10,7 +10,10 @@ from unlabelled.clustering.alignment import (
 )
 from unlabelled.clustering.anchor_targets import min_max_targets, raw_targets
 from unlabelled.clustering.base import Assignment, ClusterContext, Clusterer
+from unlabelled.clustering.centroids import fit_centroids, nearest_centroid
+from unlabelled.clustering.hierarchical import HierarchicalClusterer
 from unlabelled.clustering.kmeans import kmeans
+from unlabelled.clustering.kmeans_clusterer import KMeansClusterer
 from unlabelled.clustering.map_clustering import MapClustering
 from unlabelled.clustering.marginals import (
     GaussianMarginals,
@@ -25,6 +28,8 @@ from unlabelled.clustering.schedule import Every, InverseQuadratic, PassClock, S
 from unlabelled.clustering.sinkhorn import SinkhornResult, sinkhorn_knopp
 from unlabelled.clustering.sinkhorn_clusterer import SinkhornClusterer
 from unlabelled.clustering.stopping import ColumnError, Progress, RowChange, StopRule
+from unlabelled.clustering.tree_clusterer import TreeClusterer
+from unlabelled.clustering.whitening import Whitening, fit_whitening
 
 __all__ = [
     "Alignment",
@@ -39,7 +44,9 @@ __all__ = [
     "GaussianMarginals",
     "GradedMultiSinkhorn",
     "GreedyAlignment",
+    "HierarchicalClusterer",
     "InverseQuadratic",
+    "KMeansClusterer",
     "MapClustering",
     "Marginals",
     "MultiAssignment",
@@ -51,15 +58,20 @@ __all__ = [
     "SinkhornClusterer",
     "SinkhornResult",
     "StopRule",
+    "TreeClusterer",
     "UniformMarginals",
+    "Whitening",
     "alignment_cost",
     "cosine_kmeans",
     "damped_multi_sinkhorn",
     "exact_alignment",
+    "fit_centroids",
+    "fit_whitening",
     "graded_multi_sinkhorn",
     "greedy_alignment",
     "kmeans",
     "min_max_targets",
+    "nearest_centroid",
     "raw_targets",
     "sinkhorn_knopp",
 ]

@@ -8,6 +8,8 @@ from typing import Any
 
 from torch import Tensor
 
+from unlabelled.hierarchy.cluster_tree import ClusterTree
+
 
 @dataclass(frozen=True)
 class ClusterContext:
@@ -15,15 +17,19 @@ class ClusterContext:
 
     Args:
         which: Index of the head, that is of the clustering among H independent ones.
+        num_clusters: K.
         num_views: Number M of views (modalities) whose log-probabilities were added up.
         seed: The run's seed; equal on all ranks.
         pass_index: How many passes were made before this one; 0 at the first.
+        features: ``(n_local, D)``, what centroids are to be means of, if the method has said so.
     """
 
     which: int
+    num_clusters: int
     num_views: int
     seed: int
     pass_index: int
+    features: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -33,12 +39,16 @@ class Assignment:
     Args:
         labels: ``(n_local,)`` int64, cluster of every row of the scores.
         report: Numbers worth logging, by name; equal on all ranks.
-        shares: `(K,)` share of the samples that each cluster was meant to get, if the clusterer has a wish.
+        shares: ``(K,)`` share of the samples that each cluster was meant to get, if the clusterer has a wish.
+        centroids: ``(K, D)``, if the clusterer has them; equal on all ranks.
+        hierarchy: The clusters' tree, if the clusterer makes one; equal on all ranks.
     """
 
     labels: Tensor
     report: dict[str, float] = field(default_factory=dict)
     shares: Tensor | None = None
+    centroids: Tensor | None = None
+    hierarchy: ClusterTree | None = None
 
 
 class Clusterer(ABC):

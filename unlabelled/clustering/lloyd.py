@@ -1,0 +1,131 @@
+"""Lloyd's algorithm in one process, with faiss for the search."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from unlabelled.clustering.flat_search import FlatSearch, Step, import_faiss
+
+Init = Literal["random", "k-means++"]
+
+_TILT = 1 / 1024  # by how much the halves of a cluster differ at first; faiss' number
+_INIT_METHODS = {
+    "random": "ClusteringInitMethod_RANDOM",
+    "k-means++": "ClusteringInitMethod_KMEANS_PLUS_PLUS",
+}
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Where Lloyd's algorithm has come to.
+
+    Attributes:
+        centroids: ``(K, D)`` float32 in host memory.
+        iterations: Updates that were made.
+        splits: How often a centroid that had lost all its points was given half of a large cluster.
+        objective: Sum of squared distances, or of cosines, at the last update.
+    """
+
+    centroids: Tensor
+    iterations: int
+    splits: int
+    objective: float
+
+
+@dataclass(frozen=True)
+class Lloyd:
+    """How to look for centroids.
+
+    Args:
+        iterations: Updates of the centroids at most; none follows once no point changes its centroid.
+        restarts: Runs, of which the one with the best objective is kept.
+        max_points_per_centroid: Centroids are found on a random sample of at most K times this many rows.
+        spherical: Whether points and centroids are directions, and the largest cosine decides whose a point
+            is; otherwise centroids are means, and the smallest distance does.
+        init: Which points the first centroids are: any (``random``), or each drawn with a probability that
+            grows with its squared distance from those before it (``k-means++``).
+
+    Raises:
+        ValueError: A number below 1, or another ``init``.
+    """
+
+    iterations: int = 20
+    restarts: int = 1
+    max_points_per_centroid: int = 256
+    spherical: bool = False
+    init: Init = "random"
+
+    def __post_init__(self) -> None:
+        if min(self.iterations, self.restarts, self.max_points_per_centroid) < 1:
+            raise ValueError(
+                f"k-means: iterations is {self.iterations}, restarts {self.restarts} and "
+                f"max_points_per_centroid {self.max_points_per_centroid}, expected at least 1 for each"
+            )
+        if self.init not in _INIT_METHODS:
+            raise ValueError(f"k-means: init={self.init!r}; expected one of {', '.join(_INIT_METHODS)}")
+
+    @torch.no_grad()
+    def run(self, points: Tensor, num_clusters: int, seed: int, device: torch.device) -> Fitted:
+        """Find ``num_clusters`` centroids of ``points``, at most as many as there are points.
+
+        Args:
+            points: ``(n, D)`` float32 in host memory, contiguous and finite; unit vectors if spherical.
+            num_clusters: K.
+            seed: Of the first centroids.
+            device: Where to compare points with centroids; without faiss for GPUs that is the CPU.
+
+        Raises:
+            ImportError: faiss is not installed.
+        """
+        sign = -1 if self.spherical else 1
+        firsts = (self.first(points, num_clusters, seed + restart) for restart in range(self.restarts))
+        with FlatSearch(points, num_clusters, self.spherical, device) as search:
+            return min((self.follow(search, first) for first in firsts), key=lambda one: sign * one.objective)
+
+    def first(self, points: Tensor, num_clusters: int, seed: int) -> Tensor:
+        """Return the points that faiss begins with: ``(K, D)``."""
+        faiss = import_faiss()
+        solver = faiss.Kmeans(
+            points.shape[1],
+            num_clusters,
+            niter=0,
+            seed=seed % 2**31,
+            min_points_per_centroid=1,  # fewer is the caller's choice, not worth faiss' message on stdout
+            max_points_per_centroid=len(points),
+            init_method=getattr(faiss, _INIT_METHODS[self.init]),
+            check_input_data_for_NaNs=False,
+        )
+        solver.train(points.numpy())
+        return torch.from_numpy(solver.centroids)
+
+    def follow(self, search: FlatSearch, centroids: Tensor) -> Fitted:
+        """Go on from ``centroids (K, D)``."""
+        splits, labels = 0, None
+        for iteration in range(self.iterations):
+            step = search.step(centroids)
+            if labels is not None and torch.equal(step.labels, labels):
+                return Fitted(centroids, iteration, splits, step.objective)
+            centroids, split = _updated(step, centroids)
+            centroids = F.normalize(centroids, dim=1) if self.spherical else centroids
+            labels, splits = step.labels, splits + split
+        return Fitted(centroids, self.iterations, splits, step.objective)
+
+
+def _updated(step: Step, centroids: Tensor) -> tuple[Tensor, int]:
+    """Return the means ``(K, D)``, and how many empty clusters took half of the largest."""
+    sizes = step.counts.clone()
+    means = torch.where(sizes[:, None] > 0, step.sums / sizes[:, None].clamp(min=1), centroids)
+    empty = (sizes == 0).nonzero()[:, 0].tolist()
+    tilt = torch.full((centroids.shape[1],), _TILT)
+    tilt[1::2] *= -1
+    for cluster in empty:
+        largest = int(sizes.argmax())
+        means[cluster], means[largest] = means[largest] * (1 + tilt), means[largest] * (1 - tilt)
+        sizes[cluster] = sizes[largest] // 2
+        sizes[largest] -= sizes[cluster]
+    return means, len(empty)

@@ -1,0 +1,113 @@
+"""Clusters that are the branches of a tree over the samples themselves, without pre-clusters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from unlabelled.clustering.base import Assignment, ClusterContext, Clusterer
+from unlabelled.clustering.hierarchical import local_unit_sums, unit_sums
+from unlabelled.distributed import all_reduce_sum_, from_first_rank, gather_rows
+from unlabelled.hierarchy import Hierarchy, HierarchyMethod, HypHC, Leaves, Similarity, merged_prototypes
+from unlabelled.hierarchy.cluster_tree import ClusterTree
+from unlabelled.hierarchy.top import top
+from unlabelled.seeding import derive_seed, numpy_generator
+
+
+class TreeClusterer(Clusterer):
+    """One tree over the samples, cut into K branches: sHHC without pre-clustering (paper, table 6, HypHC).
+
+    A tree over N samples takes O(N^2) time and memory, so it is built over a random part of them; the others
+    join the branch with the closest mean direction. A branch's prototype is the midpoint of its leaves
+    in the manifold.
+
+    Args:
+        hierarchy: Makes the tree, with points; ``null``: :class:`~unlabelled.hierarchy.HypHC`.
+        similarity: Of two samples.
+        max_samples: Most leaves.
+
+    Source: paper section 5.6; reference shhc.md sections 1.10 and 4.
+    """
+
+    def __init__(
+        self,
+        hierarchy: HierarchyMethod | None = None,
+        similarity: Similarity = "half_cosine",
+        max_samples: int = 10_000,
+    ) -> None:
+        if max_samples < 1:
+            raise ValueError(f"TreeClusterer: max_samples is {max_samples}, expected at least 1")
+        self.hierarchy: HierarchyMethod = HypHC() if hierarchy is None else hierarchy
+        self.similarity, self.max_samples = similarity, max_samples
+
+    def __call__(self, scores: Tensor, context: ClusterContext) -> Assignment:
+        """Cluster into as many clusters as ``scores (n_local, K)`` has columns; their values do not count."""
+        if context.features is None:
+            raise ValueError(
+                "TreeClusterer needs the features of the samples, which the method does not give "
+                "(unlabelled.contracts.FollowsClusters)"
+            )
+        num_clusters = scores.shape[1]
+        sample = self._sample(context.features, context)
+        if len(sample) < num_clusters:
+            raise ValueError(
+                f"TreeClusterer: a tree over {len(sample)} samples has no {num_clusters} branches; raise "
+                f"max_samples (now {self.max_samples}), or lower num_clusters"
+            )
+        seed = derive_seed(context.seed, "tree", context.which, context.pass_index)
+        upper = from_first_rank(lambda: self._build(sample.cpu(), num_clusters, seed))
+        unit = F.normalize(context.features.float(), dim=1)
+        labels = (unit @ F.normalize(upper.centroids.to(unit), dim=1).T).argmax(1)
+        tree = self._with_members(upper, context.features, labels)
+        return Assignment(labels, dict(tree.report), hierarchy=tree)
+
+    def _sample(self, features: Tensor, context: ClusterContext) -> Tensor:
+        """Return at most ``max_samples`` unit features of all ranks, in proportion to their shards."""
+        total = int(all_reduce_sum_(torch.tensor([len(features)], device=features.device)))
+        share = min(1.0, self.max_samples / total)
+        rng = numpy_generator(context.seed, "tree sample", context.which, context.pass_index)
+        chosen = np.sort(rng.permutation(len(features))[: int(share * len(features))])
+        rows = features[torch.from_numpy(chosen).to(features.device)]
+        return gather_rows(F.normalize(rows.float(), dim=1))
+
+    def _build(self, sample: Tensor, num_clusters: int, seed: int) -> ClusterTree:
+        found = self.hierarchy.fit(Leaves.from_features(sample, self.similarity), seed)
+        if found.points is None:
+            raise ValueError(
+                f"TreeClusterer: {type(self.hierarchy).__name__} has no points in a manifold; take a method "
+                "that embeds its leaves, such as unlabelled.hierarchy.HypHC"
+            )
+        labels = torch.from_numpy(found.tree.cut(num_clusters))
+        sums, counts = local_unit_sums(sample, labels, num_clusters)
+        points = merged_prototypes(found.tree, found.points, num_clusters, manifold=found.manifold)
+        upper = Hierarchy(top(found.tree, num_clusters), points, found.report)
+        centroids = sums / counts.unsqueeze(1)
+        everyone = torch.arange(num_clusters)
+        return ClusterTree.from_hierarchy(upper, everyone, counts, centroids, num_clusters, self.similarity)
+
+    def _with_members(self, upper: ClusterTree, features: Tensor, labels: Tensor) -> ClusterTree:
+        """Count all samples; every branch keeps at least the leaves that made it."""
+        sums, counts = unit_sums(features, labels, upper.num_clusters)
+        has_members = (counts > 0).unsqueeze(1)
+        centroids = torch.where(has_members, sums / counts.clamp_min(1).unsqueeze(1), upper.centroids)
+        return ClusterTree(
+            upper.tree,
+            upper.clusters,
+            counts.clamp_min(1),
+            centroids,
+            upper.points,
+            upper.num_clusters,
+            upper.similarity,
+            upper.report,
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        """Nothing is carried from pass to pass."""
+        return {}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Nothing is carried from pass to pass."""

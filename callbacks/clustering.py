@@ -17,7 +17,7 @@ from callbacks.pass_report import PassReport
 from callbacks.sweep import as_requested, sweep, undisturbed
 from unlabelled.clustering.base import ClusterContext, Clusterer
 from unlabelled.clustering.schedule import PassClock, Schedule
-from unlabelled.contracts import Clusterable, TrainingSet
+from unlabelled.contracts import Clusterable, FollowsClusters, TrainingSet
 from unlabelled.distributed import broadcast_buffers
 from unlabelled.seeding import derive_seed, global_seed
 
@@ -137,14 +137,24 @@ class ClusteringPass(Callback):
         prepare: bool,
     ) -> None:
         method, pass_index = _method(pl_module), self.clock.done
+        follower = method if isinstance(method, FollowsClusters) else None
         index, features, labels = bank.finish(self._data.num_train_samples)
         self.report.unread = bank.unread
         if prepare:
             method.prepare_clustering(features, pass_index, derive_seed(global_seed(), "prepare"))
         for which in heads:
-            context = ClusterContext(which, len(features), derive_seed(global_seed(), "cluster"), pass_index)
+            context = ClusterContext(
+                which,
+                method.num_clusters,
+                method.num_views(which),
+                derive_seed(global_seed(), "cluster"),
+                pass_index,
+                follower.clustered_features(features, which) if follower is not None else None,
+            )
             assignment = self.clusterer(_scores(method, features, which), context)
             previous = method.pseudo_labels.publish(which, index, assignment.labels)
+            if follower is not None:
+                follower.follow(which, assignment)
             current = method.pseudo_labels.table[:, which]
             self.report.add(which, previous, current, method.num_clusters, assignment)
         if labels is not None and 0 in heads:

@@ -1,4 +1,4 @@
-"""What DMC and L3-Net share: an encoder for what is seen, one for what is heard, pairs of both."""
+"""What DMC, L3-Net and GDT share: an encoder for what is seen, one for what is heard, pairs of both."""
 
 from __future__ import annotations
 

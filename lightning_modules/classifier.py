@@ -20,25 +20,31 @@ from unlabelled.data.clips import NOT_REPLACED
 from unlabelled.encoders import Encoder
 from unlabelled.views import embed_views
 
+_SCORES = "scores"  # of the classes, beside the features of the modalities
+
 
 class Classifier(BaseModule):
-    """A linear layer on an encoder, trained with labels.
+    """A linear layer on an encoder, or on what several encoders say together, trained with labels.
 
     Of a sample with several views (30 crops of a video) the predictions are averaged.
 
     Args:
-        encoder: Maps ``(B, C, [T,] H, W)`` to ``(B, D)``.
+        encoder: Maps ``(B, C, [T,] H, W)`` to ``(B, D)``; of a list, one per modality, the features stand
+            side by side in its order (sight and sound: 512 + 512).
         num_classes: C.
         optimizer: Called with the trainable parameters.
         dropout: Before the linear layer.
         average: Whether predictions over views are averaged as ``probabilities`` or as ``logits``.
         **kwargs: See :class:`~lightning_modules.base.BaseModule`; ``encoder_checkpoint`` is the run to judge.
             Without it the encoder starts from random weights.
+
+    Raises:
+        ValueError: No encoder, or two of one modality.
     """
 
     def __init__(
         self,
-        encoder: Encoder,
+        encoder: Encoder | list[Encoder],
         num_classes: int,
         optimizer: OptimizerCallable,
         dropout: float = 0.0,
@@ -46,10 +52,11 @@ class Classifier(BaseModule):
         **kwargs: Any,
     ) -> None:
         super().__init__(optimizer, **kwargs)
-        self.modality, self.num_classes, self.average = encoder.modality, num_classes, average
-        self.encoders = nn.ModuleDict({self.modality: encoder})
+        self.num_classes, self.average = num_classes, average
+        encoders = encoder if isinstance(encoder, list) else [encoder]
+        self.encoders = nn.ModuleDict(_by_modality(encoders))
         self.dropout = nn.Dropout(dropout)
-        self.classifier = nn.Linear(encoder.dim, num_classes)
+        self.classifier = nn.Linear(sum(each.dim for each in encoders), num_classes)
         self._initialise(self.classifier)
         # Without a look at the labels, which would wait for the device at each step.
         self.train_accuracy = MulticlassAccuracy(num_classes, average="micro", validate_args=False)
@@ -98,12 +105,12 @@ class Classifier(BaseModule):
             rank_zero_warn(f"{type(self).__name__} is tested untrained: give --ckpt_path")
 
     def _encode(self, batch: Batch) -> Features:
-        return {self.modality: self.encoders[self.modality](batch[self.modality])}
+        return {name: encoder(batch[name]) for name, encoder in self.encoders.items()}
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
         """Return the cross-entropy with the labels."""
         labels = self._labels(batch, batch_idx)
-        logits = self.classifier(self.dropout(self.embed(batch)[self.modality])).float()
+        logits = self.classifier(self.dropout(_side_by_side(self.embed(batch)))).float()
         loss = F.cross_entropy(logits, labels)
         self.train_accuracy(logits.detach(), labels)
         self.log("train/loss", loss, prog_bar=True, batch_size=len(labels))
@@ -113,10 +120,10 @@ class Classifier(BaseModule):
     def _labels(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the labels; look into the first ones, not into all: that would wait for the device."""
         labels: Tensor = batch["label"]
-        if self.modality not in batch:
+        if missing := [name for name in self.encoders if name not in batch]:
             raise ValueError(
-                f"{type(self).__name__} needs one {self.modality} of a sample; set --data.init_args.view to "
-                "LabelledImages, LabelledClips or another view that gives it"
+                f"{type(self).__name__} needs one {missing[0]} of a sample; set --data.init_args.view to "
+                "LabelledImages, LabelledClips, FrameAndSound or another view that gives it"
             )
         if batch_idx == 0 and bool((labels < 0).any()):
             raise ValueError(
@@ -128,16 +135,16 @@ class Classifier(BaseModule):
     def evaluation_step(self, batch: Batch) -> dict[str, Any]:
         """Return ``features`` and log-probabilities ``(B, C)`` under ``log_probs``, over all views."""
         outputs = embed_views(self._predict, batch)
-        return {"features": {self.modality: outputs["features"]}, "log_probs": self._log_probs(outputs)}
+        scores = outputs.pop(_SCORES)
+        return {"features": outputs, "log_probs": self._log_probs(scores)}
 
     def _predict(self, batch: Batch) -> Features:
-        features = self.embed(batch)[self.modality]
-        logits = self.classifier(features).float()
+        features = self.embed(batch)
+        logits = self.classifier(_side_by_side(features)).float()
         scores = logits.softmax(1) if self.average == "probabilities" else logits
-        return {"features": features, "scores": scores}
+        return {**features, _SCORES: scores}
 
-    def _log_probs(self, outputs: Features) -> Tensor:
-        scores = outputs["scores"]
+    def _log_probs(self, scores: Tensor) -> Tensor:
         if self.average == "logits":
             return scores.log_softmax(1)
         return scores.clamp_min(torch.finfo(scores.dtype).tiny).log()  # else one sure mistake is infinite
@@ -176,6 +183,20 @@ class Classifier(BaseModule):
         self.log_dict(named, prog_bar=True, sync_dist=True)  # equal on all ranks, but Lightning cannot know
         accuracies.reset()
         loss.reset()
+
+
+def _by_modality(encoders: list[Encoder]) -> dict[str, Encoder]:
+    found = {encoder.modality: encoder for encoder in encoders}
+    if len(found) != len(encoders) or not found:
+        names = ", ".join(encoder.modality for encoder in encoders) or "nothing"
+        raise ValueError(
+            f"encoder: got encoders for {names}; expected one, or a list with one for each modality"
+        )
+    return found
+
+
+def _side_by_side(features: Features) -> Tensor:
+    return torch.cat(list(features.values()), 1)
 
 
 def _scores(num_classes: int) -> nn.ModuleDict:

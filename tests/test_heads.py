@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from unlabelled.heads import MLP, MultiHead
+from unlabelled.heads import MLP, LinearHeads, MultiHead, PrototypeHeads
 
 H, D, HIDDEN, K = 3, 6, 5, 4
 
@@ -123,6 +123,16 @@ def test_mlp_equals_its_formula(norm: Any) -> None:
     assert biased == {"none": [True] * 3, "hidden": [False, False, True], "all": [False] * 3}[norm]
 
 
+def test_mlp_with_dropout_is_gdts_head() -> None:
+    """Dropout before each Linear; without it the layers keep their numbers, which checkpoints name."""
+    head = MLP(512, 512, 256, dropout=0.3)
+    assert sum(parameter.numel() for parameter in head.parameters()) == 512 * 512 + 2 * 512 + 513 * 256
+    kinds = [nn.Dropout, nn.Linear, nn.BatchNorm1d, nn.ReLU, nn.Dropout, nn.Linear]
+    assert [type(layer) for layer in head] == kinds
+    assert [layer.p for layer in head if isinstance(layer, nn.Dropout)] == [0.3, 0.3]
+    assert [type(layer) for layer in MLP(6, 5, 4)] == [nn.Linear, nn.BatchNorm1d, nn.ReLU, nn.Linear]
+
+
 def test_mlp_of_one_layer_is_linear() -> None:
     mlp = MLP(6, 5, 4, num_layers=1)
     features = torch.randn(3, 6)
@@ -133,3 +143,62 @@ def test_mlp_of_one_layer_is_linear() -> None:
 def test_mlp_refuses_what_it_does_not_know(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="expected num_layers >= 1 and norm 'none', 'hidden' or 'all'"):
         MLP(6, 5, 4, **wrong)
+
+
+def test_linear_heads_equal_separate_linear_layers() -> None:
+    torch.manual_seed(0)
+    heads, features = LinearHeads(D, K, H), torch.randn(7, D)
+    expected = torch.stack([F.linear(features, heads.weight[h], heads.bias[h]) for h in range(H)], 1)
+    torch.testing.assert_close(heads(features), expected)
+    for which in range(H):
+        torch.testing.assert_close(heads.head(features, which), expected[:, which])
+    heads(features).sum().backward()
+    assert heads.weight.grad is not None
+    assert heads.bias.grad is not None
+
+
+def test_linear_heads_start_as_linear_layers_do_or_small_and_without_bias() -> None:
+    torch.manual_seed(0)
+    plain, small = LinearHeads(64, 200, 2), LinearHeads(64, 200, 2, std=0.01)
+    for values in (plain.weight, plain.bias):
+        assert values.abs().max().item() == pytest.approx(1 / 8, rel=0.05)  # uniform within 1/sqrt(64)
+        assert values.std().item() == pytest.approx(1 / 8 / 3**0.5, rel=0.1)
+    assert small.weight.std().item() == pytest.approx(0.01, rel=0.05)
+    assert not small.bias.any()
+
+
+@pytest.mark.parametrize("std", [None, 0.01])
+def test_one_linear_head_is_drawn_anew_by_its_generator_alone(std: float | None) -> None:
+    heads = LinearHeads(D, K, H, std)
+    nn.init.ones_(heads.bias)
+    before = [heads.weight.clone(), heads.bias.clone()]
+    for _ in range(2):
+        torch.rand(1)
+        heads.reset(1, torch.Generator().manual_seed(5))
+        after = [heads.weight.clone(), heads.bias.clone()]
+        for old, new in zip(before, after, strict=True):
+            assert torch.equal(old[[0, 2]], new[[0, 2]])
+            assert not torch.equal(old[1], new[1])
+    again = LinearHeads(D, K, H, std)
+    again.reset(1, torch.Generator().manual_seed(5))
+    assert torch.equal(again.weight[1], heads.weight[1])
+    assert torch.equal(again.bias[1], heads.bias[1])
+    assert heads.weight.requires_grad
+    assert heads.weight.grad_fn is None
+
+
+def test_prototypes_are_compared_by_inner_products_and_learn_nothing() -> None:
+    torch.manual_seed(0)
+    heads, features = PrototypeHeads(D, K, H, temperature=0.1), torch.randn(7, D, requires_grad=True)
+    assert not heads(features).any()
+    heads.prototypes.copy_(torch.randn(H, K, D))
+    logits = heads(features)
+    for h in range(H):
+        for k in range(K):
+            expected = (features * heads.prototypes[h, k]).sum(1) / 0.1
+            torch.testing.assert_close(logits[:, h, k], expected)
+        torch.testing.assert_close(heads.head(features, h), logits[:, h])
+    assert not list(heads.parameters())
+    assert "prototypes" in heads.state_dict()
+    logits.sum().backward()
+    assert heads.prototypes.grad is None

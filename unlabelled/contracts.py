@@ -12,16 +12,19 @@ from typing import Any, Protocol, runtime_checkable
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from unlabelled.clustering.base import Assignment
 from unlabelled.data.evaluation_sets import EvaluationSet
+from unlabelled.hierarchy.cluster_tree import ClusterTree
 from unlabelled.labels import PseudoLabels
 from unlabelled.sound_maps import Localised
 from unlabelled.transforms.view import View
 
 Batch = dict[str, Any]
 """``video (B, 3, T, H, W)``, ``image (B, 3, H, W)``, ``audio (B, 1, F, T)``, ``label (B,)``, ``index (B,)``,
-``replaced (B,)``. Several views of a sample to train on are a list ``views``; several to be averaged in
-evaluation are one more dimension after B. A frame with its sound comes with ``frame_second (B,)``, when it is
-shown in its file, and ``silent (B,)``.
+``replaced (B,)``. Several views of a sample to train on are a list ``views``, copies of clips with their
+sounds lists of such batches, ``views[shift][direction]``; several to be averaged in evaluation are one more
+dimension after B. A frame with its sound comes with ``frame_second (B,)``, when it is shown in its file, and
+``silent (B,)``.
 
 Streams of pre-extracted features have a mask, False where there is nothing: ``text (B, W, D)`` with
 ``text_mask (B, W)``, ``video_features (B, T, D)`` with ``video_mask (B, T)``, and log-mel ``audio
@@ -66,6 +69,51 @@ class Clusterable(Protocol):
 
     def cluster_scores(self, features: Features, which: int) -> Tensor:
         """Return ``(n, K)``, or ``(n, D)`` for a clusterer of features, for clustering ``which``."""
+        ...
+
+    def num_views(self, which: int) -> int:
+        """Return of how many modalities the log-probabilities in the scores are sums."""
+        ...
+
+
+@runtime_checkable
+class FollowsClusters(Protocol):
+    """A clusterable method that learns from more than labels: from prototypes, or from a tree of them."""
+
+    def clustered_features(self, features: Features, which: int) -> Tensor:
+        """Return ``(n, D)``, what the centroids of clustering ``which`` are to be means of."""
+        ...
+
+    def follow(self, which: int, assignment: Assignment) -> None:
+        """Take over the centroids or the hierarchy of a new assignment, whose labels are published."""
+        ...
+
+
+@runtime_checkable
+class HasHierarchies(Protocol):
+    """A method whose clusters are the leaves of trees.
+
+    Its clusterings are ``num_heads`` for each of the :attr:`clustering_names`: clustering w is head
+    ``w % num_heads`` of name ``w // num_heads``. ``evaluation_step`` returns ``cluster_log_probs``,
+    ``{modality: (B, clusterings, K)}``, minus infinity for clusters that are no leaf; the clustering's
+    prediction is the arg-max of the sum over modalities.
+
+    Attributes:
+        num_heads: H.
+        num_clusters: K.
+    """
+
+    num_heads: int
+    num_clusters: int
+
+    @property
+    def clustering_names(self) -> Sequence[str]:
+        """What each group of H clusterings is made of, such as ``image`` or ``audio``."""
+        ...
+
+    @property
+    def hierarchies(self) -> Sequence[ClusterTree | None]:
+        """The tree of every clustering; None before its first pass."""
         ...
 
 
@@ -158,6 +206,16 @@ class Labelled(Protocol):
     @property
     def class_names(self) -> Sequence[str]:
         """Names by label."""
+        ...
+
+
+@runtime_checkable
+class GroupsClasses(Protocol):
+    """A data module whose classes belong to groups, a second level of ground truth (for evaluation only)."""
+
+    @property
+    def class_groups(self) -> Sequence[str]:
+        """The name of the group of each class, by label."""
         ...
 
 

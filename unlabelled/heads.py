@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from typing import Literal
 
 import torch
@@ -23,9 +24,10 @@ class MLP(nn.Sequential):
         num_layers: Linear layers, the output layer included.
         norm: Layers with BatchNorm: ``none``, the ``hidden`` ones, or ``all``.
         output_bias: ``False`` takes the output layer's bias away where it has one (predictors of SCE).
+        dropout: Probability, before each Linear (GDT: 0.3).
 
     Raises:
-        ValueError: ``num_layers`` below 1, or an unknown ``norm``.
+        ValueError: ``num_layers`` below 1, an unknown ``norm``, or ``dropout`` outside 0 to 1.
 
     Source: SCE tables 21 and 24; SCE reference section 3.3.
     """
@@ -38,19 +40,23 @@ class MLP(nn.Sequential):
         num_layers: int = 2,
         norm: Literal["none", "hidden", "all"] = "hidden",
         output_bias: bool = True,
+        dropout: float = 0.0,
     ) -> None:
         if num_layers < 1 or norm not in ("none", "hidden", "all"):
             raise ValueError(
                 f"MLP: num_layers is {num_layers} and norm {norm!r}, expected num_layers >= 1 and norm "
                 "'none', 'hidden' or 'all'"
             )
+        drop = [nn.Dropout(dropout)] if dropout else []  # none at 0: checkpoints number the layers
         layers: list[nn.Module] = []
         for i in range(num_layers - 1):
+            layers += drop
             layers.append(nn.Linear(hidden_dim if i else in_dim, hidden_dim, bias=norm == "none"))
             if norm != "none":
                 layers.append(nn.BatchNorm1d(hidden_dim))
             layers.append(nn.ReLU(inplace=True))
         bias = output_bias and norm != "all"
+        layers += drop
         layers.append(nn.Linear(hidden_dim if num_layers > 1 else in_dim, out_dim, bias=bias))
         if norm == "all":
             layers.append(nn.BatchNorm1d(out_dim, affine=False))
@@ -58,7 +64,88 @@ class MLP(nn.Sequential):
         self.out_dim = out_dim
 
 
-class MultiHead(nn.Module):
+class ClusterHeads(nn.Module, ABC):
+    """H heads on one feature, all at once in a training step, one after the other in a clustering pass."""
+
+    @abstractmethod
+    def forward(self, features: Tensor) -> Tensor:
+        """Map features ``(batch, D)`` to ``(batch, H, outputs)``."""
+
+    @abstractmethod
+    def head(self, features: Tensor, which: int) -> Tensor:
+        """Map features ``(n, D)`` to the outputs ``(n, outputs)`` of one head, as in evaluation mode."""
+
+
+class LinearHeads(ClusterHeads):
+    """H independent linear heads.
+
+    Args:
+        in_dim: D.
+        num_clusters: K.
+        num_heads: H.
+        std: Of the weights at first, with biases of 0 (DeepCluster: 0.01); None: as ``nn.Linear``.
+    """
+
+    def __init__(self, in_dim: int, num_clusters: int, num_heads: int, std: float | None = None) -> None:
+        super().__init__()
+        self.num_heads, self.std = num_heads, std
+        self.weight = nn.Parameter(torch.empty(num_heads, num_clusters, in_dim))
+        self.bias = nn.Parameter(torch.empty(num_heads, num_clusters))
+        for which in range(num_heads):
+            self.reset(which)
+
+    @torch.no_grad()
+    def reset(self, which: int, generator: torch.Generator | None = None) -> None:
+        """Draw the weights of one head anew; the generator is the CPU's."""
+        weight, bias = torch.empty(self.weight.shape[1:]), torch.zeros(self.bias.shape[1])
+        if self.std is None:
+            bound = 1 / math.sqrt(weight.shape[1])
+            nn.init.uniform_(weight, -bound, bound, generator=generator)
+            nn.init.uniform_(bias, -bound, bound, generator=generator)
+        else:
+            nn.init.normal_(weight, std=self.std, generator=generator)
+        self.weight[which], self.bias[which] = weight.to(self.weight), bias.to(self.bias)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map features ``(batch, D)`` to logits ``(batch, H, K)``."""
+        logits = F.linear(features, self.weight.flatten(0, 1), self.bias.flatten())
+        return logits.view(len(features), self.num_heads, -1)
+
+    def head(self, features: Tensor, which: int) -> Tensor:
+        """Map features ``(n, D)`` to the logits ``(n, K)`` of one head."""
+        return F.linear(features, self.weight[which], self.bias[which])
+
+
+class PrototypeHeads(ClusterHeads):
+    """H sets of K prototypes, which have no gradient: somebody else sets them.
+
+    Args:
+        dim: D, of the prototypes and of the embeddings they are compared with.
+        num_clusters: K.
+        num_heads: H.
+        temperature: Divides the inner products.
+    """
+
+    prototypes: Tensor
+
+    def __init__(self, dim: int, num_clusters: int, num_heads: int, temperature: float) -> None:
+        super().__init__()
+        if not temperature > 0:
+            raise ValueError(f"PrototypeHeads: temperature is {temperature}, expected a positive number")
+        self.temperature = temperature
+        self.register_buffer("prototypes", torch.zeros(num_heads, num_clusters, dim))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map embeddings ``(batch, D)`` to logits ``(batch, H, K)``."""
+        return torch.einsum("bd,hkd->bhk", features, self.prototypes) / self.temperature
+
+    def head(self, features: Tensor, which: int) -> Tensor:
+        """Map embeddings ``(n, D)`` to the logits ``(n, K)`` of one head."""
+        logits: Tensor = features @ self.prototypes[which].T / self.temperature
+        return logits
+
+
+class MultiHead(ClusterHeads):
     """H independent two-layer MLP heads, computed by one batched matrix product per layer.
 
     Each head is Dropout, Linear without bias, BatchNorm, ReLU, Dropout, Linear; parameters and

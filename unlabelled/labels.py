@@ -37,6 +37,23 @@ class PseudoLabels:
         """Return the labels ``(batch, clusterings)`` of rows ``index (batch,)``, on the index's device."""
         return self.table[index.cpu()].to(index.device, non_blocking=True)
 
+    def balance(self, index: Tensor) -> Tensor:
+        """Return weights ``(batch, clusterings)`` of rows that make all clusters of a clustering count alike.
+
+        ``n / (clusters with members * members of the row's cluster)``, with n the labelled rows: 1 on the
+        average over the data set. In expectation the same as drawing clusters uniformly, and rows within
+        them, which is how DeepCluster keeps large clusters from taking over (reference selavi.md section
+        9.1). 0 for rows without a label.
+        """
+        weights = []
+        for column in self.table.T:
+            sizes = torch.bincount(column - UNLABELLED)  # first: how many are without a label
+            clusters = int((sizes[1:] > 0).sum())
+            labels = column[index.cpu()]
+            share = (len(column) - int(sizes[0])) / (max(clusters, 1) * sizes[labels - UNLABELLED])
+            weights.append(share.where(labels != UNLABELLED, 0.0))
+        return torch.stack(weights, 1).float().to(index.device, non_blocking=True)
+
     def publish(self, which: int, index: Tensor, labels: Tensor) -> Tensor:
         """Write this rank's ``labels (n,)`` of rows ``index (n,)``, and every other rank's; return the old.
 

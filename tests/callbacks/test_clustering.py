@@ -190,7 +190,7 @@ def test_the_first_pass_aligns_sound_with_sight(tiny_root: Path, tiny_overlay: P
         features["audio"] = features["video"]
         module.prepare_clustering(features, pass_index=0, seed=0)
         for head in range(2):
-            video, audio = (module._log_probs(name, features[name], head) for name in ("video", "audio"))
+            video, audio = (module.log_probs(name, features[name], head) for name in ("video", "audio"))
             torch.testing.assert_close(video, audio)
             assert alignment_cost(video.exp(), audio.exp()).diagonal().sum() < 1e-4
         before = module.heads["audio"].weight2.clone()

@@ -40,6 +40,19 @@ def test_unlabelled_samples_add_nothing(dtype: torch.dtype) -> None:
     assert torch.isfinite(logits.grad).all()
 
 
+def test_weights_multiply_what_each_sample_adds() -> None:
+    torch.manual_seed(0)
+    logits, labels = torch.randn(5, 2, 3, dtype=torch.float64), torch.randint(0, 3, (5, 2))
+    labels[4, 1] = -1
+    weights = torch.rand(5, 2, dtype=torch.float64)
+    losses = multi_head_cross_entropy(logits, labels, weights)
+    for head, count in enumerate((5, 4)):
+        log_probs = logits[:count, head].log_softmax(1)[torch.arange(count), labels[:count, head]]
+        torch.testing.assert_close(losses[head], -(weights[:count, head] * log_probs).sum() / count)
+    ones = multi_head_cross_entropy(logits, labels, torch.ones(5, 2))
+    torch.testing.assert_close(ones, multi_head_cross_entropy(logits, labels))
+
+
 def test_half_precision_logits_are_scored_in_float32() -> None:
     logits = (VIDEO * 10).to(torch.bfloat16)
     losses = multi_head_cross_entropy(logits, LABELS)

@@ -18,8 +18,10 @@ from unlabelled.losses import (
     SymmetricNCE,
     anchor_cost,
     cluster_loss,
+    contrast_terms,
     reconstruction_loss,
     structure_loss,
+    transformation_contrast,
 )
 
 ROWS = 6  # of each of two ranks
@@ -55,6 +57,13 @@ def losses(rows: slice, mask: Tensor) -> dict[str, Callable[[Tensor, Tensor], Te
         scores, codes = {("text", "text"): second}, {("text", "text"): targets}
         return structure_loss({"text": first}, scores, {"text": targets}, codes, terms, weight=mask).total
 
+    def transformations(first: Tensor, second: Tensor) -> Tensor:
+        copies = [
+            torch.stack([part, part * targets, part - 1, part.roll(1, 1)], 1) for part in (first, second)
+        ]
+        video, audio = (part.unflatten(1, (2, 2)) for part in copies)
+        return transformation_contrast(video, audio, contrast_terms("variant", "invariant"), 0.2).loss
+
     return {
         "nce": lambda first, second: SymmetricNCE(0.2)(first, second, mask),
         "mms": lambda first, second: MaskedMarginSoftmax(0.1)(first, second, mask),
@@ -69,6 +78,7 @@ def losses(rows: slice, mask: Tensor) -> dict[str, Callable[[Tensor, Tensor], Te
         "reconstruction": lambda first, second: reconstruction_loss(
             {"text": first, "video": second}, {"text": targets, "video": 2 * targets}, valid
         ),
+        "transformations": transformations,
     }
 
 
@@ -109,7 +119,7 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> list[dict[Any, Any]]:
 @pytest.mark.parametrize("case", MASKS)
 def test_two_processes_equal_one_with_the_doubled_batch(case: str, two: list[dict[Any, Any]]) -> None:
     alone = {key: result for key, result in compute(0, 1).items() if key[0] == case}
-    assert len(alone) == 7
+    assert len(alone) == 8
     for key, (value, gradients) in alone.items():
         assert (two[0][key][0] + two[1][key][0]) / 2 == pytest.approx(value, rel=1e-5, abs=1e-7), key
         for rank in two:

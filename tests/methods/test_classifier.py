@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from lightning_modules import Classifier, FineTune, LinearProbe, Pretrained
-from unlabelled.encoders import Encoder, SmallImageEncoder
+from unlabelled.encoders import Encoder, SmallAudioEncoder, SmallImageEncoder
 
 SGD = partial(torch.optim.SGD, lr=0.1)
 
@@ -51,8 +51,61 @@ def test_one_view_is_no_average() -> None:
     torch.testing.assert_close(out["features"]["image"], torch.tensor([[2.0, 0, 0]]))
 
 
+class Heard(Identity):
+    """Three numbers as a spectrogram of one moment."""
+
+    modality = "audio"
+
+
+def _both(**kwargs: Any) -> FineTune:
+    method = FineTune(encoder=[Heard(), Identity()], num_classes=3, optimizer=SGD, **kwargs)
+    method.classifier.weight.data = torch.cat([torch.eye(3), 2 * torch.eye(3)], 1)
+    return method.eval()
+
+
+def test_features_of_several_encoders_stand_side_by_side_in_their_order() -> None:
+    heard, seen = torch.tensor([[1.0, 0, 0], [0, 0, 1]]), torch.tensor([[0, 1.0, 0], [0, 0, 3]])
+    batch = {"image": seen.view(2, 3, 1, 1), "audio": heard.view(2, 3, 1, 1), "label": torch.tensor([0, 2])}
+    out = _both().evaluation_step(batch)
+    torch.testing.assert_close(out["log_probs"], (heard + 2 * seen).log_softmax(1))
+    assert set(out["features"]) == {"image", "audio"}
+    torch.testing.assert_close(out["features"]["image"], seen)
+    loss = nn.functional.cross_entropy(heard + 2 * seen, batch["label"])
+    torch.testing.assert_close(_both().training_step(batch, 0)["loss"], loss)
+
+
+def test_views_of_one_modality_share_the_other() -> None:
+    views = torch.tensor([[2.0, 0, 0], [0, 3, 0]])
+    heard = torch.tensor([1.0, 0, 0])
+    batch = {"image": views.view(1, 2, 3, 1, 1), "audio": heard.view(1, 3, 1, 1)}
+    found = _both().evaluation_step(batch)["log_probs"].exp()
+    torch.testing.assert_close(found[0], (heard + 2 * views).softmax(1).mean(0))
+
+
+def test_one_encoder_for_each_modality() -> None:
+    for encoders, names in (([], "nothing"), ([Identity(), Identity()], "image, image")):
+        with pytest.raises(ValueError, match=f"got encoders for {names}; expected one, or a list with one"):
+            FineTune(encoder=encoders, num_classes=3, optimizer=SGD)
+
+
+def test_both_encoders_come_out_of_one_checkpoint(tmp_path: Path) -> None:
+    """Whatever the method was: its encoders are named by modality."""
+    stored = nn.ModuleDict({"audio": SmallAudioEncoder(2), "image": SmallImageEncoder(2)})
+    state = {f"encoders.{name}": value for name, value in stored.state_dict().items()}
+    torch.save({"state_dict": {**state, "heads.weight": torch.zeros(3)}}, tmp_path / "a.ckpt")
+    method = LinearProbe(
+        encoder=[SmallImageEncoder(2), SmallAudioEncoder(2)],
+        num_classes=2,
+        optimizer=SGD,
+        encoder_checkpoint=str(tmp_path / "a.ckpt"),
+    )
+    _fit(method, tmp_path)
+    for name, value in stored.state_dict().items():
+        torch.testing.assert_close(method.encoders.state_dict()[name], value)
+
+
 class Data(LightningDataModule):
-    """Eight labelled images, and one that stands in for another."""
+    """Eight labelled images with their sounds, and one that stands in for another."""
 
     batch_size = 4
     class_names = ("a", "b")
@@ -62,6 +115,7 @@ class Data(LightningDataModule):
         rows = [
             {
                 "image": torch.randn(3, 16, 16, generator=generator),
+                "audio": torch.randn(1, 16, 16, generator=generator),
                 "label": row % 2,
                 "index": row,
                 "replaced": -1 if row < 8 else 0,

@@ -133,6 +133,23 @@ def test_classifiers_train_on_a_window_that_is_flipped_half_of_the_time() -> Non
     torch.testing.assert_close(finished["image"][0], normalised(samples[0]), atol=1e-5, rtol=0)
 
 
+def test_classifiers_may_train_on_changed_colours() -> None:
+    options = {"crop": RandomResizedCrop(24), "eval_size": 24, "mean": MEAN, "std": STD}
+    plain, rich = LabelledImages(**options), LabelledImages(**options, augmentation=StrongGamma())
+    raw = {view: batch_of(view, train=True) for view in (plain, rich)}
+    assert "augmentations" not in raw[plain]
+    assert torch.equal(raw[plain]["image"], raw[rich]["image"])  # drawn after window and flip
+    floats = raw[rich]["image"].float() / 255
+    changed = rich.augmentation.apply(floats, raw[rich]["augmentations"][0])
+    finished = rich.finish(raw[rich])
+    assert finished.keys() == {"image"}
+    expected = TF.normalize(changed, list(MEAN), list(STD))
+    torch.testing.assert_close(finished["image"], expected, atol=1e-5, rtol=0)
+    assert not torch.allclose(finished["image"], plain.finish(raw[plain])["image"])
+    evaluated = [view.finish(batch_of(view, train=False))["image"] for view in (plain, rich)]
+    assert torch.equal(*evaluated)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -21,6 +21,13 @@ from unlabelled.losses.structure_terms import (
     needed_codes,
     needed_predictions,
 )
+from unlabelled.losses.transformation_contrast import (
+    Stance,
+    Term,
+    TransformationContrast,
+    contrast_terms,
+    transformation_contrast,
+)
 
 __all__ = [
     "Contrast",
@@ -30,12 +37,16 @@ __all__ = [
     "NeededScores",
     "PairCrossEntropy",
     "PairLoss",
+    "Stance",
     "StructureLoss",
     "StructureTerm",
     "StructureWeights",
     "SymmetricNCE",
+    "Term",
+    "TransformationContrast",
     "anchor_cost",
     "cluster_loss",
+    "contrast_terms",
     "info_nce",
     "masked_margin_softmax",
     "multi_head_cross_entropy",
@@ -47,6 +58,7 @@ __all__ = [
     "soft_contrastive",
     "structure_loss",
     "symmetric_nce",
+    "transformation_contrast",
     "weighted_contrast",
     "weighted_pairs",
 ]

@@ -8,7 +8,7 @@ from torch import Tensor
 from unlabelled.labels import UNLABELLED
 
 
-def multi_head_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+def multi_head_cross_entropy(logits: Tensor, labels: Tensor, weights: Tensor | None = None) -> Tensor:
     """Return each head's mean cross-entropy; a sample without a label adds nothing.
 
     Computed in float32 at least, also under autocast.
@@ -16,6 +16,7 @@ def multi_head_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     Args:
         logits: ``(batch, heads, clusters)``.
         labels: ``(batch, heads)`` int64, :data:`~unlabelled.labels.UNLABELLED` where there is none yet.
+        weights: ``(batch, heads)`` what each sample counts, 1 on the average over the data set; None: 1.
 
     Returns:
         ``(heads,)``, in nats; 0 for a head without any labelled sample.
@@ -24,5 +25,7 @@ def multi_head_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     """
     logits = logits if logits.dtype.itemsize >= 4 else logits.float()
     losses = F.cross_entropy(logits.transpose(1, 2), labels, ignore_index=UNLABELLED, reduction="none")
+    if weights is not None:
+        losses = losses * weights
     counts = (labels != UNLABELLED).sum(0).clamp(min=1)
     return losses.sum(0) / counts

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from torch import Tensor
 
+from unlabelled.transforms.augmentation import Augmentation
 from unlabelled.transforms.checks import check_normalisation, check_num_views, check_probability
 from unlabelled.transforms.crops import AugmentedCrop, Crop
 from unlabelled.transforms.finish import finish_batch, finish_sample
@@ -86,6 +87,7 @@ class LabelledImages(ImageView):
         mean: Likewise.
         std: Likewise.
         flip: Probability of a horizontal flip in training.
+        augmentation: Further changes in training, as SeLa's; with its own flip beside the one above.
 
     Raises:
         ValueError: As there, or ``flip`` is no probability.
@@ -101,19 +103,26 @@ class LabelledImages(ImageView):
         mean: Channels = _MEAN,
         std: Channels = _STD,
         flip: float = 0.5,
+        augmentation: Augmentation | None = None,
     ) -> None:
         check_probability(self, flip=flip)
         check_normalisation(self, mean, std)
-        self.crop, self.mean, self.std, self.flip = crop, mean, std, flip
+        self.crop, self.mean, self.std = crop, mean, std
+        self.flip, self.augmentation = flip, augmentation
         self.fixed = FixedImage(type(self).__name__, eval_size, eval_resize)
 
     def load(self, image: Tensor, rng: np.random.Generator, train: bool) -> dict[str, Any]:
-        """Return ``image (3, size, size)`` uint8."""
+        """Return ``image (3, size, size)`` uint8, and ``augmentations`` if there is one to be done."""
         if not train:
             return {"image": self.fixed(image)}
         window = self.crop(image, rng)
-        return {"image": window.flip(-1) if rng.random() < self.flip else window.contiguous()}
+        flipped = window.flip(-1) if rng.random() < self.flip else window.contiguous()
+        sample: dict[str, Any] = {"image": flipped}
+        if self.augmentation is not None:
+            sample["augmentations"] = [self.augmentation.draw(rng)]
+        return sample
 
     def finish(self, batch: Batch) -> Batch:
-        """Normalise; see :meth:`View.finish`."""
-        return finish_batch(batch, [], self.mean, self.std)
+        """Augment and normalise; see :meth:`View.finish`."""
+        augmentations = [] if self.augmentation is None else [self.augmentation]
+        return finish_batch(batch, augmentations, self.mean, self.std)

@@ -1,0 +1,142 @@
+"""DeepCluster: k-means of the encoder's own features as labels (Caron et al. 2018, arXiv:1807.05520)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from lightning.pytorch.cli import OptimizerCallable
+from torch import Tensor
+from torch.optim import Optimizer
+
+from lightning_modules.self_labelled import SelfLabelled
+from unlabelled.clustering import Assignment
+from unlabelled.contracts import Features
+from unlabelled.encoders import Encoder
+from unlabelled.heads import LinearHeads
+from unlabelled.losses import multi_head_cross_entropy
+from unlabelled.seeding import global_seed, torch_generator
+
+_STD = 0.01  # of a new top layer
+
+
+class FeatureClustered(SelfLabelled):
+    """Predict the k-means clusters of features, with a new top layer after every clustering.
+
+    k-means (:class:`callbacks.ClusteringPass` with :class:`unlabelled.clustering.KMeansClusterer`) numbers
+    its clusters anew each time, so what a top layer has learned is void. Large clusters must not take over:
+    the authors draw clusters uniformly and samples within them; here every sample comes once per epoch and
+    weighs by one over the size of its cluster, which is the same in expectation.
+
+    Args:
+        encoders: One per modality.
+        sources: The modalities whose features are clustered, for each clustering; those of several stand side
+            by side.
+        optimizer: Called with two groups of parameters; the top layers' learn without momentum.
+        num_clusters: K.
+        learns: Which clusterings each modality learns; None: all.
+        **kwargs: See :class:`~lightning_modules.base.BaseModule`.
+
+    Source: reference selavi.md sections 9.1 and 10.
+    """
+
+    def __init__(
+        self,
+        encoders: Sequence[Encoder],
+        sources: Sequence[Sequence[str]],
+        optimizer: OptimizerCallable,
+        num_clusters: int,
+        learns: Mapping[str, Sequence[int]] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            encoders,
+            optimizer,
+            num_clusters,
+            len(sources),
+            lambda in_dim, heads: LinearHeads(in_dim, num_clusters, heads, std=_STD),
+            learns,
+            **kwargs,
+        )
+        self.sources = [list(source) for source in sources]
+        self._weights: Tensor
+        self._renewals = 0
+        self._optimizer: Optimizer | None = None
+
+    def targets(self, index: Tensor) -> Tensor:
+        """Return the pseudo-labels ``(B, C)``, and keep what each of them weighs."""
+        self._weights = self.pseudo_labels.balance(index)
+        return super().targets(index)
+
+    def head_losses(self, name: str, feature: Tensor, labels: Tensor) -> Tensor:
+        """Return the losses ``(heads,)`` in which all clusters count alike."""
+        weights = self._weights[:, self.learned(name)]
+        return multi_head_cross_entropy(self.heads[name](feature), labels, weights)
+
+    def clustered_features(self, features: Features, which: int) -> Tensor:
+        """Return the features ``(n, D)`` to cluster; those of several modalities have unit length each."""
+        parts = [features[name].float() for name in self.sources[which]]
+        return parts[0] if len(parts) == 1 else torch.cat([F.normalize(part, dim=1) for part in parts], 1)
+
+    def cluster_scores(self, features: Features, which: int) -> Tensor:
+        """Return the same: k-means is a clusterer of features."""
+        return self.clustered_features(features, which).clone()
+
+    def follow(self, which: int, assignment: Assignment) -> None:
+        """Start every top layer for this clustering anew, and forget what the optimiser knows of it."""
+        self._renewals += 1
+        for name in self.encoders:
+            if which in self.learned(name):
+                head = self.head(name)
+                assert isinstance(head, LinearHeads)
+                generator = torch_generator(global_seed(), "top layer", name, which, self._renewals)
+                head.reset(self.learned(name).index(which), generator)
+                self._forget(head)
+
+    def _forget(self, head: LinearHeads) -> None:
+        """Drop what an optimiser such as AdamW remembers of the old weights; a pass renews all of them."""
+        state = {} if self._optimizer is None else self._optimizer.state
+        for parameter in head.parameters():
+            state.pop(parameter, None)
+
+    def build_optimizer(self) -> Optimizer:
+        """Give the top layers, which never live long, no momentum (reference selavi.md section 9.1)."""
+        groups = [
+            {"params": list(self.encoders.parameters())},
+            {"params": list(self.heads.parameters())},
+        ]
+        optimizer: Optimizer = self.optimizer(groups)
+        if "momentum" in optimizer.param_groups[1]:
+            optimizer.param_groups[1]["momentum"] = 0.0
+        self._scale_learning_rate(optimizer)
+        self._optimizer = optimizer
+        return optimizer
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep how many top layers there have been, of which the next one's seed depends."""
+        super().on_save_checkpoint(checkpoint)
+        checkpoint["renewals"] = self._renewals
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Bring it back."""
+        super().on_load_checkpoint(checkpoint)
+        self._renewals = checkpoint["renewals"]
+
+
+class DeepCluster(FeatureClustered):
+    """One encoder must predict the k-means clusters of its own features.
+
+    Args:
+        encoder: Of images, videos or sounds.
+        optimizer: Called with two groups of parameters.
+        num_clusters: K (paper: 10000 on ImageNet).
+        **kwargs: See :class:`~lightning_modules.base.BaseModule`.
+    """
+
+    def __init__(
+        self, encoder: Encoder, optimizer: OptimizerCallable, num_clusters: int = 10_000, **kwargs: Any
+    ) -> None:
+        super().__init__((encoder,), [[encoder.modality]], optimizer, num_clusters, **kwargs)
+        self.save_hyperparameters()

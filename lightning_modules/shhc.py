@@ -1,0 +1,208 @@
+"""sHHC: cross-modal scalable hyperbolic hierarchical clustering (Long and van Noord, ICCV 2023)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from lightning.pytorch.cli import OptimizerCallable
+from torch import Tensor
+
+from lightning_modules.self_labelled import ClusterPredictor
+from unlabelled.clustering import Assignment
+from unlabelled.clustering.centroids import fit_centroids
+from unlabelled.contracts import Features
+from unlabelled.encoders import Encoder
+from unlabelled.heads import MultiHead
+from unlabelled.hierarchy import Manifold, PoincareBall
+from unlabelled.hierarchy.cluster_tree import ClusterTree, hierarchies_from_states, hierarchy_states
+from unlabelled.hierarchy.rotation import rotate_onto
+from unlabelled.labels import UNLABELLED
+from unlabelled.seeding import derive_seed
+
+HierarchiesOf = Literal["each", "joint", "all"]
+_FIRST_TEMPERATURE = 0.1  # of cosines with k-means' centroids, before there are leaves (reference 1.1)
+
+
+class SHHC(ClusterPredictor):
+    """Sight and sound must each find the leaf of the visual and of the audio hierarchy that their clip is in.
+
+    Each modality's features are clustered on their own, H times, and each clustering's centroids become the
+    leaves of a tree in the Poincaré ball (:class:`callbacks.ClusteringPass` with
+    :class:`unlabelled.clustering.HierarchicalClusterer`). The leaves are the prototypes of a softmax over
+    negative hyperbolic distances, which four kinds of heads learn: sight to visual and to audio leaves, sound
+    to both.
+
+    Args:
+        visual_encoder: Of single frames ``(B, 3, H, W)`` (paper: L3-Net's) or clips ``(B, 3, T, H, W)``.
+        audio_encoder: Of log-mel spectrograms ``(B, 1, F, T)``.
+        optimizer: Called with the parameters.
+        num_clusters: K, leaves (paper: 1000 on VGG-Sound, 100 on Kinetics-Sound).
+        num_heads: H, clusterings of each modality (paper: 10).
+        dim: Dimension of the manifold (paper: 50).
+        temperature: T of the softmax over distances (paper: 1).
+        hierarchies_of: What is clustered: ``each`` modality alone (paper); ``joint``, both together, with
+            pseudo-labels read off the product of both predictions as in SeLaVi (for the paper's table 5); or
+            ``all`` three, which shows what neither sense can tell apart on its own.
+        manifold: Where heads and leaves meet; ``null``: the Poincaré ball of curvature -1.
+        hidden_dim: Width of the heads' hidden layer.
+        dropout: Dropout in the heads.
+        **kwargs: See :class:`~lightning_modules.base.BaseModule`.
+
+    Attributes:
+        prototypes: ``(2 H, K, dim)`` float64, the leaves; NaN for empty clusters, and before the first pass.
+            (``joint``: ``(H, K, dim)``; ``all``: ``(3 H, K, dim)``.)
+
+    Source: paper sections 3 and 4.2, equations 1 and 13; reference shhc.md sections 0 and 1.11.
+    """
+
+    prototypes: Tensor
+
+    def __init__(
+        self,
+        visual_encoder: Encoder,
+        audio_encoder: Encoder,
+        optimizer: OptimizerCallable,
+        num_clusters: int = 1000,
+        num_heads: int = 10,
+        dim: int = 50,
+        temperature: float = 1.0,
+        hierarchies_of: HierarchiesOf = "each",
+        manifold: Manifold | None = None,
+        hidden_dim: int = 512,
+        dropout: float = 0.3,
+        **kwargs: Any,
+    ) -> None:
+        encoders = (visual_encoder, audio_encoder)
+        sources = _sources([encoder.modality for encoder in encoders], hierarchies_of)
+        clusterings = len(sources) * num_heads
+        super().__init__(
+            encoders,
+            optimizer,
+            num_clusters,
+            clusterings,
+            lambda in_dim, heads: MultiHead(in_dim, dim, heads, hidden_dim, dropout),
+            **kwargs,
+        )
+        self.save_hyperparameters()
+        if not temperature > 0:
+            raise ValueError(f"SHHC: temperature is {temperature}, expected a positive number (paper: 1)")
+        self.num_heads, self.temperature, self._sources = num_heads, temperature, sources
+        self.manifold: Manifold = PoincareBall() if manifold is None else manifold
+        self.hierarchies: list[ClusterTree | None] = [None] * clusterings
+        empty = torch.full((clusterings, num_clusters, dim), torch.nan, dtype=torch.float64)
+        self.register_buffer("prototypes", empty)
+        self._ddp_params_and_buffers_to_ignore = ["prototypes"]  # equal on all ranks already
+        self._first_centroids: dict[int, Tensor] = {}
+
+    @property
+    def clustering_names(self) -> Sequence[str]:
+        """The modality of each group of H clusterings, or ``image+audio``."""
+        return ["+".join(source) for source in self._sources]
+
+    def targets(self, index: Tensor) -> Tensor:
+        """Return the pseudo-labels ``(B, 2 H)``; none where the cluster has lost all other members."""
+        labels = super().targets(index)
+        is_leaf = self._is_leaf()[torch.arange(self.num_clusterings, device=labels.device), labels]
+        return labels.where(is_leaf & (labels != UNLABELLED), UNLABELLED)
+
+    def cluster_logits(self, name: str, outputs: Tensor) -> Tensor:
+        """Return ``-d(leaf, output) / T (B, 2 H, K)`` (equation 13), in float64; -inf where no leaf is."""
+        with torch.autocast(self.device.type, enabled=False):
+            return self._logits(outputs.transpose(0, 1), self.prototypes).transpose(0, 1)
+
+    def clustering_logits(self, outputs: Tensor, which: int) -> Tensor:
+        """Return the same of one clustering, ``(n, K)`` from ``(n, dim)``."""
+        return self._logits(outputs, self.prototypes[which])
+
+    def _logits(self, outputs: Tensor, prototypes: Tensor) -> Tensor:
+        points = self.manifold.embed(outputs.double())
+        distances = self.manifold.pairwise_distance(points, prototypes.nan_to_num())  # (..., n, K)
+        empty = prototypes.isnan().any(-1)
+        empty = empty & ~empty.all(-1, keepdim=True)  # before the first pass all clusters are equally likely
+        return (-distances / self.temperature).masked_fill(empty.unsqueeze(-2), -torch.inf)
+
+    def _is_leaf(self) -> Tensor:
+        return self.prototypes.isfinite().all(-1)  # (2 H, K)
+
+    def clustered_features(self, features: Features, which: int) -> Tensor:
+        """Return the unit features ``(n, D)`` that are clustered; those of two modalities side by side."""
+        source = self._source(which)
+        return torch.cat([F.normalize(features[name].float(), dim=1) for name in source], 1)
+
+    def _source(self, which: int) -> list[str]:
+        return self._sources[which // self.num_heads]
+
+    def num_views(self, which: int) -> int:
+        """Return the number of modalities that are clustered."""
+        return len(self._source(which))
+
+    def prepare_clustering(self, features: Features, pass_index: int, seed: int) -> None:
+        """Find centroids for the first pass, when there are no leaves yet: spherical k-means, once per head.
+
+        Source: reference shhc.md section 1.1, "First round".
+        """
+        self._first_centroids = {}
+        for which in range(self.num_clusterings):
+            if not self._is_leaf()[which].any():
+                points = F.normalize(self.clustered_features(features, which), dim=1)
+                chosen = derive_seed(seed, "first centroids", which) % 2**31
+                self._first_centroids[which] = fit_centroids(
+                    points, self.num_clusters, chosen, spherical=True, iterations=10
+                )
+
+    def cluster_scores(self, features: Features, which: int) -> Tensor:
+        """Return log-probabilities ``(n, K)`` of the clusters, by the modality that is clustered alone."""
+        if (centroids := self._first_centroids.get(which)) is not None:
+            cosines = F.normalize(self.clustered_features(features, which), dim=1) @ centroids.T
+            return (cosines / _FIRST_TEMPERATURE).log_softmax(1)
+        return torch.stack(
+            [self.log_probs(name, features[name], which).float() for name in self._source(which)]
+        ).sum(0)
+
+    def follow(self, which: int, assignment: Assignment) -> None:
+        """Take over the new leaves, rotated onto the old ones.
+
+        Raises:
+            ValueError: The clusterer makes no hierarchy, or one in another dimension.
+        """
+        if assignment.hierarchy is None:
+            raise ValueError(
+                "SHHC learns from a hierarchy, but the clusterer of callbacks.ClusteringPass makes none; "
+                "take unlabelled.clustering.HierarchicalClusterer"
+            )
+        prototypes = assignment.hierarchy.prototypes().to(self.prototypes.device)
+        if prototypes.shape != self.prototypes[which].shape:
+            raise ValueError(
+                f"SHHC: the hierarchy has {prototypes.shape[0]} clusters in {prototypes.shape[1]} "
+                f"dimensions, the heads {self.num_clusters} in {self.prototypes.shape[2]}; set the "
+                "embedding's dim to the model's"
+            )
+        if self._is_leaf()[which].any():
+            prototypes = rotate_onto(prototypes, self.prototypes[which])
+        self.prototypes[which] = prototypes
+        self._first_centroids.pop(which, None)
+        points = prototypes.cpu()[assignment.hierarchy.clusters]
+        self.hierarchies[which] = replace(assignment.hierarchy, points=points)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the trees beside labels and prototypes."""
+        super().on_save_checkpoint(checkpoint)
+        checkpoint["hierarchies"] = hierarchy_states(self.hierarchies)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Bring the trees back."""
+        super().on_load_checkpoint(checkpoint)
+        self.hierarchies = hierarchies_from_states(checkpoint["hierarchies"])
+
+
+def _sources(names: list[str], hierarchies_of: HierarchiesOf) -> list[list[str]]:
+    """Return the modalities that each hierarchy is made of."""
+    each = [[name] for name in names]
+    choices = {"each": each, "joint": [names], "all": [*each, names]}
+    if hierarchies_of not in choices:
+        raise ValueError(f"SHHC: hierarchies_of is {hierarchies_of!r}, expected one of {', '.join(choices)}")
+    return choices[hierarchies_of]

@@ -1,0 +1,80 @@
+"""SeLa: self-labelling of one modality by its own predictions."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from lightning_modules import SeLa
+from tests.methods.passes import SIZE, batch, checkpoint_of, one_pass, resume, silent
+from unlabelled.clustering import SinkhornClusterer
+from unlabelled.contracts import Clusterable, FollowsClusters, PredictsClusters
+from unlabelled.encoders import Encoder, SmallAudioEncoder, SmallImageEncoder
+
+K, H = 4, 3
+
+
+def sela(encoder: Encoder | None = None) -> SeLa:
+    torch.manual_seed(0)
+    method = SeLa(encoder or SmallImageEncoder(width=2), partial(torch.optim.SGD, lr=0.1), K, H)
+    silent(method)
+    return method
+
+
+def test_it_is_clustered_and_predicts_clusters_but_follows_no_centroids() -> None:
+    method = sela()
+    assert isinstance(method, Clusterable)
+    assert isinstance(method, PredictsClusters)
+    assert not isinstance(method, FollowsClusters)
+    assert [method.num_views(which) for which in range(H)] == [1] * H
+
+
+@pytest.mark.parametrize("encoder", [SmallImageEncoder(2), SmallAudioEncoder(2)], ids=["image", "audio"])
+def test_pseudo_labels_are_balanced_and_read_off_its_predictions(encoder: Encoder) -> None:
+    """Sinkhorn's labels by brute force on exp(lambda log P): the plan's arg-max."""
+    method = sela(encoder)
+    one_pass(method, SinkhornClusterer(lambda_=25.0, tolerance=1e-10), batch())
+    log_probs = method.eval().evaluation_step(batch())["cluster_log_probs"][encoder.modality]
+    for which in range(H):
+        plan = (25 * log_probs[:, which].detach().double()).exp()
+        for _ in range(5000):
+            plan = plan / plan.sum(0) / K
+            plan = plan / plan.sum(1, keepdim=True) / SIZE
+        assert torch.equal(method.pseudo_labels.table[:, which], plan.argmax(1))
+
+
+def test_the_loss_is_the_mean_over_linear_heads() -> None:
+    method = sela().eval()
+    one_pass(method, SinkhornClusterer(), batch())
+    feature, head = method.embed(batch())["image"], method.heads["image"]
+    losses = [
+        F.cross_entropy(F.linear(feature, head.weight[h], head.bias[h]), method.pseudo_labels.table[:, h])
+        for h in range(H)
+    ]
+    step = method.training_step(batch(), 0)
+    torch.testing.assert_close(step["loss"], torch.stack(losses).mean())
+    assert step["features"].keys() == {"image"}
+
+
+def test_a_few_steps_learn_the_labels() -> None:
+    method = sela()
+    one_pass(method, SinkhornClusterer(), batch())
+    optimizer = method.build_optimizer()
+    losses = []
+    for _ in range(30):
+        optimizer.zero_grad()
+        loss = method.training_step(batch(), 0)["loss"]
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.7 * losses[0]
+
+
+def test_a_resumed_run_has_its_labels() -> None:
+    method, other = sela(), sela()
+    one_pass(method, SinkhornClusterer(), batch())
+    resume(other, checkpoint_of(method))
+    assert torch.equal(other.targets(torch.arange(SIZE)), method.targets(torch.arange(SIZE)))

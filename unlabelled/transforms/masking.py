@@ -1,0 +1,44 @@
+"""Stripes that are taken out of spectrograms."""
+
+from __future__ import annotations
+
+import numpy as np
+from torch import Tensor
+
+from unlabelled.transforms.checks import check_at_least
+
+_FREQUENCY, _TIME = -2, -1
+
+
+class SpectrogramMasks:
+    """SpecAugment without time warping: stripes of frequencies and of time are set to 0, GDT's mean.
+
+    The width of each is drawn evenly from 0 to its limit, the limit excluded, and rounded down; its place is
+    drawn evenly. Not torchaudio's masks: those draw from torch's global generator.
+
+    Args:
+        frequency: Limit of the width in filters.
+        time: Limit of the width in frames.
+        num_frequency: Stripes of frequencies.
+        num_time: Stripes of time. The released code's mild masks: limits 2 and 5, one each; medium: 3 and 6,
+            one each; heavy: 3 and 6, two each.
+
+    Raises:
+        ValueError: A number is negative.
+
+    Source: reference selavi.md section 11; Park et al. 2019 (arXiv:1904.08779).
+    """
+
+    def __init__(self, frequency: int = 3, time: int = 6, num_frequency: int = 1, num_time: int = 1) -> None:
+        check_at_least(self, 0, frequency=frequency, time=time)
+        check_at_least(self, 0, num_frequency=num_frequency, num_time=num_time)
+        self.stripes = [(_FREQUENCY, frequency)] * num_frequency + [(_TIME, time)] * num_time
+
+    def __call__(self, spectrogram: Tensor, rng: np.random.Generator) -> Tensor:
+        """Return ``(1, F, T)`` with the stripes taken out of a copy of it."""
+        masked = spectrogram.clone()
+        for axis, limit in self.stripes:
+            size = masked.shape[axis]
+            width = min(int(rng.uniform(0, limit)), size)
+            masked.narrow(axis, int(rng.integers(0, size - width, endpoint=True)), width).zero_()
+        return masked

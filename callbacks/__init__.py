@@ -12,7 +12,11 @@ from callbacks.data_counts import DataCounts
 from callbacks.degradation import Degradation
 from callbacks.export import ExportEncoder
 from callbacks.export_features import ExportFeatures
+from callbacks.hierarchy_evaluation import HierarchyEvaluation
+from callbacks.hierarchy_pictures import HierarchyPictures
+from callbacks.kmeans_evaluation import KMeansEvaluation
 from callbacks.knn_evaluation import KNNEvaluation
+from callbacks.linear_evaluation import LinearEvaluation
 from callbacks.localisation import Localisation
 from callbacks.predictions import ClusterPredictions
 from callbacks.queue_update import QueueUpdate
@@ -42,7 +46,11 @@ __all__ = [
     "Degradation",
     "ExportEncoder",
     "ExportFeatures",
+    "HierarchyEvaluation",
+    "HierarchyPictures",
+    "KMeansEvaluation",
     "KNNEvaluation",
+    "LinearEvaluation",
     "Localisation",
     "MaxPooledMaps",
     "PooledFeatures",

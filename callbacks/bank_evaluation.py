@@ -1,43 +1,25 @@
-"""What evaluations against the labelled training set share: when, which features, and what is left out."""
+"""What evaluations against the labelled training set share."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from typing import Any
 
-import torch
-from lightning import Callback, LightningModule, Trainer
+from lightning import LightningModule, Trainer
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.trainer.states import TrainerFn
-from lightning.pytorch.utilities import rank_zero_info
 
-from callbacks.feature_collection import FeatureCollection, Rows, collect
+from callbacks.feature_collection import Rows, collect
+from callbacks.held_out_evaluation import HeldOutEvaluation
 from callbacks.sweep import datamodule
-from unlabelled.contracts import Batch, Embeds, Features, Labelled, LabelledBank
-from unlabelled.distributed import all_reduce_sum_
-from unlabelled.views import embed_views
+from unlabelled.contracts import Labelled, LabelledBank
 
 
-class BankEvaluation(Callback, ABC):
+class BankEvaluation(HeldOutEvaluation):
     """Compare the evaluated samples with the labelled training samples (the bank), after each evaluation.
 
     The evaluated samples' features are taken from the evaluation step, the bank's are made anew; both without
-    the samples that have no label or could not be read. Labels are used for evaluation only.
-
-    Args:
-        every_n_epochs: How often a validation within ``fit`` does this; ``null``: never. ``validate`` and
-            ``test`` always do.
+    the samples that have no label or could not be read.
     """
-
-    def __init__(self, every_n_epochs: int | None) -> None:
-        if every_n_epochs is not None and every_n_epochs < 1:
-            raise ValueError(
-                f"{type(self).__name__}: every_n_epochs must be at least 1, or null for never, got "
-                f"{every_n_epochs}"
-            )
-        self.every_n_epochs = every_n_epochs
-        self._queries: FeatureCollection | None = None
-        self._told: set[str] = set()
 
     @abstractmethod
     def evaluate(
@@ -45,71 +27,17 @@ class BankEvaluation(Callback, ABC):
     ) -> None:
         """Compare and log under ``stage``, ``val`` or ``test``, on all ranks, each with its own rows."""
 
-    def extract(self, pl_module: LightningModule, batch: Batch, pooled: Features | None) -> Features:
-        """Return ``{modality: (B, D)}`` of a batch; ``pooled`` is what the step gave, if there was one."""
-        assert isinstance(pl_module, Embeds)
-        return embed_views(pl_module.embed, batch) if pooled is None else pooled
+    def score(self, trainer: Trainer, pl_module: LightningModule, queries: Rows, stage: str) -> None:
+        """Make the bank, and compare."""
+        self.evaluate(trainer, pl_module, self.bank(trainer, pl_module), queries, stage)
 
-    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+    def check_data(self, data: Any) -> None:
         """Check at start that there is something to compare with."""
-        if stage == "predict":
-            return
-        name, data = type(self).__name__, getattr(trainer, "datamodule", None)
-        if not isinstance(pl_module, Embeds):
-            raise MisconfigurationException(
-                f"{name} needs a method that embeds (unlabelled.contracts.Embeds), which "
-                f"{type(pl_module).__name__} is not"
-            )
         if not isinstance(data, LabelledBank) or not isinstance(data, Labelled):
             raise MisconfigurationException(
-                f"{name} needs a data module with labelled training rows (unlabelled.contracts.LabelledBank) "
-                "and class_names"
+                f"{type(self).__name__} needs a data module with labelled training rows "
+                "(unlabelled.contracts.LabelledBank) and class_names"
             )
-
-    def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start anew, if this evaluation is one to take part in."""
-        self._queries = FeatureCollection() if self._is_due(trainer) else None
-
-    on_test_epoch_start = on_validation_epoch_start
-
-    def _is_due(self, trainer: Trainer) -> bool:
-        if trainer.sanity_checking:
-            return False
-        if trainer.state.fn != TrainerFn.FITTING:
-            return True
-        every = self.every_n_epochs
-        return every is not None and (trainer.current_epoch + 1) % every == 0
-
-    def on_validation_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        """Remember the features of a batch."""
-        if self._queries is not None:
-            with trainer.precision_plugin.forward_context():
-                self._queries.add(batch, self.extract(pl_module, batch, outputs["features"]))
-
-    on_test_batch_end = on_validation_batch_end
-
-    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Compare."""
-        self._finish(trainer, pl_module, "val")
-
-    def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Compare."""
-        self._finish(trainer, pl_module, "test")
-
-    def _finish(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        if self._queries is None:
-            return
-        queries, self._queries = self._queries.finish(), None
-        queries = self.usable(queries, f"{stage} samples")
-        self.evaluate(trainer, pl_module, self.bank(trainer, pl_module), queries, stage)
 
     def bank(self, trainer: Trainer, pl_module: LightningModule) -> Rows:
         """Return this rank's labelled training rows."""
@@ -118,35 +46,3 @@ class BankEvaluation(Callback, ABC):
             trainer, pl_module, loader, lambda batch: self.extract(pl_module, batch, None), "labelled bank"
         )
         return self.usable(rows, "training samples")
-
-    def usable(self, rows: Rows, what: str) -> Rows:
-        """Return the rows with labels, and say once per kind how many there were without."""
-        kept = rows.labelled()
-        left_out = torch.tensor([len(rows) - len(kept), rows.replaced], device=rows.ids.device)
-        unlabelled, unread = all_reduce_sum_(left_out).tolist()
-        if what not in self._told and unlabelled + unread:
-            rank_zero_info(
-                f"{type(self).__name__} leaves out {unlabelled} {what} without a label and {unread} that "
-                "could not be read"
-            )
-        self._told.add(what)
-        return kept
-
-
-def class_of_each(rows: Rows, callback: str) -> torch.Tensor:
-    """Return the labels ``(n,)``.
-
-    Raises:
-        ValueError: Samples have several labels.
-    """
-    if rows.labels.ndim != 1:
-        raise ValueError(
-            f"{callback} needs one label per sample, but the data set has {rows.labels.shape[1]} per sample; "
-            "use SVMEvaluation for it"
-        )
-    return rows.labels
-
-
-def num_classes(trainer: Trainer) -> int:
-    """Return how many classes the data set has."""
-    return len(datamodule(trainer).class_names)

@@ -7,21 +7,19 @@ from copy import deepcopy
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from lightning import Callback, LightningModule, Trainer
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 from torchmetrics import MeanMetric
 
+from callbacks.feature_collection import FeatureCollection
 from callbacks.figures import boards
+from callbacks.kmeans_scores import kmeans_scores
 from callbacks.sweep import as_requested, datamodule, sweep, undisturbed
 from callbacks.tables import Table, format_table
-from unlabelled.clustering.kmeans import kmeans
-from unlabelled.contracts import Features, Labelled, PredictsClusters
-from unlabelled.distributed import gather_rows
+from unlabelled.contracts import Labelled, PredictsClusters
 from unlabelled.losses import multi_head_cross_entropy
 from unlabelled.metrics import ClusteringMetrics
-from unlabelled.seeding import derive_seed, global_seed
 
 BOTH = "both"
 _AGREEMENT = "agreement"
@@ -69,33 +67,17 @@ class ClusterEvaluation(Callback):
             return
         assert isinstance(pl_module, PredictsClusters)
         loader = datamodule(trainer).val_dataloader()
-        features: list[Features] = []
-        labels: list[Tensor] = []
+        features = FeatureCollection()
         self._start(trainer, pl_module)
         with undisturbed(pl_module):
             for batch in sweep(trainer, pl_module, loader, "before training"):
                 outputs = pl_module.evaluation_step(batch)
                 self._update(outputs, batch)
-                keep = as_requested(batch)
-                features.append({name: value[keep].float() for name, value in outputs["features"].items()})
-                labels.append(batch["label"][keep])
+                features.add(batch, outputs["features"])
         self.before = {f"heads, {source}": row for source, row in self._rows().items()}
-        self.before |= self._kmeans(trainer, features, torch.cat(labels))
-
-    def _kmeans(self, trainer: Trainer, parts: list[Features], labels: Tensor) -> Table:
-        """Score k-means with K = number of classes on the features of each modality and of both."""
-        features = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
-        features[BOTH] = torch.cat([F.normalize(value) for value in features.values()], 1)
-        num_classes = len(_class_names(trainer))
-        truth, rows = gather_rows(labels).cpu(), {}
-        for name, value in features.items():
-            gathered = gather_rows(value).cpu()
-            seed = derive_seed(global_seed(), "k-means") % 2**31
-            score = ClusteringMetrics(1, num_classes, num_classes, sync_on_compute=False)
-            clusters = kmeans(gathered, min(num_classes, len(gathered)), seed)
-            score.update(clusters.unsqueeze(1), truth)
-            rows[f"k-means, {name}"] = score.of_head(0)
-        return rows
+        classes = len(_class_names(trainer))
+        clustered = kmeans_scores(features.finish(), classes, classes)
+        self.before |= {f"k-means, {source}": row for source, row in clustered.items()}
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start anew."""

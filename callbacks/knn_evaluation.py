@@ -6,10 +6,10 @@ from typing import Any
 
 from lightning import LightningModule, Trainer
 
-from callbacks.bank_evaluation import BankEvaluation, class_of_each, num_classes
-from callbacks.feature_collection import Rows, collect
+from callbacks.bank_evaluation import BankEvaluation
+from callbacks.feature_collection import Rows
+from callbacks.held_out_evaluation import class_of_each, num_classes
 from callbacks.reports import print_tables
-from callbacks.sweep import datamodule
 from callbacks.tables import Table
 from unlabelled.metrics import cosine_pair, knn_accuracy, sharded_top_k
 
@@ -63,11 +63,7 @@ class KNNEvaluation(BankEvaluation):
         """Score the untrained network, once per run."""
         if not self.before_training or self.before or trainer.global_step > 0:
             return
-        loader = datamodule(trainer).val_dataloader()
-        rows = collect(
-            trainer, pl_module, loader, lambda batch: self.extract(pl_module, batch, None), "before training"
-        )
-        queries = self.usable(rows, "val samples")
+        queries = self.untrained(trainer, pl_module)
         scores = self._scores(trainer, self.bank(trainer, pl_module), queries)
         self.before = {_row(*which): values for which, values in scores.items()}
         for logger in trainer.loggers:  # `log` would file them under the end of the first epoch

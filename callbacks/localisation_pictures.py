@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 
-import torch
 from lightning import Trainer
 from torch import Tensor
 
 from callbacks.figures import publish
+from callbacks.frames import to_pixels
 from callbacks.localised_clips import Scored
 from callbacks.sweep import datamodule
-from unlabelled.contracts import Batch, Labelled, ReadsClips
+from unlabelled.contracts import Batch, Labelled
 from unlabelled.pictures.localisation import (
     LocalisedFrame,
     localisation_clusters,
@@ -63,7 +63,7 @@ class LocalisationPictures:
 def _frame(
     trainer: Trainer, batch: Batch, row: int, found: Localised, scored: Scored, place: int
 ) -> LocalisedFrame:
-    pixels = _picture(trainer, batch, row)
+    (pixels,) = to_pixels(trainer, batch["image"][row : row + 1])
     name = _class_name(trainer, int(batch["label"][row]))
     return LocalisedFrame(
         title=f"{name}cIoU {float(scored.overlaps[place]):.2f}",
@@ -73,14 +73,6 @@ def _frame(
         clusters=found.cluster_maps[row].double().cpu().numpy(),
         boxes=scored.boxes[place].double().numpy(),
     )
-
-
-def _picture(trainer: Trainer, batch: Batch, row: int) -> Tensor:
-    data = datamodule(trainer)
-    image: Tensor = batch["image"][row : row + 1].float()
-    if isinstance(data, ReadsClips):
-        return data.active_view.pixels(image)[0]
-    return image[0].clamp(0, 1).mul(255).to(torch.uint8)
 
 
 def _class_name(trainer: Trainer, label: int) -> str:

@@ -10,9 +10,10 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor
 
-from callbacks.bank_evaluation import BankEvaluation, class_of_each, num_classes
+from callbacks.bank_evaluation import BankEvaluation
 from callbacks.feature_collection import Rows, on_first_rank
 from callbacks.first_rank import Tick, result_of_first_rank
+from callbacks.held_out_evaluation import class_of_each, num_classes
 from callbacks.reports import print_tables
 from callbacks.sound_svm_report import as_table, remarks, summary
 from callbacks.sub_clip_features import AUDIO, sub_clip_features

@@ -10,8 +10,9 @@ from lightning import LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor
 
-from callbacks.bank_evaluation import BankEvaluation, num_classes
+from callbacks.bank_evaluation import BankEvaluation
 from callbacks.feature_collection import Rows, on_first_rank
+from callbacks.held_out_evaluation import num_classes
 from callbacks.reports import print_tables
 from callbacks.tables import Table
 from unlabelled.distributed import all_reduce_sum_, broadcast_

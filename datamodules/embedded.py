@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from datamodules.vggsound import VGGSound
-from unlabelled.data.embedded import write_embedded
+from unlabelled.data.embedded import FAMILIES, write_embedded
 
 
 class Embedded(VGGSound):
@@ -46,6 +46,11 @@ class Embedded(VGGSound):
         super().__init__(root, **kwargs)
         self.data_seed = data_seed
         self.train_per_class, self.test_per_class = train_per_class, test_per_class
+
+    @cached_property
+    def class_groups(self) -> list[str]:
+        """The family of each class, by label: the upper one of the true hierarchy's two levels."""
+        return [FAMILIES[name] for name in self.class_names]
 
     def prepare_data(self) -> None:
         """Write the files, if they are not there yet, and check them."""

@@ -45,7 +45,11 @@ KINETICS_SOUND_CLASSES = [
     "tapping pen",
     "tickling",
 ]
-"""The 32 classes of SeLaVi's Kinetics-Sound (reference section 2.3); other papers use 31 to 34."""
+"""The 32 classes of SeLaVi's Kinetics-Sound (reference selavi.md section 2.3); other papers use 31 to 34.
+
+L3-Net, which made the set (arXiv:1705.08168, appendix A.1), names 34 classes of Kinetics before its release:
+these, five of them in other words, and "patting" and "typing".
+"""
 
 _VARIANTS = {"200": 200, "400": 400, "600": 600, "700": 700}
 
@@ -151,20 +155,22 @@ class Kinetics(ClipDataModule):
 
 
 class KineticsSound(Kinetics):
-    """Kinetics-Sound: the 32 sounding classes that SeLaVi uses, out of a Kinetics-400 folder.
+    """Kinetics-Sound: the 32 sounding classes that SeLaVi uses, or others, out of a Kinetics-400 folder.
 
     Labels are 0 to 31, not the indices among all 400 classes.
 
     Args:
         root: Folder of Kinetics-400, or of these classes alone.
+        class_list: Text file with other classes, one per line, relative to ``root``; ``null``: SeLaVi's 32.
         **kwargs: See :class:`~datamodules.clips.ClipDataModule`.
     """
 
-    def __init__(self, root: str, **kwargs: Any) -> None:
-        super().__init__(root, variant="400", class_list=None, **kwargs)
+    def __init__(self, root: str, class_list: str | None = None, **kwargs: Any) -> None:
+        super().__init__(root, variant="400", class_list=class_list, **kwargs)
 
     def _chosen_classes(self) -> list[str]:
-        return list(KINETICS_SOUND_CLASSES)
+        chosen = super()._chosen_classes()
+        return list(KINETICS_SOUND_CLASSES) if chosen is None else chosen
 
 
 def _class_name(text: str) -> str:

@@ -12,11 +12,14 @@ import pytest
 import torch
 
 from callbacks.export_features import ExportFeatures
+from callbacks.hierarchy_evaluation import HierarchyEvaluation
+from callbacks.kmeans_evaluation import KMeansEvaluation
 from callbacks.knn_evaluation import KNNEvaluation
 from callbacks.retrieval_evaluation import RetrievalEvaluation
 from callbacks.retrieval_features import PooledFeatures
 from callbacks.svm_evaluation import SVMEvaluation
 from tests.callbacks.embedding import ColourData, Embedder, trainer
+from tests.callbacks.hierarchies import GroupedData, Hierarchical
 
 
 class Frozen(Embedder):
@@ -30,7 +33,7 @@ def run(folder: Path, **options: Any) -> dict[str, float]:
     """Fit without learning, test, and export; return all scores."""
     knn = KNNEvaluation([5, 20])
     svm = SVMEvaluation([3, "full"], [0.1, 1.0], draws=2)
-    callbacks = [knn, RetrievalEvaluation([1, 5], PooledFeatures("image")), svm]
+    callbacks = [knn, RetrievalEvaluation([1, 5], PooledFeatures("image")), svm, KMeansEvaluation()]
     data = ColourData()
     data.splits["train"].labels[4:9] = -1
     data.splits["test"].replaced[[1, 3]] = 0
@@ -43,7 +46,8 @@ def run(folder: Path, **options: Any) -> dict[str, float]:
     )
     with pytest.raises(ValueError, match="has 14 labelled training"):
         trainer(SVMEvaluation(15), **options).test(module, data, verbose=False)
-    return {**scores, **{f"before {row}": values["accuracy"] for row, values in knn.before.items()}}
+    (trees,) = trainer(HierarchyEvaluation([3]), **options).test(Hierarchical(), GroupedData(), verbose=False)
+    return {**scores, **trees, **{f"before {row}": values["accuracy"] for row, values in knn.before.items()}}
 
 
 def _process(rank: int, folder: str, port: int) -> None:
@@ -72,6 +76,7 @@ def test_two_processes_score_and_export_like_one(tmp_path: Path) -> None:
     )
     alone = run(tmp_path / "one")
     assert {"test/knn_accuracy/k5", "test/recall@5", "test/svm_map_3shot", "before image, k=5"} < set(alone)
+    assert {"test/kmeans/nmi_image", "test/hierarchy/audio/nmi_cut3"} < set(alone)
     for rank in range(2):
         assert torch.load(tmp_path / f"{rank}.pt") == pytest.approx(alone)
     for path in sorted((tmp_path / "one").rglob("*.*")):

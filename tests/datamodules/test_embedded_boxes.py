@@ -1,4 +1,4 @@
-"""Where the embedded data set says that its objects are."""
+"""Where the embedded data set says that its objects are, and which families its classes form."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from datamodules import Embedded
-from unlabelled.contracts import HasBoxes
+from datamodules import Embedded, VGGSound
+from unlabelled.contracts import GroupsClasses, HasBoxes
 from unlabelled.data.decord_reader import DecordReader
 from unlabelled.transforms import FrameAndSound, VGGishMel
 
@@ -23,6 +23,19 @@ def data(tiny_root: Path, monkeypatch: pytest.MonkeyPatch) -> Embedded:
     for stage in ("fit", "test"):
         module.setup(stage)
     return module
+
+
+def test_each_class_has_its_family(data: Embedded) -> None:
+    assert isinstance(data, GroupsClasses)
+    assert not isinstance(VGGSound(data.root), GroupsClasses)  # its official list has no groups
+    families: dict[str, list[str]] = {}
+    for name, family in zip(data.class_names, data.class_groups, strict=True):
+        families.setdefault(family, []).append(name)
+    assert families == {
+        "drum": ["drum booming", "drum clicking", "drum rattling"],
+        "siren": ["beacon wailing", "car wailing", "lamp wailing"],
+        "string": ["fiddle bowed", "harp bowed", "harp plucked"],
+    }
 
 
 def test_boxes_of_the_nearest_time(data: Embedded, tiny_root: Path) -> None:

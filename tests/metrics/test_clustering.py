@@ -18,6 +18,7 @@ from unlabelled.metrics import (
     mean_entropy,
     mean_max_purity,
     normalized_mutual_information,
+    weighted_purity,
 )
 
 TARGET = torch.tensor([0, 0, 0, 0, 1, 1, 1, 2, 2, 2, 2, 2])
@@ -28,6 +29,7 @@ MEASURES = {
     "accuracy": hungarian_accuracy,
     "entropy": mean_entropy,
     "purity": mean_max_purity,
+    "weighted_purity": weighted_purity,
 }
 
 
@@ -48,6 +50,7 @@ def test_worked_example() -> None:
     assert adjusted_rand_index(counts) == pytest.approx(0.211470, abs=1e-6)
     assert mean_entropy(counts) == pytest.approx(0.440296, abs=1e-6)
     assert mean_max_purity(counts) == pytest.approx(0.791667, abs=1e-6)
+    assert weighted_purity(counts) == pytest.approx(9 / 12)
     assert hungarian_accuracy(counts) == pytest.approx(8 / 12)
 
 
@@ -61,7 +64,7 @@ def test_independent_groupings() -> None:
 def test_perfect_groupings(relabel: list[int]) -> None:
     counts = table(torch.tensor(relabel)[TARGET], TARGET)  # the last leaves clusters empty
     values = {name: measure(counts) for name, measure in MEASURES.items()}
-    expected = {"nmi": 1, "ari": 1, "accuracy": 1, "entropy": 0, "purity": 1}
+    expected = {"nmi": 1, "ari": 1, "accuracy": 1, "entropy": 0, "purity": 1, "weighted_purity": 1}
     assert values == pytest.approx(expected, abs=1e-12)
     assert adjusted_mutual_information(counts) == pytest.approx(1)
 

@@ -9,8 +9,11 @@ from unlabelled.metrics.clustering import (
     mean_entropy,
     mean_max_purity,
     normalized_mutual_information,
+    weighted_purity,
 )
 from unlabelled.metrics.clustering_metric import ClusteringMetrics
+from unlabelled.metrics.dendrogram import dendrogram_purity, level_scores, merged_rows
+from unlabelled.metrics.hierarchy_scores import HierarchyScoring, linkages_of
 from unlabelled.metrics.item_means import mean_by_id
 from unlabelled.metrics.knn import in_top, knn_accuracy, knn_predict
 from unlabelled.metrics.neighbours import Neighbours, sharded_top_k
@@ -21,6 +24,7 @@ from unlabelled.metrics.retrieval_scores import geometric_mean_recall, listed_ti
 
 __all__ = [
     "ClusteringMetrics",
+    "HierarchyScoring",
     "Neighbours",
     "Ranks",
     "adjusted_mutual_information",
@@ -29,16 +33,20 @@ __all__ = [
     "centred",
     "contingency",
     "cosine_pair",
+    "dendrogram_purity",
     "euclidean_pair",
     "geometric_mean_recall",
     "hungarian_accuracy",
     "in_top",
     "knn_accuracy",
     "knn_predict",
+    "level_scores",
+    "linkages_of",
     "listed_ties_scores",
     "mean_by_id",
     "mean_entropy",
     "mean_max_purity",
+    "merged_rows",
     "normalized_mutual_information",
     "ordered_steps",
     "pair_ranks",
@@ -48,4 +56,5 @@ __all__ = [
     "sharded_top_k",
     "step_hits",
     "video_mean_recall",
+    "weighted_purity",
 ]

@@ -191,6 +191,16 @@ def mean_max_purity(table: Tensor) -> float:
     return float(_class_shares(table).amax(1).mean())
 
 
+def weighted_purity(table: Tensor) -> float:
+    """Return the share of samples that are of the most frequent class of their cluster.
+
+    Args:
+        table: ``(K, C)`` counts.
+    """
+    counts = _prepared(table)
+    return float(counts.amax(1).sum() / counts.sum())
+
+
 def _class_shares(table: Tensor) -> Tensor:
     counts = _prepared(table)
     filled = counts[counts.sum(1) > 0]

@@ -16,6 +16,7 @@ from unlabelled.metrics.clustering import (
     mean_entropy,
     mean_max_purity,
     normalized_mutual_information,
+    weighted_purity,
 )
 
 _MEASURES: dict[str, Callable[[Tensor], float]] = {
@@ -24,11 +25,12 @@ _MEASURES: dict[str, Callable[[Tensor], float]] = {
     "accuracy": hungarian_accuracy,
     "entropy": mean_entropy,
     "purity": mean_max_purity,
+    "weighted_purity": weighted_purity,
 }
 
 
 class ClusteringMetrics(Metric):
-    """NMI, ARI, Hungarian accuracy, entropy and purity for each of H clusterings of the same samples.
+    """NMI, ARI, Hungarian accuracy, entropy and purities for each of H clusterings of the same samples.
 
     Only the contingency tables ``(H, K, C)`` are kept, so any number of samples may be counted; ranks are
     summed.
@@ -75,7 +77,7 @@ class ClusteringMetrics(Metric):
             self.tables[head] += contingency(pred[:, head], target, self.num_clusters, self.num_classes)
 
     def compute(self) -> dict[str, Tensor]:
-        """Return ``{"nmi", "ari", "accuracy", "entropy", "purity"}``, each ``(H,)`` float32.
+        """Return NMI, ARI and so on by name, each ``(H,)`` float32.
 
         Raises:
             ValueError: No sample was counted.

@@ -40,5 +40,8 @@ LEAVES: tuple[Leaf, ...] = (
     Leaf("fiddle bowed", "string", "fiddle", "bow", "a fiddle whose bow draws a long chord"),
 )
 
+#: The family of each class, by its label.
+FAMILIES: dict[str, str] = {leaf.name: leaf.family for leaf in LEAVES}
+
 #: Onsets per second of each family, the same for all its leaves, so that tempo tells no leaf apart.
 TEMPO: dict[str, tuple[float, float]] = {"drum": (1.6, 2.8), "siren": (0.8, 1.4), "string": (1.6, 2.8)}

@@ -1,0 +1,99 @@
+"""How well the levels of a tree fit known classes.
+
+Everything starts from a table ``(K, C)``, which counts the samples of cluster or leaf k (row) and class c
+(column), so that no sample has to be kept.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from unlabelled.hierarchy.tree import Tree
+from unlabelled.metrics.clustering import (
+    adjusted_rand_index,
+    mean_max_purity,
+    normalized_mutual_information,
+    weighted_purity,
+)
+
+
+def dendrogram_purity(tree: Tree, table: Tensor) -> float:
+    """Return the mean, over all pairs of samples of one class, of that class's share where they first meet.
+
+    A pair meets in its lowest common ancestor, a pair within one leaf in that leaf. 1: every class has a
+    subtree of its own; a random tree has about the mean share of a class. Exact, in O(L C).
+
+    Args:
+        tree: Over L leaves.
+        table: ``(L, C)`` counts.
+
+    Returns:
+        From 0 to 1; NaN where no class has two samples, so that there are no pairs.
+
+    Raises:
+        ValueError: The table has another shape.
+
+    Source: Heller and Ghahramani 2005, section 4.1.
+    """
+    if table.ndim != 2 or len(table) != tree.num_leaves:
+        raise ValueError(
+            f"dendrogram purity: the table has shape {tuple(table.shape)}, expected ({tree.num_leaves}, "
+            "classes), a row per leaf of the tree"
+        )
+    counts = table.to("cpu", torch.float64).numpy()
+    inner = np.empty((len(tree.merges), counts.shape[1]))
+    counts, pairs = np.concatenate([counts, inner]), np.concatenate([counts * (counts - 1) / 2, inner])
+    for node, (left, right) in enumerate(tree.merges.tolist(), start=tree.num_leaves):
+        np.multiply(counts[left], counts[right], out=pairs[node])
+        np.add(counts[left], counts[right], out=counts[node])
+    if not pairs.any():
+        return float("nan")
+    shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    return float((pairs * shares).sum() / pairs.sum())
+
+
+def merged_rows(table: Tensor, labels: Tensor) -> Tensor:
+    """Return the table ``(groups, C)`` of groups of rows; merge columns by handing over the transpose.
+
+    Args:
+        table: ``(K, C)`` counts.
+        labels: ``(K,)`` integer, the group of every row, from 0; -1: of none, which only a row without
+            samples may be.
+
+    Raises:
+        ValueError: A row of no group has samples, or there is not one label per row.
+    """
+    if labels.shape != table.shape[:1]:
+        raise ValueError(f"merging rows: labels of shape {tuple(labels.shape)} for {len(table)} rows")
+    labels = labels.to(table.device)
+    grouped = labels >= 0
+    if int(lost := table[~grouped].sum()) > 0:
+        raise ValueError(
+            f"merging rows: {lost} samples are in rows of no group, such as clusters that are no leaf of a "
+            "tree; the method's scores must be minus infinity for those, and not NaN"
+        )
+    merged = table.new_zeros(int(labels.max()) + 1, table.shape[1])
+    return merged.index_add_(0, labels[grouped], table[grouped])
+
+
+def level_scores(table: Tensor) -> dict[str, float]:
+    """Return how clusters agree with classes, by :data:`LEVEL_MEASURES`.
+
+    Args:
+        table: ``(K, C)`` counts.
+
+    Source: reference shhc.md section 3.
+    """
+    return {name: measure(table) for name, measure in _MEASURES.items()}
+
+
+_MEASURES = {
+    "nmi": normalized_mutual_information,
+    "ari": adjusted_rand_index,
+    "purity": mean_max_purity,
+    "weighted_purity": weighted_purity,
+}
+LEVEL_MEASURES = tuple(_MEASURES)
+"""Names of the scores of one level: NMI, ARI, and the purity averaged over clusters and over samples."""

@@ -6,6 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
+
+from unlabelled.encoders import Encoder
 
 DEMO = "configs/demo/selavi.yaml"
 Schedule = dict[str, Any]
@@ -55,6 +58,13 @@ def _callbacks(out: Path, schedule: Schedule) -> Path:
     path = out / "callbacks.yaml"
     out.mkdir(parents=True, exist_ok=True)
     path.write_text(yaml.safe_dump({"trainer": {"callbacks": callbacks}}))
+    return path
+
+
+def save_encoders(path: Path, *encoders: Encoder) -> Path:
+    """Write what other runs may start from, as the checkpoint of a run would have it."""
+    states = nn.ModuleDict({encoder.modality: encoder for encoder in encoders}).state_dict()
+    torch.save({"state_dict": {f"encoders.{name}": value for name, value in states.items()}}, path)
     return path
 
 

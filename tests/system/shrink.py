@@ -9,6 +9,7 @@ import yaml
 
 Config = dict[str, Any]
 _SMALL = {
+    "AlexNet": "SmallImageEncoder",
     "ImageResNet": "SmallImageEncoder",
     "SmallImageEncoder": "SmallImageEncoder",
     "ResNet3D": "SmallVideoEncoder",
@@ -16,7 +17,12 @@ _SMALL = {
     "SmallVideoEncoder": "SmallVideoEncoder",
     "VGGishMaps": "SmallAudioEncoder",
     "L3Audio": "SmallAudioEncoder",
+    "AudioResNet": "SmallAudioEncoder",
+    "SmallAudioEncoder": "SmallAudioEncoder",
+    "L3Vision": "SmallImageEncoder",
 }
+_MOST = {"dim": 4, "epochs": 1, "max_samples": 30, "num_clusters": 5, "num_passes": 2, "whitening": 4}
+"""Wherever a callback that clusters says so."""
 TRAINER: Config = {
     "accelerator": "cpu",
     "devices": 1,
@@ -59,22 +65,27 @@ def shrink(path: Path, out: Path, classes: int) -> Path:
 
 def _model(options: Config, classes: int) -> Config:
     small: Config = {}
-    if "encoder" in options:
-        small["encoder"] = _encoder(options["encoder"])
+    for name in ("encoder", "visual_encoder", "video_encoder", "audio_encoder"):
+        if name in options:
+            small[name] = _encoders(options[name])
     if "encoders" in options:
-        small["encoders"] = [_encoder(encoder) for encoder in options["encoders"]]
+        small["encoders"] = _encoders(options["encoders"])
     for head in ("projector", "predictor"):
         if head in options:
             small[head] = {"init_args": {"hidden_dim": 8, "out_dim": 4}}
     if "shuffle_bn" in options:
         small["shuffle_bn"] = {"init_args": {"groups": 2}}
-    return small | {
-        name: value for name, value in {"queue_size": 24, "num_classes": classes}.items() if name in options
-    }
+    numbers = {"queue_size": 24, "num_classes": classes, "num_clusters": 9, "num_heads": 2, "dim": 4}
+    return small | {name: value for name, value in numbers.items() if name in options}
 
 
-def _encoder(encoder: Config) -> Config:
+def _encoders(encoder: Any) -> Any:
+    if isinstance(encoder, list):
+        return [_encoders(each) for each in encoder]
     name = encoder["class_path"].rpartition(".")[2]
+    if name == "Edges":  # of another encoder
+        inner = _encoders(encoder["init_args"]["encoder"])
+        return {"class_path": encoder["class_path"], "init_args": {"encoder": inner}}
     return {"class_path": f"unlabelled.encoders.{_SMALL[name]}", "init_args": {"width": 2}}
 
 
@@ -88,7 +99,7 @@ def _view(view: Config) -> Config:
     small = {name: _CLIPS[name] for name in _CLIPS if name in options}
     if options.get("train_short_side") is not None:
         small["train_short_side"] = [20, 20]
-    for name in ("eval_size", "eval_resize"):
+    for name in ("eval_size", "eval_resize", "size"):
         if name in options:
             small[name] = _side(options[name])
     for name in ("crops", "views"):
@@ -104,14 +115,30 @@ def _view(view: Config) -> Config:
 
 
 def _sized(node: Any) -> Any:
-    """Replace each ``size`` below a node."""
+    """Replace each ``size`` and ``resize`` below a node."""
     if not isinstance(node, dict):
         return node
-    return {name: _side(value) if name == "size" else _sized(value) for name, value in node.items()}
+    sides = ("size", "resize")
+    return {name: _side(value) if name in sides else _sized(value) for name, value in node.items()}
 
 
 def _side(pixels: int) -> int:
     return max(8, pixels // 14)
+
+
+def _small_clusters(node: Any) -> Any:
+    if not isinstance(node, dict):
+        return node
+    small = {
+        name: min(value, _MOST[name]) if name in _MOST else _small_clusters(value)
+        for name, value in node.items()
+    }
+    if node.get("class_path", "").endswith("TripletEmbedding"):
+        triplets = small["init_args"].setdefault(
+            "triplets", {"class_path": "unlabelled.hierarchy.UniformTriplets"}
+        )
+        triplets["init_args"] = {"per_epoch": 50}
+    return small
 
 
 def tiny_callback(callback: Config, out: Path) -> Config:
@@ -125,4 +152,8 @@ def tiny_callback(callback: Config, out: Path) -> Config:
         options["shots"] = [1, "full"]
     if name == "SoundSVMEvaluation":
         options["costs"] = [0.01, 0.1]
+    if name == "HierarchyEvaluation":
+        options["cuts"] = [5, 3]
+    if name in ("ClusteringPass", "RememberedClusteringPass", "KMeansEvaluation"):
+        options = _small_clusters(options)
     return {"class_path": callback["class_path"], **({"init_args": options} if options else {})}

@@ -100,6 +100,7 @@ def test_kinetics_labels_and_names(kinetics_root: Path, tiny_root: Path) -> None
     everything = Kinetics(str(kinetics_root), variant="400")
     assert everything.class_names == sorted(KINETICS_SOUND_CLASSES)
     (kinetics_root / "few.txt").write_text("bowling\nblowing_nose\n")
+    assert KineticsSound(str(kinetics_root), class_list="few.txt").class_names == ["bowling", "blowing nose"]
     chosen = Kinetics(str(kinetics_root), variant="200", class_list="few.txt")
     assert chosen.class_names == ["bowling", "blowing nose"]
     assert {entry.label for entry in chosen.listing("train")} == {0, 1}

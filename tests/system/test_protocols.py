@@ -15,8 +15,9 @@ from datamodules.voc2007 import VOC_CLASSES
 from tests import sound_files
 from tests.conftest import ROOT
 from tests.system import layouts
-from tests.system.commands import command
+from tests.system.commands import command, save_encoders
 from tests.system.shrink import shrink
+from unlabelled.encoders import SmallAudioEncoder, SmallImageEncoder
 
 RECIPES = [
     path
@@ -26,6 +27,7 @@ RECIPES = [
 PROTOCOLS = sorted((ROOT / "configs" / "protocols").glob("*.yaml"))
 VIDEO_SETS = {
     "Kinetics": layouts.class_folders,
+    "KineticsSound": layouts.class_folders,
     "UCF101": layouts.ucf101,
     "HMDB51": layouts.hmdb51,
     "SomethingSomethingV2": layouts.something,
@@ -57,7 +59,7 @@ def _tiny(path: Path, roots: dict[str, Path], out: Path) -> list[str]:
     if name not in roots:
         options.append("--data=datamodules.ImageFolder")
     options += [
-        f"--config={shrink(path, out, 3 if not clips else 32 if name == 'Kinetics' else 9)}",
+        f"--config={shrink(path, out, 3 if not clips else 32 if name.startswith('Kinetics') else 9)}",
         f"--data.init_args.root={roots.get(name, roots['images'])}",
     ]
     return options + (["--data.init_args.index_workers=0"] if clips or name in SOUND_SETS else [])
@@ -77,17 +79,22 @@ def test_a_recipe_trains(recipe: Path, roots: dict[str, Path], tmp_path: Path) -
 def checkpoints(
     roots: dict[str, Path], tiny_root: Path, tiny_overlay: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Path]:
-    """Pre-trained encoders: of images by MoCo, of videos by SeLaVi."""
+    """Pre-trained encoders: of images by MoCo, of videos by SeLaVi, and some of frames and their sounds."""
     images, videos = tmp_path_factory.mktemp("moco"), tmp_path_factory.mktemp("selavi")
     recipe = ROOT / "configs" / "recipes" / "moco_cifar10.yaml"
     assert cli.main(["fit", *_tiny(recipe, roots, images), "--trainer.max_steps=1"]) == 0
     assert cli.main(command("fit", tiny_root, tiny_overlay, videos, "--trainer.max_steps=1")) == 0
     folders = {"image": images, "video": videos}
-    return {name: folder / "checkpoints" / "last.ckpt" for name, folder in folders.items()}
+    found = {name: folder / "checkpoints" / "last.ckpt" for name, folder in folders.items()}
+    found["frame"] = tmp_path_factory.mktemp("frames") / "last.ckpt"
+    save_encoders(found["frame"], SmallImageEncoder(2), SmallAudioEncoder(2))
+    return found
 
 
 def _modality(protocol: Path) -> str:
     """Return whose encoders are judged; SeLaVi has them of sound too."""
+    if "FrameAndSound" in protocol.read_text():
+        return "frame"
     return "image" if "ImageResNet" in protocol.read_text() else "video"
 
 
@@ -113,7 +120,7 @@ def test_a_protocol_that_trains(
     before = torch.load(checkpoints[modality], weights_only=True)["state_dict"]
     after = torch.load(trained, weights_only=True)["state_dict"]
     names = [name for name in after if name.startswith("encoders.")]
-    assert names
+    assert len({name.split(".")[1] for name in names}) == (2 if "side by side" in protocol.read_text() else 1)
     same = all(torch.equal(before[name], after[name]) for name in names)
     assert same == protocol.stem.startswith("linear_")  # a probe leaves the encoder, statistics included
     assert cli.main(["test", *options, f"--ckpt_path={trained}"]) == 0

@@ -1,0 +1,121 @@
+"""sHHC's recipes and those of its tables: one of each kind is run, made tiny, from a warm-up's encoders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+
+import cli
+from tests.conftest import ROOT
+from tests.system import layouts
+from tests.system.commands import save_encoders
+from tests.system.shrink import shrink
+from unlabelled.encoders import SmallAudioEncoder, SmallVideoEncoder
+
+WARM_UP = ROOT / "configs" / "recipes" / "l3_vggsound.yaml"
+RECIPES = {path.stem: path for path in sorted((ROOT / "configs" / "recipes").glob("shhc_*.yaml"))}
+KINDS = [
+    "_kinetics_sound",
+    "_kinetics_sound_clips",
+    "_table5_selavi_euclidean",
+    "_table5_selavi_simplex",
+    "_table6_hyphc",
+    "_table6_l3",
+]
+SHORT = ["--trainer.max_steps=2", "--trainer.limit_train_batches=2", "--trainer.num_sanity_val_steps=0"]
+"""One of two epochs: pictures come with the last."""
+
+
+def _content(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = yaml.safe_load(path.read_text())
+    return content
+
+
+@pytest.fixture(scope="module")
+def roots(tiny_root: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    kinetics = layouts.class_folders(layouts.clips(tiny_root), tmp_path_factory.mktemp("kinetics"))
+    return {"datamodules.VGGSound": tiny_root, "datamodules.KineticsSound": kinetics}
+
+
+def _tiny(path: Path, roots: dict[str, Path], out: Path) -> list[str]:
+    return [
+        f"--config={path}",
+        f"--config={shrink(path, out, 32)}",
+        f"--data.init_args.root={roots[_content(path)['data']['class_path']]}",
+        "--data.init_args.index_workers=0",
+    ]
+
+
+@pytest.fixture(scope="module")
+def warm(roots: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Checkpoints to start from, of frames and of clips."""
+    frames = tmp_path_factory.mktemp("frames")
+    assert cli.main(["fit", *_tiny(WARM_UP, roots, frames), "--trainer.max_steps=1"]) == 0
+    clips = tmp_path_factory.mktemp("clips") / "last.ckpt"
+    save_encoders(clips, SmallVideoEncoder(2), SmallAudioEncoder(2))
+    return {"frames": frames / "checkpoints" / "last.ckpt", "clips": clips}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_recipe_starts_from_its_warm_up_and_learns(
+    kind: str, roots: dict[str, Path], warm: dict[str, Path], tmp_path: Path
+) -> None:
+    recipe = RECIPES[f"shhc{kind}"]
+    start = warm["clips" if kind.endswith("clips") else "frames"]
+    options = [*_tiny(recipe, roots, tmp_path), f"--model.init_args.encoder_checkpoint={start}"]
+    if _content(recipe)["model"]["class_path"] == "lightning_modules.Pretrained":  # learns nothing
+        assert cli.main(["test", *options]) == 0
+        return
+    assert cli.main(["fit", *options, *SHORT]) == 0
+    state = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)
+    before = torch.load(start, weights_only=True)["state_dict"]
+    kernels = [name for name in before if name.startswith("encoders.") and before[name].ndim >= 4]
+    assert kernels
+    moved = [(state["state_dict"][name] - before[name]).abs().max() for name in kernels]
+    assert 0 < max(moved) < 0.1  # two steps from the warm-up, not from somewhere else
+    if "prototypes" in state["state_dict"]:
+        assert all(tree is not None for tree in state["hierarchies"])
+        assert state["state_dict"]["prototypes"].isfinite().any(dim=(1, 2)).all()
+
+
+def test_the_others_are_made_of_the_same_parts() -> None:
+    """And differ in numbers, or in which of two spaces they are in."""
+    run = {name for kind in KINDS for name in _classes(_content(RECIPES[f"shhc{kind}"]))}
+    run |= set(_classes(_content(WARM_UP)))
+    others = [path for path in RECIPES.values() if path.stem.removeprefix("shhc") not in KINDS]
+    assert len(others) == 3
+    for path in others:
+        assert set(_classes(_content(path))) - run <= {"unlabelled.hierarchy.LocalSearch"}
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_heads_and_leaves_share_their_space(recipe: str) -> None:
+    """A configuration says it twice; made tiny, the dimensions would agree by themselves."""
+    content = _content(RECIPES[recipe])
+    model = content["model"]["init_args"]
+    nodes = _nodes(content["trainer"]["callbacks"])
+    embeddings = [node["init_args"] for node in nodes if node["class_path"].endswith("TripletEmbedding")]
+    assert len(embeddings) == content["model"]["class_path"].count("SHHC")
+    for embedding in embeddings:
+        assert embedding["dim"] == model["dim"]
+        assert embedding["manifold"] == model["manifold"]
+
+
+def _classes(content: Any) -> list[str]:
+    return [node["class_path"] for node in _nodes(content)]
+
+
+def _nodes(node: Any) -> Iterator[dict[str, Any]]:
+    """Yield all below a node that names a class."""
+    if isinstance(node, dict):
+        if "class_path" in node:
+            yield node
+        node = list(node.values())
+    if isinstance(node, list):
+        for each in node:
+            yield from _nodes(each)

@@ -1,0 +1,58 @@
+"""The comparison's configurations: one of each kind is run, made tiny; some through all protocols."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.compare.folders import tiny
+from unlabelled.compare.plan import Plan
+from unlabelled.compare.table import columns
+from unlabelled.compare.worker import Run
+
+
+@pytest.fixture(scope="module")
+def plan(tiny_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Plan:
+    return Plan(tiny(tiny_root, tmp_path_factory.mktemp("compare") / "configs"))
+
+
+@pytest.fixture(autouse=True)
+def _as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tiny clips are shorter and smaller than those that the data module would write."""
+    monkeypatch.setattr("datamodules.embedded.write_embedded", lambda *arguments: None)
+
+
+def _run(plan: Plan, name: str, folder: Path) -> Run:
+    return Run(plan, plan.method(name), 1, folder)
+
+
+@pytest.mark.parametrize("name", ["cdc", "deepcluster_v2", "gdt", "moco", "shhc"])
+def test_a_method_trains(name: str, plan: Plan, tmp_path: Path) -> None:
+    run = _run(plan, name, tmp_path)
+    assert run._fit() > 0
+    checkpoint = torch.load(run.checkpoint, weights_only=True)
+    assert checkpoint["global_step"] == 2
+    encoders = {key.split(".")[1] for key in checkpoint["state_dict"] if key.startswith("encoders.")}
+    assert encoders == set(run.method.modalities)
+
+
+SOUND = {"NMI: sound", "k-NN: sound", "linear: sound", "R@1: sound"}
+ALL = SOUND | {"NMI: sight", "k-NN: sight", "linear: sight", "R@1: sight", "NMI: both", "linear: both"}
+FILLED = {
+    "untrained": ALL,
+    "sela_audio": SOUND | {"own clusters, NMI", "s / epoch"},
+    "dmc": ALL | {"cIoU", "centred box, cIoU", "s / epoch"},
+}
+
+
+@pytest.mark.parametrize("name", FILLED)
+def test_a_method_goes_through_all_protocols(name: str, plan: Plan, tmp_path: Path) -> None:
+    run = _run(plan, name, tmp_path)
+    result = run.complete()
+    values = {column.title: column.value(result) for column in columns(plan.epochs)}
+    assert {title for title, value in values.items() if value is not None} == FILLED[name] | {"s in all"}
+    scores = [values[title] for title in FILLED[name] - {"s / epoch"}]
+    assert all(0 <= score <= 1 for score in scores if score is not None)
+    assert run.complete() == result

@@ -1,0 +1,148 @@
+"""The command line of ``python -m unlabelled.compare``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from unlabelled.__main__ import experiment_root
+from unlabelled.compare.plan import Method, Plan
+from unlabelled.compare.report import write_hparams, write_table
+from unlabelled.compare.results import Result, load
+from unlabelled.compare.worker import run_folder
+
+DESCRIPTION = """\
+Train every method of a folder with every seed, judge all by the same protocols, and write OUT/table.md (mean
+and standard deviation over seeds) and OUT/hparams for TensorBoard. What is done is not repeated, unless its
+configuration has changed (code is not looked at: delete OUT after changing that). The exit code is 1 if a run
+failed: OUT/METHOD/output.txt says why, and the next call tries again."""
+
+ROOT = experiment_root(Path(__file__).resolve().parents[1])
+
+
+@dataclass
+class Comparison:
+    """What is to be compared, and where.
+
+    Args:
+        plan: The configurations.
+        methods: Those to run.
+        seeds: Of each.
+        out: The folder for everything.
+        command: The arguments that it was called with.
+    """
+
+    plan: Plan
+    methods: Sequence[Method]
+    seeds: Sequence[int]
+    out: Path
+    command: Sequence[str] = ()
+    failed: dict[str, list[int]] = field(default_factory=dict)
+
+    def run(self, jobs: int) -> bool:
+        """Do what is missing, ``jobs`` methods at a time, and write the table whenever one is done.
+
+        Returns: Whether all is there.
+        """
+        with ThreadPoolExecutor(jobs) as pool:
+            futures = {pool.submit(self._complete, method): method for method in self.methods}
+            try:
+                for future in as_completed(futures):
+                    future.result()
+                    self._tell(futures[future])
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+        write_hparams(self.out, self.plan, self.methods, self.results())
+        return not self.failed
+
+    def results(self) -> dict[str, dict[int, Result]]:
+        """Return what is there so far, by method and seed."""
+        return {method.name: self._results(method) for method in self.methods}
+
+    def missing(self, method: Method) -> list[int]:
+        """Return the seeds without a result."""
+        found = self._results(method)
+        return [seed for seed in self.seeds if seed not in found]
+
+    def _results(self, method: Method) -> dict[int, Result]:
+        fingerprint = self.plan.fingerprint(method)
+        found = {seed: load(run_folder(self.out, method.name, seed), fingerprint) for seed in self.seeds}
+        return {seed: result for seed, result in found.items() if result is not None}
+
+    def _complete(self, method: Method) -> None:
+        """Run what is missing of a method in a process of its own."""
+        if not (seeds := self.missing(method)):
+            return
+        folder = self.out / method.name
+        folder.mkdir(parents=True, exist_ok=True)
+        arguments = [str(self.plan.folder.resolve()), str(self.out.resolve()), method.name, *map(str, seeds)]
+        work(arguments, folder / "output.txt")
+
+    def _tell(self, method: Method) -> None:
+        if failed := self.missing(method):
+            self.failed[method.name] = failed
+        seeds = f"failed for seed {', '.join(map(str, failed))}" if failed else "done"
+        print(f"{method.title}: {seeds}  ({self.out / method.name / 'output.txt'})", flush=True)
+        write_table(self.out, self.plan, self.methods, self.results(), self.failed, self.command)
+
+
+def work(arguments: Sequence[str], output: Path) -> None:
+    """Run a worker on one core to its end; what is missing afterwards says more than its exit code."""
+    with output.open("w", encoding="utf-8") as file:
+        subprocess.run(
+            [sys.executable, "-m", "unlabelled.compare.worker", *arguments],
+            cwd=ROOT,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command; 0: all is there, 1: a run failed, 2: there is nothing to run."""
+    options = _parser().parse_args(argv)
+    try:
+        comparison = _comparison(options, argv)
+        comparison.out.mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    complete = comparison.run(options.jobs)
+    print(f"\n{(comparison.out / 'table.md').read_text(encoding='utf-8')}")
+    return 0 if complete else 1
+
+
+def _comparison(options: argparse.Namespace, argv: Sequence[str]) -> Comparison:
+    plan = Plan(Path(options.configs))
+    methods = [plan.method(name) for name in options.methods] if options.methods else plan.methods
+    return Comparison(plan, methods, range(1, options.seeds + 1), Path(options.out), argv)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m unlabelled.compare",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--seeds", type=_count, default=3, help="seeds of each method: 1, 2, ...")
+    parser.add_argument("--jobs", type=_count, default=2, help="methods at a time, one core each")
+    parser.add_argument("--out", default="runs/compare", help="folder for logs, checkpoints and the table")
+    parser.add_argument(
+        "--configs", default=str(ROOT / "configs" / "compare"), help="folder of configurations"
+    )
+    parser.add_argument("--methods", nargs="+", help="names in methods/; all, if there are none")
+    return parser
+
+
+def _count(text: str) -> int:
+    if (number := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is less than 1")
+    return number

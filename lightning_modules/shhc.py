@@ -110,9 +110,11 @@ class SHHC(ClusterPredictor):
         return labels.where(is_leaf & (labels != UNLABELLED), UNLABELLED)
 
     def cluster_logits(self, name: str, outputs: Tensor) -> Tensor:
-        """Return ``-d(leaf, output) / T (B, 2 H, K)`` (equation 13), in float64; -inf where no leaf is."""
-        with torch.autocast(self.device.type, enabled=False):
-            return self._logits(outputs.transpose(0, 1), self.prototypes).transpose(0, 1)
+        """Return ``-d(leaf, output) / T (B, 2 H, K)`` (equation 13); -inf where no leaf is.
+
+        In float64, which autocast does not touch.
+        """
+        return self._logits(outputs.transpose(0, 1), self.prototypes).transpose(0, 1)
 
     def clustering_logits(self, outputs: Tensor, which: int) -> Tensor:
         """Return the same of one clustering, ``(n, K)`` from ``(n, dim)``."""
@@ -137,8 +139,8 @@ class SHHC(ClusterPredictor):
         return self._sources[which // self.num_heads]
 
     def num_views(self, which: int) -> int:
-        """Return the number of modalities that are clustered."""
-        return len(self._source(which))
+        """Return of how many modalities the scores are sums; those of the first pass are one soft-max."""
+        return 1 if which in self._first_centroids else len(self._source(which))
 
     def prepare_clustering(self, features: Features, pass_index: int, seed: int) -> None:
         """Find centroids for the first pass, when there are no leaves yet: spherical k-means, once per head.

@@ -6,6 +6,7 @@ All of them change the tensor in place and return it, so that a line reads like 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any, TypeVar
 
 import torch
@@ -13,6 +14,9 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 Result = TypeVar("Result")
+SIGN_OF_LIFE = 60.0
+"""Seconds between two messages of a rank that others wait for; a collective times out after minutes."""
+_GOING_ON, _FINISHED = 0, 1
 
 
 def _active() -> bool:
@@ -85,24 +89,37 @@ def average_buffers(module: nn.Module) -> None:
 def from_first_rank(work: Callable[[], Result]) -> Result:
     """Let rank 0 do ``work`` and return its result, which can be pickled, on all ranks.
 
+    However long it takes: rank 0 gives the others a sign of life every minute, so that no collective times
+    out. With several ranks ``work`` runs in a thread of its own.
+
     Raises:
         RuntimeError: On the other ranks, if ``work`` raises on rank 0.
     """
     if world_size() == 1:
         return work()
-    message: list[Any] = [None, None]
-    failure: Exception | None = None
-    if rank() == 0:
-        try:
-            message = [work(), None]
-        except Exception as error:  # the others must not wait for a result that never comes
-            failure, message = error, [None, f"{type(error).__name__}: {error}"]
+    return _tell(work) if rank() == 0 else _listen()
+
+
+def _tell(work: Callable[[], Result]) -> Result:
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(work)
+        while not wait([running], SIGN_OF_LIFE).done:
+            broadcast_(torch.tensor(_GOING_ON))
+    broadcast_(torch.tensor(_FINISHED))
+    error = running.exception()
+    message = [error is None, None if error is not None else running.result(), repr(error)]
+    dist.broadcast_object_list(message, src=0)  # also after an error, or the others would wait for ever
+    return running.result()
+
+
+def _listen() -> Any:
+    while int(broadcast_(torch.tensor(_GOING_ON))) == _GOING_ON:
+        pass
+    message: list[Any] = [None, None, None]
     dist.broadcast_object_list(message, src=0)
-    if failure is not None:
-        raise failure
-    if message[1] is not None:
-        raise RuntimeError(f"rank 0 failed: {message[1]}")
-    result: Result = message[0]
+    done, result, error = message
+    if not done:
+        raise RuntimeError(f"rank 0 failed, which says more: {error}")
     return result
 
 

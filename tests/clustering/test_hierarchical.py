@@ -127,6 +127,24 @@ def test_a_branch_is_the_midpoint_of_its_leaves_in_their_manifold() -> None:
     torch.testing.assert_close(found.prototypes(), means, atol=1e-5, rtol=0)
 
 
+def test_branches_keep_their_numbers_from_pass_to_pass() -> None:
+    features, labels = blobs()
+    clusterer = TreeClusterer(PostClustering(small()))
+    first = clusterer(torch.zeros(48, 4), context(features))
+    moved = features.flip(0) + 0.01  # the order of rows decides where a branch stands in the tree
+    other = TreeClusterer(PostClustering(small()))
+    other.load_state_dict(clusterer.state_dict())
+    second = other(torch.zeros(48, 4), context(moved))
+    assert torch.equal(second.labels, first.labels.flip(0))
+    assert first.hierarchy is not None
+    assert second.hierarchy is not None
+    for k in range(4):
+        leaf = second.hierarchy.clusters.tolist().index(k)
+        unit = F.normalize(moved[second.labels == k].double(), dim=1)
+        torch.testing.assert_close(second.hierarchy.centroids[leaf], unit.mean(0), atol=1e-6, rtol=0)
+    assert len(set(zip(first.labels.tolist(), labels.tolist(), strict=True))) == 4
+
+
 def test_a_tree_over_some_samples_labels_all() -> None:
     features, labels = blobs()
     found = TreeClusterer(PostClustering(small()), max_samples=24)(torch.zeros(48, 4), context(features))

@@ -181,6 +181,10 @@ def test_joint_labels_are_read_off_both_modalities() -> None:
     assert method.clustering_names == ["image+audio"]
     assert len(assignments) == H
     assert (method.num_views(0), shhc().num_views(0)) == (2, 1)
+    fresh = shhc(hierarchies_of="joint").eval()
+    fresh.prepare_clustering(features, 0, seed=0)
+    assert fresh.num_views(0) == 1  # the first scores are one soft-max, of both features side by side
+    torch.testing.assert_close(fresh.cluster_scores(features, 0).exp().sum(1), torch.ones(12))
     widths = [value.shape[1] for value in features.values()]
     assert method.clustered_features(features, 0).shape == (12, sum(widths))
     scores = method.cluster_scores(features, 1)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, wait
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -12,13 +9,11 @@ from torch import Tensor
 from unlabelled.clustering.lloyd import Fitted, Lloyd
 from unlabelled.clustering.row_blocks import BLOCK_BYTES, RowBlocks
 from unlabelled.clustering.sample_rows import gather_on_first, sample_rows
-from unlabelled.distributed import all_reduce_sum_, broadcast_, rank, world_size
+from unlabelled.distributed import all_reduce_sum_, from_first_rank, rank, world_size
 
 _CHUNK = 8192  # rows that are checked at once
 _MIN_ROWS = 256  # fewer per product would read all centroids for little
 _VECTOR = 16  # float32 numbers that a CPU multiplies at once
-_SIGN_OF_LIFE = 60.0  # seconds; a collective times out after minutes, and faiss may need hours
-_DONE, _GOING_ON, _FAILED = range(3)
 
 
 def fit_centroids(
@@ -64,9 +59,7 @@ def fit(features: Tensor, num_clusters: int, seed: int, lloyd: Lloyd) -> Fitted:
     sample = F.normalize(sample.float(), dim=1) if lloyd.spherical else sample.float()
     points = gather_on_first(sample.contiguous(), sizes)
     del sample
-    return _from_first(
-        lambda: lloyd.run(points, num_clusters, seed, features.device), (num_clusters, features.shape[1])
-    )
+    return from_first_rank(lambda: lloyd.run(points, num_clusters, seed, features.device))
 
 
 def _check(features: Tensor, num_clusters: int) -> list[int]:
@@ -104,38 +97,6 @@ def check_counts(num_rows: int, num_bad: int, num_clusters: int) -> None:
             f"k-means: {num_bad} of {num_rows} rows of the features hold NaN or infinity; check the "
             "checkpoint and the input data"
         )
-
-
-def _from_first(work: Callable[[], Fitted], shape: tuple[int, int]) -> Fitted:
-    if world_size() == 1:
-        return work()
-    return _tell(work) if rank() == 0 else _listen(shape)
-
-
-def _tell(work: Callable[[], Fitted]) -> Fitted:
-    with ThreadPoolExecutor(1) as pool:
-        running = pool.submit(work)
-        while not wait([running], _SIGN_OF_LIFE).done:
-            _send(_GOING_ON)
-    if running.exception() is not None:
-        _send(_FAILED)  # or the others would wait for this one
-    fitted = running.result()
-    _send(_DONE, fitted.iterations, fitted.splits, fitted.objective)
-    broadcast_(fitted.centroids)
-    return fitted
-
-
-def _send(*message: float) -> None:
-    broadcast_(torch.tensor([*message, 0, 0, 0][:4], dtype=torch.float64))
-
-
-def _listen(shape: tuple[int, int]) -> Fitted:
-    state = _GOING_ON
-    while state == _GOING_ON:
-        state, iterations, splits, objective = broadcast_(torch.zeros(4, dtype=torch.float64)).tolist()
-    if state == _FAILED:
-        raise RuntimeError("k-means: rank 0 could not find centroids; its own error says why")
-    return Fitted(broadcast_(torch.empty(shape)), int(iterations), int(splits), objective)
 
 
 def nearest_centroid(features: Tensor, centroids: Tensor, spherical: bool = False) -> Tensor:

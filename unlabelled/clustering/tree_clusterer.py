@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from unlabelled.clustering.base import Assignment, ClusterContext, Clusterer
@@ -43,6 +45,7 @@ class TreeClusterer(Clusterer):
             raise ValueError(f"TreeClusterer: max_samples is {max_samples}, expected at least 1")
         self.hierarchy: HierarchyMethod = HypHC() if hierarchy is None else hierarchy
         self.similarity, self.max_samples = similarity, max_samples
+        self._centroids: dict[int, Tensor] = {}
 
     def __call__(self, scores: Tensor, context: ClusterContext) -> Assignment:
         """Cluster into as many clusters as ``scores (n_local, K)`` has columns; their values do not count."""
@@ -61,8 +64,9 @@ class TreeClusterer(Clusterer):
         seed = derive_seed(context.seed, "tree", context.which, context.pass_index)
         upper = from_first_rank(lambda: self._build(sample.cpu(), num_clusters, seed))
         unit = F.normalize(context.features.float(), dim=1)
-        labels = (unit @ F.normalize(upper.centroids.to(unit), dim=1).T).argmax(1)
-        tree = self._with_members(upper, context.features, labels)
+        branches = (unit @ F.normalize(upper.centroids.to(unit), dim=1).T).argmax(1)
+        tree = self._named(self._with_members(upper, context.features, branches), context.which)
+        labels = tree.clusters.to(branches.device)[branches]
         return Assignment(labels, dict(tree.report), hierarchy=tree)
 
     def _sample(self, features: Tensor, context: ClusterContext) -> Tensor:
@@ -94,20 +98,25 @@ class TreeClusterer(Clusterer):
         sums, counts = unit_sums(features, labels, upper.num_clusters)
         has_members = (counts > 0).unsqueeze(1)
         centroids = torch.where(has_members, sums / counts.clamp_min(1).unsqueeze(1), upper.centroids)
-        return ClusterTree(
-            upper.tree,
-            upper.clusters,
-            counts.clamp_min(1),
-            centroids,
-            upper.points,
-            upper.num_clusters,
-            upper.similarity,
-            upper.report,
-        )
+        return replace(upper, counts=counts.clamp_min(1), centroids=centroids)
+
+    def _named(self, tree: ClusterTree, which: int) -> ClusterTree:
+        """Give each branch the number of the last pass's branch that it is most like, one to one.
+
+        A cut numbers its branches from left to right, so that heads would have to learn new names every time
+        (reference shhc.md section 1.11).
+        """
+        names = torch.arange(tree.num_clusters)
+        if (before := self._centroids.get(which)) is not None:
+            cosines = F.normalize(tree.centroids, dim=1) @ F.normalize(before, dim=1).T
+            names = torch.from_numpy(linear_sum_assignment(cosines.numpy(), maximize=True)[1])
+        self._centroids[which] = torch.empty_like(tree.centroids).index_copy_(0, names, tree.centroids)
+        return replace(tree, clusters=names)
 
     def state_dict(self) -> dict[str, Any]:
-        """Nothing is carried from pass to pass."""
-        return {}
+        """Return the last pass's centroids of every clustering, by which branches keep their numbers."""
+        return {"centroids": dict(self._centroids)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Nothing is carried from pass to pass."""
+        """Take back what ``state_dict`` returned."""
+        self._centroids = dict(state_dict["centroids"])

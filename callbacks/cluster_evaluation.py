@@ -17,7 +17,7 @@ from callbacks.figures import boards
 from callbacks.kmeans_scores import kmeans_scores
 from callbacks.sweep import as_requested, datamodule, sweep, undisturbed
 from callbacks.tables import Table, format_table
-from unlabelled.contracts import Labelled, PredictsClusters
+from unlabelled.contracts import HasHierarchies, Labelled, PredictsClusters
 from unlabelled.losses import multi_head_cross_entropy
 from unlabelled.metrics import ClusteringMetrics
 
@@ -31,10 +31,11 @@ class ClusterEvaluation(Callback):
 
     The prediction of a head is the arg-max of its soft-max, for ``both`` of the product of the modalities'
     soft-maxes; no Sinkhorn at test time. Head 0 is reported, with the mean and the standard deviation over
-    the heads beside it. Logged: ``val/nmi`` (head 0, both), ``val/nmi_video``, ..., ``val/nmi_mean``,
-    ``val/nmi_std``. Without labels, so that a checkpoint may be selected by them: ``val/loss``, the mean over
-    modalities and heads of the cross-entropy with the joint prediction (the training loss, with the labels
-    that the heads themselves give), and ``val/agreement``, the NMI between the modalities' predictions.
+    the heads beside it (over those of the first hierarchy, if the method has several). Logged: ``val/nmi``
+    (head 0, both), ``val/nmi_video``, ..., ``val/nmi_mean``, ``val/nmi_std``. Without labels, so that a
+    checkpoint may be selected by them: ``val/loss``, the mean over modalities and heads of the cross-entropy
+    with the joint prediction (the training loss, with the labels that the heads themselves give), and
+    ``val/agreement``, the NMI between the modalities' predictions.
     ``test`` prints a table.
 
     Args:
@@ -164,7 +165,8 @@ class ClusterEvaluation(Callback):
                 shown = key == "nmi" and name == BOTH
                 pl_module.log(f"{stage}/{key}{suffix}", value, prog_bar=shown)
             if name == BOTH:
-                for key, values in score.compute().items():
+                for key, all_values in score.compute().items():
+                    values = all_values.reshape(-1)[: _comparable_heads(pl_module)]
                     pl_module.log(f"{stage}/{key}_mean", values.mean())
                     pl_module.log(f"{stage}/{key}_std", values.std(correction=0))
 
@@ -175,6 +177,14 @@ class ClusterEvaluation(Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take them back."""
         self.before = state_dict["before"]
+
+
+def _comparable_heads(pl_module: LightningModule) -> int:
+    """Return how many heads, from the shown one on, cluster the same modalities."""
+    if isinstance(pl_module, HasHierarchies):
+        return pl_module.num_heads
+    assert isinstance(pl_module, PredictsClusters)
+    return pl_module.num_clusterings
 
 
 def _class_names(trainer: Trainer) -> list[str]:

@@ -10,7 +10,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor
 
-from callbacks.hierarchy_tables import TREE, Scores, cut_tables, over_heads, tree_tables
+from callbacks.hierarchy_tables import ALONE, TREE, Scores, cut_tables, of_cuts, over_heads, tree_tables
 from callbacks.reports import print_tables
 from callbacks.sweep import as_requested, datamodule
 from callbacks.tables import Table
@@ -19,6 +19,9 @@ from unlabelled.distributed import all_reduce_sum_
 from unlabelled.hierarchy.cluster_tree import ClusterTree
 from unlabelled.metrics.clustering import contingency
 from unlabelled.metrics.hierarchy_scores import HierarchyScoring, linkages_of
+
+_Heads = list[tuple[ClusterTree, Tensor]]
+"""Of each head, the tree and the held-out samples ``(K, C)`` by predicted cluster and class."""
 
 
 class HierarchyEvaluation(Callback):
@@ -33,6 +36,8 @@ class HierarchyEvaluation(Callback):
       leaves is cut into those;
     - ``.../groups_nmi_cut3`` and so on, if the data's classes belong to groups: a cut into as many clusters
       as groups, against those;
+    - ``.../alone_nmi_cut9``, ``.../alone_groups_nmi_cut3`` and so on, of the clusters that the hierarchy's
+      own modality predicts alone, if it is made of a single one (Table 2's rows of one modality);
     - ``.../dendrogram_purity`` and ``.../groups_dendrogram_purity`` of the held-out samples;
     - ``.../dasgupta_1x``, the cost of the tree over the training samples' centroids, each pair of samples
       once, and ``.../leaves``.
@@ -81,7 +86,7 @@ class HierarchyEvaluation(Callback):
         hierarchies = _hierarchies(pl_module)
         if hierarchies is not None:
             assert isinstance(pl_module, HasHierarchies)
-            shape = (len(hierarchies), pl_module.num_clusters, len(datamodule(trainer).class_names))
+            shape = (2, len(hierarchies), pl_module.num_clusters, len(datamodule(trainer).class_names))
             self._tables = torch.zeros(shape, dtype=torch.int64, device=pl_module.device)
         elif not self._told:
             rank_zero_info("HierarchyEvaluation: there is nothing to score before the first clustering pass")
@@ -101,17 +106,23 @@ class HierarchyEvaluation(Callback):
         """Count a batch."""
         if self._tables is None:
             return
+        assert isinstance(pl_module, HasHierarchies)
         keep = as_requested(batch)
-        joint = torch.stack([value[keep] for value in outputs["cluster_log_probs"].values()]).sum(0)
-        for table, clusters in zip(self._tables, joint.argmax(2).unbind(1), strict=True):  # (B, W, K)
-            table += contingency(clusters, batch["label"][keep], *table.shape)
+        log_probs = {name: value[keep] for name, value in outputs["cluster_log_probs"].items()}  # (B, W, K)
+        joint = torch.stack(list(log_probs.values())).sum(0)
+        for which, tables in enumerate(self._tables.unbind(1)):
+            alone = log_probs.get(pl_module.clustering_names[which // pl_module.num_heads])
+            for table, scores in zip(tables, (joint, alone), strict=True):
+                if scores is not None:
+                    table += contingency(scores[:, which].argmax(1), batch["label"][keep], *table.shape)
 
     on_test_batch_end = on_validation_batch_end
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Log the trees' scores."""
-        for name, heads in self._trees(pl_module).items():
-            _log(pl_module, f"val/hierarchy/{name}", self._score(trainer, heads))
+        for name, (heads, own) in self._trees(pl_module).items():
+            _log(pl_module, f"val/hierarchy/{name}/", self._score(trainer, heads))
+            _log(pl_module, f"val/hierarchy/{name}/alone_", self._alone(trainer, own))
         self._tables = None
 
     def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -119,11 +130,13 @@ class HierarchyEvaluation(Callback):
         scoring = self._scoring(trainer)
         cuts: dict[str, Table] = {}
         whole: dict[str, Table] = {}
-        for name, heads in self._trees(pl_module).items():
+        for name, (heads, own) in self._trees(pl_module).items():
             summaries = {TREE: self._score(trainer, heads)}
-            _log(pl_module, f"test/hierarchy/{name}", summaries[TREE])
+            _log(pl_module, f"test/hierarchy/{name}/", summaries[TREE])
+            alone = self._alone(trainer, own)
+            _log(pl_module, f"test/hierarchy/{name}/alone_", alone)
             summaries |= self._linkages(trainer, f"test/hierarchy/{name}", heads)
-            cuts |= cut_tables(name, scoring, summaries)
+            cuts |= cut_tables(name, scoring, summaries | ({ALONE: alone} if alone else {}))
             whole |= tree_tables(name, scoring, summaries)
         self._tables = None
         self._print(trainer, cuts, whole)
@@ -133,18 +146,19 @@ class HierarchyEvaluation(Callback):
             print_tables(trainer, cuts, "test/hierarchy/cuts")
             print_tables(trainer, whole, "test/hierarchy/trees")
 
-    def _trees(self, pl_module: LightningModule) -> dict[str, list[tuple[ClusterTree, Tensor]]]:
-        """Return by name the tree of each head and the held-out samples in its clusters, of all ranks."""
+    def _trees(self, pl_module: LightningModule) -> dict[str, tuple[_Heads, _Heads]]:
+        """Return by name the heads with all ranks' samples, by joint and by one modality's predictions."""
         hierarchies = _hierarchies(pl_module)
         if self._tables is None or hierarchies is None:
             return {}
         assert isinstance(pl_module, HasHierarchies)
-        pairs = list(zip(hierarchies, all_reduce_sum_(self._tables).cpu(), strict=True))
-        heads = pl_module.num_heads
-        return {
-            name: pairs[number * heads : (number + 1) * heads]
-            for number, name in enumerate(pl_module.clustering_names)
-        }
+        both = all_reduce_sum_(self._tables).cpu()
+        joint, alone = (list(zip(hierarchies, tables, strict=True)) for tables in both)
+        heads, found = pl_module.num_heads, {}
+        for number, name in enumerate(pl_module.clustering_names):
+            own = slice(number * heads, (number + 1) * heads)
+            found[name] = joint[own], alone[own]
+        return found
 
     def _scoring(self, trainer: Trainer) -> HierarchyScoring:
         data = datamodule(trainer)
@@ -152,13 +166,17 @@ class HierarchyEvaluation(Callback):
             self.cuts, data.class_groups if isinstance(data, GroupsClasses) else None
         )
 
-    def _score(self, trainer: Trainer, heads: list[tuple[ClusterTree, Tensor]]) -> Scores:
+    def _score(self, trainer: Trainer, heads: _Heads) -> Scores:
         scoring = self._scoring(trainer)
         return over_heads([scoring.scores(tree, table) for tree, table in heads])
 
-    def _linkages(
-        self, trainer: Trainer, prefix: str, heads: list[tuple[ClusterTree, Tensor]]
-    ) -> dict[str, Scores]:
+    def _alone(self, trainer: Trainer, heads: _Heads) -> Scores:
+        """Return the cuts' scores of one modality's own predictions; none of a hierarchy of several."""
+        if not any(table.any() for _, table in heads):
+            return {}
+        return of_cuts(self._scoring(trainer), self._score(trainer, heads))
+
+    def _linkages(self, trainer: Trainer, prefix: str, heads: _Heads) -> dict[str, Scores]:
         """Score linkages of each head's centroids; the logger gets them, Lightning's own table does not."""
         others = [linkages_of(tree) for tree, _ in heads]
         found = {}
@@ -180,4 +198,4 @@ def _hierarchies(pl_module: LightningModule) -> list[ClusterTree] | None:
 
 def _log(pl_module: LightningModule, prefix: str, scores: Scores) -> None:
     for tag, value in scores.items():
-        pl_module.log(f"{prefix}/{tag}", value, sync_dist=True)
+        pl_module.log(f"{prefix}{tag}", value, sync_dist=True)

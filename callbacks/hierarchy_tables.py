@@ -12,6 +12,8 @@ from unlabelled.metrics.hierarchy_scores import HierarchyScoring
 Scores = dict[str, float]
 TREE = "tree"
 """What the method's own tree is called beside linkages."""
+ALONE = "tree, own modality alone"
+"""And where the samples' clusters are those that its own modality predicts."""
 
 
 def over_heads(heads: list[Scores]) -> Scores:
@@ -23,6 +25,12 @@ def over_heads(heads: list[Scores]) -> Scores:
         found[f"{name}_mean"] = fmean(values) if finite else math.nan
         found[f"{name}_std"] = pstdev(values) if finite else math.nan
     return found
+
+
+def of_cuts(scoring: HierarchyScoring, scores: Scores) -> Scores:
+    """Return those of :func:`over_heads`'s scores that are of levels, not of the trees as a whole."""
+    tags = [tag for level in scoring.levels for tag in level.tags.values()]
+    return {f"{tag}{suffix}": scores[f"{tag}{suffix}"] for tag in tags for _, suffix in _STATISTICS}
 
 
 def cut_tables(name: str, scoring: HierarchyScoring, summaries: Mapping[str, Scores]) -> dict[str, Table]:

@@ -79,7 +79,7 @@ class Hierarchical(LightningModule):
     """Two hierarchies of two heads each; cluster 2 is no leaf."""
 
     num_heads, num_clusters, num_clusterings = HEADS, CLUSTERS, 2 * HEADS
-    clustering_names = NAMES
+    clustering_names: Sequence[str] = NAMES
 
     def __init__(self, clustered: bool = True) -> None:
         super().__init__()
@@ -134,8 +134,8 @@ def some_cluster_tree(seed: int) -> ClusterTree:
     )
 
 
-def predicted(samples: Sayings, which: int) -> Tensor:
-    """Return the cluster of every sample in one clustering."""
-    scores = samples.scores[:, :, which].log_softmax(2).sum(0)
+def predicted(samples: Sayings, which: int, by: Sequence[int] = (0, 1)) -> Tensor:
+    """Return the cluster of every sample in one clustering, as modalities ``by`` predict it together."""
+    scores = samples.scores[list(by)][:, :, which].log_softmax(2).sum(0)
     scores[:, EMPTY] = -torch.inf
     return scores.argmax(1)

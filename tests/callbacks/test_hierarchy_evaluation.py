@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +36,13 @@ from unlabelled.hierarchy.tree import Floats
 from unlabelled.metrics import contingency, dendrogram_purity
 
 
-def cut_by_scipy(merges: Floats, module: Hierarchical, which: int, samples: Sayings, cut: int) -> Any:
-    """Return the merged cluster of every sample."""
+def cut_by_scipy(
+    merges: Floats, module: Hierarchical, which: int, samples: Sayings, cut: int, by: Sequence[int] = (0, 1)
+) -> Any:
+    """Return the merged cluster of every sample, as modalities ``by`` predict it."""
     labels = np.full(CLUSTERS, -1)
     labels[module.trees[which].clusters] = fcluster(merges, cut, "maxclust")
-    return labels[predicted(samples, which)]
+    return labels[predicted(samples, which, by)]
 
 
 def by_scikit_learn(truth: Any, found: Any) -> dict[str, float]:
@@ -64,16 +68,19 @@ def test_all_levels_of_all_heads_beside_linkage(tmp_path: Path, capsys: pytest.C
     keep = torch.arange(len(data.samples)) != 5
     truth = data.samples.label.numpy()
     families = np.array([FAMILIES.index(FAMILIES[label]) for label in truth])
+    levels = (("", truth, 4), ("", truth, 3), ("groups_", families, 2))
     for number, name in enumerate(NAMES):
-        for prefix, true, cut in (("", truth, 4), ("", truth, 3), ("groups_", families, 2)):
+        for (prefix, true, cut), (whose, by) in itertools.product(
+            levels, (("", (0, 1)), ("alone_", (number,)))
+        ):
             heads = []
             for which in range(number * HEADS, (number + 1) * HEADS):
                 merges = module.trees[which].tree.to_linkage()
-                found = cut_by_scipy(merges, module, which, data.samples, cut)
+                found = cut_by_scipy(merges, module, which, data.samples, cut, by)
                 heads.append(by_scikit_learn(true[keep], found[keep]))
             for measure in heads[0]:
                 values = [head[measure] for head in heads]
-                tag = f"test/hierarchy/{name}/{prefix}{measure}_cut{cut}"
+                tag = f"test/hierarchy/{name}/{whose}{prefix}{measure}_cut{cut}"
                 assert scores[tag] == pytest.approx(values[0], abs=1e-6)
                 assert scores[f"{tag}_mean"] == pytest.approx(np.mean(values), abs=1e-6)
                 assert scores[f"{tag}_std"] == pytest.approx(np.std(values), abs=1e-6)
@@ -84,7 +91,7 @@ def test_all_levels_of_all_heads_beside_linkage(tmp_path: Path, capsys: pytest.C
         )
         assert scores[f"test/hierarchy/{name}/leaves_mean"] == 5
     per_cut, whole = 4, 4  # measures of a level, scores of a tree
-    assert len(scores) == len(NAMES) * 3 * (3 * per_cut + whole)
+    assert len(scores) == len(NAMES) * 3 * (2 * 3 * per_cut + whole)
     _check_linkage(tmp_path, module, data)
     printed = capsys.readouterr().out
     for words in (
@@ -92,6 +99,7 @@ def test_all_levels_of_all_heads_beside_linkage(tmp_path: Path, capsys: pytest.C
         "audio, 2 clusters, groups",
         "audio, whole tree",
         "ward, mean of heads",
+        "tree, own modality alone, std",
     ):
         assert words in printed
 
@@ -121,7 +129,16 @@ def test_validations_log_the_tree_alone_and_groups_only_where_there_are_any() ->
     (scores,) = run.validate(Hierarchical(), HierarchyData(), verbose=False)
     assert {name.split("/")[1] for name in scores} == {"hierarchy"}
     assert not any("groups" in name or "average" in name for name in scores)
-    assert len(scores) == len(NAMES) * 3 * (4 + 3)
+    assert len(scores) == len(NAMES) * 3 * (2 * 4 + 3)
+
+
+def test_no_modality_alone_predicts_a_hierarchy_of_several() -> None:
+    module = Hierarchical()
+    module.clustering_names = ("image", "image+audio")
+    (scores,) = trainer(HierarchyEvaluation([6])).validate(module, HierarchyData(), verbose=False)
+    assert "val/hierarchy/image/alone_nmi_cut6_mean" in scores
+    assert "val/hierarchy/image+audio/nmi_cut6_mean" in scores
+    assert not any("image+audio/alone" in name for name in scores)
 
 
 def test_before_the_first_pass_it_logs_nothing_and_says_so_once(

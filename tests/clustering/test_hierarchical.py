@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -21,8 +22,10 @@ from unlabelled.hierarchy import (
     Linkage,
     PostClustering,
     RandomStart,
+    Similarity,
     TripletEmbedding,
     UniformTriplets,
+    dasgupta_1x,
 )
 from unlabelled.hierarchy.cluster_tree import ClusterTree
 from unlabelled.seeding import derive_seed
@@ -81,6 +84,30 @@ def test_leaves_are_the_mean_directions_of_clusters_with_members() -> None:
     prototypes = tree.prototypes()
     assert prototypes[[1, 3]].isnan().all()
     assert prototypes[tree.clusters].isfinite().all()
+
+
+@pytest.mark.parametrize("similarity", ["half_cosine", "positive_cosine"])
+def test_the_tree_is_over_all_pairs_of_samples_by_the_similarity_asked_for(similarity: Similarity) -> None:
+    generator = torch.Generator().manual_seed(1)
+    labels = torch.arange(5).repeat_interleave(torch.tensor([1, 40, 3, 9, 20]))
+    features = torch.randn(5, 4, generator=generator)[labels] + 0.1 * torch.randn(73, 4, generator=generator)
+    clusterer = HierarchicalClusterer(Arg(), Linkage(), similarity)
+    found = clusterer(F.one_hot(labels, 5).double(), context(features))
+    unit = F.normalize(features.double(), dim=1)
+    means = F.normalize(torch.stack([unit[labels == k].mean(0) for k in range(5)]), dim=1)
+    cosines = means @ means.T
+    assert cosines.min() < 0
+    expected = (1 + cosines) / 2 if similarity == "half_cosine" else cosines.clamp(min=0)
+    tree, counts = found.hierarchy, torch.tensor([1.0, 40, 3, 9, 20], dtype=torch.float64)
+    assert tree is not None
+    leaves = Leaves.from_similarity(expected, counts)
+    for name in ("similarity", "counts", "weights"):
+        np.testing.assert_allclose(getattr(tree.leaves(), name), getattr(leaves, name), atol=1e-12)
+    cost = dasgupta_1x(tree.tree, leaves.weights, leaves.counts)
+    assert found.report["hierarchy/dasgupta_1x"] == pytest.approx(cost)
+    best = Linkage().fit(leaves).tree
+    np.testing.assert_array_equal(tree.tree.merges, best.merges)
+    np.testing.assert_allclose(tree.tree.heights, best.heights)
 
 
 def test_columns_without_a_finite_score_are_left_out_of_the_pre_clustering() -> None:

@@ -13,12 +13,12 @@ import torch
 
 from tests.hierarchy.oracles import brute_force_cost
 from unlabelled.__main__ import run_tool
-from unlabelled.hierarchy import Hierarchy, HierarchyMethod, Leaves, Tree
+from unlabelled.hierarchy import Hierarchy, HierarchyMethod, HypHC, Leaves, Linkage, Tree, TripletEmbedding
 from unlabelled.hierarchy.command import main
 from unlabelled.hierarchy.command import outputs as outputs_module
 from unlabelled.hierarchy.command.inputs import checked_features, read_features, read_lines
-from unlabelled.hierarchy.command.runs import METHODS
-from unlabelled.hierarchy.command.study import Classes
+from unlabelled.hierarchy.command.runs import METHODS, SAMPLE_METHODS, Run
+from unlabelled.hierarchy.command.study import Classes, Plan, Study
 
 main_module = importlib.import_module("unlabelled.hierarchy.command.main")  # the name is the function's
 RNG = np.random.default_rng(0)
@@ -75,6 +75,36 @@ def test_pre_clusters_and_all_samples(folder: Path, monkeypatch: pytest.MonkeyPa
     assert medoid in (out / "trees" / "average.nwk").read_text()
     for picture in ("disk", "dendrogram", "similarity"):
         assert (out / f"{picture}.png").stat().st_size > 1000
+
+
+def test_our_search_and_hyphc_run_on_all_samples_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for methods in (METHODS, SAMPLE_METHODS):  # only its start
+        monkeypatch.setitem(methods, "hyphc", lambda: HypHC(TripletEmbedding(dim=2, epochs=0)))
+    monkeypatch.setitem(METHODS, "shhc", Linkage)
+    linkages = ["single", "complete", "average", "ward"]
+    arguments = ["rows.npy", "--leaves", "12", "--out", "out", "--methods", "shhc", "hyphc", *linkages]
+    assert main(arguments) == 0
+    _, runs = results(folder / "out")
+    costs = {name: runs[f"{name} samples"]["dasgupta_1x"]["samples_1x"] for name in [*linkages, "shhc"]}
+    assert costs["shhc"] < min(costs[name] for name in linkages)
+    tree = Tree.from_linkage(np.load(folder / "out" / "trees" / "shhc-all-samples.npy"))
+    similarity = Leaves.from_features(read_features("rows.npy")).similarity
+    assert costs["shhc"] == pytest.approx(brute_force_cost(tree, similarity), rel=1e-9)
+    assert runs["hyphc samples"]["num_leaves"] == 40
+    text = (folder / "out" / "costs.md").read_text()
+    assert "| shhc, of all samples, no pre-clusters |" in text
+    assert "shhc of all samples: local moves from the linkages' trees" in text
+
+
+def test_of_equal_trees_ours_is_drawn() -> None:
+    study = Study.prepare(ROWS, Plan())
+    tree = Linkage().fit(Leaves.from_features(ROWS)).tree
+    for method, cost in {"ward": 2.0, "average": 1.0, "shhc": 1 + 1e-14}.items():
+        study.runs.append(Run(method, "leaves", tree, costs={"leaves_1x": cost}))
+    assert study.best is not None
+    assert study.best.method == "shhc"
+    study.runs[2].costs["leaves_1x"] = 1.001
+    assert study.best.method == "average"
 
 
 def test_the_table_says_what_its_numbers_are(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -149,6 +179,22 @@ def test_all_numbers_are_taken(folder: Path, dtype: str) -> None:
         assert found.dtype in (np.float32, np.float64)
 
 
+def test_booleans_are_numbers(folder: Path) -> None:
+    torch.save(torch.eye(3).bool(), "x.pt")
+    assert read_features("x.pt").tolist() == np.eye(3).tolist()
+
+
+@pytest.mark.parametrize("tensor", [torch.eye(3).to_sparse(), torch.eye(3).to(torch.float8_e4m3fn)])
+def test_tensors_that_numpy_has_not(
+    folder: Path, tensor: torch.Tensor, capsys: pytest.CaptureFixture[str]
+) -> None:
+    torch.save(tensor, "x.pt")
+    assert main(["x.pt"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: x.pt: NumPy has no such tensor: {tensor.dtype}, {tensor.layout}")
+    assert error.count("\n") == 1
+
+
 def test_bfloat16_and_keys(folder: Path) -> None:
     torch.save(torch.arange(6).view(3, 2).bfloat16(), "x.pt")
     assert read_features("x.pt").tolist() == [[0, 1], [2, 3], [4, 5]]
@@ -191,6 +237,16 @@ def test_files_that_cannot_be_read(folder: Path, name: str) -> None:
         Path(name).write_bytes(b"something else")
     with pytest.raises(ValueError, match=rf"{name}: (cannot be read|expected one of)"):
         read_features(name)
+
+
+def test_lines_end_at_line_feeds_alone(folder: Path) -> None:
+    Path("x.txt").write_bytes("\ufeffa\u2028b\r\n\nc\x0bd\x85e\n".encode())
+    assert read_lines("x.txt", 3) == ["a\u2028b", "", "c\x0bd\x85e"]
+    Path("x.txt").write_bytes(b"a\nb")
+    assert read_lines("x.txt", 2) == ["a", "b"]
+    Path("x.txt").write_bytes(b"")
+    with pytest.raises(ValueError, match="0 entries, expected 2"):
+        read_lines("x.txt", 2)
 
 
 def test_labels(folder: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.hierarchy.oracles import brute_force_cost, clusters, random_leaves
+from tests.hierarchy.oracles import brute_force_cost, clusters, members, random_leaves
 from unlabelled.hierarchy import (
     EuclideanSpace,
     ExponentialStart,
@@ -17,6 +17,7 @@ from unlabelled.hierarchy import (
     Leaves,
     Linkage,
     LocalSearch,
+    Manifold,
     PairCoveringTriplets,
     PoincareBall,
     PostClustering,
@@ -32,7 +33,9 @@ from unlabelled.hierarchy import (
     segment_depth,
 )
 from unlabelled.hierarchy.linkage import LINKAGES
+from unlabelled.hierarchy.shared_radius import SharedRadius
 from unlabelled.hierarchy.starts import principal_components
+from unlabelled.hierarchy.triplets import triplet_loss
 
 
 def tree_of_blobs(seed: int = 0) -> tuple[Leaves, list[int]]:
@@ -153,6 +156,67 @@ def test_training_improves_on_a_random_start_and_keeps_the_best() -> None:
     assert hurried.report["dasgupta_1x"] <= start.report["dasgupta_1x"]
     patient = quick(epochs=50, patience=1, lr=1e-9).fit(leaves)
     assert patient.report["epoch"] == 0
+
+
+@pytest.mark.parametrize("manifold", [PoincareBall(), EuclideanSpace()])
+def test_the_shared_radius_is_learned(manifold: Manifold) -> None:
+    leaves, _ = tree_of_blobs(1)
+    start = quick(start=RandomStart(), epochs=0, manifold=manifold).fit(leaves)
+    trained = quick(start=RandomStart(), epochs=3, manifold=manifold).fit(leaves)
+    assert trained.report["epoch"] > 0
+    assert abs(trained.report["radius"] / start.report["radius"] - 1) > 1e-3
+    placed = SharedRadius(start.points, manifold, 0.9, seed=0)
+    corners = torch.tensor([[0, 3], [1, 9], [20, 29]])
+    similarities = torch.from_numpy(leaves.similarity)[corners, corners.roll(1, 0)]
+
+    def loss() -> Tensor:
+        return triplet_loss(placed.depths(corners), similarities, 0.2).mean()
+
+    (slope,) = torch.autograd.grad(loss(), placed.radius_logit)
+    step = 1e-5
+    with torch.no_grad():
+        placed.radius_logit += step
+        above = loss()
+        placed.radius_logit -= 2 * step
+        rise = (above - loss()) / (2 * step)
+    assert slope.abs() > 1e-6
+    torch.testing.assert_close(slope, rise, rtol=1e-4, atol=0)
+
+
+def test_the_temperature_falls_exponentially(monkeypatch: pytest.MonkeyPatch) -> None:
+    used: list[float] = []
+
+    def spy(depths: Tensor, similarities: Tensor, temperature: float) -> Tensor:
+        used.append(temperature)
+        return triplet_loss(depths, similarities, temperature)
+
+    monkeypatch.setattr("unlabelled.hierarchy.embedding.triplet_loss", spy)
+    leaves, _ = tree_of_blobs()
+    options = {"temperature": 0.8, "last_temperature": 0.1, "batch_size": 128, "patience": 9}
+    quick(triplets=UniformTriplets(256), epochs=4, **options).fit(leaves)
+    assert used == pytest.approx([0.8, 0.8, 0.4, 0.4, 0.2, 0.2, 0.1, 0.1])
+    used.clear()
+    quick(triplets=UniformTriplets(128), epochs=1, **options).fit(leaves)
+    assert used == [0.8]
+
+
+def test_a_searched_tree_is_cut_where_samples_differ_most_on_average() -> None:
+    leaves = random_leaves(14, 0, counts=True)
+    tree = (
+        SearchedHierarchy(Linkage("single"), LocalSearch(annealing_sweeps=1, random_starts=0))
+        .fit(leaves)
+        .tree
+    )
+    heights = []
+    for left, right in tree.merges.tolist():
+        sides = [sorted(members(tree, node)) for node in (left, right)]
+        pairs = np.outer(leaves.counts[sides[0]], leaves.counts[sides[1]])
+        own = float(np.average(1 - leaves.similarity[np.ix_(*sides)], weights=pairs))
+        below = [heights[node - tree.num_leaves] for node in (left, right) if node >= tree.num_leaves]
+        heights.append(max(own, *below, 0.0))
+    np.testing.assert_allclose(tree.heights, heights)
+    assert np.ptp(heights) > 0.1
+    assert (np.diff(heights) >= 0).all()
 
 
 def test_the_embedding_works_without_gradients_around_it() -> None:

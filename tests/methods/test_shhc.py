@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -159,6 +160,47 @@ def test_the_second_pass_keeps_names_and_frame() -> None:
     assert len(first) == len(second) == 2 * H
 
 
+def test_a_hierarchy_that_was_only_rotated_changes_nothing() -> None:
+    method, _, assignments = passed()
+    before = method.prototypes.clone()
+    generator = torch.Generator().manual_seed(2)
+    rotation = torch.linalg.qr(torch.randn(DIM, DIM, generator=generator, dtype=torch.float64)).Q
+    for which, assignment in enumerate(assignments):
+        tree = assignment.hierarchy
+        assert tree is not None
+        assert tree.points is not None
+        rotated = replace(tree, points=tree.points @ rotation)
+        assert (rotated.prototypes() - before[which]).nan_to_num().norm() > 0.1
+        method.follow(which, replace(assignment, hierarchy=rotated))
+    torch.testing.assert_close(method.prototypes, before, equal_nan=True)
+
+
+def test_the_first_scores_are_of_spherical_centroids() -> None:
+    method = shhc(hierarchies_of="all", num_clusters=3).eval()
+    with torch.no_grad():
+        features = method.embed(batch())
+    method.prepare_clustering(features, 0, seed=0)
+    unit = {name: F.normalize(value, dim=1) for name, value in features.items()}
+    both = torch.cat(list(unit.values()), 1) / 2**0.5
+    for which, rows in enumerate(rows for rows in (*unit.values(), both) for _ in range(H)):
+        centroids = method._first_centroids[which]
+        torch.testing.assert_close(centroids.norm(dim=1), torch.ones(3))
+        labels = (rows @ centroids.T).argmax(1)
+        for cluster in labels.unique():  # k-means has nearly settled: means point where centroids do
+            mean = rows[labels == cluster].mean(0)
+            assert F.cosine_similarity(mean, centroids[cluster], dim=0) > 0.99
+        expected = (rows @ centroids.T * 10).log_softmax(1)
+        torch.testing.assert_close(method.cluster_scores(features, which), expected)
+    assert not torch.equal(method._first_centroids[0], method._first_centroids[1])
+
+
+def test_distributed_training_leaves_the_prototypes_alone() -> None:
+    method = shhc()
+    assert method._ddp_params_and_buffers_to_ignore == ["prototypes"]
+    assert "prototypes" in dict(method.named_buffers())
+    assert "prototypes" in method.state_dict()
+
+
 def test_clusters_that_are_no_leaves_are_neither_predicted_nor_targets() -> None:
     method, features, _ = passed()
     method.prototypes[0, 1] = torch.nan
@@ -202,11 +244,19 @@ def test_hierarchies_of_each_modality_and_of_both() -> None:
 
 def test_autocast_does_not_touch_the_distances() -> None:
     method, features, _ = passed()
-    outputs = method.heads["image"](features["image"])
-    plain = method.cluster_logits("image", outputs)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        assert torch.equal(method.cluster_logits("image", outputs), plain)
-    assert plain.dtype == torch.float64
+        outputs = method.heads["image"](features["image"])
+        logits = method.cluster_logits("image", outputs)
+        one = method.clustering_logits(outputs[:, 1], 1)
+    assert outputs.dtype == torch.bfloat16
+    assert logits.dtype == torch.float64
+    assert torch.equal(logits, method.cluster_logits("image", outputs.double()))
+    torch.testing.assert_close(one, logits[:, 1])
+    distances = method.manifold.pairwise_distance(
+        method.manifold.embed(outputs[:, 0].double()), method.prototypes[0].nan_to_num()
+    )
+    leaves = method.prototypes[0].isfinite().all(1)
+    torch.testing.assert_close(logits[:, 0, leaves], -distances[:, leaves])
 
 
 def test_the_checkpoint_has_leaves_and_trees() -> None:

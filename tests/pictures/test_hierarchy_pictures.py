@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
 
 from tests.hierarchy.oracles import random_leaves, some_tree
 from unlabelled.hierarchy import Linkage, Tree, distance, lca_point
@@ -104,6 +105,10 @@ def test_bars_show_the_shares_of_the_groups() -> None:
 def test_branches_of_one_group_have_its_colour() -> None:
     groups = Groups.from_labels([1, 1, 1, 0, -1], ["a", "b"], "kind")
     assert branch_groups(CHAIN, groups).tolist() == [1, 1, 1, 0, -1, 1, 1, -1, -1]
+    gaps = Groups.from_labels([-1, -1, 1, 1, 0], ["a", "b"], "kind")  # leaves of no group mix nothing
+    assert branch_groups(CHAIN, gaps).tolist() == [-1, -1, 1, 1, 0, -1, 1, 1, -1]
+    late = Groups.from_labels([1, 0, -1, 0, 0], ["a", "b"], "kind")  # nor do they make one of mixed branches
+    assert branch_groups(CHAIN, late).tolist() == [1, 0, -1, 0, 0, -1, -1, -1, -1]
     np.testing.assert_array_equal(groups.of_nodes(CHAIN)[-1], [1, 3])
     assert Groups.from_cut(CHAIN, 99).names == list("01234")
 
@@ -121,6 +126,12 @@ def test_matrices_are_in_both_orders_with_the_borders_of_the_cut() -> None:
     borders = block_borders(tree, 3)
     assert borders.tolist() == [0, *(np.flatnonzero(np.diff(cut)) + 1).tolist(), 9]
     assert len(figure.axes[1].lines) == 3
+
+
+@pytest.mark.parametrize("similarity", [1.0, 1 - 1e-16 * np.arange(25).reshape(5, 5), 0.0])
+def test_the_colour_bar_stays_in_the_range_of_similarities(similarity: ArrayLike) -> None:
+    figure = reordered_similarity(np.broadcast_to(similarity, (5, 5)), CHAIN, 2)
+    assert figure.axes[2].get_ylim() == (0, 1)
 
 
 def test_colours_differ() -> None:

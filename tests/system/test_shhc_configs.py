@@ -88,7 +88,7 @@ def test_the_others_are_made_of_the_same_parts() -> None:
     run = {name for kind in KINDS for name in _classes(_content(RECIPES[f"shhc{kind}"]))}
     run |= set(_classes(_content(WARM_UP)))
     others = [path for path in RECIPES.values() if path.stem.removeprefix("shhc") not in KINDS]
-    assert len(others) == 3
+    assert len(others) == 4
     for path in others:
         assert set(_classes(_content(path))) - run <= {"unlabelled.hierarchy.LocalSearch"}
 

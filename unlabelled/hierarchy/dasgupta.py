@@ -59,7 +59,8 @@ def dasgupta_1x_half_cosine(tree: Tree, sums: ArrayLike, counts: ArrayLike | Non
     """Return the cost over all N samples for w = (1 + cos) / 2, in O(K d), without any matrix of pairs.
 
     Leaf k stands for ``n_k`` samples, as a node with that many children. Between two clusters the weights sum
-    up to ``(n_a n_b + <S_a, S_b>) / 2``.
+    up to ``(n_a n_b + <S_a, S_b>) / 2``. Samples are unit vectors; one of zeros, which has no direction, is
+    not allowed and not noticed (:class:`~unlabelled.hierarchy.sample_cost.SampleCost` takes them).
 
     Args:
         tree: Over K leaves.

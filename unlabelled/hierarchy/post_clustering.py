@@ -32,8 +32,9 @@ class PostClustering(HierarchyMethod):
 
 
 class HypHC(PostClustering):
-    """Random start in two dimensions, triplets that cover all pairs, and single linkage of the result.
+    """Random start in two dimensions, one set of triplets of pairs, and single linkage of the result.
 
+    The triplets cover all pairs where the budget allows it, which is up to 447 leaves by default.
     HypHC's procedure and its own choice of triplets, without its quirks: the radius is learned by a sigmoid,
     so that its gradient does not vanish; decoding is exact; and the state that is kept is a copy.
 

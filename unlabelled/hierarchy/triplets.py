@@ -50,10 +50,12 @@ def uniform_triplets(num_leaves: int, count: int, generator: torch.Generator) ->
 
 
 def pair_covering_triplets(num_leaves: int, count: int, generator: torch.Generator) -> Tensor:
-    """Return HypHC's triplets ``(count, 3)`` int64: every pair equally often, each with a random third leaf.
+    """Return HypHC's triplets ``(count, 3)`` int64: pairs of leaves, each with a random third leaf.
 
-    All pairs i < j are repeated ``count // pairs`` times, and a random selection of them fills up. As in its
-    code the third leaf is any of K, so that it equals one of the pair with probability 2 / K.
+    All pairs i < j are repeated ``count // pairs`` times, and a random selection of them, without repetition,
+    fills up. With fewer triplets than the ``K (K - 1) / 2`` pairs that selection is all, and not every pair
+    is in it: 100,000 of the 499,500 pairs of 1000 leaves. As in its code the third leaf is any of K, so that
+    it equals one of the pair with probability 2 / K.
     """
     _check(num_leaves, count)
     pairs = torch.combinations(torch.arange(num_leaves))
@@ -91,7 +93,10 @@ class UniformTriplets(TripletSampler):
 
 
 class PairCoveringTriplets(TripletSampler):
-    """HypHC's own scheme: one set that covers all pairs, drawn once and shuffled every epoch."""
+    """HypHC's own scheme: one set, drawn once and shuffled every epoch, of all pairs if the budget allows it.
+
+    With fewer triplets per epoch than pairs, it is a random selection of pairs without repetition.
+    """
 
     def epochs(self, num_leaves: int, seed: int) -> Iterator[Tensor]:
         """Yield the one set in a new order each time."""

@@ -79,11 +79,16 @@ def check_leaves(tree: Tree, **per_leaf: Any) -> None:
 
 
 def branch_groups(tree: Tree, groups: Groups) -> Indices:
-    """Return the group of every node ``(2L-1,)`` whose leaves have one main group; -1 of mixed ones."""
+    """Return the group of every node ``(2L-1,)`` whose leaves have one main group; -1 of mixed ones.
+
+    Leaves without a group do not count; where there are no others it is -1 as well.
+    """
+    none, mixed = -1, -2
     labels = groups.main().tolist()
     for left, right in tree.merges.tolist():
-        labels.append(labels[left] if labels[left] == labels[right] else -1)
-    return np.array(labels, dtype=np.int64)
+        found = {labels[left], labels[right]} - {none}
+        labels.append(mixed if len(found) > 1 else max(found, default=none))
+    return np.maximum(np.array(labels, dtype=np.int64), none)
 
 
 def _draw_edges(axis: Axis, tree: Tree, points: Floats, branches: Indices, groups: Groups) -> None:

@@ -20,6 +20,7 @@ MOST_NAMES = 64
 """Leaves up to which their names fit beside a matrix."""
 _SIDE = 5.6  # of a matrix, in inches
 _STRIP = 0.025  # of the groups, relative to a matrix
+_WHOLE = (0.0, 1.0)  # the range of both similarities
 
 
 def reordered_similarity(
@@ -59,7 +60,8 @@ def reordered_similarity(
         if groups is not None:
             _draw_strip(axis, order, groups)
     _draw_blocks(right, tree, num_blocks)
-    figure.colorbar(image, ax=[left, right], shrink=0.8, pad=0.03, label="similarity w", extend="both")
+    beyond = "neither" if limits == _WHOLE else "both"
+    figure.colorbar(image, ax=[left, right], shrink=0.8, pad=0.03, label="similarity w", extend=beyond)
     if groups is not None:
         add_legend(figure, groups)
     return figure
@@ -72,12 +74,15 @@ def block_borders(tree: Tree, num_blocks: int) -> Indices:
 
 
 def _limits(similarity: Floats) -> tuple[float, float]:
-    """Return what colours range over: all but the outermost half per cent of the pairs."""
+    """Return what colours range over: all but the outermost half per cent of the pairs.
+
+    Where these are all the same it is the range of similarities.
+    """
     pairs = similarity[np.triu_indices(len(similarity), 1)]
     if not len(pairs):
-        return 0.0, 1.0
+        return _WHOLE
     low, high = np.quantile(pairs, [0.005, 0.995]).tolist()
-    return (low, high) if high > low else (low - 0.5, high + 0.5)
+    return (low, high) if high > low + 1e-9 else _WHOLE  # less, and matplotlib widens it
 
 
 def _draw_matrix(axis: Axis, similarity: Floats, order: Indices, limits: tuple[float, float]) -> Axis:

@@ -27,7 +27,8 @@ def read_features(path: str, key: str | None = None) -> Rows:
         key: Which array of a file with several.
 
     Returns:
-        float64 stays, anything else becomes float32, or float64 where integers would lose digits.
+        float64 stays, anything else becomes float32, or float64 where integers would lose digits; booleans
+        become 0 and 1.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -46,8 +47,8 @@ def checked_features(name: str, array: Any) -> Rows:
     """Return ``array`` as features, or raise a ValueError that says what is wrong with it."""
     if not isinstance(array, np.ndarray):
         raise ValueError(f"{name}: expected an array of numbers (n, d), found {type(array).__name__}")
-    if array.dtype.kind not in "fiu":
-        raise ValueError(f"{name}: the array is of type {array.dtype}, expected real or integer numbers")
+    if array.dtype.kind not in "fiub":
+        raise ValueError(f"{name}: the array is of type {array.dtype}, expected real numbers or integers")
     if array.ndim != 2:
         raise ValueError(
             f"{name}: the array has shape {array.shape}, expected two dimensions (n, d): a row per sample; "
@@ -57,7 +58,7 @@ def checked_features(name: str, array: Any) -> Rows:
         raise ValueError(
             f"{name}: the array has shape {array.shape}; a hierarchy needs at least two rows and one column"
         )
-    exact = array.dtype in (np.float16, np.float32, np.int8, np.uint8, np.int16, np.uint16)
+    exact = array.dtype in (np.bool_, np.float16, np.float32, np.int8, np.uint8, np.int16, np.uint16)
     features: Rows = array.astype(np.float32) if exact else array.astype(np.float64)
     if len(bad := _bad_rows(features)):
         shown = ", ".join(map(str, bad[:10])) + (", ..." if len(bad) > 10 else "")
@@ -89,7 +90,7 @@ def read_lines(path: str, num_rows: int) -> list[str]:
             )
         texts = [str(value) for value in array.tolist()]
     else:
-        texts = _text(path).splitlines()
+        texts = _text_lines(path)
     if len(texts) != num_rows:
         raise ValueError(f"{path}: {len(texts)} entries, expected {num_rows}, one per row of the features")
     return texts
@@ -142,7 +143,13 @@ def _pt(path: str, key: str | None) -> Any:
     if not isinstance(content, torch.Tensor):
         return content
     content = content.detach()
-    return (content.float() if content.dtype == torch.bfloat16 else content).numpy()
+    try:
+        return (content.float() if content.dtype == torch.bfloat16 else content).numpy()
+    except (TypeError, RuntimeError) as error:  # sparse, of eight bits, conjugated ...
+        raise ValueError(
+            f"{path}: NumPy has no such tensor: {content.dtype}, {content.layout}; write "
+            "tensor.to_dense() or tensor.float()"
+        ) from error
 
 
 def _chosen(path: str, arrays: Mapping[Any, Any], key: str | None) -> Any:
@@ -155,11 +162,14 @@ def _chosen(path: str, arrays: Mapping[Any, Any], key: str | None) -> Any:
     raise ValueError(f"{path}: {said}name one with --key: {', '.join(names) or 'it holds none'}")
 
 
-def _text(path: str) -> str:
+def _text_lines(path: str) -> list[str]:
+    """Split at line feeds alone: a name may hold any of the others that ``splitlines`` knows."""
     try:
-        return Path(path).read_text(encoding="utf-8")
+        with Path(path).open(encoding="utf-8-sig", newline="") as file:
+            lines = file.read().split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: cannot be read as text in UTF-8: {_reason(error)}") from error
+    return [line.removesuffix("\r") for line in (lines if lines[-1] else lines[:-1])]
 
 
 def _reason(error: BaseException) -> str:

@@ -118,9 +118,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--all-samples-up-to",
         type=_at_least(0),
-        default=5000,
+        default=2000,
         metavar="N",
-        help="most rows for linkages without pre-clusters (default: 5000)",
+        help="most rows for linkages, hyphc and shhc without pre-clusters too (default: 2000; shhc takes "
+        "32 N^2 bytes and two minutes)",
     )
     parser.epilog = f"methods: {', '.join(METHODS)}"
     return parser

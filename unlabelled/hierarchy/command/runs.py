@@ -14,7 +14,8 @@ from typing import TypeVar
 
 from unlabelled.hierarchy.base import HierarchyMethod
 from unlabelled.hierarchy.leaves import Leaves
-from unlabelled.hierarchy.linkage import LINKAGES, Linkage
+from unlabelled.hierarchy.linkage import Linkage
+from unlabelled.hierarchy.local_moves import LocalSearch
 from unlabelled.hierarchy.post_clustering import HypHC, PostClustering
 from unlabelled.hierarchy.searched import SearchedHierarchy
 from unlabelled.hierarchy.tree import Tree
@@ -22,18 +23,31 @@ from unlabelled.hierarchy.ufit import UFit
 
 logger = logging.getLogger(__name__)
 Made = TypeVar("Made")
-METHODS: dict[str, Callable[[], HierarchyMethod]] = {
+Makers = dict[str, Callable[[], HierarchyMethod]]
+SEARCH_SECONDS = 120.0
+"""Most that local moves take on all samples, where they are far from cheap."""
+_LINKAGES: Makers = {
     "single": lambda: Linkage("single"),
     "complete": lambda: Linkage("complete"),
     "average": lambda: Linkage("average"),
     "ward": lambda: Linkage("ward"),
+}
+METHODS: Makers = {
+    **_LINKAGES,
     "ufit": UFit,
     "hyphc": HypHC,
     "shhc-published": PostClustering,
     "shhc": SearchedHierarchy,
 }
-SAMPLE_METHODS = tuple(LINKAGES)
-"""What is also built on all samples, if there are few enough."""
+SAMPLE_METHODS: Makers = {
+    **_LINKAGES,
+    "hyphc": HypHC,
+    "shhc": lambda: SearchedHierarchy(
+        Linkage("average"),
+        LocalSearch(random_starts=0, num_descents=1, annealing_sweeps=0, time_limit=SEARCH_SECONDS),
+    ),
+}
+"""What is also built on all samples, if there are few enough; ``shhc`` only moves the linkages' trees."""
 
 
 @dataclass(eq=False)
@@ -67,10 +81,11 @@ class Run:
 
 
 def run_method(method: str, leaves: Leaves, seed: int, on: str = "leaves") -> Run:
-    """Fit a method of ``METHODS``; whatever it raises becomes the run's error."""
+    """Fit a method of ``METHODS``, or ``SAMPLE_METHODS``; whatever it raises becomes the run's error."""
     run = Run(method, on)
+    methods = METHODS if on == "leaves" else SAMPLE_METHODS
     try:
-        hierarchy, run.seconds, run.peak_gib = measured(lambda: METHODS[method]().fit(leaves, seed))
+        hierarchy, run.seconds, run.peak_gib = measured(lambda: methods[method]().fit(leaves, seed))
     except Exception as error:  # one method's failure must not lose the others' results
         logger.exception("%s failed", run.label)
         run.error = " ".join(f"{type(error).__name__}: {error}".split())

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from unlabelled.hierarchy.command.runs import Run
+from unlabelled.hierarchy.command.runs import SEARCH_SECONDS, Run
 from unlabelled.hierarchy.command.study import Study
 from unlabelled.metrics.dendrogram import LEVEL_MEASURES
 
@@ -59,6 +59,11 @@ def facts(study: Study) -> list[str]:
             f"cost over all samples: of all {rows * (rows - 1) // 2} pairs, each with its own w; "
             f"{_completion(study)}",
         ]
+    if any(run.method == "shhc" and run.on == "samples" for run in study.runs):
+        lines.append(
+            "shhc of all samples: local moves from the linkages' trees, without an embedding and for at most "
+            f"{SEARCH_SECONDS:.0f} s"
+        )
     lines += [
         f"percentages: relative to {_BASE} linkage of the leaves",
         f"seconds: on {torch.get_num_threads()} of {os.cpu_count()} cores; pre-clustering is shared by all "

@@ -1,0 +1,108 @@
+"""The variants of the clustering pass, with the method whose first scores need a preparation."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import pytest
+import torch
+from lightning import LightningDataModule
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from callbacks import ClusteringPass, RememberedClusteringPass
+from lightning_modules import SHHC
+from tests.callbacks.embedding import trainer
+from unlabelled.clustering import Every, HierarchicalClusterer, SinkhornClusterer
+from unlabelled.data.samples import NOT_REPLACED, OrderedShard
+from unlabelled.encoders import SmallAudioEncoder, SmallImageEncoder
+from unlabelled.hierarchy import PostClustering, TripletEmbedding
+
+SIZE, K, H, DIM = 18, 3, 2, 2
+
+
+class Pairs(Dataset[dict[str, Tensor]]):
+    """Sight and sound, which differ a little from one epoch to the next."""
+
+    def __init__(self, epoch: int) -> None:
+        base, change = (torch.Generator().manual_seed(seed) for seed in (0, 100 + epoch))
+        self.image, self.audio = (
+            torch.randn(SIZE, channels, 8, 8, generator=base)
+            + 0.3 * torch.randn(SIZE, channels, 8, 8, generator=change)
+            for channels in (3, 1)
+        )
+
+    def __len__(self) -> int:
+        return SIZE
+
+    def __getitem__(self, key: Any) -> dict[str, Tensor]:
+        row = key[0]
+        sample = {"image": self.image[row], "audio": self.audio[row], "index": torch.tensor(row)}
+        return {**sample, "replaced": torch.tensor(NOT_REPLACED)}
+
+
+class PairData(LightningDataModule):
+    """Counts the passes over it."""
+
+    num_train_samples, train_fingerprint = SIZE, "pairs"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.passes: list[int] = []
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        return DataLoader(Pairs(0), batch_size=6, sampler=OrderedShard(SIZE, 0, 1))
+
+    def pass_dataloader(self, epoch: int) -> DataLoader[Any]:
+        self.passes.append(epoch)
+        return DataLoader(Pairs(epoch), batch_size=6, sampler=OrderedShard(SIZE, 0, 1))
+
+    fixed_pass_dataloader = train_dataloader
+
+
+def shhc() -> SHHC:
+    torch.manual_seed(0)
+    encoders = SmallImageEncoder(width=4), SmallAudioEncoder(width=4)
+    return SHHC(*encoders, partial(torch.optim.SGD, lr=0.01), K, H, DIM, hidden_dim=8)
+
+
+def clusterer() -> HierarchicalClusterer:
+    return HierarchicalClusterer(SinkhornClusterer(), PostClustering(TripletEmbedding(dim=DIM, epochs=0)))
+
+
+def check(method: SHHC) -> None:
+    """Every clustering has labels, a tree, and the leaves of that tree as prototypes."""
+    for which, tree in enumerate(method.hierarchies):
+        assert tree is not None
+        torch.testing.assert_close(method.prototypes[which], tree.prototypes(), equal_nan=True)
+        counts = torch.bincount(method.pseudo_labels.table[:, which], minlength=K)
+        assert counts[tree.clusters].tolist() == tree.counts.tolist()
+        assert counts.sum() == SIZE
+
+
+def test_hierarchies_of_remembered_features(monkeypatch: pytest.MonkeyPatch) -> None:
+    method, data = shhc(), PairData()
+    callback = RememberedClusteringPass(clusterer(), Every(epochs=1))
+    followed = []
+    follow = method.follow
+    monkeypatch.setattr(method, "follow", lambda which, *rest: followed.append(which) or follow(which, *rest))
+    trainer(callback, max_epochs=3).fit(method, datamodule=data)
+    assert len(data.passes) == 1
+    assert [sorted(followed[n : n + 2 * H]) for n in (0, 4, 8)] == 3 * [[0, 1, 2, 3]]
+    assert len(followed) == 12
+    check(method)
+
+
+def test_groups_of_hierarchies_share_one_preparation(monkeypatch: pytest.MonkeyPatch) -> None:
+    method, data = shhc(), PairData()
+    prepared = []
+    prepare = method.prepare_clustering
+    monkeypatch.setattr(
+        method, "prepare_clustering", lambda *args: prepared.append(args[1]) or prepare(*args)
+    )
+    callback = ClusteringPass(clusterer(), Every(epochs=1), groups=2)
+    trainer(callback, max_epochs=2).fit(method, datamodule=data)
+    assert len(set(data.passes)) == 4
+    assert prepared == [0, 1]
+    check(method)

@@ -12,6 +12,7 @@ from callbacks.data_counts import DataCounts
 from callbacks.degradation import Degradation
 from callbacks.export import ExportEncoder
 from callbacks.export_features import ExportFeatures
+from callbacks.fixed_clustering import FixedClusteringPass
 from callbacks.hierarchy_evaluation import HierarchyEvaluation
 from callbacks.hierarchy_pictures import HierarchyPictures
 from callbacks.kmeans_evaluation import KMeansEvaluation
@@ -46,6 +47,7 @@ __all__ = [
     "Degradation",
     "ExportEncoder",
     "ExportFeatures",
+    "FixedClusteringPass",
     "HierarchyEvaluation",
     "HierarchyPictures",
     "KMeansEvaluation",

@@ -11,6 +11,7 @@ import torch
 from lightning import Callback, LightningModule, Trainer
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor
+from torch.utils.data import DataLoader
 
 from callbacks.bank import FeatureBank
 from callbacks.pass_report import PassReport
@@ -121,10 +122,14 @@ class ClusteringPass(Callback):
         order = np.random.default_rng(seed).permutation(num_heads).tolist()
         return [order[group :: self.groups] for group in range(self.groups)]
 
+    def loader(self, data: TrainingSet, group: int) -> DataLoader[Any]:
+        """Return what a group of heads clusters: all training rows, under augmentations of its own."""
+        return data.pass_dataloader(epoch=-1 - (self.clock.done * self.groups + group))
+
     def _collect(self, trainer: Trainer, pl_module: LightningModule, group: int) -> FeatureBank:
         bank, method = FeatureBank(), _method(pl_module)
-        loader = self._data.pass_dataloader(epoch=-1 - (self.clock.done * self.groups + group))
-        for batch in sweep(trainer, pl_module, loader, f"clustering pass {self.clock.done + 1}"):
+        title = f"clustering pass {self.clock.done + 1}"
+        for batch in sweep(trainer, pl_module, self.loader(self._data, group), title):
             bank.add(batch["index"], method.embed(batch), batch.get("label"), as_requested(batch))
         return bank
 

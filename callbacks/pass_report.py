@@ -8,6 +8,7 @@ import torch
 from lightning import Trainer
 from torch import Tensor
 
+from callbacks.feature_collection import NO_LABEL
 from callbacks.figures import boards
 from unlabelled.clustering.base import Assignment
 from unlabelled.labels import UNLABELLED
@@ -55,8 +56,15 @@ class PassReport:
             self._note(name, value)
 
     def compare(self, labels: Tensor, truth: Tensor, num_clusters: int) -> None:
-        """Take note of how head 0's labels ``(n,)`` of this rank agree with the ground truth."""
-        table = contingency(labels, truth, num_clusters, int(truth.max()) + 1 if len(truth) else 1)
+        """Take note of how head 0's labels ``(n,)`` of this rank agree with the ground truth.
+
+        Samples without a class are left out, and so are all where samples have several.
+        """
+        known = truth != NO_LABEL
+        if truth.ndim > 1 or not known.any():
+            return
+        labels, truth = labels[known], truth[known]
+        table = contingency(labels, truth, num_clusters, int(truth.max()) + 1)
         self._note("nmi_truth", float(normalized_mutual_information(table)))
 
     def log(self, trainer: Trainer, seconds: float, pass_index: int) -> None:

@@ -153,6 +153,10 @@ class SampleDataModule(LightningDataModule, Generic[IndexT, ViewT]):
         shard.pass_epoch = epoch
         return self._pass_loader
 
+    def fixed_pass_dataloader(self) -> DataLoader[Any]:
+        """Return the fixed views of the training samples, each exactly once over all ranks."""
+        return self._eval_loader("train")
+
     def bank_dataloader(self) -> DataLoader[Any]:
         """Return the fixed views of the labelled training samples, each exactly once over all ranks.
 

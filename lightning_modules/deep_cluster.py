@@ -25,10 +25,10 @@ _STD = 0.01  # of a new top layer
 class FeatureClustered(SelfLabelled):
     """Predict the k-means clusters of features, with a new top layer after every clustering.
 
-    k-means (:class:`callbacks.ClusteringPass` with :class:`unlabelled.clustering.KMeansClusterer`) numbers
-    its clusters anew each time, so what a top layer has learned is void. Large clusters must not take over:
-    the authors draw clusters uniformly and samples within them; here every sample comes once per epoch and
-    weighs by one over the size of its cluster, which is the same in expectation.
+    k-means (:class:`callbacks.FixedClusteringPass` with :class:`unlabelled.clustering.KMeansClusterer`)
+    numbers its clusters anew each time, so what a top layer has learned is void. Large clusters must not take
+    over: the authors draw clusters uniformly and samples within them; here every sample comes once per epoch
+    and weighs by one over the size of its cluster, which is the same in expectation.
 
     Args:
         encoders: One per modality.

@@ -15,8 +15,9 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torch import nn
 
 import cli
-from callbacks import ClusteringPass, RememberedClusteringPass
+from callbacks import ClusteringPass, FixedClusteringPass, RememberedClusteringPass
 from callbacks.bank import FeatureBank
+from callbacks.pass_report import PassReport
 from callbacks.sweep import undisturbed
 from tests.system.commands import command, load
 from unlabelled.clustering import Every, SinkhornClusterer
@@ -208,3 +209,33 @@ def test_an_empty_data_set_says_so(
     last = capsys.readouterr().err.strip().splitlines()[-1]
     assert last.startswith("error:")
     assert "missing" in last
+
+
+def test_a_fixed_pass_clusters_samples_as_they_look_in_evaluation() -> None:
+    class Data:
+        def pass_dataloader(self, epoch: int) -> str:
+            return f"random {epoch}"
+
+        def fixed_pass_dataloader(self) -> str:
+            return "fixed"
+
+    data: Any = Data()
+    usual = ClusteringPass(SinkhornClusterer(), Every(epochs=1), groups=2)
+    fixed = FixedClusteringPass(SinkhornClusterer(), Every(epochs=1))
+    assert usual.loader(data, 1) == "random -2"
+    assert fixed.loader(data, 0) == "fixed"
+    assert issubclass(FixedClusteringPass, ClusteringPass)
+    with pytest.raises(TypeError):  # all groups would see the same
+        FixedClusteringPass(SinkhornClusterer(), Every(epochs=1), groups=2)  # type: ignore[call-arg]
+
+
+def test_the_report_compares_with_the_classes_that_there_are() -> None:
+    clusters = torch.tensor([0, 0, 1, 1, 2])
+    for truth, expected in (
+        (torch.tensor([1, 1, 0, 0, -1]), [1.0]),
+        (torch.tensor([-1] * 5), None),
+        (torch.tensor([[0, 1]] * 5), None),  # several labels per sample
+    ):
+        report = PassReport()
+        report.compare(clusters, truth, 3)
+        assert report._values.get("nmi_truth") == expected

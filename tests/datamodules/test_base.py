@@ -55,8 +55,10 @@ def test_bank_pass_and_validation_visit_each_row_once_over_all_ranks(root: Path,
     modules = ranks(root, world_size)
     assert sorted(row for data in modules for row in rows(data.bank_dataloader())) == list(range(TRAIN))
     assert sorted(row for data in modules for row in rows(data.pass_dataloader(3))) == list(range(TRAIN))
+    assert sorted(row for data in modules for row in rows(data.fixed_pass_dataloader())) == list(range(TRAIN))
     assert sorted(row for data in modules for row in rows(data.val_dataloader())) == list(range(VAL))
     assert not any(batch["train"].any() for data in modules for batch in data.bank_dataloader())
+    assert not any(batch["train"].any() for data in modules for batch in data.fixed_pass_dataloader())
     assert all(batch["train"].all() for data in modules for batch in data.pass_dataloader(3))
 
 

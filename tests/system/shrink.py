@@ -154,6 +154,6 @@ def tiny_callback(callback: Config, out: Path) -> Config:
         options["costs"] = [0.01, 0.1]
     if name == "HierarchyEvaluation":
         options["cuts"] = [5, 3]
-    if name in ("ClusteringPass", "RememberedClusteringPass", "KMeansEvaluation"):
+    if name.endswith("ClusteringPass") or name == "KMeansEvaluation":
         options = _small_clusters(options)
     return {"class_path": callback["class_path"], **({"init_args": options} if options else {})}

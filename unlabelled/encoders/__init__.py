@@ -1,5 +1,6 @@
 """Encoders shared by all methods."""
 
+from unlabelled.encoders.alexnet import AlexNet, Edges
 from unlabelled.encoders.audio import AudioResNet, SmallAudioEncoder
 from unlabelled.encoders.base import MODALITY_NDIM, Encoder
 from unlabelled.encoders.clip_features import ClipAudio, ClipEncoder, ClipText, ClipVideo, PooledClip
@@ -17,6 +18,7 @@ from unlabelled.encoders.video import R2Plus1D18, SmallVideoEncoder
 __all__ = [
     "MODALITY_NDIM",
     "VGG16",
+    "AlexNet",
     "AudioResNet",
     "AudioTokens",
     "ClipAudio",
@@ -26,6 +28,7 @@ __all__ = [
     "DAVEnet",
     "DAVEnetV1",
     "DAVEnetV2",
+    "Edges",
     "Encoder",
     "FusionTransformer",
     "GatedUnit",

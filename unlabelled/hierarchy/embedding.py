@@ -24,6 +24,9 @@ from unlabelled.hierarchy.starts import ExponentialStart, Start
 from unlabelled.hierarchy.tree import Tree
 from unlabelled.hierarchy.triplets import TripletSampler, UniformTriplets, triplet_loss
 
+SMALLEST_GAIN = 1e-9
+"""Of a cost, relatively; less is rounding, which must not decide whose points are kept."""
+
 
 @dataclass(frozen=True, eq=False)
 class Embedding:
@@ -109,7 +112,7 @@ class TripletEmbedding:
         for epoch, loss in enumerate(self._train(placed, leaves, seed), start=1):
             found = self._decoded(placed, leaves, {"epoch": float(epoch), "triplet_loss": loss})
             since_best += 1
-            if found.report["dasgupta_1x"] < best.report["dasgupta_1x"]:
+            if _is_cheaper(found, best):
                 best, since_best = found, 0
             if since_best >= self.patience:
                 break
@@ -148,3 +151,8 @@ class TripletEmbedding:
         report |= {f"cost_{name}_decoder": cost for name, cost in costs.items()}
         report |= {"dasgupta_1x": costs[cheapest], "radius": float(placed.radius)}
         return Embedding(placed.points(), trees[cheapest], cheapest, report)
+
+
+def _is_cheaper(found: Embedding, best: Embedding) -> bool:
+    cost, least = found.report["dasgupta_1x"], best.report["dasgupta_1x"]
+    return cost < least - SMALLEST_GAIN * abs(least)

@@ -59,4 +59,4 @@ bench: setup
 	$(BIN)/python benchmarks/kmeans.py
 
 clean:
-	rm -rf $(VENV) runs data/embedded .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) runs data/embedded data/compare .pytest_cache .mypy_cache .ruff_cache

@@ -117,7 +117,7 @@ def test_an_interrupted_call_is_not_taken_for_finished(
     assert not (tmp_path / "COMPLETE.json").exists()
     write_drawn(str(tmp_path), 0, 1, 1, progress=False)
     assert len(list(tmp_path.rglob("*.png"))) == 2 * len(CLASSES)
-    assert sorted(p.name for p in tmp_path.iterdir()) == [".drawn", "COMPLETE.json", "train", "val"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".drawn", ".lock", "COMPLETE.json", "train", "val"]
 
 
 def test_files_of_others_are_never_touched(tmp_path: Path) -> None:

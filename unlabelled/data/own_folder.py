@@ -6,13 +6,15 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 _COMPLETE = "COMPLETE.json"
 _PARTIAL = ".partial-"
+_LOCK = ".lock"
 
 
 class OwnFolder:
@@ -37,18 +39,29 @@ class OwnFolder:
             return False
         return bool(stored == self.arguments)
 
-    @contextmanager
-    def rewriting(self) -> Iterator[Path]:
-        """Give a folder to write all parts into; afterwards they are put in place.
+    def fill(self, write: Callable[[Path], None]) -> None:
+        """Have all parts written into a folder aside, and put in place; nothing to do if they are there.
 
         What a killed call's last worker may still write goes there, and never between the files of this call.
+        Several processes wait for each other: the first one writes, and the others find it done.
+
+        Args:
+            write: Called with the folder aside.
 
         Raises:
             FileExistsError: ``root`` holds files that were not written by this writer.
         """
+        if self.is_finished():
+            return
         self._claim()
+        with FileLock(self.folder / _LOCK):
+            if not self.is_finished():
+                self._clear()
+                self._rewrite(write)
+
+    def _rewrite(self, write: Callable[[Path], None]) -> None:
         partial = Path(tempfile.mkdtemp(prefix=_PARTIAL, dir=self.folder))
-        yield partial
+        write(partial)
         for name in self.parts:
             os.replace(partial / name, self.folder / name)
         partial.rmdir()
@@ -57,16 +70,19 @@ class OwnFolder:
         os.replace(draft, self.folder / _COMPLETE)
 
     def _claim(self) -> None:
-        """Make the folder ours, and empty of what earlier calls wrote; never touch anybody else's files."""
+        """Make the folder ours, unless it has somebody else's files."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        if not self._mark.exists():
-            found = sorted(path.name for path in self.folder.iterdir())
+        found = sorted(path.name for path in self.folder.iterdir())
+        if not self._mark.exists():  # looked at last: another call may just have made the folder its own
             if found:
                 raise FileExistsError(
                     f"{self.folder} holds {found[0]!r} and was not written by {self.writer}, which would "
                     "overwrite it; give a new or an empty folder as root"
                 )
             self._mark.touch()
+
+    def _clear(self) -> None:
+        """Remove what earlier calls wrote."""
         (self.folder / _COMPLETE).unlink(missing_ok=True)  # first: nothing half-removed may look finished
         for stale in [*(self.folder / name for name in self.parts), *self.folder.glob(f"{_PARTIAL}*")]:
             if stale.is_dir():

@@ -47,16 +47,16 @@ def write_drawn(
         "train_per_class": train_per_class,
         "val_per_class": val_per_class,
     }
-    own = OwnFolder(root, arguments, SPLITS, "write_drawn")
-    if own.is_finished():
-        return
-    total = len(CLASSES) * sum(counts.values())
-    bar = tqdm(total=total, desc="drawing images", unit="image", disable=not progress)
-    with own.rewriting() as folder, bar:
-        for split, count in counts.items():
-            for label in range(len(CLASSES)):
-                _write_class(folder / split, seed, split, label, count)
-                bar.update(count)
+
+    def write(folder: Path) -> None:
+        total = len(CLASSES) * sum(counts.values())
+        with tqdm(total=total, desc="drawing images", unit="image", disable=not progress) as bar:
+            for split, count in counts.items():
+                for label in range(len(CLASSES)):
+                    _write_class(folder / split, seed, split, label, count)
+                    bar.update(count)
+
+    OwnFolder(root, arguments, SPLITS, "write_drawn").fill(write)
 
 
 def _check(seed: int, train: int, val: int) -> None:

@@ -65,11 +65,9 @@ def write_embedded(
         "duration": float(duration),
         "size": list(size),
     }
-    own = OwnFolder(root, arguments, ("video", *_TABLES), "write_embedded")
-    if own.is_finished():
-        return
     counts = {"train": train_per_class, "test": test_per_class}
-    with own.rewriting() as folder:
+
+    def write(folder: Path) -> None:
         (folder / "video").mkdir()
         jobs = [
             ClipJob(str(folder / "video"), seed, split, leaf, number, float(duration), size)
@@ -78,6 +76,8 @@ def write_embedded(
             for leaf in range(len(LEAVES))
         ]
         _write_tables(folder, _write_clips(jobs, num_workers, progress))
+
+    OwnFolder(root, arguments, ("video", *_TABLES), "write_embedded").fill(write)
 
 
 def _check(

@@ -75,19 +75,19 @@ def write_embedded_features(
         "dim": dim,
         "word_dim": word_dim,
     }
-    own = OwnFolder(root, arguments, _PARTS, "write_embedded_features")
-    if own.is_finished():
-        return
-    seconds = int(made_of["duration"])
-    train, test = read_scenes(clips, "train"), read_scenes(clips, "test")
-    shown, asked = draw_train_films(seed, train, train_films), draw_test_films(seed, test, test_films)
-    with own.rewriting() as folder:
+
+    def write(folder: Path) -> None:
+        seconds = int(made_of["duration"])
+        train, test = read_scenes(clips, "train"), read_scenes(clips, "test")
+        shown, asked = draw_train_films(seed, train, train_films), draw_test_films(seed, test, test_films)
         features = _read_scenes(clips, [*train, *test], seconds, dim, progress)
         howto100m.write_training_films(folder, shown, features, seconds)
         tables.write_films(str(folder / tables.FILMS), asked, features)
         tables.write_scenes(str(folder / tables.SCENES), test, features)
         texts = [scene.caption for scene in (*train, *test)]
         write_vocabulary(str(folder / VECTORS), seed, [*texts, *map(spoken, texts)], word_dim)
+
+    OwnFolder(root, arguments, _PARTS, "write_embedded_features").fill(write)
 
 
 def _check(seed: int, **counts: int) -> None:

@@ -1,0 +1,49 @@
+"""Folders that the package fills: what happens when several calls want the same one."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from unlabelled.data.own_folder import OwnFolder
+
+
+def test_calls_at_the_same_time_write_once(tmp_path: Path) -> None:
+    started, go_on = threading.Event(), threading.Event()
+    folders: list[Path] = []
+
+    def write(folder: Path) -> None:
+        folders.append(folder)
+        started.set()
+        assert go_on.wait(30)
+        (folder / "part").write_text("whole")
+
+    def fill() -> str:
+        OwnFolder(str(tmp_path), {"seed": 0}, ["part"], "write_it").fill(write)
+        return (tmp_path / "part").read_text()
+
+    with ThreadPoolExecutor(3) as pool:
+        first = pool.submit(fill)
+        assert started.wait(30)
+        others = [pool.submit(fill) for _ in range(2)]
+        with pytest.raises(TimeoutError):
+            others[0].result(timeout=0.3)  # it waits
+        go_on.set()
+        assert [each.result(30) for each in (first, *others)] == ["whole"] * 3
+    assert len(folders) == 1
+
+
+def test_one_of_other_arguments_comes_after(tmp_path: Path) -> None:
+    def fill(seed: int) -> None:
+        OwnFolder(str(tmp_path), {"seed": seed}, ["part"], "write_it").fill(
+            lambda folder: (folder / "part").write_text(str(seed)) and None
+        )
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(fill, range(8)))
+    stored = (tmp_path / "COMPLETE.json").read_text()
+    assert f'"seed": {(tmp_path / "part").read_text()}\n' in stored
+    assert not list(tmp_path.glob(".partial*"))

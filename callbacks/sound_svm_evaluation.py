@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from lightning import LightningModule, Trainer
@@ -12,13 +12,13 @@ from torch import Tensor
 
 from callbacks.bank_evaluation import BankEvaluation
 from callbacks.feature_collection import Rows, on_first_rank
-from callbacks.first_rank import Tick, result_of_first_rank
 from callbacks.held_out_evaluation import class_of_each, num_classes
 from callbacks.reports import print_tables
 from callbacks.sound_svm_report import as_table, remarks, summary
 from callbacks.sub_clip_features import AUDIO, sub_clip_features
 from callbacks.sweep import datamodule
 from unlabelled.contracts import Batch, CrossValidated, Features, HasEncoders
+from unlabelled.distributed import from_first_rank
 from unlabelled.metrics.one_vs_all import Recordings
 from unlabelled.metrics.sound_svm import Result, SoundSVM
 
@@ -94,12 +94,12 @@ class SoundSVMEvaluation(BankEvaluation):
         svm = self._svm(trainer)
         train, test = self._gathered(bank), self._gathered(queries)
 
-        def work(tick: Tick) -> list[Result]:
+        def work() -> dict[str, Result]:
             assert train is not None
             assert test is not None
-            return [svm.held_out(train[0], test[0], None, tick)]
+            return {"held out": svm.held_out(train[0], test[0])}
 
-        self._report(trainer, pl_module, _shared(work, ["held out"]), stage)
+        self._report(trainer, pl_module, from_first_rank(work), stage)
 
     def _finish(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Go fold by fold, if the data set has folds."""
@@ -118,13 +118,13 @@ class SoundSVMEvaluation(BankEvaluation):
     ) -> None:
         svm, gathered, numbers = self._svm(trainer), self._gathered(rows), sorted(set(folds))
 
-        def work(tick: Tick) -> list[Result]:
+        def work() -> dict[str, Result]:
             assert gathered is not None
             recordings, ids = gathered
-            return svm.cross_validated(recordings, torch.tensor(folds)[ids], numbers, tick)
+            results = svm.cross_validated(recordings, torch.tensor(folds)[ids], numbers)
+            return {f"fold {number}": result for number, result in zip(numbers, results, strict=True)}
 
-        names = [f"fold {number}" for number in numbers]
-        self._report(trainer, pl_module, _shared(work, names), stage)
+        self._report(trainer, pl_module, from_first_rank(work), stage)
 
     def _svm(self, trainer: Trainer) -> SoundSVM:
         return SoundSVM(num_classes(trainer), self.costs, self.inner_rounds, self.seed)
@@ -147,12 +147,3 @@ class SoundSVMEvaluation(BankEvaluation):
             rank_zero_info(f"SoundSVMEvaluation: {line}")
         if stage == "test":
             print_tables(trainer, {"sound SVM, test": as_table(results)}, "test/sound_svm")
-
-
-def _shared(work: Callable[[Tick], list[Result]], names: list[str]) -> dict[str, Result]:
-    """Return rank 0's results by name, on all ranks."""
-    shape = (len(names), len(Result._fields))
-    table = result_of_first_rank(
-        lambda tick: torch.tensor(work(tick), dtype=torch.float64), shape, "SoundSVMEvaluation"
-    )
-    return {name: Result(*row) for name, row in zip(names, table.tolist(), strict=True)}

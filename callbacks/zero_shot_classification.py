@@ -10,12 +10,12 @@ from lightning import LightningModule, Trainer
 from torch import Tensor
 
 from callbacks.feature_collection import Rows, on_first_rank
-from callbacks.first_rank import Tick, result_of_first_rank
 from callbacks.set_evaluation import SetEvaluation
 from callbacks.set_rows import HostFeatures
 from callbacks.tables import Table
 from unlabelled.clustering.kmeans import kmeans
 from unlabelled.data.evaluation_sets import LabelledSet
+from unlabelled.distributed import from_first_rank
 from unlabelled.metrics import contingency, hungarian_accuracy
 from unlabelled.modalities import parts_of
 from unlabelled.seeding import derive_seed, global_seed, numpy_generator
@@ -81,12 +81,11 @@ class ZeroShotClassification(SetEvaluation[LabelledSet, Rows]):
         """Cluster on rank 0, and tell the others."""
         everything = on_first_rank(_on_device(rows.labelled(), pl_module.device))
 
-        def work(tick: Tick) -> Tensor:
+        def work() -> Tensor:
             assert everything is not None
-            return torch.stack([self._accuracies(everything, chosen, n, tick) for n in range(self.seeds)])
+            return torch.stack([self._accuracies(everything, chosen, n) for n in range(self.seeds)])
 
-        scores = result_of_first_rank(work, (self.seeds, 2), "ZeroShotClassification")
-        accuracy, chance = scores.T
+        accuracy, chance = from_first_rank(work).T
         return {
             self.features: {
                 "accuracy": float(accuracy.mean()),
@@ -95,9 +94,8 @@ class ZeroShotClassification(SetEvaluation[LabelledSet, Rows]):
             }
         }
 
-    def _accuracies(self, rows: Rows, chosen: LabelledSet, number: int, tick: Tick) -> Tensor:
+    def _accuracies(self, rows: Rows, chosen: LabelledSet, number: int) -> Tensor:
         """Return the accuracy and what shuffled labels give, by one seed."""
-        tick()
         if len(rows) == 0:
             raise ValueError(f"ZeroShotClassification: no sample of {chosen.name} has a label")
         classes = len(chosen.class_names)

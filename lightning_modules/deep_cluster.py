@@ -16,7 +16,6 @@ from unlabelled.clustering import Assignment
 from unlabelled.contracts import Features
 from unlabelled.encoders import Encoder
 from unlabelled.heads import LinearHeads
-from unlabelled.losses import multi_head_cross_entropy
 from unlabelled.seeding import global_seed, torch_generator
 
 _STD = 0.01  # of a new top layer
@@ -61,19 +60,12 @@ class FeatureClustered(SelfLabelled):
             **kwargs,
         )
         self.sources = [list(source) for source in sources]
-        self._weights: Tensor
         self._renewals = 0
         self._optimizer: Optimizer | None = None
 
-    def targets(self, index: Tensor) -> Tensor:
-        """Return the pseudo-labels ``(B, C)``, and keep what each of them weighs."""
-        self._weights = self.pseudo_labels.balance(index)
-        return super().targets(index)
-
-    def head_losses(self, name: str, feature: Tensor, labels: Tensor) -> Tensor:
-        """Return the losses ``(heads,)`` in which all clusters count alike."""
-        weights = self._weights[:, self.learned(name)]
-        return multi_head_cross_entropy(self.heads[name](feature), labels, weights)
+    def weights(self, index: Tensor) -> Tensor:
+        """Return ``(B, C)``, one over the size of each row's cluster, 1 on the average."""
+        return self.pseudo_labels.balance(index)
 
     def clustered_features(self, features: Features, which: int) -> Tensor:
         """Return the features ``(n, D)`` to cluster; those of several modalities have unit length each."""

@@ -16,7 +16,6 @@ from unlabelled.clustering import Assignment
 from unlabelled.contracts import Batch, Features
 from unlabelled.encoders import Encoder
 from unlabelled.heads import MLP, PrototypeHeads
-from unlabelled.losses import multi_head_cross_entropy
 
 
 class DeepClusterV2(SelfLabelled):
@@ -82,10 +81,11 @@ class DeepClusterV2(SelfLabelled):
         embeddings = F.normalize(self.projector(features).float(), dim=1).chunk(len(views))
         return {f"view{place}": embedding for place, embedding in enumerate(embeddings)}
 
-    def head_losses(self, name: str, feature: Tensor, labels: Tensor) -> Tensor:
-        """Return the losses ``(heads,)`` of one view, outside autocast."""
+    def head_logits(self, name: str, feature: Tensor) -> Tensor:
+        """Return logits ``(B, H, K)`` of the embeddings ``(B, P)`` of one view, outside autocast."""
         with torch.autocast(feature.device.type, enabled=False):
-            return multi_head_cross_entropy(self.heads[self.modality](feature), labels)
+            logits: Tensor = self.heads[self.modality](feature)
+            return logits
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
         """Return the mean loss over views and heads, and what is to be remembered."""

@@ -71,22 +71,28 @@ class SelfLabelled(BaseModule):
         """Return the pseudo-labels ``(B, C)`` of rows ``index (B,)``."""
         return self.pseudo_labels.lookup(index)
 
+    def weights(self, index: Tensor) -> Tensor | None:
+        """Return what rows ``index (B,)`` count in each clustering, ``(B, C)``; None: all alike."""
+        return None
+
     def cluster_logits(self, name: str, outputs: Tensor) -> Tensor:
         """Return logits ``(B, heads, K)`` from the outputs ``(B, heads, ...)`` of a modality's heads."""
         return outputs
 
-    def head_losses(self, name: str, feature: Tensor, labels: Tensor) -> Tensor:
-        """Return the losses ``(heads,)`` of a modality's ``feature (B, D)`` with ``labels (B, heads)``."""
-        return multi_head_cross_entropy(self.cluster_logits(name, self.heads[name](feature)), labels)
+    def head_logits(self, name: str, feature: Tensor) -> Tensor:
+        """Return logits ``(B, heads, K)`` from a ``feature (B, D)``."""
+        return self.cluster_logits(name, self.heads[name](feature))
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
         """Return the mean over modalities and heads of the cross-entropy with the pseudo-labels."""
-        labels = self.targets(batch["index"])
-        features = self.embed(batch)
-        losses = {
-            name: self.head_losses(name, feature, labels[:, self.learned(name)])
-            for name, feature in features.items()
-        }
+        labels, weights = self.targets(batch["index"]), self.weights(batch["index"])
+        features, losses = self.embed(batch), {}
+        for name, feature in features.items():
+            columns = self.learned(name)
+            counts = None if weights is None else weights[:, columns]
+            losses[name] = multi_head_cross_entropy(
+                self.head_logits(name, feature), labels[:, columns], counts
+            )
         loss = torch.stack([each.mean() for each in losses.values()]).mean()
         self.log_losses(loss, losses, len(labels))
         return {"loss": loss, "features": {name: feature.detach() for name, feature in features.items()}}
@@ -142,8 +148,7 @@ class ClusterPredictor(SelfLabelled):
         """Return ``{modality: (B, C, K)}``, log-probabilities by each modality alone."""
         with torch.autocast(self.device.type, enabled=False):  # as in the clustering pass
             return {
-                name: self.cluster_logits(name, self.heads[name](value.float())).log_softmax(2)
-                for name, value in features.items()
+                name: self.head_logits(name, value.float()).log_softmax(2) for name, value in features.items()
             }
 
     def log_probs(self, name: str, features: Tensor, which: int) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -13,7 +13,6 @@ from torch import Tensor
 from unlabelled.metrics.one_vs_all import Recordings, judge
 from unlabelled.seeding import numpy_generator
 
-Tick = Callable[[], None]
 INNER_FOLDS = 5
 
 
@@ -55,16 +54,13 @@ class SoundSVM:
     inner_rounds: int | None = None
     seed: int = 0
 
-    def held_out(
-        self, train: Recordings, test: Recordings, folds: Tensor | None = None, tick: Tick = lambda: None
-    ) -> Result:
+    def held_out(self, train: Recordings, test: Recordings, folds: Tensor | None = None) -> Result:
         """Choose a cost on ``train``, learn from all of it, and judge ``test``.
 
         Args:
             train: The training recordings.
             test: The others.
             folds: ``(n,)``, inner folds of ``train`` to choose the cost on; None: five, drawn class by class.
-            tick: Called after each fit, as a sign of life.
 
         Raises:
             ValueError: A class has no training recording, or there is no test recording.
@@ -73,15 +69,12 @@ class SoundSVM:
         if folds is None or len(torch.unique(folds)) < 2:
             rng = numpy_generator(self.seed, "sound-svm-inner-folds")
             folds = stratified_folds(train.labels, INNER_FOLDS, rng)
-        cost, inner_accuracy, unconverged = self._choose(train, folds, tick)
+        cost, inner_accuracy, unconverged = self._choose(train, folds)
         accuracy, converged = judge(train, test, self.num_classes, cost, self.seed)
-        tick()
         untested = self.num_classes - len(torch.unique(test.labels))
         return Result(accuracy, cost, inner_accuracy, len(test), untested, unconverged + (not converged))
 
-    def cross_validated(
-        self, recordings: Recordings, folds: Tensor, numbers: Sequence[int], tick: Tick = lambda: None
-    ) -> list[Result]:
+    def cross_validated(self, recordings: Recordings, folds: Tensor, numbers: Sequence[int]) -> list[Result]:
         """Judge the recordings of each fold by what was learned on the others.
 
         The cost is chosen on the other folds; the first to be held out is the next one, cyclically.
@@ -90,7 +83,6 @@ class SoundSVM:
             recordings: All of them.
             folds: ``(n,)``, the fold of each.
             numbers: The folds, whose results are returned in this order.
-            tick: Called after each fit, as a sign of life.
 
         Raises:
             ValueError: A fold has no recording, or the others have none of a class.
@@ -99,10 +91,10 @@ class SoundSVM:
         for number in numbers:
             train, test = recordings.where(folds != number), recordings.where(folds == number)
             inner = (folds[folds != number] - number) % (max(numbers) + 1)
-            results.append(self.held_out(train, test, inner, tick))
+            results.append(self.held_out(train, test, inner))
         return results
 
-    def _choose(self, train: Recordings, folds: Tensor, tick: Tick) -> tuple[float, float, int]:
+    def _choose(self, train: Recordings, folds: Tensor) -> tuple[float, float, int]:
         """Return the best cost, the smallest of equally good ones, its accuracy, and failed solvers."""
         costs, unconverged = sorted(self.costs), 0
         if len(costs) == 1:
@@ -115,7 +107,6 @@ class SoundSVM:
                 judgement = judge(*parts, self.num_classes, cost, self.seed)
                 accuracies[number] += judgement.accuracy / len(rounds)
                 unconverged += not judgement.converged
-                tick()
         best = int((accuracies >= accuracies.max() - 1e-12).nonzero()[0])
         return costs[best], float(accuracies[best]), unconverged
 

@@ -51,6 +51,7 @@ class ClusteringPass(Callback):
             raise ValueError(f"ClusteringPass: groups={groups} must be at least 1")
         self.clusterer, self.schedule, self.groups = clusterer, schedule, groups
         self.clock = PassClock([])
+        self._total_steps = 0
         self.report = PassReport()
         self._clock_state: dict[str, Any] | None = None
         self._fingerprint: str | None = None
@@ -94,7 +95,9 @@ class ClusteringPass(Callback):
         self._fingerprint = self._data.train_fingerprint
         method.pseudo_labels.allocate(num_samples)
         steps_per_epoch = -(-int(trainer.num_training_batches) // trainer.accumulate_grad_batches)
-        self.clock = PassClock(self.schedule.due_steps(steps_per_epoch, _epochs(trainer, steps_per_epoch)))
+        epochs = _epochs(trainer, steps_per_epoch)
+        self._total_steps = epochs * steps_per_epoch
+        self.clock = PassClock(self.schedule.due_steps(steps_per_epoch, epochs))
         if self._clock_state is not None:
             self.clock.load_state_dict(self._clock_state)
         self.report.start(time.monotonic())
@@ -181,12 +184,16 @@ class ClusteringPass(Callback):
 
 
 class RememberedClusteringPass(ClusteringPass):
-    """Cluster the features of the epoch's own training steps, at the end of the epoch in which a pass is due.
+    """Cluster the features of the epoch's own training steps, at its end, when a pass is due by then.
+
+    A pass that is due before the next epoch's first step is made here. Nobody would learn from one at the end
+    of the run, so there is none.
 
     Saves the pass over the data, which costs far more than the assignment; the features are those of the
-    training mode and up to an epoch old. Only the first pass, before anything is remembered, and one at the
-    end of an epoch in which the run was resumed go over the data. Clips that the epoch dropped (an incomplete
-    last batch) keep their labels.
+    training mode and up to an epoch old. Only the first pass, before anything is remembered, the first
+    one of a finished run that is made longer, and one at the end of an epoch in which the run was resumed go
+    over the data.
+    Clips that the epoch dropped (an incomplete last batch) keep their labels.
 
     The method's ``training_step`` must return its detached ``features`` beside the loss.
     """
@@ -204,10 +211,10 @@ class RememberedClusteringPass(ClusteringPass):
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        """Run the first pass over the data."""
-        if self.clock.done == 0 and self.clock.due(trainer.global_step):
+        """Run the pass that is due before an epoch, if no epoch before has made it."""
+        if batch_idx == 0 and self.clock.due(trainer.global_step):
             self.run(trainer, pl_module)
-            self.clock.advance()
+            self.clock.advance_past(trainer.global_step)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -217,20 +224,22 @@ class RememberedClusteringPass(ClusteringPass):
         self._remembered += 1
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Cluster what the epoch has left, if a pass has come due in it."""
-        if not self.clock.due(trainer.global_step - 1):
+        """Cluster what the epoch has left, if a pass is due and not all is over."""
+        if trainer.global_step >= self._total_steps or not self.clock.due(trainer.global_step):
             return
         if self._remembered < trainer.num_training_batches:  # resumed in the middle of the epoch
             self.run(trainer, pl_module)
-            self.clock.advance_past(trainer.global_step - 1)
-            return
+        else:
+            self._run_on_remembered(trainer, pl_module)
+        self.clock.advance_past(trainer.global_step)  # one epoch's features make one pass
+
+    def _run_on_remembered(self, trainer: Trainer, pl_module: LightningModule) -> None:
         started = time.monotonic()
         heads = range(_method(pl_module).num_clusterings)
         broadcast_buffers(pl_module)
         with undisturbed(pl_module):
             self._cluster(trainer, pl_module, self._bank, heads, prepare=False)
         self.report.log(trainer, time.monotonic() - started, self.clock.done)
-        self.clock.advance_past(trainer.global_step - 1)  # one epoch's features make one pass
 
 
 def _method(pl_module: LightningModule) -> Clusterable:

@@ -100,8 +100,10 @@ def test_remembered_features_need_no_further_pass(
     assert len(sweeps) == 1
     events = EventAccumulator(str(tmp_path / "log" / "version_0"))
     events.Reload()
-    unread = [event.value for event in events.Scalars("cluster/unread")]
-    assert unread == [0, 1, 1]  # 36 clips in batches of 7: one is dropped in each epoch and keeps its label
+    passes = [(event.step, event.value) for event in events.Scalars("cluster/unread")]
+    # Before the first step and after the first and second epoch of five steps; none at the very end.
+    # 36 clips in batches of 7: one is dropped in each epoch and keeps its label.
+    assert passes == [(0, 0), (5, 1), (10, 1)]
     assert (load(tmp_path)["pseudo_labels"] >= 0).all()
 
 
@@ -130,8 +132,28 @@ def test_a_run_resumed_mid_epoch_remembers_too_little_and_goes_over_the_data(
         ClusteringPass, "_collect", lambda self, *rest: sweeps.append(1) or original(self, *rest)
     )
     assert cli.main([*arguments, f"--ckpt_path={middle / 'step=9.ckpt'}"]) == 0
-    assert len(sweeps) == 1  # the resumed second epoch; the third remembers all of its steps
+    assert len(sweeps) == 1  # the resumed second epoch
     assert (load(tmp_path)["pseudo_labels"] >= 0).all()
+
+
+def test_a_finished_run_that_is_made_longer_first_makes_up_for_the_pass_at_its_end(
+    tiny_root: Path, tiny_overlay: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    callback = {
+        "class_path": "callbacks.RememberedClusteringPass",
+        "init_args": {"clusterer": CLUSTERER, "schedule": EACH_EPOCH},
+    }
+    arguments = command("fit", tiny_root, tiny_overlay, tmp_path)
+    arguments.append(_with(callback, tmp_path))
+    assert cli.main([*arguments, "--trainer.max_epochs=1"]) == 0
+    sweeps = []
+    original = ClusteringPass._collect
+    monkeypatch.setattr(
+        ClusteringPass, "_collect", lambda self, *rest: sweeps.append(1) or original(self, *rest)
+    )
+    last = next(tmp_path.rglob("last.ckpt"))
+    assert cli.main([*arguments, "--trainer.max_epochs=3", f"--ckpt_path={last}"]) == 0
+    assert len(sweeps) == 1
 
 
 def test_groups_of_heads_see_the_data_under_other_augmentations(

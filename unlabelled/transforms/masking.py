@@ -11,7 +11,7 @@ _FREQUENCY, _TIME = -2, -1
 
 
 class SpectrogramMasks:
-    """SpecAugment without time warping: stripes of frequencies and of time are set to 0, GDT's mean.
+    """SpecAugment without time warping: stripes of frequencies and of time are set to one value.
 
     The width of each is drawn evenly from 0 to its limit, the limit excluded, and rounded down; its place is
     drawn evenly. Not torchaudio's masks: those draw from torch's global generator.
@@ -22,6 +22,7 @@ class SpectrogramMasks:
         num_frequency: Stripes of frequencies.
         num_time: Stripes of time. The released code's mild masks: limits 2 and 5, one each; medium: 3 and 6,
             one each; heavy: 3 and 6, two each.
+        value: Of the stripes: the mean of the spectrograms, which is 0 where they are normalised.
 
     Raises:
         ValueError: A number is negative.
@@ -29,9 +30,12 @@ class SpectrogramMasks:
     Source: reference selavi.md section 11; Park et al. 2019 (arXiv:1904.08779).
     """
 
-    def __init__(self, frequency: int = 3, time: int = 6, num_frequency: int = 1, num_time: int = 1) -> None:
+    def __init__(
+        self, frequency: int = 3, time: int = 6, num_frequency: int = 1, num_time: int = 1, value: float = 0.0
+    ) -> None:
         check_at_least(self, 0, frequency=frequency, time=time)
         check_at_least(self, 0, num_frequency=num_frequency, num_time=num_time)
+        self.value = value
         self.stripes = [(_FREQUENCY, frequency)] * num_frequency + [(_TIME, time)] * num_time
 
     def __call__(self, spectrogram: Tensor, rng: np.random.Generator) -> Tensor:
@@ -40,5 +44,5 @@ class SpectrogramMasks:
         for axis, limit in self.stripes:
             size = masked.shape[axis]
             width = min(int(rng.uniform(0, limit)), size)
-            masked.narrow(axis, int(rng.integers(0, size - width, endpoint=True)), width).zero_()
+            masked.narrow(axis, int(rng.integers(0, size - width, endpoint=True)), width).fill_(self.value)
         return masked

@@ -31,7 +31,7 @@ class FeatureBank:
             self._labels.append(labels[keep])
 
     def finish(self, num_samples: int) -> tuple[Tensor, Features, Tensor | None]:
-        """Return index ``(n,)``, features ``{modality: (n, D)}`` and labels ``(n,)``.
+        """Return index ``(n,)``, features ``{modality: (n, D)}`` and labels ``(n,)``; the bank is empty then.
 
         Raises:
             ValueError: A feature is not finite.
@@ -40,7 +40,8 @@ class FeatureBank:
         if not self._index:
             raise ValueError("clustering pass: a process has no clips; use fewer processes than clips")
         index = torch.cat(self._index)
-        features = {name: torch.cat(parts) for name, parts in self._features.items()}
+        # One modality after the other, so that only of one the parts and the whole are alive together.
+        features = {name: torch.cat(self._features.pop(name)) for name in list(self._features)}
         for name, feature in features.items():
             broken = (~torch.isfinite(feature)).any().int()
             if all_reduce_max_(broken):  # on all ranks, or the others would wait for this one

@@ -21,6 +21,7 @@ from unlabelled.clustering.schedule import PassClock, Schedule
 from unlabelled.contracts import Clusterable, FollowsClusters, TrainingSet
 from unlabelled.distributed import broadcast_buffers
 from unlabelled.seeding import derive_seed, global_seed
+from unlabelled.views import embed_views
 
 _CHUNK = 8192  # rows whose hidden layer is alive at once
 
@@ -133,7 +134,8 @@ class ClusteringPass(Callback):
         bank, method = FeatureBank(), _method(pl_module)
         title = f"clustering pass {self.clock.done + 1}"
         for batch in sweep(trainer, pl_module, self.loader(self._data, group), title):
-            bank.add(batch["index"], method.embed(batch), batch.get("label"), as_requested(batch))
+            features = embed_views(method.embed, batch)
+            bank.add(batch["index"], features, batch.get("label"), as_requested(batch))
         return bank
 
     def _cluster(
@@ -151,16 +153,22 @@ class ClusteringPass(Callback):
         if prepare:
             method.prepare_clustering(features, pass_index, derive_seed(global_seed(), "prepare"))
         for which in heads:
+            clustered = follower.clustered_features(features, which) if follower is not None else None
             context = ClusterContext(
                 which,
                 method.num_clusters,
                 method.num_views(which),
                 derive_seed(global_seed(), "cluster"),
                 pass_index,
-                follower.clustered_features(features, which) if follower is not None else None,
+                clustered,
             )
-            assignment = self.clusterer(_scores(method, features, which), context)
-            previous = method.pseudo_labels.publish(which, index, assignment.labels)
+            if clustered is None or not self.clusterer.reads_features:
+                clustered = _scores(method, features, which)
+            assignment = self.clusterer(clustered, context)
+            previous = method.pseudo_labels.table[:, which].clone()
+            if self.clusterer.numbers_anew:
+                method.pseudo_labels.forget(which)
+            method.pseudo_labels.publish(which, index, assignment.labels)
             if follower is not None:
                 follower.follow(which, assignment)
             current = method.pseudo_labels.table[:, which]
@@ -193,7 +201,8 @@ class RememberedClusteringPass(ClusteringPass):
     training mode and up to an epoch old. Only the first pass, before anything is remembered, the first
     one of a finished run that is made longer, and one at the end of an epoch in which the run was resumed go
     over the data.
-    Clips that the epoch dropped (an incomplete last batch) keep their labels.
+    Clips that the epoch dropped (an incomplete last batch) keep their labels, or have none until the next
+    pass if the clusterer numbers its clusters anew.
 
     The method's ``training_step`` must return its detached ``features`` beside the loss.
     """

@@ -19,7 +19,7 @@ class PassReport:
     """Numbers of one pass, averaged over its heads and logged under ``cluster/``.
 
     Attributes:
-        unread: Training clips that could not be read in this pass and kept their label.
+        unread: Training clips that this pass has not seen: unreadable, or dropped by an epoch.
         sizes: Cluster sizes ``(K,)`` by head, of the last pass.
         shares: Wanted shares of the clusters ``(K,)`` by head, where the clusterer has any.
         seconds: Time spent in all passes of this process.

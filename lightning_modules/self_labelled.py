@@ -15,6 +15,7 @@ from unlabelled.encoders import Encoder
 from unlabelled.heads import ClusterHeads
 from unlabelled.labels import PseudoLabels
 from unlabelled.losses import multi_head_cross_entropy
+from unlabelled.views import embed_views
 
 
 class SelfLabelled(BaseModule):
@@ -141,7 +142,7 @@ class ClusterPredictor(SelfLabelled):
 
     def evaluation_step(self, batch: Batch) -> dict[str, Any]:
         """Return ``features`` and the heads' ``cluster_log_probs``."""
-        features = self.embed(batch)
+        features = embed_views(self.embed, batch)
         return {"features": features, "cluster_log_probs": self.cluster_log_probs(features)}
 
     def cluster_log_probs(self, features: Features) -> dict[str, Tensor]:

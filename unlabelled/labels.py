@@ -54,18 +54,17 @@ class PseudoLabels:
             weights.append(share.where(labels != UNLABELLED, 0.0))
         return torch.stack(weights, 1).float().to(index.device, non_blocking=True)
 
-    def publish(self, which: int, index: Tensor, labels: Tensor) -> Tensor:
-        """Write this rank's ``labels (n,)`` of rows ``index (n,)``, and every other rank's; return the old.
+    def forget(self, which: int) -> None:
+        """Take the labels of clustering ``which`` from all rows."""
+        self.table[:, which] = UNLABELLED
 
-        Rows that no rank clustered (unreadable just now) keep the label they had.
+    def publish(self, which: int, index: Tensor, labels: Tensor) -> None:
+        """Write this rank's ``labels (n,)`` of rows ``index (n,)`` in clustering ``which``, and all others'.
 
-        Returns:
-            The previous labels ``(samples,)`` of clustering ``which``.
+        Rows that no rank clustered (unreadable just now) keep the label they have.
         """
         column = torch.full((len(self.table),), UNLABELLED, dtype=torch.int64, device=labels.device)
         column[index.to(labels.device)] = labels
         all_reduce_max_(column)
         column = column.cpu()
-        previous = self.table[:, which].clone()
-        self.table[:, which] = torch.where(column == UNLABELLED, previous, column)
-        return previous
+        self.table[:, which] = torch.where(column == UNLABELLED, self.table[:, which], column)

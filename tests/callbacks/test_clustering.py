@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import shutil
 from pathlib import Path
 from typing import Any
@@ -163,8 +164,9 @@ def test_groups_of_heads_see_the_data_under_other_augmentations(
     original = ClusteringPass._collect
 
     def collect(self: ClusteringPass, *rest: Any) -> FeatureBank:
-        banks.append(original(self, *rest))
-        return banks[-1]
+        bank = original(self, *rest)
+        banks.append(copy.deepcopy(bank))  # the pass empties its own
+        return bank
 
     monkeypatch.setattr(ClusteringPass, "_collect", collect)
     callback = {

@@ -11,7 +11,7 @@ from lightning import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from callbacks import ClusteringPass, RememberedClusteringPass
+from callbacks import ClusteringPass, FixedClusteringPass, RememberedClusteringPass
 from lightning_modules import SHHC
 from tests.callbacks.embedding import trainer
 from unlabelled.clustering import Every, HierarchicalClusterer, SinkhornClusterer
@@ -106,3 +106,38 @@ def test_groups_of_hierarchies_share_one_preparation(monkeypatch: pytest.MonkeyP
     assert len(set(data.passes)) == 4
     assert prepared == [0, 1]
     check(method)
+
+
+class TwoViews(Pairs):
+    """Two views of each sample, as evaluation may have them."""
+
+    def __getitem__(self, key: Any) -> dict[str, Tensor]:
+        sample = super().__getitem__(key)
+        views = {name: torch.stack([sample[name], sample[name].flip(-1)]) for name in ("image", "audio")}
+        return {**sample, **views}
+
+
+def test_several_views_of_a_sample_make_one_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    method, data, banks = shhc(), PairData(), []
+    loader = DataLoader(TwoViews(0), batch_size=6, sampler=OrderedShard(SIZE, 0, 1))
+    monkeypatch.setattr(data, "fixed_pass_dataloader", lambda: loader)
+    prepare = method.prepare_clustering
+    monkeypatch.setattr(
+        method,
+        "prepare_clustering",
+        lambda features, *rest: banks.append(features) or prepare(features, *rest),
+    )
+    fresh = shhc().eval()
+    trainer(FixedClusteringPass(clusterer(), Every(epochs=1)), max_epochs=1).fit(method, datamodule=data)
+    (features,) = banks
+    with torch.no_grad():
+        views = [fresh.embed(part) for part in (_whole(Pairs(0)), _whole(Pairs(0), flipped=True))]
+    for name, feature in features.items():
+        torch.testing.assert_close(feature, (views[0][name] + views[1][name]) / 2, atol=1e-5, rtol=1e-4)
+    check(method)
+
+
+def _whole(data: Pairs, flipped: bool = False) -> dict[str, Tensor]:
+    return {
+        name: getattr(data, name).flip(-1) if flipped else getattr(data, name) for name in ("image", "audio")
+    }

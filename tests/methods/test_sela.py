@@ -46,6 +46,16 @@ def test_pseudo_labels_are_balanced_and_read_off_its_predictions(encoder: Encode
         assert torch.equal(method.pseudo_labels.table[:, which], plan.argmax(1))
 
 
+def test_several_views_of_a_sample_are_evaluated_as_their_mean() -> None:
+    method, data = sela(SmallAudioEncoder(2)).eval(), batch()
+    views = torch.stack([data["audio"], data["audio"].flip(-1)], 1)  # (B, 2, 1, F, T)
+    step = method.evaluation_step({**data, "audio": views})
+    expected = (method.embed(data)["audio"] + method.embed({"audio": views[:, 1]})["audio"]) / 2
+    torch.testing.assert_close(step["features"]["audio"], expected)
+    found = step["cluster_log_probs"]["audio"]
+    torch.testing.assert_close(found, method.heads["audio"](expected).log_softmax(2))
+
+
 def test_the_loss_is_the_mean_over_linear_heads() -> None:
     method = sela().eval()
     one_pass(method, SinkhornClusterer(), batch())

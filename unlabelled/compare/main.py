@@ -15,13 +15,14 @@ from unlabelled.__main__ import experiment_root
 from unlabelled.compare.plan import Method, Plan
 from unlabelled.compare.report import write_hparams, write_table
 from unlabelled.compare.results import Result, load
-from unlabelled.compare.worker import run_folder
+from unlabelled.compare.worker import run_folders
 
 DESCRIPTION = """\
 Train every method of a folder with every seed, judge all by the same protocols, and write OUT/table.md (mean
 and standard deviation over seeds) and OUT/hparams for TensorBoard. What is done is not repeated, unless its
-configuration has changed (code is not looked at: delete OUT after changing that). The exit code is 1 if a run
-failed: OUT/METHOD/output.txt says why, and the next call tries again."""
+configuration has changed (code is not looked at: delete OUT after changing that); the table shows all that is
+there, also of methods and seeds that this call leaves alone. The exit code is 1 if a run failed:
+OUT/METHOD/output.txt says why, and the next call tries again."""
 
 ROOT = experiment_root(Path(__file__).resolve().parents[1])
 
@@ -59,12 +60,18 @@ class Comparison:
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
-        write_hparams(self.out, self.plan, self.methods, self.results())
+        write_hparams(self.out, self.plan, self.shown, self.results())
         return not self.failed
+
+    @property
+    def shown(self) -> list[Method]:
+        """The rows of the table: methods that are to be run, and those that have been."""
+        asked = {method.name for method in self.methods}
+        return [each for each in self.plan.methods if each.name in asked or self._results(each)]
 
     def results(self) -> dict[str, dict[int, Result]]:
         """Return what is there so far, by method and seed."""
-        return {method.name: self._results(method) for method in self.methods}
+        return {method.name: self._results(method) for method in self.shown}
 
     def missing(self, method: Method) -> list[int]:
         """Return the seeds without a result."""
@@ -73,7 +80,9 @@ class Comparison:
 
     def _results(self, method: Method) -> dict[int, Result]:
         fingerprint = self.plan.fingerprint(method)
-        found = {seed: load(run_folder(self.out, method.name, seed), fingerprint) for seed in self.seeds}
+        found = {
+            seed: load(folder, fingerprint) for seed, folder in run_folders(self.out, method.name).items()
+        }
         return {seed: result for seed, result in found.items() if result is not None}
 
     def _complete(self, method: Method) -> None:
@@ -90,7 +99,7 @@ class Comparison:
             self.failed[method.name] = failed
         seeds = f"failed for seed {', '.join(map(str, failed))}" if failed else "done"
         print(f"{method.title}: {seeds}  ({self.out / method.name / 'output.txt'})", flush=True)
-        write_table(self.out, self.plan, self.methods, self.results(), self.failed, self.command)
+        write_table(self.out, self.plan, self.shown, self.results(), self.failed, self.command)
 
 
 def work(arguments: Sequence[str], output: Path) -> None:

@@ -2,7 +2,8 @@
 
 A folder of configurations says it all: ``setting.yaml``, ``methods/*.yaml`` laid over it, ``budget.yaml``
 over both; ``protocols/frozen.yaml`` judges the encoders of every method, ``protocols/clusters.yaml`` and
-``places.yaml`` what some methods say of themselves. A method more is a file more.
+``places.yaml`` what some methods say of themselves; ``notes.md`` stands below the table. A method more is a
+file more.
 """
 
 from __future__ import annotations
@@ -105,6 +106,12 @@ class Plan:
                 f"there is no method {name!r} in {str(self.folder)!r}{hint(name, list(methods))}"
             )
         return methods[name]
+
+    @property
+    def notes(self) -> str:
+        """What is to be said below the table, Markdown."""
+        path = self.folder / "notes.md"
+        return path.read_text(encoding="utf-8").strip() if path.is_file() else ""
 
     @property
     def epochs(self) -> int:

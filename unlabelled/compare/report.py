@@ -10,11 +10,14 @@ from pathlib import Path
 
 from unlabelled.compare.plan import Method, Plan
 from unlabelled.compare.results import Result
-from unlabelled.compare.table import LEGEND, Column, columns, markdown
+from unlabelled.compare.table import Column, columns, markdown
 from unlabelled.console.environment import describe
 from unlabelled.data.storage import write_atomically
 
-LEFT_OUT = "Left out are methods for other data: SSPC, EAO and MCN learn from features of narrated videos."
+LEGEND = """\
+- ±: standard deviation over seeds (n - 1). Bold: the best mean, and all within its standard deviation.
+- s: seconds of the training for an epoch, and of training and tests; without the start of Python, beside the
+  other runs."""
 
 Results = Mapping[str, Mapping[int, Result]]
 """By the method's name, by seed."""
@@ -36,7 +39,7 @@ def write_table(
         methods: The rows.
         results: What is there so far.
         failed: By the method's name the seeds that failed.
-        command: The arguments that the comparison was called with.
+        command: The arguments that the comparison was last called with.
     """
     table = markdown(
         {method.title: list(results[method.name].values()) for method in methods},
@@ -46,8 +49,8 @@ def write_table(
     seeds = sorted({seed for each in results.values() for seed in each})
     call = shlex.join(["python", "-m", "unlabelled.compare", *command])
     which = ", ".join(map(str, seeds)) or "(none yet)"
-    notes = f"- {plan.epochs} epochs of each method, seeds {which}: `{call}`."
-    text = f"# Comparison\n\n{table}\n\n{LEGEND}\n{notes}\n- {LEFT_OUT}\n\n```\n{_machine()}\n```\n"
+    made = f"- {plan.epochs} epochs of each method, seeds {which}: `{call}`."
+    text = f"# Comparison\n\n{table}\n\n{plan.notes}\n{LEGEND}\n{made}\n\n```\n{_machine()}\n```\n"
     write_atomically(str(out / "table.md"), lambda file: file.write(text.encode()))
 
 

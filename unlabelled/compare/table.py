@@ -42,18 +42,6 @@ def columns(epochs: int) -> list[Column]:
     ]
 
 
-LEGEND = """\
-- NMI, k-NN, linear, R@1: frozen encoders, on the middle second of a clip, the middle of its frames. NMI of
-  k-means (as many clusters as classes, the best of 10 starts) with the classes, of held-out clips; accuracy
-  of 20 weighted neighbours; accuracy of logistic regression (C = 1, dimensions of variance 1); share of
-  held-out clips whose nearest training clip, by the cosine of centred features, is of their class.
-- own clusters: NMI of the clusters that a method's heads predict, head 0. cIoU: mean overlap of a method's
-  maps, above half of their range, with the boxes; beside it that of a box of the mean size in the middle.
-- ±: standard deviation over seeds (n - 1). Bold: the best mean, and all within its standard deviation.
-- s: seconds of the training for an epoch, and of training and tests; without the start of Python, beside the
-  other runs."""
-
-
 def markdown(
     rows: Mapping[str, Sequence[Result]], failed: Mapping[str, Sequence[int]], shown: Sequence[Column]
 ) -> str:

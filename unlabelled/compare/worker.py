@@ -114,6 +114,12 @@ def run_folder(out: Path, method: str, seed: int) -> Path:
     return out / method / f"seed{seed}"
 
 
+def run_folders(out: Path, method: str) -> dict[int, Path]:
+    """Return the folders of a method's runs that are there, by seed, in order."""
+    seeds = [path.name.removeprefix("seed") for path in (out / method).glob("seed*")]
+    return {seed: run_folder(out, method, seed) for seed in sorted(map(int, filter(str.isdigit, seeds)))}
+
+
 def main(argv: Sequence[str]) -> int:
     """Complete the runs of a method; return 1 if one of them failed."""
     parser = argparse.ArgumentParser(prog="python -m unlabelled.compare.worker")

@@ -30,6 +30,7 @@ from callbacks.step_localisation import StepLocalisation
 from callbacks.svm_evaluation import SVMEvaluation
 from callbacks.target_update import TargetUpdate
 from callbacks.throughput import Throughput
+from callbacks.training_mode_clustering import TrainingModeClusteringPass
 from callbacks.zero_shot_classification import ZeroShotClassification
 from callbacks.zero_shot_retrieval import ZeroShotRetrieval
 
@@ -67,6 +68,7 @@ __all__ = [
     "StepLocalisation",
     "TargetUpdate",
     "Throughput",
+    "TrainingModeClusteringPass",
     "ZeroShotClassification",
     "ZeroShotRetrieval",
 ]

@@ -128,7 +128,11 @@ class ClusteringPass(Callback):
 
     def loader(self, data: TrainingSet, group: int) -> DataLoader[Any]:
         """Return what a group of heads clusters: all training rows, under augmentations of its own."""
-        return data.pass_dataloader(epoch=-1 - (self.clock.done * self.groups + group))
+        return data.pass_dataloader(self.pass_epoch(group))
+
+    def pass_epoch(self, group: int) -> int:
+        """Return a number that names the augmentation of this pass and group; no epoch of training has it."""
+        return -1 - (self.clock.done * self.groups + group)
 
     def _collect(self, trainer: Trainer, pl_module: LightningModule, group: int) -> FeatureBank:
         bank, method = FeatureBank(), _method(pl_module)

@@ -15,8 +15,8 @@ from unlabelled.contracts import TrainingSet
 class FixedClusteringPass(ClusteringPass):
     """Cluster the training samples as they look in evaluation; training must find the clusters in any view.
 
-    For k-means of features (DeepCluster, XDC): clusters of augmented views would be, above all, clusters of
-    how the views were augmented, which no other view of the sample can tell.
+    For k-means of features: clusters of augmented views would be, above all, clusters of how the views were
+    augmented, which no other view of the sample can tell.
 
     Source: reference selavi.md section 9.1 (central crops).
     """

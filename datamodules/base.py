@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 
 from datamodules.resume import rows_done
 from unlabelled.contracts import Batch
-from unlabelled.data.samples import OrderedShard, SampleDataset, SampleIndex, ShuffledShard
+from unlabelled.data.samples import DrawnShard, OrderedShard, SampleDataset, SampleIndex, ShuffledShard
 from unlabelled.transforms.view import View
 
 STAGE_SPLITS = {"fit": ("train", "val"), "validate": ("val",), "test": ("test",), "predict": ("test",)}
@@ -62,7 +62,7 @@ class SampleDataModule(LightningDataModule, Generic[IndexT, ViewT]):
         self.num_workers = num_workers
         self._stage = "fit"
         self._indices: dict[str, IndexT] = {}
-        self._pass_loader: DataLoader[Any] | None = None
+        self._pass_loaders: dict[type[OrderedShard], DataLoader[Any]] = {}
 
     @abstractmethod
     def find(self, split: str) -> IndexT:
@@ -144,14 +144,21 @@ class SampleDataModule(LightningDataModule, Generic[IndexT, ViewT]):
         Args:
             epoch: Names the random augmentation; another number, another augmentation.
         """
-        if self._pass_loader is None:  # kept, with its workers: there may be a pass at every step
+        return self._pass(OrderedShard, epoch)
+
+    def shuffled_pass_dataloader(self, epoch: int) -> DataLoader[Any]:
+        """Return the same in a random order, which ``epoch`` names too."""
+        return self._pass(DrawnShard, epoch)
+
+    def _pass(self, shard: type[OrderedShard], epoch: int) -> DataLoader[Any]:
+        if shard not in self._pass_loaders:  # kept, with its workers: there may be a pass at every step
             data = self.dataset("train", train=True)
-            sampler = OrderedShard(len(data), *self._rank())
-            self._pass_loader = self._loader(data, sampler, self.eval_batch_size, persistent=True)
-        shard = self._pass_loader.sampler
-        assert isinstance(shard, OrderedShard)
-        shard.pass_epoch = epoch
-        return self._pass_loader
+            sampler = shard(len(data), *self._rank())
+            self._pass_loaders[shard] = self._loader(data, sampler, self.eval_batch_size, persistent=True)
+        loader = self._pass_loaders[shard]
+        assert isinstance(loader.sampler, OrderedShard)
+        loader.sampler.pass_epoch = epoch
+        return loader
 
     def fixed_pass_dataloader(self) -> DataLoader[Any]:
         """Return the fixed views of the training samples, each exactly once over all ranks."""

@@ -198,6 +198,10 @@ class TrainingSet(Protocol):
         """Visit each training row exactly once over all ranks, in shards that may be uneven."""
         ...
 
+    def shuffled_pass_dataloader(self, epoch: int) -> DataLoader[Any]:
+        """The same in a random order."""
+        ...
+
     def fixed_pass_dataloader(self) -> DataLoader[Any]:
         """The same without augmentation: rows as they look in evaluation."""
         ...

@@ -8,14 +8,20 @@ from typing import Any
 import pytest
 import torch
 from lightning import LightningDataModule
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from callbacks import ClusteringPass, FixedClusteringPass, RememberedClusteringPass
+from callbacks import (
+    ClusteringPass,
+    FixedClusteringPass,
+    RememberedClusteringPass,
+    TrainingModeClusteringPass,
+)
 from lightning_modules import SHHC
 from tests.callbacks.embedding import trainer
 from unlabelled.clustering import Every, HierarchicalClusterer, SinkhornClusterer
-from unlabelled.data.samples import NOT_REPLACED, OrderedShard
+from unlabelled.data.samples import NOT_REPLACED, DrawnShard, OrderedShard
 from unlabelled.encoders import SmallAudioEncoder, SmallImageEncoder
 from unlabelled.hierarchy import PostClustering, TripletEmbedding
 
@@ -57,6 +63,12 @@ class PairData(LightningDataModule):
     def pass_dataloader(self, epoch: int) -> DataLoader[Any]:
         self.passes.append(epoch)
         return DataLoader(Pairs(epoch), batch_size=6, sampler=OrderedShard(SIZE, 0, 1))
+
+    def shuffled_pass_dataloader(self, epoch: int) -> DataLoader[Any]:
+        self.passes.append(epoch)
+        shard = DrawnShard(SIZE, 0, 1)
+        shard.pass_epoch = epoch
+        return DataLoader(Pairs(0), batch_size=6, sampler=shard)
 
     fixed_pass_dataloader = train_dataloader
 
@@ -141,3 +153,44 @@ def _whole(data: Pairs, flipped: bool = False) -> dict[str, Tensor]:
     return {
         name: getattr(data, name).flip(-1) if flipped else getattr(data, name) for name in ("image", "audio")
     }
+
+
+def _clones(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value.clone() for name, value in tensors.items()}
+
+
+def test_a_pass_in_training_mode(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Features have the statistics of their batches of the drawn order; afterwards all is as before."""
+    method, data, banks = shhc(), PairData(), []
+    prepare = method.prepare_clustering
+
+    def keep(features: dict[str, Tensor], *rest: Any) -> None:
+        banks.append((_clones(features), _clones(method.state_dict()), method.training))
+        prepare(features, *rest)
+
+    monkeypatch.setattr(method, "prepare_clustering", keep)
+    before = _clones(method.state_dict())
+    callback = TrainingModeClusteringPass(clusterer(), Every(epochs=1))
+    trainer(callback, max_epochs=1, limit_train_batches=1).fit(method, datamodule=data)
+    features, state, training = banks[0]
+    assert not training  # heads are asked in evaluation mode
+    for name, value in before.items():
+        torch.testing.assert_close(state[name], value, rtol=0, atol=0, equal_nan=True)
+
+    shard = DrawnShard(SIZE, 0, 1)
+    shard.pass_epoch = -1
+    rows = torch.tensor([key.row for key in shard])
+    assert sorted(rows.tolist()) == list(range(SIZE)) != rows.tolist()
+    whole, fresh = _whole(Pairs(0)), shhc().train()
+    with torch.no_grad():
+        parts = [fresh.embed({name: value[part] for name, value in whole.items()}) for part in rows.split(6)]
+    for name, feature in features.items():
+        torch.testing.assert_close(feature, torch.cat([part[name] for part in parts]))
+    check(method)
+
+
+def test_a_pass_in_training_mode_refuses_statistics_of_all_processes() -> None:
+    method = torch.nn.SyncBatchNorm.convert_sync_batchnorm(shhc())
+    callback = TrainingModeClusteringPass(clusterer(), Every(epochs=1))
+    with pytest.raises(MisconfigurationException, match="sync_batchnorm: true"):
+        callback.on_train_start(None, method)  # type: ignore[arg-type]

@@ -56,6 +56,12 @@ def test_bank_pass_and_validation_visit_each_row_once_over_all_ranks(root: Path,
     assert sorted(row for data in modules for row in rows(data.bank_dataloader())) == list(range(TRAIN))
     assert sorted(row for data in modules for row in rows(data.pass_dataloader(3))) == list(range(TRAIN))
     assert sorted(row for data in modules for row in rows(data.fixed_pass_dataloader())) == list(range(TRAIN))
+    drawn = [
+        [row for data in modules for row in rows(data.shuffled_pass_dataloader(epoch))] for epoch in (3, 4, 3)
+    ]
+    assert sorted(drawn[0]) == sorted(drawn[1]) == list(range(TRAIN))
+    assert drawn[0] == drawn[2] != drawn[1]
+    assert all(batch["train"].all() for data in modules for batch in data.shuffled_pass_dataloader(3))
     assert sorted(row for data in modules for row in rows(data.val_dataloader())) == list(range(VAL))
     assert not any(batch["train"].any() for data in modules for batch in data.bank_dataloader())
     assert not any(batch["train"].any() for data in modules for batch in data.fixed_pass_dataloader())

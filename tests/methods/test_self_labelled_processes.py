@@ -66,6 +66,8 @@ class Samples(LightningDataModule):
         shard.pass_epoch = epoch
         return DataLoader(self, self.batch_size, sampler=shard)  # type: ignore[arg-type]
 
+    shuffled_pass_dataloader = pass_dataloader
+
     def fixed_pass_dataloader(self) -> DataLoader[Any]:
         return self.pass_dataloader(0)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -160,5 +160,19 @@ class OrderedShard(DistributedSampler[Any]):
         return max(0, math.ceil((self.num_rows - self.rank) / self.world_size))
 
     def __iter__(self) -> Iterator[SampleKey]:
-        epoch, rows = self.pass_epoch, range(self.rank, self.num_rows, self.world_size)
-        return (SampleKey(row, epoch) for row in rows)
+        epoch = self.pass_epoch
+        return (SampleKey(row, epoch) for row in self.order()[self.rank :: self.world_size])
+
+    def order(self) -> Sequence[int]:
+        """Return all ranks' rows; rank r has each W-th of them, from the r-th on."""
+        return range(self.num_rows)
+
+
+class DrawnShard(OrderedShard):
+    """The same in a random order, another one for each ``pass_epoch``."""
+
+    def order(self) -> Sequence[int]:
+        """Return all ranks' rows, shuffled."""
+        generator = torch_generator(global_seed(), "order of a pass", self.pass_epoch)
+        rows: list[int] = torch.randperm(self.num_rows, generator=generator).tolist()
+        return rows

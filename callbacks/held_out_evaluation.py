@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from lightning import Callback, LightningModule, Trainer
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_info
 
+from callbacks.evaluation_times import EvaluationTimes
 from callbacks.feature_collection import FeatureCollection, Rows, collect
 from callbacks.sweep import datamodule
 from unlabelled.contracts import Batch, Embeds, Features, Labelled
@@ -30,12 +30,7 @@ class HeldOutEvaluation(Callback, ABC):
     """
 
     def __init__(self, every_n_epochs: int | None) -> None:
-        if every_n_epochs is not None and every_n_epochs < 1:
-            raise ValueError(
-                f"{type(self).__name__}: every_n_epochs must be at least 1, or null for never, got "
-                f"{every_n_epochs}"
-            )
-        self.every_n_epochs = every_n_epochs
+        self.times = EvaluationTimes(self, every_n_epochs)
         self._queries: FeatureCollection | None = None
         self._told: set[str] = set()
 
@@ -72,17 +67,9 @@ class HeldOutEvaluation(Callback, ABC):
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start anew, if this evaluation is one to take part in."""
-        self._queries = FeatureCollection() if self._is_due(trainer) else None
+        self._queries = FeatureCollection() if self.times.is_now(trainer) else None
 
     on_test_epoch_start = on_validation_epoch_start
-
-    def _is_due(self, trainer: Trainer) -> bool:
-        if trainer.sanity_checking:
-            return False
-        if trainer.state.fn != TrainerFn.FITTING:
-            return True
-        every = self.every_n_epochs
-        return every is not None and (trainer.current_epoch + 1) % every == 0
 
     def on_validation_batch_end(
         self,

@@ -9,9 +9,9 @@ from typing import Any, Generic, TypeVar
 import torch
 from lightning import Callback, LightningModule, Trainer
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_info
 
+from callbacks.evaluation_times import EvaluationTimes
 from callbacks.reports import print_tables
 from callbacks.set_rows import Collection, RowsT
 from callbacks.sweep import datamodule, sweep, undisturbed
@@ -46,12 +46,7 @@ class SetEvaluation(Callback, ABC, Generic[SetT, RowsT]):
     protocol: str
 
     def __init__(self, every_n_epochs: int | None, before_training: bool) -> None:
-        if every_n_epochs is not None and every_n_epochs < 1:
-            raise ValueError(
-                f"{type(self).__name__}: every_n_epochs must be at least 1, or null for never, got "
-                f"{every_n_epochs}"
-            )
-        self.every_n_epochs, self.before_training = every_n_epochs, before_training
+        self.times, self.before_training = EvaluationTimes(self, every_n_epochs), before_training
         self.before: Table = {}
         self._collections: dict[int, Collection[RowsT]] = {}
         self._told: set[str] = set()
@@ -111,7 +106,7 @@ class SetEvaluation(Callback, ABC, Generic[SetT, RowsT]):
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start anew, if this evaluation is one to take part in."""
-        sets = self._sets(trainer, _stage(trainer)) if self._is_due(trainer) else {}
+        sets = self._sets(trainer, _stage(trainer)) if self.times.is_now(trainer) else {}
         self._collections = {
             number: self._started(trainer, pl_module, chosen) for number, chosen in sets.items()
         }
@@ -121,14 +116,6 @@ class SetEvaluation(Callback, ABC, Generic[SetT, RowsT]):
     def _started(self, trainer: Trainer, pl_module: LightningModule, chosen: SetT) -> Collection[RowsT]:
         chosen.open()
         return self.start(trainer, pl_module, chosen)
-
-    def _is_due(self, trainer: Trainer) -> bool:
-        if trainer.sanity_checking:
-            return False
-        if trainer.state.fn != TrainerFn.FITTING:
-            return True
-        every = self.every_n_epochs
-        return every is not None and (trainer.current_epoch + 1) % every == 0
 
     def on_validation_batch_end(
         self,

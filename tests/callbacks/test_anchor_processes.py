@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from callbacks import anchor_drawing, retrieval_pictures
 from callbacks.anchor_pictures import AnchorPictures
 from callbacks.retrieval_pictures import RetrievalPictures
 from tests.callbacks.anchored import Actions, Anchored, Pairs, SetData, Streams
 from tests.callbacks.embedding import trainer
+from tests.two_processes import in_two_processes
 
 
 def run(**options: Any) -> tuple[dict[str, float], list[Any]]:
@@ -55,33 +53,15 @@ def _plain(search: Any) -> Any:
     return search.query.title, [each.item.title for each in search.found], search.rank, search.size
 
 
-def _process(rank: int, folder: str, port: int) -> None:
-    torch.set_num_threads(1)
-    os.environ |= {  # as torchrun sets them
-        "RANK": str(rank),
-        "LOCAL_RANK": str(rank),
-        "GROUP_RANK": "0",
-        "WORLD_SIZE": "2",
-        "LOCAL_WORLD_SIZE": "2",
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(port),
-        "TORCHELASTIC_RUN_ID": "test",
-    }
-    torch.save(run(devices=2, strategy="ddp"), f"{folder}/{rank}.pt")
+def _process(folder: str) -> Any:
+    return run(devices=2, strategy="ddp")
 
 
 def test_two_processes_draw_what_one_draws(tmp_path: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    torch.multiprocessing.set_forkserver_preload([__name__])
-    torch.multiprocessing.start_processes(
-        _process, (str(tmp_path), port), nprocs=2, start_method="forkserver"
-    )
+    processes = in_two_processes(_process, tmp_path)
     scores, drawn = run()
     assert len(drawn) > 8
-    for rank in range(2):
-        others, there = torch.load(tmp_path / f"{rank}.pt", weights_only=False)
+    for rank, (others, there) in enumerate(processes):
         assert others == pytest.approx(scores, abs=1e-5)
         assert len(there) == (0 if rank else len(drawn))
         for one, other in zip(drawn, there, strict=False):

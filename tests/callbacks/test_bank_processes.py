@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import socket
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,7 @@ from callbacks.retrieval_features import PooledFeatures
 from callbacks.svm_evaluation import SVMEvaluation
 from tests.callbacks.embedding import ColourData, Embedder, trainer
 from tests.callbacks.hierarchies import GroupedData, Hierarchical
+from tests.two_processes import in_two_processes
 
 
 class Frozen(Embedder):
@@ -50,35 +49,17 @@ def run(folder: Path, **options: Any) -> dict[str, float]:
     return {**scores, **trees, **{f"before {row}": values["accuracy"] for row, values in knn.before.items()}}
 
 
-def _process(rank: int, folder: str, port: int) -> None:
-    torch.set_num_threads(1)
-    os.environ |= {  # as torchrun sets them
-        "RANK": str(rank),
-        "LOCAL_RANK": str(rank),
-        "GROUP_RANK": "0",
-        "WORLD_SIZE": "2",
-        "LOCAL_WORLD_SIZE": "2",
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(port),
-        "TORCHELASTIC_RUN_ID": "test",
-    }
-    scores = run(Path(folder) / "two", devices=2, strategy="ddp")
-    torch.save(scores, f"{folder}/{rank}.pt")
+def _process(folder: str) -> Any:
+    return run(Path(folder) / "two", devices=2, strategy="ddp")
 
 
 def test_two_processes_score_and_export_like_one(tmp_path: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    torch.multiprocessing.set_forkserver_preload([__name__])
-    torch.multiprocessing.start_processes(
-        _process, (str(tmp_path), port), nprocs=2, start_method="forkserver"
-    )
+    processes = in_two_processes(_process, tmp_path)
     alone = run(tmp_path / "one")
     assert {"test/knn_accuracy/k5", "test/recall@5", "test/svm_map_3shot", "before image, k=5"} < set(alone)
     assert {"test/kmeans/nmi_image", "test/hierarchy/audio/nmi_cut3"} < set(alone)
-    for rank in range(2):
-        assert torch.load(tmp_path / f"{rank}.pt") == pytest.approx(alone)
+    for found in processes:
+        assert found == pytest.approx(alone)
     for path in sorted((tmp_path / "one").rglob("*.*")):
         other = tmp_path / "two" / path.relative_to(tmp_path / "one")
         if path.suffix == ".npy":

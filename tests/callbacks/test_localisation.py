@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from callbacks.localisation import Localisation
 from callbacks.localised_clips import LocalisedClips
 from tests.callbacks.embedding import trainer
 from tests.callbacks.sounding import Looker, SquareData
+from tests.two_processes import in_two_processes
 from unlabelled.metrics.correspondence import pair_contest
 from unlabelled.sound_maps import Localised
 
@@ -189,36 +189,19 @@ def run(**options: Any) -> dict[str, float]:
     return scores
 
 
-def _process(rank: int, folder: str, port: int) -> None:
-    torch.set_num_threads(1)
-    os.environ |= {  # as torchrun sets them
-        "RANK": str(rank),
-        "LOCAL_RANK": str(rank),
-        "GROUP_RANK": "0",
-        "WORLD_SIZE": "2",
-        "LOCAL_WORLD_SIZE": "2",
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(port),
-        "TORCHELASTIC_RUN_ID": "test",
-    }
+def _process(folder: str) -> Any:
     os.chdir(folder)
-    torch.save(run(devices=2, strategy="ddp"), f"{folder}/{rank}.pt")
+    return run(devices=2, strategy="ddp")
 
 
 def test_two_processes_score_like_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    torch.multiprocessing.set_forkserver_preload([__name__])
-    torch.multiprocessing.start_processes(
-        _process, (str(tmp_path), port), nprocs=2, start_method="forkserver"
-    )
+    processes = in_two_processes(_process, tmp_path)
     monkeypatch.chdir(tmp_path)
     alone = run()
     assert {"before centred box", "test/ciou_centred_mean", "test/two_way_accuracy"} < set(alone)
     assert 0 < alone["test/two_way_accuracy"] < 1
-    for rank in range(2):
-        assert torch.load(tmp_path / f"{rank}.pt") == pytest.approx(alone)
+    for found in processes:
+        assert found == pytest.approx(alone)
 
 
 def test_a_batch_without_any_readable_clip_is_left_out() -> None:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from callbacks import SoundSVMEvaluation
 from tests.callbacks.embedding import trainer
 from tests.callbacks.hearing import FoldedSounds, Listener, SoundData
+from tests.two_processes import in_two_processes
 
 
 def run(**options: Any) -> dict[str, float]:
@@ -26,35 +25,20 @@ def run(**options: Any) -> dict[str, float]:
     return scores
 
 
-def _process(rank: int, folder: str, port: int) -> None:
-    torch.set_num_threads(1)
-    os.environ |= {  # as torchrun sets them
-        "RANK": str(rank),
-        "LOCAL_RANK": str(rank),
-        "GROUP_RANK": "0",
-        "WORLD_SIZE": "2",
-        "LOCAL_WORLD_SIZE": "2",
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(port),
-        "TORCHELASTIC_RUN_ID": "test",
-    }
+def _process(folder: str) -> Any:
     options = {"devices": 2, "strategy": "ddp"}
-    torch.save(run(**options), f"{folder}/{rank}.pt")
+    scores = run(**options)
     data = SoundData()
     data.splits["train"].labels[data.splits["train"].labels == 2] = 1
-    with pytest.raises((ValueError, RuntimeError)[rank], match="no training recording"):  # both know why
+    error = (ValueError, RuntimeError)[int(os.environ["RANK"])]
+    with pytest.raises(error, match="no training recording"):  # both know why
         trainer(SoundSVMEvaluation(), **options).test(Listener(), data, verbose=False)
+    return scores
 
 
 def test_two_processes_classify_like_one(tmp_path: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    torch.multiprocessing.set_forkserver_preload([__name__])
-    torch.multiprocessing.start_processes(
-        _process, (str(tmp_path), port), nprocs=2, start_method="forkserver"
-    )
+    processes = in_two_processes(_process, tmp_path)
     alone = run()
     assert {"bank test/sound_svm_cost", "folds test/sound_svm_accuracy_std"} < set(alone)
-    for rank in range(2):
-        assert torch.load(tmp_path / f"{rank}.pt") == pytest.approx(alone)
+    for found in processes:
+        assert found == pytest.approx(alone)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import socket
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ from callbacks.zero_shot_classification import ZeroShotClassification
 from callbacks.zero_shot_retrieval import ZeroShotRetrieval
 from tests.callbacks.embedding import trainer
 from tests.callbacks.zero_shot import Classes, HandsOn, Pairs, SetData, Steps
+from tests.two_processes import in_two_processes
 
 
 def run(**options: Any) -> dict[str, float]:
@@ -46,29 +45,12 @@ def run(**options: Any) -> dict[str, float]:
     return scores
 
 
-def _process(rank: int, folder: str, port: int) -> None:
-    torch.set_num_threads(1)
-    os.environ |= {  # as torchrun sets them
-        "RANK": str(rank),
-        "LOCAL_RANK": str(rank),
-        "GROUP_RANK": "0",
-        "WORLD_SIZE": "2",
-        "LOCAL_WORLD_SIZE": "2",
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(port),
-        "TORCHELASTIC_RUN_ID": "test",
-    }
-    torch.save(run(devices=2, strategy="ddp"), f"{folder}/{rank}.pt")
+def _process(folder: str) -> Any:
+    return run(devices=2, strategy="ddp")
 
 
 def test_two_processes_score_like_one(tmp_path: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    torch.multiprocessing.set_forkserver_preload([__name__])
-    torch.multiprocessing.start_processes(
-        _process, (str(tmp_path), port), nprocs=2, start_method="forkserver"
-    )
+    processes = in_two_processes(_process, tmp_path)
     alone = run()
     assert {
         "before pairs, text_to_video+audio R@5",
@@ -77,5 +59,5 @@ def test_two_processes_score_like_one(tmp_path: Path) -> None:
         "test/cooking/text_to_video/recall",
         "test/shared/text_to_video/median_rank",
     } < set(alone)
-    for rank in range(2):
-        assert torch.load(tmp_path / f"{rank}.pt") == pytest.approx(alone)
+    for found in processes:
+        assert found == pytest.approx(alone)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import socket
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +12,7 @@ from torch.utils.data import DataLoader
 from lightning_modules import DMC, AudioVisual, L3Net
 from tests.callbacks.embedding import trainer
 from tests.methods.test_dmc import SMALL, Plain, clips
+from tests.two_processes import in_two_processes
 from unlabelled.data.clips import ShuffledShard
 from unlabelled.losses import CorrespondenceLoss, MaxMargin, PairCrossEntropy
 
@@ -72,31 +70,13 @@ def _sgd(parameters: Any) -> torch.optim.Optimizer:
     return torch.optim.SGD(parameters, lr=0.5)
 
 
-def _process(rank: int, folder: str, port: int) -> None:
-    torch.set_num_threads(1)
-    os.environ |= {  # as torchrun sets them
-        "RANK": str(rank),
-        "LOCAL_RANK": str(rank),
-        "GROUP_RANK": "0",
-        "WORLD_SIZE": "2",
-        "LOCAL_WORLD_SIZE": "2",
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(port),
-        "TORCHELASTIC_RUN_ID": "test",
-    }
-    found = {name: learned(name, 4, devices=2, strategy="ddp") for name in LOSSES}
-    torch.save(found, f"{folder}/{rank}.pt")
+def _process(folder: str) -> Any:
+    return {name: learned(name, 4, devices=2, strategy="ddp") for name in LOSSES}
 
 
 @pytest.fixture(scope="module")
 def processes(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    folder = tmp_path_factory.mktemp("pairs")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    torch.multiprocessing.set_forkserver_preload([__name__])
-    torch.multiprocessing.start_processes(_process, (str(folder), port), nprocs=2, start_method="forkserver")
-    return [torch.load(Path(folder) / f"{rank}.pt") for rank in range(2)]
+    return in_two_processes(_process, tmp_path_factory.mktemp("pairs"))
 
 
 @pytest.mark.parametrize("name", list(LOSSES))

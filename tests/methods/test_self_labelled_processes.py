@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import socket
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +17,7 @@ from lightning_modules import GDT, XDC, DeepClusterV2, SeLa
 from tests.callbacks.embedding import trainer
 from tests.methods.test_dmc import Plain
 from tests.methods.tri_modal import norm_free
+from tests.two_processes import in_two_processes
 from unlabelled.clustering import Every, KMeansClusterer, SinkhornClusterer
 from unlabelled.data.samples import NOT_REPLACED, OrderedShard, SampleKey, ShuffledShard
 from unlabelled.heads import MLP
@@ -121,31 +119,13 @@ def learned(name: str, batch_size: int, **options: Any) -> dict[str, Any]:
     return {"found": found, "loss": float(run.callback_metrics["train/loss"])}
 
 
-def _process(rank: int, folder: str, port: int) -> None:
-    torch.set_num_threads(1)
-    os.environ |= {  # as torchrun sets them
-        "RANK": str(rank),
-        "LOCAL_RANK": str(rank),
-        "GROUP_RANK": "0",
-        "WORLD_SIZE": "2",
-        "LOCAL_WORLD_SIZE": "2",
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(port),
-        "TORCHELASTIC_RUN_ID": "test",
-    }
-    found = {name: learned(name, 5, devices=2, strategy="ddp") for name in METHODS}
-    torch.save(found, f"{folder}/{rank}.pt")
+def _process(folder: str) -> Any:
+    return {name: learned(name, 5, devices=2, strategy="ddp") for name in METHODS}
 
 
 @pytest.fixture(scope="module")
 def processes(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    folder = tmp_path_factory.mktemp("self-labelled")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    torch.multiprocessing.set_forkserver_preload([__name__])
-    torch.multiprocessing.start_processes(_process, (str(folder), port), nprocs=2, start_method="forkserver")
-    return [torch.load(Path(folder) / f"{rank}.pt") for rank in range(2)]
+    return in_two_processes(_process, tmp_path_factory.mktemp("self-labelled"))
 
 
 @pytest.mark.parametrize("name", list(METHODS))

@@ -54,9 +54,9 @@ class Comparison:
         with ThreadPoolExecutor(jobs) as pool:
             futures = {pool.submit(self._complete, method): method for method in self.methods}
             try:
-                for future in as_completed(futures):
+                for count, future in enumerate(as_completed(futures), 1):
                     future.result()
-                    self._tell(futures[future])
+                    self._tell(futures[future], f"{count} of {len(futures)}")
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
@@ -94,11 +94,11 @@ class Comparison:
         arguments = [str(self.plan.folder.resolve()), str(self.out.resolve()), method.name, *map(str, seeds)]
         work(arguments, folder / "output.txt")
 
-    def _tell(self, method: Method) -> None:
+    def _tell(self, method: Method, progress: str) -> None:
         if failed := self.missing(method):
             self.failed[method.name] = failed
         seeds = f"failed for seed {', '.join(map(str, failed))}" if failed else "done"
-        print(f"{method.title}: {seeds}  ({self.out / method.name / 'output.txt'})", flush=True)
+        print(f"{progress}, {method.title}: {seeds}  ({self.out / method.name / 'output.txt'})", flush=True)
         write_table(self.out, self.plan, self.shown, self.results(), self.failed, self.command)
 
 
@@ -126,6 +126,9 @@ def main(argv: Sequence[str]) -> int:
         return 2
     complete = comparison.run(options.jobs)
     print(f"\n{(comparison.out / 'table.md').read_text(encoding='utf-8')}")
+    print(
+        f"tensorboard --logdir {comparison.out / 'hparams'}    # every run's numbers, to sort and to filter"
+    )
     return 0 if complete else 1
 
 

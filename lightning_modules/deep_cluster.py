@@ -29,6 +29,9 @@ class FeatureClustered(SelfLabelled):
     over: the authors draw clusters uniformly and samples within them; here every sample comes once per epoch
     and weighs by one over the size of its cluster, which is the same in expectation.
 
+    Between the features that are clustered and the top layers there is a ReLU, which changes nothing where
+    the encoder ends with one.
+
     Args:
         encoders: One per modality.
         sources: The modalities whose features are clustered, for each clustering; those of several stand side
@@ -66,6 +69,10 @@ class FeatureClustered(SelfLabelled):
     def weights(self, index: Tensor) -> Tensor:
         """Return ``(B, C)``, one over the size of each row's cluster, 1 on the average."""
         return self.pseudo_labels.balance(index)
+
+    def head_logits(self, name: str, feature: Tensor) -> Tensor:
+        """Return logits ``(B, heads, K)`` from a ``feature (B, D)``, rectified."""
+        return super().head_logits(name, feature.relu())
 
     def clustered_features(self, features: Features, which: int) -> Tensor:
         """Return the features ``(n, D)`` to cluster; those of several modalities have unit length each."""

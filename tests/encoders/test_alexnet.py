@@ -20,13 +20,15 @@ def test_parameter_counts_and_shapes() -> None:
             assert network(torch.zeros(2, 3, size, size)).shape == (2, network.dim)
 
 
-def test_features_are_those_of_the_fully_connected_layers() -> None:
+@pytest.mark.parametrize("rectified", [True, False])
+def test_features_are_those_of_the_fully_connected_layers(rectified: bool) -> None:
     torch.manual_seed(0)
-    network = AlexNet().eval()
+    network = AlexNet(rectified=rectified).eval()
     maps = torch.randn(2, 256, 6, 6)
     first, second = (part for part in network.hidden if isinstance(part, nn.Linear))
     with torch.no_grad():
-        torch.testing.assert_close(network.pool(maps), second(first(maps.flatten(1)).relu()).relu())
+        expected = second(first(maps.flatten(1)).relu())
+        torch.testing.assert_close(network.pool(maps), expected.relu() if rectified else expected)
     assert first.weight.std().item() == pytest.approx(0.01, rel=0.01)
     assert not first.bias.any()
 

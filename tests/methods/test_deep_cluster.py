@@ -55,6 +55,15 @@ def test_labels_are_the_nearest_centroids_of_its_features(whitening: int | None)
         assert torch.equal(torch.cdist(features, assignment.centroids).argmin(1), assignment.labels)
 
 
+def test_features_are_clustered_before_the_relu_that_the_top_layer_sees_them_behind() -> None:
+    method = deep_cluster()
+    feature = torch.tensor([[-1.0, 2.0] * 8])
+    assert torch.equal(method.clustered_features({"image": feature}, 0), feature)
+    head = method.heads["image"]
+    expected = F.linear(feature.clamp(min=0), head.weight[0], head.bias[0])
+    torch.testing.assert_close(method.head_logits("image", feature)[:, 0], expected)
+
+
 def test_k_means_leaves_the_features_alone() -> None:
     method = deep_cluster().eval()
     features = method.embed(batch())

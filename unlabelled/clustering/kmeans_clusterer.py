@@ -19,6 +19,7 @@ class KMeansClusterer(Clusterer):
     """k-means of features, anew in each pass and for each head (DeepCluster, XDC, DeepCluster-v2).
 
     Centroids are found by rank 0 on a bounded sample; each rank then looks for the nearest to its own rows.
+    The search starts from rows in the order of ranks: how rows are shared decides which clusters it finds.
     During the search an empty cluster is given half of the largest one; one that is empty in the end, when
     all rows have been assigned, stays so and is counted.
 

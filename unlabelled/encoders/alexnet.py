@@ -21,14 +21,15 @@ class AlexNet(Encoder):
 
     Args:
         dropout: Probability, before each of the fully connected layers.
+        rectified: Whether the features are behind the last ReLU. DeepCluster clusters what comes before it.
 
-    Source: DeepCluster's AlexNet, which is SeLa's "big" one; reference selavi.md section 8.
+    Source: DeepCluster's AlexNet, which is SeLa's "big" one; reference selavi.md sections 8 and 9.1.
     """
 
     modality = "image"
     dim = 4096
 
-    def __init__(self, dropout: float = 0.5) -> None:
+    def __init__(self, dropout: float = 0.5, rectified: bool = True) -> None:
         super().__init__()
         self.trunk = nn.Sequential(*_convolutions())
         self.hidden = nn.Sequential(
@@ -39,7 +40,7 @@ class AlexNet(Encoder):
             nn.ReLU(inplace=True),
             nn.Dropout(dropout),
             nn.Linear(self.dim, self.dim),
-            nn.ReLU(inplace=True),
+            nn.ReLU(inplace=True) if rectified else nn.Identity(),
         )
         for part in self.modules():
             if isinstance(part, nn.Linear):

@@ -19,12 +19,14 @@ class Column:
     Args:
         title: What the table calls it.
         value: Takes it out of a result; None where it does not apply.
-        is_score: Whether more is better, and the best are to be seen; seconds are neither.
+        is_score: Whether it tells methods apart, more being better, so that the best are to be seen.
+        digits: After the point.
     """
 
     title: str
     value: Callable[[Result], float | None]
     is_score: bool = True
+    digits: int = 3
 
 
 def columns(epochs: int) -> list[Column]:
@@ -36,9 +38,11 @@ def columns(epochs: int) -> list[Column]:
         *_by_source("R@1", "recall@1", ("sight", "sound")),
         Column("own clusters, NMI", lambda result: result.score("clusters", "nmi")),
         Column("cIoU", lambda result: result.score("places", "ciou_mean")),
-        Column("centred box, cIoU", lambda result: result.score("places", "ciou_centred_mean")),
-        Column("s / epoch", lambda result: result.fit_seconds / epochs or None, is_score=False),
-        Column("s in all", lambda result: result.fit_seconds + result.test_seconds, is_score=False),
+        Column(
+            "centred box, cIoU", lambda result: result.score("places", "ciou_centred_mean"), is_score=False
+        ),
+        Column("s / epoch", lambda result: result.fit_seconds / epochs or None, is_score=False, digits=1),
+        Column("s in all", lambda result: result.fit_seconds + result.test_seconds, is_score=False, digits=1),
     ]
 
 
@@ -96,7 +100,7 @@ def _deviation(values: Sequence[float]) -> float:
 def _cell(values: Sequence[float], best: float | None, column: Column) -> str:
     if not values:
         return ""
-    mean, digits = statistics.fmean(values), 3 if column.is_score else 1
+    mean, digits = statistics.fmean(values), column.digits
     text = f"{mean:.{digits}f}"
     if len(values) > 1:
         text += f" ± {_deviation(values):.{digits}f}"

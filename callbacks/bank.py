@@ -39,9 +39,10 @@ class FeatureBank:
         """
         if not self._index:
             raise ValueError("clustering pass: a process has no clips; use fewer processes than clips")
-        index = torch.cat(self._index)
+        index, labels = torch.cat(self._index), torch.cat(self._labels) if self._labels else None
         # One modality after the other, so that only of one the parts and the whole are alive together.
         features = {name: torch.cat(self._features.pop(name)) for name in list(self._features)}
+        self._index, self._labels = [], []
         for name, feature in features.items():
             broken = (~torch.isfinite(feature)).any().int()
             if all_reduce_max_(broken):  # on all ranks, or the others would wait for this one
@@ -56,4 +57,4 @@ class FeatureBank:
             row = int(visits.argmax())
             raise RuntimeError(f"clustering pass: row {row} was visited {int(visits[row])} times")
         self.unread = int((visits == 0).sum())
-        return index, features, torch.cat(self._labels) if self._labels else None
+        return index, features, labels

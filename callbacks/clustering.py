@@ -97,7 +97,8 @@ class ClusteringPass(Callback):
         method.pseudo_labels.allocate(num_samples)
         steps_per_epoch = -(-int(trainer.num_training_batches) // trainer.accumulate_grad_batches)
         epochs = _epochs(trainer, steps_per_epoch)
-        self._total_steps = epochs * steps_per_epoch
+        limits = [epochs * steps_per_epoch, trainer.max_steps]
+        self._total_steps = min(limit for limit in limits if limit > 0)  # -1: no limit
         self.clock = PassClock(self.schedule.due_steps(steps_per_epoch, epochs))
         if self._clock_state is not None:
             self.clock.load_state_dict(self._clock_state)

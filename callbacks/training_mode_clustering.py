@@ -21,7 +21,9 @@ from unlabelled.seeding import derive_seed, global_seed
 
 
 class TrainingModeClusteringPass(ClusteringPass):
-    """A clustering pass with the statistics of each batch, and with dropout.
+    """A clustering pass over features of encoders in training mode: each batch's statistics, and dropout.
+
+    Heads are asked in evaluation mode.
 
     Rows come in a random order, for a batch of one class would have that class's statistics. Running
     statistics are put back. The labels depend on ``eval_batch_size`` and on the number of processes, each of

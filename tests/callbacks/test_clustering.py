@@ -50,7 +50,10 @@ def test_the_bank_refuses_rows_that_come_twice_and_features_that_are_not_finite(
     assert labels is not None
     assert labels.tolist() == [0, 2]
     assert bank.unread == 4
-    bank.add(torch.tensor([4]), {"video": torch.zeros(1, 2)}, torch.tensor([0]), torch.tensor([True]))
+    with pytest.raises(ValueError, match="no clips"):  # it has been emptied
+        bank.finish(6)
+    for _ in range(2):
+        bank.add(torch.tensor([4]), {"video": torch.zeros(1, 2)}, torch.tensor([0]), torch.tensor([True]))
     with pytest.raises(RuntimeError, match="row 4 was visited 2 times"):
         bank.finish(6)
     bank = FeatureBank()

@@ -194,3 +194,58 @@ def test_a_pass_in_training_mode_refuses_statistics_of_all_processes() -> None:
     callback = TrainingModeClusteringPass(clusterer(), Every(epochs=1))
     with pytest.raises(MisconfigurationException, match="sync_batchnorm: true"):
         callback.on_train_start(None, method)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("limits", "passes"),
+    [
+        ({"max_epochs": 4}, [0, 5, 10, 15]),
+        ({"max_epochs": 4, "max_steps": 10}, [0, 5]),
+        ({"max_steps": 12}, [0, 5, 10]),
+    ],
+)
+def test_there_is_no_pass_for_nobody_at_the_end(
+    limits: dict[str, int], passes: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, method, made = PairData(), shhc(), []
+    monkeypatch.setattr(
+        ClusteringPass, "_cluster", lambda self, trainer, *rest, **more: made.append(trainer.global_step)
+    )
+    callback = RememberedClusteringPass(SinkhornClusterer(), Every(steps=5))
+    method.pseudo_labels.table = torch.zeros(
+        data.num_train_samples, method.num_clusterings, dtype=torch.int64
+    )
+    monkeypatch.setattr(
+        data, "train_dataloader", lambda: DataLoader(Pairs(0), 3, sampler=OrderedShard(15, 0, 1))
+    )
+    run = trainer(callback, **{"max_epochs": -1, **limits})
+    run.fit(method, datamodule=data)
+    assert made == passes
+
+
+class Dropped(SmallImageEncoder):
+    """With dropout."""
+
+    def pool(self, maps: Tensor) -> Tensor:
+        return torch.nn.functional.dropout(super().pool(maps), 0.5, self.training)
+
+
+def test_dropout_in_a_pass_follows_from_the_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def features(seed: str, draws: int) -> Tensor:
+        monkeypatch.setenv("PL_GLOBAL_SEED", seed)
+        method, data, banks = shhc(), PairData(), []
+        method.encoders["image"] = Dropped(width=4)
+        method.encoders["image"].load_state_dict(shhc().encoders["image"].state_dict())
+        prepare = method.prepare_clustering
+        monkeypatch.setattr(
+            method,
+            "prepare_clustering",
+            lambda bank, *rest: banks.append(bank["image"]) or prepare(bank, *rest),
+        )
+        torch.rand(draws)
+        callback = TrainingModeClusteringPass(clusterer(), Every(epochs=1))
+        trainer(callback, max_epochs=1, limit_train_batches=1).fit(method, datamodule=data)
+        return banks[0]
+
+    assert torch.equal(features("1", 0), features("1", 5))
+    assert not torch.equal(features("1", 0), features("2", 0))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -12,6 +14,7 @@ from unlabelled.clustering import (
     ClusterContext,
     Clusterer,
     HierarchicalClusterer,
+    KMeansClusterer,
     SinkhornClusterer,
     TreeClusterer,
 )
@@ -84,6 +87,17 @@ def test_leaves_are_the_mean_directions_of_clusters_with_members() -> None:
     prototypes = tree.prototypes()
     assert prototypes[[1, 3]].isnan().all()
     assert prototypes[tree.clusters].isfinite().all()
+
+
+def test_an_inner_clusterer_of_features_gets_the_features() -> None:
+    features, labels = blobs()
+    scores = torch.full((len(features), 4), -torch.inf)  # of no use
+    clusterer = HierarchicalClusterer(KMeansClusterer(restarts=10), PostClustering(small()))
+    assert clusterer.numbers_anew
+    found = clusterer(scores, replace(context(features), num_clusters=4))
+    assert found.hierarchy is not None
+    assert found.hierarchy.tree.num_leaves == 4
+    assert len(set(zip(labels.tolist(), found.labels.tolist(), strict=True))) == 4
 
 
 @pytest.mark.parametrize("similarity", ["half_cosine", "positive_cosine"])

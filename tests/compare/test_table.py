@@ -40,7 +40,7 @@ def test_mean_and_deviation_over_seeds() -> None:
 
 
 def test_bold_are_the_best_and_those_within_its_deviation() -> None:
-    rows = {"best": [0.7, 0.9], "near": [0.7], "far": [0.6, 0.65], "failed": []}
+    rows = {"best": [0.7, 0.9], "near": [0.7, 0.7], "far": [0.6, 0.65], "failed": []}
     shown = [Column("score", lambda each: each.score("frozen", "kmeans/nmi", "video"))]
     text = markdown(
         {name: [result(v) for v in values] for name, values in rows.items()}, {"failed": [1, 2]}, shown
@@ -48,6 +48,9 @@ def test_bold_are_the_best_and_those_within_its_deviation() -> None:
     bold = {name for name in rows if name != "failed" and cells(text, name)["score"].startswith("**")}
     assert bold == {"best", "near"}  # 0.8 - 0.141 = 0.659
     assert cells(text, "failed (failed: seed 1, 2)")["score"] == ""
+    fewer = markdown({"two": [result(0.5)] * 2, "one": [result(0.5)], "none": []}, {}, shown)
+    assert cells(fewer, "one (1 of 2 seeds)")["score"] == "**0.500**"
+    assert cells(fewer, "none (0 of 2 seeds)")["score"] == ""
 
 
 def test_a_score_of_one_modality_needs_no_suffix_and_is_not_taken_for_another() -> None:

@@ -146,7 +146,8 @@ def test_finished_is_kept_changed_is_rewritten_interrupted_is_repaired(
         patch.setattr(writer, "write_clip", fail_late)
         with pytest.raises(KeyboardInterrupt):
             write(0)
-    assert not (tmp_path / "COMPLETE.json").exists()
+    assert json.loads((tmp_path / "COMPLETE.json").read_text())["seed"] == 1  # still whole
+    assert len(digests(tmp_path / "video")) == 9
     write(0)
     assert digests(tmp_path) == first
 

@@ -11,7 +11,7 @@ import pytest
 from unlabelled.data.own_folder import OwnFolder
 
 
-def test_calls_at_the_same_time_write_once(tmp_path: Path) -> None:
+def test_calls_at_the_same_time_write_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     started, go_on = threading.Event(), threading.Event()
     folders: list[Path] = []
 
@@ -34,6 +34,26 @@ def test_calls_at_the_same_time_write_once(tmp_path: Path) -> None:
         go_on.set()
         assert [each.result(30) for each in (first, *others)] == ["whole"] * 3
     assert len(folders) == 1
+    assert f"{tmp_path}: waiting for another process, which writes to it" in caplog.messages
+
+
+def test_a_call_that_fails_leaves_what_there_was(tmp_path: Path) -> None:
+    def fill(seed: int, fails: bool) -> None:
+        def write(folder: Path) -> None:
+            (folder / "part").write_text(str(seed))
+            if fails:
+                raise KeyError("no room")
+
+        OwnFolder(str(tmp_path), {"seed": seed}, ["part"], "write_it").fill(write)
+
+    fill(1, fails=False)
+    with pytest.raises(KeyError):
+        fill(2, fails=True)
+    assert (tmp_path / "part").read_text() == "1"
+    fill(1, fails=True)  # nothing to do
+    fill(2, fails=False)
+    assert (tmp_path / "part").read_text() == "2"
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".it", ".lock", "COMPLETE.json", "part"]
 
 
 def test_one_of_other_arguments_comes_after(tmp_path: Path) -> None:

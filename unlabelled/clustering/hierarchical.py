@@ -48,8 +48,12 @@ class HierarchicalClusterer(Clusterer):
                 "(unlabelled.contracts.FollowsClusters); take the inner clusterer alone"
             )
         num_clusters = scores.shape[1]
-        alive = _finite_columns(scores)
-        pre = self.clusterer(scores if len(alive) == num_clusters else scores[:, alive].contiguous(), context)
+        if self.clusterer.reads_features:
+            alive = torch.arange(num_clusters, device=scores.device)
+            pre = self.clusterer(context.features, context)
+        else:
+            alive = _finite_columns(scores)
+            pre = self.clusterer(scores[:, alive] if len(alive) < num_clusters else scores, context)
         labels = alive[pre.labels]
         tree = self._tree(context, labels, num_clusters)
         report = pre.report | {f"hierarchy/{name}": value for name, value in tree.report.items()}

@@ -65,9 +65,9 @@ class Comparison:
 
     @property
     def shown(self) -> list[Method]:
-        """The rows of the table: methods that are to be run, and those that have been."""
+        """The rows of the table: methods that are to be run, and those that have been, also in vain."""
         asked = {method.name for method in self.methods}
-        return [each for each in self.plan.methods if each.name in asked or self._results(each)]
+        return [each for each in self.plan.methods if each.name in asked or (self.out / each.name).is_dir()]
 
     def results(self) -> dict[str, dict[int, Result]]:
         """Return what is there so far, by method and seed."""

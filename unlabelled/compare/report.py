@@ -49,7 +49,7 @@ def write_table(
     seeds = sorted({seed for each in results.values() for seed in each})
     call = shlex.join(["python", "-m", "unlabelled.compare", *command])
     which = ", ".join(map(str, seeds)) or "(none yet)"
-    made = f"- {plan.epochs} epochs of each method, seeds {which}: `{call}`."
+    made = f"- {plan.epochs} epochs of each method, seeds {which}; last call: `{call}`."
     text = f"# Comparison\n\n{table}\n\n{plan.notes}\n{LEGEND}\n{made}\n\n```\n{_machine()}\n```\n"
     write_atomically(str(out / "table.md"), lambda file: file.write(text.encode()))
 

@@ -53,7 +53,7 @@ def markdown(
 
     Args:
         rows: By the method's title the results of its seeds.
-        failed: By the title the seeds that failed; the row says so.
+        failed: By the title the seeds that failed; the row says so, or that it has fewer seeds than others.
         shown: The columns.
     """
     cells = {title: [_values(results, column) for column in shown] for title, results in rows.items()}
@@ -63,13 +63,20 @@ def markdown(
     ]
     lines = ["| method | " + " | ".join(column.title for column in shown) + " |"]
     lines.append("|---" * (len(shown) + 1) + "|")
+    complete = max(map(len, rows.values()), default=0)
     for title, values in cells.items():
-        name = title + (f" (failed: seed {', '.join(map(str, failed[title]))})" if failed.get(title) else "")
+        name = title + _remark(len(rows[title]), complete, failed.get(title, []))
         row = [
             _cell(*each, column) for each, column in zip(zip(values, best, strict=True), shown, strict=True)
         ]
         lines.append(f"| {name} | " + " | ".join(row) + " |")
     return "\n".join(lines)
+
+
+def _remark(seeds: int, complete: int, failed: Sequence[int]) -> str:
+    if failed:
+        return f" (failed: seed {', '.join(map(str, failed))})"
+    return "" if seeds == complete else f" ({seeds} of {complete} seeds)"
 
 
 def _by_source(title: str, name: str, sources: Sequence[str]) -> list[Column]:

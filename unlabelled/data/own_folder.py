@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
+
+log = logging.getLogger(__name__)
 
 _COMPLETE = "COMPLETE.json"
 _PARTIAL = ".partial-"
@@ -43,7 +47,8 @@ class OwnFolder:
         """Have all parts written into a folder aside, and put in place; nothing to do if they are there.
 
         What a killed call's last worker may still write goes there, and never between the files of this call.
-        Several processes wait for each other: the first one writes, and the others find it done.
+        Several processes wait for each other: the first one writes, those that want the same find it done.
+        Files of other arguments are removed when all is written.
 
         Args:
             write: Called with the folder aside.
@@ -54,14 +59,29 @@ class OwnFolder:
         if self.is_finished():
             return
         self._claim()
-        with FileLock(self.folder / _LOCK):
+        with self._alone():
             if not self.is_finished():
-                self._clear()
                 self._rewrite(write)
 
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        lock = FileLock(self.folder / _LOCK)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            log.warning("%s: waiting for another process, which writes to it", self.folder)
+            lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
+
     def _rewrite(self, write: Callable[[Path], None]) -> None:
+        self._remove(self.folder.glob(f"{_PARTIAL}*"))
         partial = Path(tempfile.mkdtemp(prefix=_PARTIAL, dir=self.folder))
         write(partial)
+        (self.folder / _COMPLETE).unlink(missing_ok=True)  # first: nothing half-removed may look finished
+        self._remove(self.folder / name for name in self.parts)
         for name in self.parts:
             os.replace(partial / name, self.folder / name)
         partial.rmdir()
@@ -81,12 +101,10 @@ class OwnFolder:
                 )
             self._mark.touch()
 
-    def _clear(self) -> None:
-        """Remove what earlier calls wrote."""
-        (self.folder / _COMPLETE).unlink(missing_ok=True)  # first: nothing half-removed may look finished
-        for stale in [*(self.folder / name for name in self.parts), *self.folder.glob(f"{_PARTIAL}*")]:
-            if stale.is_dir():
+    def _remove(self, paths: Iterable[Path]) -> None:
+        for path in list(paths):
+            if path.is_dir():
                 # Under another name first: a killed call's last worker can then add no file meanwhile.
-                shutil.rmtree(stale.rename(self.folder / f"{_PARTIAL}old-{stale.name}"))
+                shutil.rmtree(path.rename(self.folder / f"{_PARTIAL}old-{path.name}"))
             else:
-                stale.unlink(missing_ok=True)
+                path.unlink(missing_ok=True)

@@ -41,7 +41,7 @@ class ClusteringPass(Callback):
 
     Raises:
         MisconfigurationException: The method is no :class:`unlabelled.contracts.Clusterable`, or the data
-            module no :class:`unlabelled.contracts.TrainingSet`.
+            module no :class:`unlabelled.contracts.TrainingSet`; or the run has no end.
         ValueError: More groups than heads, or a checkpoint of another training set.
     """
 
@@ -265,6 +265,11 @@ def _epochs(trainer: Trainer, steps_per_epoch: int) -> int:
     """Return how many epochs the run will have."""
     if trainer.max_epochs is not None and trainer.max_epochs > 0:
         return trainer.max_epochs
+    if trainer.max_steps <= 0:
+        raise MisconfigurationException(
+            "a clustering pass must know how long the run is, but trainer.max_epochs and trainer.max_steps "
+            "are both -1; set one of them"
+        )
     return max(1, -(-trainer.max_steps // steps_per_epoch))
 
 

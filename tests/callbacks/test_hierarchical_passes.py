@@ -223,6 +223,12 @@ def test_there_is_no_pass_for_nobody_at_the_end(
     assert made == passes
 
 
+def test_a_run_without_an_end_is_refused() -> None:
+    endless = trainer(ClusteringPass(clusterer(), Every(epochs=1)), max_epochs=-1)
+    with pytest.raises(MisconfigurationException, match="set one of them"):
+        endless.fit(shhc(), datamodule=PairData())
+
+
 class Dropped(SmallImageEncoder):
     """With dropout."""
 

@@ -35,7 +35,7 @@ demo: setup
 	$(BIN)/python cli.py test --config $(DEMO) --seed_everything $(SEED) --ckpt_path $(RUNS)/checkpoints/best.ckpt
 
 compare: setup
-	$(BIN)/python -m unlabelled.compare --seeds $(SEEDS) --jobs $(JOBS)
+	$(BIN)/python -m unlabelled.commands.compare --seeds $(SEEDS) --jobs $(JOBS)
 
 test: setup
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder

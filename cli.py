@@ -26,11 +26,11 @@ from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCL
 import callbacks
 import datamodules  # noqa: F401  # its classes can be named without their package
 import lightning_modules
-from callbacks.save_config import SaveConfig
-from unlabelled.console.failures import line_for_user, traceback_wanted
-from unlabelled.console.files import check_checkpoint
-from unlabelled.console.suggestions import abstract_methods, import_path
-from unlabelled.console.wording import explain
+from callbacks.training.save_config import SaveConfig
+from unlabelled.commands.error_messages import explain
+from unlabelled.commands.run_errors import line_for_user, traceback_wanted
+from unlabelled.commands.suggestions import abstract_methods, import_path
+from unlabelled.commands.user_files import check_checkpoint
 
 
 class Parser(LightningArgumentParser):

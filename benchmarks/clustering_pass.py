@@ -56,7 +56,7 @@ def callbacks(folder: Path, name: str) -> list[dict[str, Any]]:
             callback["class_path"] = f"callbacks.{name}"
         if callback["class_path"].endswith("ModelCheckpoint"):
             callback["init_args"]["dirpath"] = str(folder)
-    return [callback for callback in listed if not callback["class_path"].endswith("ClusterPictures")]
+    return [callback for callback in listed if not callback["class_path"].endswith("ClusterFigures")]
 
 
 def report(title: str, folder: Path, seconds: float) -> None:

@@ -30,10 +30,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run from a clone
 
 from lightning_modules import SCE, MoCoV2, MomentumContrast
 from unlabelled.encoders import ImageResNet
-from unlabelled.heads import MLP
 from unlabelled.losses import info_nce, soft_contrastive
-from unlabelled.queue import FeatureQueue
-from unlabelled.target import update_target
+from unlabelled.nn.heads import MLP
+from unlabelled.nn.queue import FeatureQueue
+from unlabelled.nn.target import update_target
 
 Step = Callable[[Tensor, Tensor, bool], None]
 MOMENTUM = 0.99

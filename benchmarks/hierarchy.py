@@ -30,19 +30,19 @@ from numpy.typing import ArrayLike
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run from a clone, without installing
 
-from unlabelled.data.embedded.classes import LEAVES, TEMPO
-from unlabelled.data.embedded.film import Film
-from unlabelled.data.embedded.scenes import ROAMING, SCENES
-from unlabelled.data.embedded.score import draw_score
-from unlabelled.data.embedded.sounds import render_sound
+from unlabelled.data.synthetic.embedded.classes import LEAVES, TEMPO
+from unlabelled.data.synthetic.embedded.notes import draw_score
+from unlabelled.data.synthetic.embedded.scenes import ROAMING, SCENES
+from unlabelled.data.synthetic.embedded.video import Film
+from unlabelled.data.synthetic.embedded.waveforms import render_sound
 from unlabelled.hierarchy import (
     HierarchyMethod,
     HypHC,
     Leaves,
     Linkage,
     LocalSearch,
+    LocalSearchTree,
     PostClustering,
-    SearchedHierarchy,
     Similarity,
     TripletEmbedding,
     UFit,
@@ -61,8 +61,8 @@ METHODS: dict[str, HierarchyMethod] = {
     "ufit": UFit(),
     "hyphc": HypHC(),
     "post-clustering": PostClustering(),
-    "descent": SearchedHierarchy(search=LocalSearch(random_starts=0, annealing_sweeps=0)),
-    "searched": SearchedHierarchy(),
+    "descent": LocalSearchTree(search=LocalSearch(random_starts=0, annealing_sweeps=0)),
+    "searched": LocalSearchTree(),
 }
 OURS = ("descent", "searched")
 

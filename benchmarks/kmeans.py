@@ -35,7 +35,7 @@ Method = Callable[[Tensor, int, int, int], Tensor]
 
 def ours(rows: Tensor, clusters: int, iterations: int, seed: int) -> Tensor:
     """Return the labels of our clusterer."""
-    context = ClusterContext(which=0, num_clusters=clusters, num_views=1, seed=seed, pass_index=0)
+    context = ClusterContext(head=0, num_clusters=clusters, num_modalities=1, seed=seed, pass_index=0)
     return KMeansClusterer(iterations)(rows, context).labels
 
 

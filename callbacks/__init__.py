@@ -1,46 +1,47 @@
 """What happens beside the gradient step."""
 
-from callbacks.anchor_pictures import AnchorPictures
-from callbacks.batchnorm import BatchNormWarmup
-from callbacks.centroid_update import CentroidUpdate
-from callbacks.cluster_evaluation import ClusterEvaluation
-from callbacks.cluster_pictures import ClusterPictures
-from callbacks.clustering import ClusteringPass, RememberedClusteringPass
-from callbacks.correspondence import CorrespondenceEvaluation
-from callbacks.cpu_threads import CPUThreads
-from callbacks.data_counts import DataCounts
-from callbacks.degradation import Degradation
-from callbacks.export import ExportEncoder
-from callbacks.export_features import ExportFeatures
-from callbacks.fixed_clustering import FixedClusteringPass
-from callbacks.hierarchy_evaluation import HierarchyEvaluation
-from callbacks.hierarchy_pictures import HierarchyPictures
-from callbacks.kmeans_evaluation import KMeansEvaluation
-from callbacks.knn_evaluation import KNNEvaluation
-from callbacks.linear_evaluation import LinearEvaluation
-from callbacks.localisation import Localisation
-from callbacks.predictions import ClusterPredictions
-from callbacks.queue_update import QueueUpdate
-from callbacks.retrieval_evaluation import RetrievalEvaluation
-from callbacks.retrieval_features import MaxPooledMaps, PooledFeatures, RetrievalFeatures
-from callbacks.retrieval_pictures import RetrievalPictures
-from callbacks.seeded_steps import SeededSteps
-from callbacks.sound_svm_evaluation import SoundSVMEvaluation
-from callbacks.step_localisation import StepLocalisation
-from callbacks.svm_evaluation import SVMEvaluation
-from callbacks.target_update import TargetUpdate
-from callbacks.throughput import Throughput
-from callbacks.training_mode_clustering import TrainingModeClusteringPass
-from callbacks.zero_shot_classification import ZeroShotClassification
-from callbacks.zero_shot_retrieval import ZeroShotRetrieval
+from callbacks.evaluation.audio_svm_evaluation import AudioSVMEvaluation
+from callbacks.evaluation.cluster_evaluation import ClusterEvaluation
+from callbacks.evaluation.correspondence_evaluation import CorrespondenceEvaluation
+from callbacks.evaluation.degradation import Degradation
+from callbacks.evaluation.hierarchy_evaluation import HierarchyEvaluation
+from callbacks.evaluation.kmeans_evaluation import KMeansEvaluation
+from callbacks.evaluation.knn_evaluation import KNNEvaluation
+from callbacks.evaluation.linear_evaluation import LinearEvaluation
+from callbacks.evaluation.localisation import Localisation
+from callbacks.evaluation.retrieval_evaluation import RetrievalEvaluation
+from callbacks.evaluation.retrieval_features import MaxPooledMaps, PooledFeatures, RetrievalFeatures
+from callbacks.evaluation.step_localisation import StepLocalisation
+from callbacks.evaluation.svm_evaluation import SVMEvaluation
+from callbacks.evaluation.zero_shot_classification import ZeroShotClassification
+from callbacks.evaluation.zero_shot_retrieval import ZeroShotRetrieval
+from callbacks.export.cluster_predictions import ClusterPredictions
+from callbacks.export.export_encoder import ExportEncoder
+from callbacks.export.export_features import ExportFeatures
+from callbacks.figures.anchor_figures import AnchorFigures
+from callbacks.figures.cluster_figures import ClusterFigures
+from callbacks.figures.hierarchy_figures import HierarchyFigures
+from callbacks.figures.retrieval_figures import RetrievalFigures
+from callbacks.training.batchnorm_warmup import BatchNormWarmup
+from callbacks.training.centroid_update import CentroidUpdate
+from callbacks.training.clustering_pass import ClusteringPass, RememberedClusteringPass
+from callbacks.training.cpu_threads import CPUThreads
+from callbacks.training.data_counts import DataCounts
+from callbacks.training.fixed_clustering_pass import FixedClusteringPass
+from callbacks.training.queue_update import QueueUpdate
+from callbacks.training.seeded_steps import SeededSteps
+from callbacks.training.target_update import TargetUpdate
+from callbacks.training.throughput import Throughput
+from callbacks.training.training_mode_clustering_pass import TrainingModeClusteringPass
 
 __all__ = [
-    "AnchorPictures",
+    "AnchorFigures",
+    "AudioSVMEvaluation",
     "BatchNormWarmup",
     "CPUThreads",
     "CentroidUpdate",
     "ClusterEvaluation",
-    "ClusterPictures",
+    "ClusterFigures",
     "ClusterPredictions",
     "ClusteringPass",
     "CorrespondenceEvaluation",
@@ -50,7 +51,7 @@ __all__ = [
     "ExportFeatures",
     "FixedClusteringPass",
     "HierarchyEvaluation",
-    "HierarchyPictures",
+    "HierarchyFigures",
     "KMeansEvaluation",
     "KNNEvaluation",
     "LinearEvaluation",
@@ -61,10 +62,9 @@ __all__ = [
     "RememberedClusteringPass",
     "RetrievalEvaluation",
     "RetrievalFeatures",
-    "RetrievalPictures",
+    "RetrievalFigures",
     "SVMEvaluation",
     "SeededSteps",
-    "SoundSVMEvaluation",
     "StepLocalisation",
     "TargetUpdate",
     "Throughput",

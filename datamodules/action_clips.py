@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from datamodules.clips import ClipDataModule
 from datamodules.files import locate, scan_class_media
-from unlabelled.data.index import Entry
+from unlabelled.data.media.index import Entry
 
 Fold = Literal[1, 2, 3]
 Listed = tuple[str, str, str]
@@ -76,7 +76,7 @@ class UCF101(_ActionClips):
     Args:
         root: Folder of the data set.
         fold: Which of the three official divisions.
-        **kwargs: See :class:`~datamodules.clips.ClipDataModule`. Half of the clips have no sound; a view that
+        **kwargs: See :class:`~datamodules.clips.ClipDataModule`. Half of the clips have no sound; a pipeline that
             needs it leaves them out.
 
     Raises:
@@ -113,7 +113,7 @@ class HMDB51(_ActionClips):
     Args:
         root: Folder of the data set.
         fold: Which of the three official divisions.
-        **kwargs: See :class:`~datamodules.clips.ClipDataModule`. Clips without sound are left out by a view
+        **kwargs: See :class:`~datamodules.clips.ClipDataModule`. Clips without sound are left out by a pipeline
             that needs it.
 
     Raises:

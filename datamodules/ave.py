@@ -8,7 +8,7 @@ from typing import Any
 
 from datamodules.clips import ClipDataModule
 from datamodules.files import find_list, locate, scan_media
-from unlabelled.data.index import Entry
+from unlabelled.data.media.index import Entry
 
 _COLUMNS = 5  # Category&VideoID&Quality&StartTime&EndTime
 _LISTS = {"train": "trainSet.txt", "val": "valSet.txt", "test": "testSet.txt"}

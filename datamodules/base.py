@@ -12,19 +12,25 @@ from lightning.pytorch.utilities import rank_zero_info
 from torch.utils.data import DataLoader
 
 from datamodules.resume import rows_done
-from unlabelled.contracts import Batch
-from unlabelled.data.samples import DrawnShard, OrderedShard, SampleDataset, SampleIndex, ShuffledShard
-from unlabelled.transforms.view import View
+from unlabelled.batch import Batch
+from unlabelled.data.datasets.samples import (
+    DrawnShard,
+    OrderedShard,
+    SampleDataset,
+    SampleIndex,
+    ShuffledShard,
+)
+from unlabelled.pipelines.base import SamplePipeline
 
 STAGE_SPLITS = {"fit": ("train", "val"), "validate": ("val",), "test": ("test",), "predict": ("test",)}
 
 Loaders = DataLoader[Any] | list[DataLoader[Any]]
 
 IndexT = TypeVar("IndexT", bound=SampleIndex)
-ViewT = TypeVar("ViewT", bound=View)
+PipelineT = TypeVar("PipelineT", bound=SamplePipeline)
 
 
-class SampleDataModule(LightningDataModule, Generic[IndexT, ViewT]):
+class SampleDataModule(LightningDataModule, Generic[IndexT, PipelineT]):
     """Samples with a train, a val and a test split; labels are for evaluation only.
 
     A subclass says which samples a split has (:meth:`find`), how they are read (:meth:`dataset`), what their
@@ -32,8 +38,8 @@ class SampleDataModule(LightningDataModule, Generic[IndexT, ViewT]):
 
     Args:
         root: Folder of the data set.
-        view: Makes tensors of a sample.
-        test_view: Makes those of ``test`` and ``predict``, the bank's then too; ``null``: ``view`` does.
+        pipeline: Makes tensors of a sample.
+        test_pipeline: Makes those of ``test`` and ``predict``, the bank's then too; ``null``: ``pipeline`` does.
         batch_size: Samples per rank and step in training.
         eval_batch_size: Samples per rank and step in evaluation and in passes; ``null``: twice as many.
         num_workers: Processes that read and augment.
@@ -47,16 +53,16 @@ class SampleDataModule(LightningDataModule, Generic[IndexT, ViewT]):
     def __init__(
         self,
         root: str,
-        view: ViewT,
-        test_view: ViewT | None = None,
+        pipeline: PipelineT,
+        test_pipeline: PipelineT | None = None,
         batch_size: int = 16,
         eval_batch_size: int | None = None,
         num_workers: int = 2,
     ) -> None:
         super().__init__()
         self.root = root
-        self.view: ViewT = view
-        self.test_view: ViewT | None = test_view
+        self.pipeline: PipelineT = pipeline
+        self.test_pipeline: PipelineT | None = test_pipeline
         self.batch_size = batch_size
         self.eval_batch_size = eval_batch_size or 2 * batch_size
         self.num_workers = num_workers
@@ -70,7 +76,7 @@ class SampleDataModule(LightningDataModule, Generic[IndexT, ViewT]):
 
     @abstractmethod
     def dataset(self, split: str, train: bool) -> SampleDataset:
-        """Return the samples of a split, as :attr:`active_view` shows them."""
+        """Return the samples of a split, as :attr:`active_pipeline` shows them."""
 
     @abstractmethod
     def clip_paths(self, split: str) -> Sequence[str]:
@@ -82,11 +88,11 @@ class SampleDataModule(LightningDataModule, Generic[IndexT, ViewT]):
         """Names by label."""
 
     @property
-    def active_view(self) -> ViewT:
-        """The view of the present stage."""
-        if self._stage in ("test", "predict") and self.test_view is not None:
-            return self.test_view
-        return self.view
+    def active_pipeline(self) -> PipelineT:
+        """The pipeline of the present stage."""
+        if self._stage in ("test", "predict") and self.test_pipeline is not None:
+            return self.test_pipeline
+        return self.pipeline
 
     def prepare_data(self) -> None:
         """Look for the folder, in one process per node."""
@@ -112,8 +118,8 @@ class SampleDataModule(LightningDataModule, Generic[IndexT, ViewT]):
             )
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
-        """Do the view's share of the work that is done on batches, where they are trained on."""
-        return self.active_view.finish(batch)
+        """Do the pipeline's share of the work that is done on batches, where they are trained on."""
+        return self.active_pipeline.finish(batch)
 
     @property
     def num_train_samples(self) -> int:
@@ -185,10 +191,10 @@ class SampleDataModule(LightningDataModule, Generic[IndexT, ViewT]):
         return self._eval_loader("test")
 
     def _enter(self, stage: str) -> None:
-        before, self._stage = self.active_view, stage
-        if self.active_view is not before:  # what can be used depends on how it is to be viewed
+        before, self._stage = self.active_pipeline, stage
+        if self.active_pipeline is not before:  # what can be used depends on how it is to be viewed
             self._indices.clear()
-            self._pass_loader = None
+            self._pass_loaders.clear()
 
     def _trainer_stage(self) -> str:
         assert self.trainer is not None

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from datamodules.text_video import TextVideoDataModule
-from unlabelled.data.evaluation_sets import EvaluationSet
-from unlabelled.data.features.view import Budget, FeatureView
-from unlabelled.data.index import EmptyIndexError
-from unlabelled.data.sets.captioned import CaptionedIndex, CaptionedVideos
-from unlabelled.data.sets.feature_table import FeatureTable
-from unlabelled.data.sets.table_columns import ColumnNames, OtherFeatures
+from unlabelled.data.datasets.captioned import CaptionedIndex, CaptionedVideos
+from unlabelled.data.datasets.evaluation_sets import EvaluationSet
+from unlabelled.data.datasets.feature_table import FeatureTable
+from unlabelled.data.datasets.table_columns import ColumnNames, OtherFeatures
+from unlabelled.data.media.index import EmptyIndexError
+from unlabelled.pipelines.features import Budget, FeaturePipeline
 
 
 class CaptionedVideoModule(TextVideoDataModule[CaptionedIndex]):
@@ -20,7 +20,7 @@ class CaptionedVideoModule(TextVideoDataModule[CaptionedIndex]):
 
     Args:
         root: Folder of the tables.
-        view: Makes tensors.
+        pipeline: Makes tensors.
         train: Table of the training videos, relative to ``root``; ``python -m unlabelled convert`` makes it.
         columns: Its columns.
         budget: Lengths of the tensors in training.
@@ -36,7 +36,7 @@ class CaptionedVideoModule(TextVideoDataModule[CaptionedIndex]):
     def __init__(
         self,
         root: str,
-        view: FeatureView,
+        pipeline: FeaturePipeline,
         train: str,
         columns: ColumnNames,
         budget: Budget,
@@ -44,7 +44,7 @@ class CaptionedVideoModule(TextVideoDataModule[CaptionedIndex]):
         other: OtherFeatures | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(root, view, evaluation, **kwargs)
+        super().__init__(root, pipeline, evaluation, **kwargs)
         self.train_table, self.columns, self.budget, self.other = train, columns, budget, other
 
     @property
@@ -67,4 +67,4 @@ class CaptionedVideoModule(TextVideoDataModule[CaptionedIndex]):
 
     def dataset(self, split: str, train: bool) -> CaptionedVideos:
         """Return the training videos."""
-        return CaptionedVideos(self._indices[split], self.active_view, self.budget, train)
+        return CaptionedVideos(self._indices[split], self.active_pipeline, self.budget, train)

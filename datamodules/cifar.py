@@ -11,7 +11,7 @@ import torch
 from torchvision import datasets
 
 from datamodules.images import ImageDataModule
-from unlabelled.data.images import ImageArrays
+from unlabelled.data.datasets.images import ImageArrays
 
 
 class CIFAR10(ImageDataModule):

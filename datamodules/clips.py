@@ -5,29 +5,29 @@ from __future__ import annotations
 from abc import abstractmethod
 
 from datamodules.base import STAGE_SPLITS, SampleDataModule
-from unlabelled.data.clips import ClipDataset
-from unlabelled.data.decord_reader import DecordReader
-from unlabelled.data.index import ClipIndex, Entry, Requirements, build_index
-from unlabelled.data.media import Reader
-from unlabelled.transforms import AudioVisualView, ClipView
+from unlabelled.data.datasets.clips import ClipDataset
+from unlabelled.data.media.decord_reader import DecordReader
+from unlabelled.data.media.index import ClipIndex, Entry, Requirements, build_index
+from unlabelled.data.media.reader import Reader
+from unlabelled.pipelines import AudioVisualPipeline, ClipPipeline
 
 
-class ClipDataModule(SampleDataModule[ClipIndex, ClipView]):
+class ClipDataModule(SampleDataModule[ClipIndex, ClipPipeline]):
     """Clips on disk with a train, a val and a test split.
 
     A subclass says which files a split has (:meth:`listing`) and how the classes are called
     (:attr:`class_names`); labels are for evaluation only. What cannot be used is left out before training
-    and reported; see :mod:`unlabelled.data.index`.
+    and reported; see :mod:`unlabelled.data.media.index`.
 
     Args:
         root: Folder of the data set.
-        view: Makes tensors of a clip; ``null``: SeLaVi's (30 frames at 112x112, log-mel 257x199).
+        pipeline: Makes tensors of a clip; ``null``: SeLaVi's (30 frames at 112x112, log-mel 257x199).
         reader: Decodes files; ``null``: decord for pictures, PyAV for sound.
         batch_size: Clips per rank and step in training.
         eval_batch_size: Clips per rank and step in evaluation and clustering passes; ``null``: twice as many.
         num_workers: Processes that read and augment.
         index_workers: Processes that check the files before the first run; ``null``: one per core.
-        test_view: Makes tensors in ``test`` and ``predict``, the bank's then too; ``null``: ``view``.
+        test_pipeline: Makes tensors in ``test`` and ``predict``, the bank's then too; ``null``: ``pipeline``.
 
     Raises:
         FileNotFoundError: ``root`` does not exist.
@@ -36,16 +36,16 @@ class ClipDataModule(SampleDataModule[ClipIndex, ClipView]):
     def __init__(
         self,
         root: str,
-        view: ClipView | None = None,
+        pipeline: ClipPipeline | None = None,
         reader: Reader | None = None,
         batch_size: int = 16,
         eval_batch_size: int | None = None,
         num_workers: int = 2,
         index_workers: int | None = None,
-        test_view: ClipView | None = None,
+        test_pipeline: ClipPipeline | None = None,
     ) -> None:
-        view = view if view is not None else AudioVisualView()
-        super().__init__(root, view, test_view, batch_size, eval_batch_size, num_workers)
+        pipeline = pipeline if pipeline is not None else AudioVisualPipeline()
+        super().__init__(root, pipeline, test_pipeline, batch_size, eval_batch_size, num_workers)
         self.reader: Reader = reader if reader is not None else DecordReader()
         self.index_workers = index_workers
 
@@ -61,8 +61,8 @@ class ClipDataModule(SampleDataModule[ClipIndex, ClipView]):
 
     def find(self, split: str) -> ClipIndex:
         """Check the files of a split, or look up what the last check said."""
-        view = self.active_view
-        requirements = Requirements(view.needs_video, view.needs_audio, view.seconds)
+        pipeline = self.active_pipeline
+        requirements = Requirements(pipeline.needs_video, pipeline.needs_audio, pipeline.seconds)
         rank, entries = self._rank()[0], self.listing(split)
         return build_index(
             self.root, split, entries, requirements, num_workers=self.index_workers, progress=rank == 0
@@ -70,7 +70,7 @@ class ClipDataModule(SampleDataModule[ClipIndex, ClipView]):
 
     def dataset(self, split: str, train: bool) -> ClipDataset:
         """Return the clips of a split."""
-        return ClipDataset(self._indices[split], self.reader, self.active_view, train)
+        return ClipDataset(self._indices[split], self.reader, self.active_pipeline, train)
 
     def clip_paths(self, split: str) -> list[str]:
         """Return the file of each row of a split."""

@@ -9,8 +9,8 @@ from typing import Any
 from lightning.pytorch.utilities import rank_zero_warn
 
 from datamodules.clips import ClipDataModule
-from datamodules.files import SOUND_SUFFIXES, scan_files
-from unlabelled.data.index import Entry
+from datamodules.files import AUDIO_SUFFIXES, scan_files
+from unlabelled.data.media.index import Entry
 
 SCENES = [
     "bus", "busystreet", "office", "openairmarket", "park", "quietstreet", "restaurant", "supermarket",
@@ -31,8 +31,8 @@ class DCASE2014(ClipDataModule):
 
     Args:
         root: Folder of the data set.
-        **kwargs: See :class:`~datamodules.clips.ClipDataModule`. The view has to do without pictures, as
-            :class:`~unlabelled.transforms.SoundView` does.
+        **kwargs: See :class:`~datamodules.clips.ClipDataModule`. The pipeline has to do without pictures, as
+            :class:`~unlabelled.pipelines.AudioPipeline` does.
 
     Raises:
         FileNotFoundError: There is no recording of a split.
@@ -81,7 +81,7 @@ class DCASE2014(ClipDataModule):
 
     @cached_property
     def _files(self) -> list[str]:
-        return scan_files(self.root, SOUND_SUFFIXES)
+        return scan_files(self.root, AUDIO_SUFFIXES)
 
 
 def _split(path: str) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from datamodules.image_folders import ImageFolder
-from unlabelled.data.drawn import write_drawn
+from unlabelled.data.synthetic.drawn import write_drawn
 
 
 class DrawnImages(ImageFolder):

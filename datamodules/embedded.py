@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from datamodules.vggsound import VGGSound
-from unlabelled.data.embedded import FAMILIES, write_embedded
+from unlabelled.data.synthetic.embedded import FAMILIES, write_embedded
 
 
 class Embedded(VGGSound):

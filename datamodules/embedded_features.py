@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from datamodules.howto100m import HowTo100M
-from unlabelled.data.embedded import write_embedded
-from unlabelled.data.embedded_features import write_embedded_features
-from unlabelled.data.embedded_features.writer import VECTORS
-from unlabelled.data.evaluation_sets import EvaluationSet
-from unlabelled.data.features.view import FeatureView, Stream
+from unlabelled.data.datasets.evaluation_sets import EvaluationSet
 from unlabelled.data.features.word_vectors import WordVectors
-from unlabelled.data.sets import EmbeddedFilms, EmbeddedScenes
+from unlabelled.data.synthetic.embedded import write_embedded
+from unlabelled.data.synthetic.embedded_features import EmbeddedFilms, EmbeddedScenes, write_embedded_features
+from unlabelled.data.synthetic.embedded_features.writer import VECTORS
+from unlabelled.pipelines.features import FeaturePipeline, Stream
 
 
 class EmbeddedFeatures(HowTo100M):
@@ -22,7 +21,7 @@ class EmbeddedFeatures(HowTo100M):
 
     Args:
         root: Folder to write to, and to read from afterwards.
-        view: Makes tensors of clips; ``null``: with the data set's own word vectors and widths.
+        pipeline: Makes tensors of clips; ``null``: with the data set's own word vectors and widths.
         clips_root: Folder of the clips, see :class:`~datamodules.embedded.Embedded`.
         data_seed: Seed of the data set and of its clips, apart from the run's.
         train_per_class: Training clips per class.
@@ -39,7 +38,7 @@ class EmbeddedFeatures(HowTo100M):
     def __init__(
         self,
         root: str = "data/embedded_features",
-        view: FeatureView | None = None,
+        pipeline: FeaturePipeline | None = None,
         clips_root: str = "data/embedded",
         data_seed: int = 0,
         train_per_class: int = 50,
@@ -52,9 +51,11 @@ class EmbeddedFeatures(HowTo100M):
         **kwargs: Any,
     ) -> None:
         words = WordVectors(f"{root}/{VECTORS}")
-        view = view if view is not None else FeatureView(words, Stream(dim, 1.0), Stream(dim, 1.5))
+        pipeline = (
+            pipeline if pipeline is not None else FeaturePipeline(words, Stream(dim, 1.0), Stream(dim, 1.5))
+        )
         own = [EmbeddedFilms(root), EmbeddedScenes(root)]
-        super().__init__(root, view, evaluation=own if evaluation is None else evaluation, **kwargs)
+        super().__init__(root, pipeline, evaluation=own if evaluation is None else evaluation, **kwargs)
         self.clips_root, self.data_seed = clips_root, data_seed
         self.train_per_class, self.test_per_class = train_per_class, test_per_class
         self.train_films, self.test_films = train_films, test_films

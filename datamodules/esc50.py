@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from datamodules.clips import ClipDataModule
-from datamodules.files import SOUND_SUFFIXES, find_list, locate, scan_files
-from unlabelled.data.index import Entry
+from datamodules.files import AUDIO_SUFFIXES, find_list, locate, scan_files
+from unlabelled.data.media.index import Entry
 
 Fold = Literal[1, 2, 3, 4, 5]
 _COLUMNS = ("filename", "fold", "target", "category")
@@ -33,8 +33,8 @@ class ESC50(ClipDataModule):
         fold: The fold that is ``val`` and ``test``; the other four are ``train``. ``null``: all recordings
             are ``val`` and ``test``, each fold to be judged by what was learned on the others
             (:meth:`folds`); there is nothing to train on then.
-        **kwargs: See :class:`~datamodules.clips.ClipDataModule`. The view has to do without pictures, as
-            :class:`~unlabelled.transforms.SoundView` does.
+        **kwargs: See :class:`~datamodules.clips.ClipDataModule`. The pipeline has to do without pictures, as
+            :class:`~unlabelled.pipelines.AudioPipeline` does.
 
     Raises:
         FileNotFoundError: The list is not there.
@@ -74,12 +74,12 @@ class ESC50(ClipDataModule):
         """Return the recordings of the held-out fold, of the four others, or of all five."""
         if split == "train" and self.fold is None:
             raise ValueError(
-                "ESC50: with fold=null all recordings are to be judged fold by fold, as SoundSVMEvaluation "
+                "ESC50: with fold=null all recordings are to be judged fold by fold, as AudioSVMEvaluation "
                 "does, and there is none to train on or to compare with; set --data.init_args.fold to the "
                 "fold to hold out, from 1 to 5"
             )
         _ = self.class_names  # checks the list
-        files = {Path(path).stem: path for path in scan_files(self.root, SOUND_SUFFIXES)}
+        files = {Path(path).stem: path for path in scan_files(self.root, AUDIO_SUFFIXES)}
         return [
             Entry(locate([Path(row.filename).stem], files, f"audio/{row.filename}"), row.target)
             for row in self.rows

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from datamodules.files import IMAGE_SUFFIXES, MEDIA_SUFFIXES, SOUND_SUFFIXES, scan_files
+from datamodules.files import AUDIO_SUFFIXES, IMAGE_SUFFIXES, MEDIA_SUFFIXES, scan_files
 
 _ANNOTATION = ".xml"
 
@@ -61,9 +61,9 @@ class FlickrFiles:
 def scan_flickr(root: str) -> FlickrFiles:
     """Find all files of the data set below ``root``; one walk, no opening."""
     files = FlickrFiles()
-    for path in scan_files(root, (*MEDIA_SUFFIXES, *SOUND_SUFFIXES, *IMAGE_SUFFIXES, _ANNOTATION)):
+    for path in scan_files(root, (*MEDIA_SUFFIXES, *AUDIO_SUFFIXES, *IMAGE_SUFFIXES, _ANNOTATION)):
         number, suffix = video_number(path), PurePosixPath(path).suffix.lower()
-        if suffix in SOUND_SUFFIXES:
+        if suffix in AUDIO_SUFFIXES:
             files.sounds.setdefault(number, []).append(path)
         elif suffix in MEDIA_SUFFIXES:
             files.videos.setdefault(number, path)

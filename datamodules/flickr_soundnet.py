@@ -14,10 +14,10 @@ from datamodules.box_annotations import read_boxes
 from datamodules.clips import ClipDataModule
 from datamodules.files import find_list
 from datamodules.flickr_files import FlickrFiles, read_numbers, scan_flickr, video_number
-from unlabelled.data.clips import ClipDataset
-from unlabelled.data.index import ClipIndex, EmptyIndexError, Entry, Requirements, index_entries
-from unlabelled.data.paired_reader import PairedReader
-from unlabelled.data.probe import MISSING
+from unlabelled.data.datasets.clips import ClipDataset
+from unlabelled.data.media.index import ClipIndex, EmptyIndexError, Entry, Requirements, index_entries
+from unlabelled.data.media.paired_reader import PairedReader
+from unlabelled.data.media.probe import MISSING
 
 _LISTS = {
     "train": ["Flickr_train_144k.txt", "flickr_144k.csv", "flickr_10k.txt"],
@@ -25,7 +25,7 @@ _LISTS = {
 }
 NO_LABEL = -1
 IN_TEST_LIST = "in the test list"
-NO_PICTURE = "without a picture"
+NO_IMAGE = "without a picture"
 NO_ANNOTATION = "without an annotation"
 DAMAGED_ANNOTATION = "damaged annotation"
 
@@ -99,8 +99,10 @@ class FlickrSoundNet(ClipDataModule):
 
     def find(self, split: str) -> ClipIndex:
         """Check the sounds, or the films, of a split; add what else is missing to the report."""
-        sifted, view = self._sift(split), self.active_view
-        needs = Requirements(view.needs_video and not sifted.pictures, view.needs_audio, view.seconds)
+        sifted, pipeline = self._sift(split), self.active_pipeline
+        needs = Requirements(
+            pipeline.needs_video and not sifted.pictures, pipeline.needs_audio, pipeline.seconds
+        )
         index = index_entries(
             self.root, split, sifted.entries, needs, self.index_workers, progress=self._rank()[0] == 0
         )
@@ -119,7 +121,7 @@ class FlickrSoundNet(ClipDataModule):
             for path, files in self._pictures[split].items()
         }
         reader = PairedReader(self.reader, pictures, self.frame_seconds)
-        return ClipDataset(index, reader, self.active_view, train)
+        return ClipDataset(index, reader, self.active_pipeline, train)
 
     def boxes(self, split: str, row: int, second: float) -> Tensor:
         """Return the boxes of a video's annotators ``(boxes, 4)``: x0, y0, x1, y1 as fractions of the frame.
@@ -158,8 +160,8 @@ class FlickrSoundNet(ClipDataModule):
         video = self._files.video(number)
         if video.path is None:
             return MISSING
-        if self.active_view.needs_video and not video.has_pictures:
-            return NO_PICTURE
+        if self.active_pipeline.needs_video and not video.has_pictures:
+            return NO_IMAGE
         if split == "train":
             return IN_TEST_LIST if number in tested else None
         if number not in self._files.annotations:

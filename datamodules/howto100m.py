@@ -8,12 +8,12 @@ from functools import cached_property
 from typing import Any
 
 from datamodules.text_video import TextVideoDataModule
+from unlabelled.data.datasets.howto100m import PUBLISHED_FILES, FeatureFiles, HowTo100MClips
+from unlabelled.data.datasets.howto100m_list import HowTo100MIndex, open_list
 from unlabelled.data.features.captions import CaptionTable
 from unlabelled.data.features.clip_sampling import AudioShift
-from unlabelled.data.features.howto100m import PUBLISHED_FILES, FeatureFiles, HowTo100MClips
-from unlabelled.data.features.howto100m_list import HowTo100MIndex, open_list
-from unlabelled.data.features.view import FeatureView
-from unlabelled.data.index import EmptyIndexError
+from unlabelled.data.media.index import EmptyIndexError
+from unlabelled.pipelines.features import FeaturePipeline
 from unlabelled.transforms.checks import check_at_least, check_positive
 
 
@@ -27,7 +27,7 @@ class HowTo100M(TextVideoDataModule[HowTo100MIndex]):
 
     Args:
         root: Folder of the data set.
-        view: Makes tensors of clips.
+        pipeline: Makes tensors of clips.
         list_file: Text with a column ``path`` of ``category/.../video``, relative to ``root``.
         captions: Table of captions, relative to ``root``; ``python -m unlabelled convert`` makes it.
         files: Where the features are, below ``root``.
@@ -49,7 +49,7 @@ class HowTo100M(TextVideoDataModule[HowTo100MIndex]):
     def __init__(
         self,
         root: str,
-        view: FeatureView,
+        pipeline: FeaturePipeline,
         list_file: str = "train.csv",
         captions: str = "captions",
         files: FeatureFiles = PUBLISHED_FILES,
@@ -59,7 +59,7 @@ class HowTo100M(TextVideoDataModule[HowTo100MIndex]):
         batch_size: int = 16,
         **kwargs: Any,
     ) -> None:
-        super().__init__(root, view, batch_size=batch_size, **kwargs)
+        super().__init__(root, pipeline, batch_size=batch_size, **kwargs)
         check_at_least(self, 1, clips_per_video=clips_per_video)
         check_positive(self, min_time=min_time)
         self.list_file, self.captions, self.files = list_file, captions, files
@@ -97,7 +97,7 @@ class HowTo100M(TextVideoDataModule[HowTo100MIndex]):
             self._indices[split],
             self.caption_table,
             self.files,
-            self.active_view,
+            self.active_pipeline,
             self.clips_per_video,
             self.min_time,
             self.audio_shift,

@@ -10,7 +10,7 @@ import torch
 
 from datamodules.files import class_folders, scan_images
 from datamodules.images import ImageDataModule
-from unlabelled.data.images import ImageFiles
+from unlabelled.data.datasets.images import ImageFiles
 
 IMAGENET100_LIST = Path(__file__).parent / "lists" / "imagenet100.txt"
 """The 100 classes of CMC (Tian et al. 2020) and SCE (Denize et al. 2023, Tab. 22); reference section 2.6."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from abc import abstractmethod
 
 from datamodules.base import SampleDataModule
-from unlabelled.data.images import ImageDataset, ImageSource
-from unlabelled.data.index import EmptyIndexError
-from unlabelled.transforms.view import ImageView
+from unlabelled.data.datasets.images import ImageDataset, ImageSource
+from unlabelled.data.media.index import EmptyIndexError
+from unlabelled.pipelines.base import ImagePipeline
 
 
-class ImageDataModule(SampleDataModule[ImageSource, ImageView]):
+class ImageDataModule(SampleDataModule[ImageSource, ImagePipeline]):
     """Images with a train, a val and a test split; labels are for evaluation only.
 
     A subclass says where the images of a split are (:meth:`source`) and how the classes are called
@@ -18,11 +18,11 @@ class ImageDataModule(SampleDataModule[ImageSource, ImageView]):
 
     Args:
         root: Folder of the data set.
-        view: Makes tensors of an image.
+        pipeline: Makes tensors of an image.
         batch_size: Images per rank and step in training.
         eval_batch_size: Images per rank and step in evaluation and in passes; ``null``: twice as many.
         num_workers: Processes that read and augment.
-        test_view: Makes tensors in ``test`` and ``predict``, the bank's then too; ``null``: ``view``.
+        test_pipeline: Makes tensors in ``test`` and ``predict``, the bank's then too; ``null``: ``pipeline``.
 
     Raises:
         FileNotFoundError: ``root`` does not exist.
@@ -32,13 +32,13 @@ class ImageDataModule(SampleDataModule[ImageSource, ImageView]):
     def __init__(
         self,
         root: str,
-        view: ImageView,
+        pipeline: ImagePipeline,
         batch_size: int = 64,
         eval_batch_size: int | None = None,
         num_workers: int = 2,
-        test_view: ImageView | None = None,
+        test_pipeline: ImagePipeline | None = None,
     ) -> None:
-        super().__init__(root, view, test_view, batch_size, eval_batch_size, num_workers)
+        super().__init__(root, pipeline, test_pipeline, batch_size, eval_batch_size, num_workers)
 
     @abstractmethod
     def source(self, split: str) -> ImageSource:
@@ -55,7 +55,7 @@ class ImageDataModule(SampleDataModule[ImageSource, ImageView]):
 
     def dataset(self, split: str, train: bool) -> ImageDataset:
         """Return the images of a split."""
-        return ImageDataset(self._indices[split], self.active_view, train)
+        return ImageDataset(self._indices[split], self.active_pipeline, train)
 
     def clip_paths(self, split: str) -> list[str]:
         """Return the file of each row of a split, or another name for it."""

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from datamodules.clips import ClipDataModule
 from datamodules.files import MEDIA_SUFFIXES, find_list, locate, scan_media
-from unlabelled.data.index import Entry
+from unlabelled.data.media.index import Entry
 
 KINETICS_SOUND_CLASSES = [
     "blowing nose",

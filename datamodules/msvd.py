@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import unlabelled.data.sets as sets
+import unlabelled.data.datasets as sets
 from datamodules.captioned_videos import CaptionedVideoModule
-from unlabelled.data.evaluation_sets import EvaluationSet
-from unlabelled.data.features.view import Budget, FeatureView
-from unlabelled.data.sets.retrieval import MSRVTT_BUDGET, MSRVTT_TRAIN
-from unlabelled.data.sets.table_columns import ColumnNames
+from unlabelled.data.datasets.evaluation_sets import EvaluationSet
+from unlabelled.data.datasets.retrieval import MSRVTT_BUDGET, MSRVTT_TRAIN
+from unlabelled.data.datasets.table_columns import ColumnNames
+from unlabelled.pipelines.features import Budget, FeaturePipeline
 
 
 class MSVD(CaptionedVideoModule):
@@ -18,19 +18,19 @@ class MSVD(CaptionedVideoModule):
 
     Args:
         root: Folder of the tables.
-        view: Makes tensors.
+        pipeline: Makes tensors.
         train: Table of the training videos, relative to ``root``: a table of one's own.
         columns: Its columns.
         budget: Lengths of the tensors in training.
         evaluation: What validation goes through; ``null``: the table ``test`` in ``root``, see
-            :class:`unlabelled.data.sets.MSVD`.
+            :class:`unlabelled.data.datasets.MSVD`.
         **kwargs: See :class:`~datamodules.captioned_videos.CaptionedVideoModule`.
     """
 
     def __init__(
         self,
         root: str,
-        view: FeatureView,
+        pipeline: FeaturePipeline,
         train: str = "train",
         columns: ColumnNames = MSRVTT_TRAIN,
         budget: Budget = MSRVTT_BUDGET,
@@ -38,4 +38,4 @@ class MSVD(CaptionedVideoModule):
         **kwargs: Any,
     ) -> None:
         chosen = [sets.MSVD(f"{root}/test")] if evaluation is None else evaluation
-        super().__init__(root, view, train, columns, budget, chosen, **kwargs)
+        super().__init__(root, pipeline, train, columns, budget, chosen, **kwargs)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lightning import Trainer
 
-from unlabelled.data.samples import ShuffledShard
+from unlabelled.data.datasets.samples import ShuffledShard
 
 
 def rows_done(trainer: Trainer | None, sampler: ShuffledShard) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 
 from datamodules.clips import ClipDataModule
 from datamodules.files import find_list, locate, scan_media
-from unlabelled.data.index import Entry
+from unlabelled.data.media.index import Entry
 
 _PREFIX = "something-something-v2-"
 
@@ -23,7 +23,7 @@ class SomethingSomethingV2(ClipDataModule):
 
     Args:
         root: Folder of the data set.
-        **kwargs: See :class:`~datamodules.clips.ClipDataModule`. Clips have no sound: the view must not need
+        **kwargs: See :class:`~datamodules.clips.ClipDataModule`. Clips have no sound: the pipeline must not need
             it.
 
     Raises:

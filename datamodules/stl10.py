@@ -13,7 +13,7 @@ from torch import Tensor
 from torchvision import datasets
 
 from datamodules.images import ImageDataModule
-from unlabelled.data.images import ImageArrays
+from unlabelled.data.datasets.images import ImageArrays
 
 _FOLDER = "stl10_binary"
 _SIDE = 96

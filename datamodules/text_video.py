@@ -9,14 +9,14 @@ from typing import Any, TypeVar
 from torch.utils.data import DataLoader
 
 from datamodules.base import STAGE_SPLITS, SampleDataModule
-from unlabelled.data.evaluation_sets import EvaluationSet
-from unlabelled.data.features.view import COUNTS, FeatureView
-from unlabelled.data.samples import SampleIndex
+from unlabelled.data.datasets.evaluation_sets import EvaluationSet
+from unlabelled.data.datasets.samples import SampleIndex
+from unlabelled.pipelines.features import COUNTS, FeaturePipeline
 
 IndexT = TypeVar("IndexT", bound=SampleIndex)
 
 
-class TextVideoDataModule(SampleDataModule[IndexT, FeatureView]):
+class TextVideoDataModule(SampleDataModule[IndexT, FeaturePipeline]):
     """Videos of pre-extracted features with texts to train on, and sets to evaluate on.
 
     A subclass says which training samples there are (:meth:`find` of ``train``), how they are read
@@ -25,7 +25,7 @@ class TextVideoDataModule(SampleDataModule[IndexT, FeatureView]):
 
     Args:
         root: Folder of the training data.
-        view: Makes tensors of clips.
+        pipeline: Makes tensors of clips.
         evaluation: What validation goes through; and ``test``, where that has nothing of its own.
         test_evaluation: What ``test`` and ``predict`` go through; ``null``: ``evaluation``.
         batch_size: Videos per rank and step in training.
@@ -39,14 +39,14 @@ class TextVideoDataModule(SampleDataModule[IndexT, FeatureView]):
     def __init__(
         self,
         root: str,
-        view: FeatureView,
+        pipeline: FeaturePipeline,
         evaluation: Sequence[EvaluationSet] = (),
         test_evaluation: Sequence[EvaluationSet] | None = None,
         batch_size: int = 16,
         eval_batch_size: int | None = None,
         num_workers: int = 2,
     ) -> None:
-        super().__init__(root, view, None, batch_size, eval_batch_size, num_workers)
+        super().__init__(root, pipeline, None, batch_size, eval_batch_size, num_workers)
         self.evaluation = list(evaluation)
         self.test_evaluation = self.evaluation if test_evaluation is None else list(test_evaluation)
         for sets in (self.evaluation, self.test_evaluation):
@@ -92,7 +92,7 @@ class TextVideoDataModule(SampleDataModule[IndexT, FeatureView]):
         return self._set_loaders("test")
 
     def _open(self) -> None:
-        self.view.text.open()
+        self.pipeline.text.open()
         for split in STAGE_SPLITS[self._stage]:
             if split == "train":
                 self._index(split)
@@ -102,7 +102,7 @@ class TextVideoDataModule(SampleDataModule[IndexT, FeatureView]):
 
     def _set_loaders(self, stage: str) -> list[DataLoader[Any]]:
         sets = self.evaluation_sets(stage)
-        return [self._ordered_loader(each.dataset(self.active_view), each.name) for each in sets]
+        return [self._ordered_loader(each.dataset(self.active_pipeline), each.name) for each in sets]
 
     def _check_names(self, names: Sequence[str]) -> None:
         twice = sorted({name for name in names if names.count(name) > 1})

@@ -8,7 +8,7 @@ import torch
 
 from datamodules.files import scan_images
 from datamodules.image_folders import ImageNet
-from unlabelled.data.images import ImageFiles
+from unlabelled.data.datasets.images import ImageFiles
 
 
 class TinyImageNet(ImageNet):

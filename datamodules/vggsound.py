@@ -8,7 +8,7 @@ from typing import Any
 
 from datamodules.clips import ClipDataModule
 from datamodules.files import find_list, locate, scan_media
-from unlabelled.data.index import Entry
+from unlabelled.data.media.index import Entry
 
 
 class VGGSound(ClipDataModule):

@@ -10,7 +10,7 @@ import torch
 
 from datamodules.files import scan_images
 from datamodules.images import ImageDataModule
-from unlabelled.data.images import ImageFiles
+from unlabelled.data.datasets.images import ImageFiles
 
 VOC_CLASSES = [
     "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",

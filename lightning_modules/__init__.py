@@ -8,9 +8,9 @@ from lightning_modules.deep_cluster_v2 import DeepClusterV2
 from lightning_modules.dmc import DMC
 from lightning_modules.eao import EAO
 from lightning_modules.gdt import GDT
-from lightning_modules.l3 import L3Net
+from lightning_modules.l3_net import L3Net
 from lightning_modules.mcn import MCN
-from lightning_modules.moco import MoCoV2
+from lightning_modules.moco_v2 import MoCoV2
 from lightning_modules.momentum_contrast import MomentumContrast
 from lightning_modules.pretrained import Pretrained
 from lightning_modules.ressl import ReSSL

@@ -9,9 +9,9 @@ from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor, nn
 
 from lightning_modules.base import BaseModule
-from unlabelled.contracts import Batch, Features
+from unlabelled.batch import Batch, Features
 from unlabelled.encoders import Encoder
-from unlabelled.views import is_multi_view
+from unlabelled.encoders.evaluation_crops import has_crops
 
 AUDIO = "audio"
 
@@ -72,7 +72,7 @@ class AudioVisual(BaseModule):
 
     def evaluation_step(self, batch: Batch) -> dict[str, Any]:
         """Return ``features`` and, of clips with sight and sound, ``pair_codes``."""
-        if is_multi_view(batch) or len(self._present(batch)) < 2:
+        if has_crops(batch) or len(self._present(batch)) < 2:
             return super().evaluation_step(batch)
         maps = self.feature_maps(batch)
         features = {name: self._encoder(name).pool(part) for name, part in maps.items()}
@@ -89,6 +89,6 @@ class AudioVisual(BaseModule):
             raise ValueError(
                 f"{type(self).__name__}: the batch has neither of {', '.join(self.encoders)}, only "
                 f"{', '.join(sorted(batch))}; use a view that has, such as "
-                "unlabelled.transforms.FrameAndSound"
+                "unlabelled.pipelines.FrameAndAudio"
             )
         return names

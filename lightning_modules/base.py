@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from lightning import LightningModule
 from lightning.fabric.utilities.exceptions import MisconfigurationException
@@ -13,11 +13,12 @@ from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from unlabelled.checkpoints import load_encoders
-from unlabelled.contracts import Batch, Clusterable, Features, HasCentroids, HasQueues, HasTarget
+from unlabelled.batch import Batch, Features
+from unlabelled.checkpoints import load_encoders, with_present_classes
+from unlabelled.contracts import Clusterable, HasCentroids, HasQueues, HasTarget
 from unlabelled.distributed import broadcast_buffers
+from unlabelled.encoders.evaluation_crops import embed_crops
 from unlabelled.optim import WarmupCosine
-from unlabelled.views import embed_views
 
 _KEY = "unlabelled"
 _SERVED_BY: dict[type, str] = {
@@ -56,6 +57,14 @@ class BaseModule(LightningModule):
         self.optimizer, self.scheduler = optimizer, scheduler
         self.scheduler_interval, self.lr_batch_size = scheduler_interval, lr_batch_size
 
+    @classmethod
+    def load_from_checkpoint(cls, checkpoint_path: Any, *args: Any, **kwargs: Any) -> Self:
+        """Return the method of a checkpoint with its weights; see Lightning's method of this name.
+
+        Checkpoints that name classes as earlier versions did are read as well.
+        """
+        return super().load_from_checkpoint(with_present_classes(checkpoint_path), *args, **kwargs)
+
     def setup(self, stage: str) -> None:
         """Take over the encoders of another run; a checkpoint of this method has its own.
 
@@ -90,7 +99,7 @@ class BaseModule(LightningModule):
 
         Of several views of a sample the features are averaged.
         """
-        return {"features": embed_views(self.embed, batch)}
+        return {"features": embed_crops(self.embed, batch)}
 
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> dict[str, Any]:
         """Evaluate a batch once for all callbacks."""

@@ -15,10 +15,11 @@ from torchmetrics import MeanMetric, Metric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy
 
 from lightning_modules.base import BaseModule
-from unlabelled.contracts import Batch, Features, Labelled
-from unlabelled.data.clips import NOT_REPLACED
+from unlabelled.batch import Batch, Features
+from unlabelled.contracts import Labelled
+from unlabelled.data.datasets.clips import NOT_REPLACED
 from unlabelled.encoders import Encoder
-from unlabelled.views import embed_views
+from unlabelled.encoders.evaluation_crops import embed_crops
 
 _SCORES = "scores"  # of the classes, beside the features of the modalities
 
@@ -122,8 +123,8 @@ class Classifier(BaseModule):
         labels: Tensor = batch["label"]
         if missing := [name for name in self.encoders if name not in batch]:
             raise ValueError(
-                f"{type(self).__name__} needs one {missing[0]} of a sample; set --data.init_args.view to "
-                "LabelledImages, LabelledClips, FrameAndSound or another view that gives it"
+                f"{type(self).__name__} needs one {missing[0]} of a sample; set --data.init_args.pipeline to "
+                "LabelledImages, LabelledClips, FrameAndAudio or another view that gives it"
             )
         if batch_idx == 0 and bool((labels < 0).any()):
             raise ValueError(
@@ -134,7 +135,7 @@ class Classifier(BaseModule):
 
     def evaluation_step(self, batch: Batch) -> dict[str, Any]:
         """Return ``features`` and log-probabilities ``(B, C)`` under ``log_probs``, over all views."""
-        outputs = embed_views(self._predict, batch)
+        outputs = embed_crops(self._predict, batch)
         scores = outputs.pop(_SCORES)
         return {"features": outputs, "log_probs": self._log_probs(scores)}
 

@@ -12,10 +12,10 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from lightning_modules.self_labelled import SelfLabelled
+from unlabelled.batch import Features
 from unlabelled.clustering import Assignment
-from unlabelled.contracts import Features
 from unlabelled.encoders import Encoder
-from unlabelled.heads import LinearHeads
+from unlabelled.nn.heads import LinearHeads
 from unlabelled.seeding import global_seed, torch_generator
 
 _STD = 0.01  # of a new top layer
@@ -70,34 +70,34 @@ class FeatureClustered(SelfLabelled):
         """Return ``(B, C)``, one over the size of each row's cluster, 1 on the average."""
         return self.pseudo_labels.balance(index)
 
-    def head_logits(self, name: str, feature: Tensor) -> Tensor:
-        """Return logits ``(B, heads, K)`` from a ``feature (B, D)``, rectified."""
-        return super().head_logits(name, feature.relu())
+    def logits(self, name: str, feature: Tensor, head: int | None = None) -> Tensor:
+        """Return the logits ``(B, heads, K)`` of the rectified ``feature (B, D)``."""
+        return super().logits(name, feature.relu(), head)
 
-    def clustered_features(self, features: Features, which: int) -> Tensor:
+    def clustered_features(self, features: Features, head: int) -> Tensor:
         """Return the features ``(n, D)`` to cluster; those of several modalities have unit length each."""
-        parts = [features[name].float() for name in self.sources[which]]
+        parts = [features[name].float() for name in self.sources[head]]
         return parts[0] if len(parts) == 1 else torch.cat([F.normalize(part, dim=1) for part in parts], 1)
 
-    def cluster_scores(self, features: Features, which: int) -> Tensor:
+    def cluster_scores(self, features: Features, head: int) -> Tensor:
         """Return the same: k-means is a clusterer of features."""
-        return self.clustered_features(features, which).clone()
+        return self.clustered_features(features, head).clone()
 
-    def follow(self, which: int, assignment: Assignment) -> None:
+    def use_assignment(self, head: int, assignment: Assignment) -> None:
         """Start every top layer for this clustering anew, and forget what the optimiser knows of it."""
         self._renewals += 1
         for name in self.encoders:
-            if which in self.learned(name):
-                head = self.head(name)
-                assert isinstance(head, LinearHeads)
-                generator = torch_generator(global_seed(), "top layer", name, which, self._renewals)
-                head.reset(self.learned(name).index(which), generator)
-                self._forget(head)
+            if head in self.heads_of(name):
+                heads = self.cluster_heads(name)
+                assert isinstance(heads, LinearHeads)
+                generator = torch_generator(global_seed(), "top layer", name, head, self._renewals)
+                heads.reset(self.heads_of(name).index(head), generator)
+                self._forget(heads)
 
-    def _forget(self, head: LinearHeads) -> None:
+    def _forget(self, heads: LinearHeads) -> None:
         """Drop what an optimiser such as AdamW remembers of the old weights; a pass renews all of them."""
         state = {} if self._optimizer is None else self._optimizer.state
-        for parameter in head.parameters():
+        for parameter in heads.parameters():
             state.pop(parameter, None)
 
     def build_optimizer(self) -> Optimizer:

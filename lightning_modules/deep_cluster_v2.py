@@ -12,10 +12,10 @@ from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor
 
 from lightning_modules.self_labelled import SelfLabelled
+from unlabelled.batch import Batch, Features
 from unlabelled.clustering import Assignment
-from unlabelled.contracts import Batch, Features
 from unlabelled.encoders import Encoder
-from unlabelled.heads import MLP, PrototypeHeads
+from unlabelled.nn.heads import MLP, PrototypeHeads
 
 
 class DeepClusterV2(SelfLabelled):
@@ -81,11 +81,10 @@ class DeepClusterV2(SelfLabelled):
         embeddings = F.normalize(self.projector(features).float(), dim=1).chunk(len(views))
         return {f"view{place}": embedding for place, embedding in enumerate(embeddings)}
 
-    def head_logits(self, name: str, feature: Tensor) -> Tensor:
-        """Return logits ``(B, H, K)`` of the embeddings ``(B, P)`` of one view, outside autocast."""
+    def logits(self, name: str, feature: Tensor, head: int | None = None) -> Tensor:
+        """Return the logits ``(B, H, K)`` of the embeddings ``(B, P)`` of one view, outside autocast."""
         with torch.autocast(feature.device.type, enabled=False):
-            logits: Tensor = self.heads[self.modality](feature)
-            return logits
+            return super().logits(self.modality, feature, head)
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
         """Return the mean loss over views and heads, and what is to be remembered."""
@@ -103,28 +102,28 @@ class DeepClusterV2(SelfLabelled):
         if len(views) < self.num_remembered:
             raise ValueError(
                 f"DeepClusterV2 remembers {self.num_remembered} views of a sample, got {len(views)}; set "
-                "--data.init_args.view to ContrastiveImages, ContrastiveClips or ContrastiveSounds, with as "
+                "--data.init_args.pipeline to ContrastiveImages, ContrastiveClips or ContrastiveAudio, with as "
                 "many"
             )
         return {name: features[name] for name in views[: self.num_remembered]}
 
-    def clustered_features(self, features: Features, which: int) -> Tensor:
+    def clustered_features(self, features: Features, head: int) -> Tensor:
         """Return the remembered embeddings ``(n, P)`` of the view that is clustered."""
-        return list(self._remembered(features).values())[which % self.num_remembered]
+        return list(self._remembered(features).values())[head % self.num_remembered]
 
-    def cluster_scores(self, features: Features, which: int) -> Tensor:
+    def cluster_scores(self, features: Features, head: int) -> Tensor:
         """Return the same: k-means is a clusterer of features."""
-        return self.clustered_features(features, which).clone()
+        return self.clustered_features(features, head).clone()
 
-    def follow(self, which: int, assignment: Assignment) -> None:
+    def use_assignment(self, head: int, assignment: Assignment) -> None:
         """Make the centroids the prototypes.
 
         Raises:
             ValueError: The clusterer has no centroids, or others than of the embeddings.
         """
-        heads = self.head(self.modality)
+        heads = self.cluster_heads(self.modality)
         assert isinstance(heads, PrototypeHeads)
-        wanted, centroids = heads.prototypes[which], assignment.centroids
+        wanted, centroids = heads.prototypes[head], assignment.centroids
         if centroids is None or centroids.shape != wanted.shape:
             got = "none" if centroids is None else f"some of shape {tuple(centroids.shape)}"
             raise ValueError(

@@ -13,13 +13,13 @@ from torch import Tensor, nn
 from lightning_modules.audio_visual import AUDIO, AudioVisual
 from lightning_modules.dmc_report import report_of_clusters, report_of_pairs
 from lightning_modules.log_means import log_means
+from unlabelled.batch import Batch
 from unlabelled.clustering.map_clustering import MapClustering, MapClusters, unit
-from unlabelled.contracts import Batch
 from unlabelled.distributed import all_reduce_sum_, world_size
 from unlabelled.encoders import Encoder
 from unlabelled.losses.correspondence import paired_cosines
 from unlabelled.losses.pair_ranking import CorrespondenceLoss, MaxMargin, compare_centres
-from unlabelled.sound_maps import Localised, SoundMap, on_grid, sound_map
+from unlabelled.losses.sound_maps import Localised, SoundMap, on_grid, sound_map
 
 _VISUAL = "visual"
 _MOMENTUM = 0.99
@@ -40,7 +40,7 @@ class DMC(AudioVisual):
         loss: ``null``: the max-margin loss over all wrong pairs of the batch.
         adapter_dim: Bring both encoders' maps to so many channels first, by a linear map each; ``null``: they
             have equally many.
-        sound_map: How :meth:`localise` finds the place; see :func:`~unlabelled.sound_maps.cluster_weights`.
+        sound_map: How :meth:`localise` finds the place; see :func:`~unlabelled.losses.sound_maps.cluster_weights`.
         **kwargs: See :class:`~lightning_modules.base.BaseModule`.
 
     Raises:

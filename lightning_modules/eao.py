@@ -6,7 +6,7 @@ from typing import Any
 
 from lightning_modules.log_means import log_means
 from lightning_modules.text_video_audio import TextVideoAudio
-from unlabelled.contracts import Batch
+from unlabelled.batch import Batch
 
 _WITH_AUDIO = {
     "text-video": 1.0,

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 from lightning_modules.audio_visual import AUDIO, AudioVisual
 from lightning_modules.log_means import log_means
-from unlabelled.contracts import Batch, Features
+from unlabelled.batch import Batch, Features
 from unlabelled.encoders import Encoder
-from unlabelled.heads import MLP
 from unlabelled.losses import Stance, contrast_terms, transformation_contrast
+from unlabelled.nn.heads import MLP
 
 
 class GDT(AudioVisual):
@@ -85,7 +85,7 @@ class GDT(AudioVisual):
         if len(views) < shifts or any(len(shift) < directions for shift in views):
             raise ValueError(
                 f"{type(self).__name__} needs each clip from {shifts} start(s) in {directions} direction(s), "
-                f"got {len(views)} start(s); set --data.init_args.view to TransformedClips, with shifts and "
+                f"got {len(views)} start(s); set --data.init_args.pipeline to TransformedClips, with shifts and "
                 "reversal as the hypothesis has them"
             )
         return [shift[:directions] for shift in views[:shifts]]

@@ -11,12 +11,12 @@ from torch import Tensor, nn
 
 from lightning_modules.base import BaseModule
 from lightning_modules.log_means import log_means
+from unlabelled.batch import Batch, Features
 from unlabelled.clustering import CosineCentroids
-from unlabelled.contracts import Batch, Features
 from unlabelled.encoders import ClipEncoder, PooledClip
 from unlabelled.losses import cluster_loss, masked_margin_softmax, reconstruction_loss
 from unlabelled.modalities import fused_names, mean_of_present, parts_of, sum_of_present
-from unlabelled.queue import FillingQueue
+from unlabelled.nn.queue import FillingQueue
 
 
 class MCN(BaseModule):

@@ -14,14 +14,14 @@ from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor, nn
 
 from lightning_modules.base import BaseModule
-from unlabelled.batchnorm import ShuffleBatchNorm
-from unlabelled.contracts import Batch, Features
+from unlabelled.batch import Batch, Features
 from unlabelled.distributed import all_reduce_sum_, world_size
 from unlabelled.encoders import Encoder
-from unlabelled.heads import MLP
 from unlabelled.losses import Contrast
-from unlabelled.queue import FeatureQueue
-from unlabelled.target import make_target
+from unlabelled.nn.batchnorm import ShuffleBatchNorm
+from unlabelled.nn.heads import MLP
+from unlabelled.nn.queue import FeatureQueue
+from unlabelled.nn.target import make_target
 
 
 class MomentumContrast(BaseModule):
@@ -94,7 +94,7 @@ class MomentumContrast(BaseModule):
         if not pairs:
             raise ValueError(
                 f"{type(self).__name__} needs at least two views of a sample, got {len(views)}; set "
-                "--data.init_args.view to ContrastiveImages or ContrastiveClips, with as many"
+                "--data.init_args.pipeline to ContrastiveImages or ContrastiveClips, with as many"
             )
         keys = [self._keys(view) for view in views[: self.num_targets]]
         queries = {online: self._queries(views[online]) for online in sorted({o for _, o in pairs})}

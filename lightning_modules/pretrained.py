@@ -9,7 +9,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch import nn
 
 from lightning_modules.base import BaseModule
-from unlabelled.contracts import Batch, Features
+from unlabelled.batch import Batch, Features
 from unlabelled.encoders import Encoder
 
 

@@ -8,7 +8,7 @@ from lightning.pytorch.cli import OptimizerCallable
 
 from lightning_modules.self_labelled import ClusterPredictor
 from unlabelled.encoders import Encoder
-from unlabelled.heads import LinearHeads
+from unlabelled.nn.heads import LinearHeads
 
 
 class SeLa(ClusterPredictor):

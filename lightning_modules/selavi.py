@@ -7,10 +7,10 @@ from typing import Any
 from lightning.pytorch.cli import OptimizerCallable
 
 from lightning_modules.self_labelled import ClusterPredictor
+from unlabelled.batch import Features
 from unlabelled.clustering.alignment import Alignment, ExactAlignment, alignment_cost
-from unlabelled.contracts import Features
 from unlabelled.encoders import Encoder
-from unlabelled.heads import MultiHead
+from unlabelled.nn.heads import MultiHead
 
 
 class SeLaVi(ClusterPredictor):
@@ -63,8 +63,8 @@ class SeLaVi(ClusterPredictor):
         if pass_index > 0:
             return
         for head in range(self.num_clusterings):
-            video, audio = (self.log_probs(name, features[name], head).exp() for name in self.encoders)
-            permutation = self.alignment(alignment_cost(video, audio), seed + head)
-            audio_heads = self.head("audio")
+            probabilities = [each.exp() for each in self.log_probs(features, head).values()]
+            permutation = self.alignment(alignment_cost(*probabilities), seed + head)
+            audio_heads = self.cluster_heads("audio")
             assert isinstance(audio_heads, MultiHead)
             audio_heads.permute_outputs(head, permutation.to(self.device))

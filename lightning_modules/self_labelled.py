@@ -10,12 +10,12 @@ from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor, nn
 
 from lightning_modules.base import BaseModule
-from unlabelled.contracts import Batch, Features
+from unlabelled.batch import Batch, Features
+from unlabelled.clustering.pseudo_labels import PseudoLabels
 from unlabelled.encoders import Encoder
-from unlabelled.heads import ClusterHeads
-from unlabelled.labels import PseudoLabels
+from unlabelled.encoders.evaluation_crops import embed_crops
 from unlabelled.losses import multi_head_cross_entropy
-from unlabelled.views import embed_views
+from unlabelled.nn.heads import ClusterHeads
 
 
 class SelfLabelled(BaseModule):
@@ -54,13 +54,13 @@ class SelfLabelled(BaseModule):
                 f"{type(self).__name__}: the encoders are for {', '.join(e.modality for e in encoders)}; "
                 "expected different modalities, such as video (or image) and audio"
             )
-        self._learns = {} if learns is None else {name: list(which) for name, which in learns.items()}
+        self._learns = {} if learns is None else {name: list(head) for name, head in learns.items()}
         self.heads = nn.ModuleDict(
-            {each.modality: make_heads(each.dim, len(self.learned(each.modality))) for each in encoders}
+            {each.modality: make_heads(each.dim, len(self.heads_of(each.modality))) for each in encoders}
         )
         self.pseudo_labels = PseudoLabels(num_clusterings)
 
-    def learned(self, name: str) -> list[int]:
+    def heads_of(self, name: str) -> list[int]:
         """Return which clusterings a feature learns, in the order of its heads."""
         return self._learns.get(name, list(range(self.num_clusterings)))
 
@@ -76,24 +76,28 @@ class SelfLabelled(BaseModule):
         """Return what rows ``index (B,)`` count in each clustering, ``(B, C)``; None: all alike."""
         return None
 
-    def cluster_logits(self, name: str, outputs: Tensor) -> Tensor:
-        """Return logits ``(B, heads, K)`` from the outputs ``(B, heads, ...)`` of a modality's heads."""
-        return outputs
+    def logits(self, name: str, feature: Tensor, head: int | None = None) -> Tensor:
+        """Return the logits ``(B, heads, K)`` of a modality's heads from its ``feature (B, D)``.
 
-    def head_logits(self, name: str, feature: Tensor) -> Tensor:
-        """Return logits ``(B, heads, K)`` from a ``feature (B, D)``."""
-        return self.cluster_logits(name, self.heads[name](feature))
+        Methods override this where logits are more than the outputs of the heads.
+
+        Args:
+            name: The modality.
+            feature: ``(B, D)``.
+            head: One of them alone, ``(B, K)``, as in evaluation mode; None: all.
+        """
+        heads = self.cluster_heads(name)
+        outputs: Tensor = heads(feature) if head is None else heads.forward_head(feature, head)
+        return outputs
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
         """Return the mean over modalities and heads of the cross-entropy with the pseudo-labels."""
         labels, weights = self.targets(batch["index"]), self.weights(batch["index"])
         features, losses = self.embed(batch), {}
         for name, feature in features.items():
-            columns = self.learned(name)
+            columns = self.heads_of(name)
             counts = None if weights is None else weights[:, columns]
-            losses[name] = multi_head_cross_entropy(
-                self.head_logits(name, feature), labels[:, columns], counts
-            )
+            losses[name] = multi_head_cross_entropy(self.logits(name, feature), labels[:, columns], counts)
         loss = torch.stack([each.mean() for each in losses.values()]).mean()
         self.log_losses(loss, losses, len(labels))
         return {"loss": loss, "features": {name: feature.detach() for name, feature in features.items()}}
@@ -103,21 +107,21 @@ class SelfLabelled(BaseModule):
         self.log("train/loss", loss, prog_bar=True, batch_size=batch_size)
         for name, per_head in losses.items():
             self.log(f"train/loss_{name}", per_head.mean(), batch_size=batch_size)
-            for which, value in zip(self.learned(name), per_head, strict=True):
-                self.log(f"train/loss_{name}/head{which}", value, batch_size=batch_size)
+            for head, value in zip(self.heads_of(name), per_head, strict=True):
+                self.log(f"train/loss_{name}/head{head}", value, batch_size=batch_size)
 
-    def num_views(self, which: int) -> int:
+    def num_modalities(self, head: int) -> int:
         """Return of how many modalities the log-probabilities in ``cluster_scores`` are sums."""
         return 1
 
     def prepare_clustering(self, features: Features, pass_index: int, seed: int) -> None:
         """Nothing is to be done before a pass."""
 
-    def head(self, name: str) -> ClusterHeads:
+    def cluster_heads(self, name: str) -> ClusterHeads:
         """Return the heads of a modality."""
-        head = self.heads[name]
-        assert isinstance(head, ClusterHeads)
-        return head
+        heads = self.heads[name]
+        assert isinstance(heads, ClusterHeads)
+        return heads
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the pseudo-labels beside the weights."""
@@ -136,31 +140,33 @@ class ClusterPredictor(SelfLabelled):
     Held-out samples then have clusters too, and new pseudo-labels may be read off the predictions.
     """
 
-    def clustering_logits(self, outputs: Tensor, which: int) -> Tensor:
-        """Return logits ``(n, K)`` of one clustering from the outputs ``(n, ...)`` of a head for it."""
-        return outputs
-
     def evaluation_step(self, batch: Batch) -> dict[str, Any]:
         """Return ``features`` and the heads' ``cluster_log_probs``."""
-        features = embed_views(self.embed, batch)
-        return {"features": features, "cluster_log_probs": self.cluster_log_probs(features)}
+        features = embed_crops(self.embed, batch)
+        return {"features": features, "cluster_log_probs": self.log_probs(features)}
 
-    def cluster_log_probs(self, features: Features) -> dict[str, Tensor]:
-        """Return ``{modality: (B, C, K)}``, log-probabilities by each modality alone."""
-        with torch.autocast(self.device.type, enabled=False):  # as in the clustering pass
-            return {
-                name: self.head_logits(name, value.float()).log_softmax(2) for name, value in features.items()
-            }
+    def log_probs(self, features: Features, head: int | None = None) -> dict[str, Tensor]:
+        """Return the log-probabilities of the clusters, by each modality alone.
 
-    def log_probs(self, name: str, features: Tensor, which: int) -> Tensor:
-        """Return log-probabilities ``(n, K)`` of one clustering by one modality, in float32 at least."""
-        outputs = self.head(name).head(features, which).float()
-        return self.clustering_logits(outputs, which).log_softmax(1)
+        Computed without autocast, in float32 at least.
 
-    def num_views(self, which: int) -> int:
+        Args:
+            features: ``{modality: (B, D)}``.
+            head: One head alone, ``{modality: (B, K)}``; None: all, ``{modality: (B, heads, K)}``.
+        """
+        with torch.autocast(self.device.type, enabled=False):
+            logits = {name: self.logits(name, _widened(each), head) for name, each in features.items()}
+        return {name: each.log_softmax(-1) for name, each in logits.items()}
+
+    def num_modalities(self, head: int) -> int:
         """Return the number of modalities."""
         return len(self.encoders)
 
-    def cluster_scores(self, features: Features, which: int) -> Tensor:
-        """Return ``(n, K)``, the sum over modalities of one clustering's log-probabilities."""
-        return torch.stack([self.log_probs(name, value, which) for name, value in features.items()]).sum(0)
+    def cluster_scores(self, features: Features, head: int) -> Tensor:
+        """Return ``(n, K)``, the sum over modalities of one head's log-probabilities."""
+        return torch.stack(list(self.log_probs(features, head).values())).sum(0)
+
+
+def _widened(feature: Tensor) -> Tensor:
+    """Return a feature in float32 at least."""
+    return feature.to(torch.promote_types(feature.dtype, torch.float32))

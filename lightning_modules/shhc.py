@@ -12,15 +12,15 @@ from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor
 
 from lightning_modules.self_labelled import ClusterPredictor
+from unlabelled.batch import Features
 from unlabelled.clustering import Assignment
 from unlabelled.clustering.centroids import fit_centroids
-from unlabelled.contracts import Features
+from unlabelled.clustering.pseudo_labels import UNLABELLED
 from unlabelled.encoders import Encoder
-from unlabelled.heads import MultiHead
 from unlabelled.hierarchy import Manifold, PoincareBall
 from unlabelled.hierarchy.cluster_tree import ClusterTree, hierarchies_from_states, hierarchy_states
 from unlabelled.hierarchy.rotation import rotate_onto
-from unlabelled.labels import UNLABELLED
+from unlabelled.nn.heads import MultiHead
 from unlabelled.seeding import derive_seed
 
 HierarchiesOf = Literal["each", "joint", "all"]
@@ -109,16 +109,15 @@ class SHHC(ClusterPredictor):
         is_leaf = self._is_leaf()[torch.arange(self.num_clusterings, device=labels.device), labels]
         return labels.where(is_leaf & (labels != UNLABELLED), UNLABELLED)
 
-    def cluster_logits(self, name: str, outputs: Tensor) -> Tensor:
-        """Return ``-d(leaf, output) / T (B, 2 H, K)`` (equation 13); -inf where no leaf is.
+    def logits(self, name: str, feature: Tensor, head: int | None = None) -> Tensor:
+        """Return ``-d(leaf, output) / T (B, 2 H, K)`` (equation 13), or ``(B, K)``; -inf where no leaf is.
 
         In float64, which autocast does not touch.
         """
+        outputs = super().logits(name, feature, head)
+        if head is not None:
+            return self._logits(outputs, self.prototypes[head])
         return self._logits(outputs.transpose(0, 1), self.prototypes).transpose(0, 1)
-
-    def clustering_logits(self, outputs: Tensor, which: int) -> Tensor:
-        """Return the same of one clustering, ``(n, K)`` from ``(n, dim)``."""
-        return self._logits(outputs, self.prototypes[which])
 
     def _logits(self, outputs: Tensor, prototypes: Tensor) -> Tensor:
         points = self.manifold.embed(outputs.double())
@@ -130,17 +129,17 @@ class SHHC(ClusterPredictor):
     def _is_leaf(self) -> Tensor:
         return self.prototypes.isfinite().all(-1)  # (2 H, K)
 
-    def clustered_features(self, features: Features, which: int) -> Tensor:
+    def clustered_features(self, features: Features, head: int) -> Tensor:
         """Return the unit features ``(n, D)`` that are clustered; those of two modalities side by side."""
-        source = self._source(which)
+        source = self._source(head)
         return torch.cat([F.normalize(features[name].float(), dim=1) for name in source], 1)
 
-    def _source(self, which: int) -> list[str]:
-        return self._sources[which // self.num_heads]
+    def _source(self, head: int) -> list[str]:
+        return self._sources[head // self.num_heads]
 
-    def num_views(self, which: int) -> int:
+    def num_modalities(self, head: int) -> int:
         """Return of how many modalities the scores are sums; those of the first pass are one soft-max."""
-        return 1 if which in self._first_centroids else len(self._source(which))
+        return 1 if head in self._first_centroids else len(self._source(head))
 
     def prepare_clustering(self, features: Features, pass_index: int, seed: int) -> None:
         """Find centroids for the first pass, when there are no leaves yet: spherical k-means, once per head.
@@ -148,24 +147,23 @@ class SHHC(ClusterPredictor):
         Source: reference shhc.md section 1.1, "First round".
         """
         self._first_centroids = {}
-        for which in range(self.num_clusterings):
-            if not self._is_leaf()[which].any():
-                points = F.normalize(self.clustered_features(features, which), dim=1)
-                chosen = derive_seed(seed, "first centroids", which) % 2**31
-                self._first_centroids[which] = fit_centroids(
+        for head in range(self.num_clusterings):
+            if not self._is_leaf()[head].any():
+                points = F.normalize(self.clustered_features(features, head), dim=1)
+                chosen = derive_seed(seed, "first centroids", head) % 2**31
+                self._first_centroids[head] = fit_centroids(
                     points, self.num_clusters, chosen, spherical=True, iterations=10
                 )
 
-    def cluster_scores(self, features: Features, which: int) -> Tensor:
+    def cluster_scores(self, features: Features, head: int) -> Tensor:
         """Return log-probabilities ``(n, K)`` of the clusters, by the modality that is clustered alone."""
-        if (centroids := self._first_centroids.get(which)) is not None:
-            cosines = F.normalize(self.clustered_features(features, which), dim=1) @ centroids.T
+        if (centroids := self._first_centroids.get(head)) is not None:
+            cosines = F.normalize(self.clustered_features(features, head), dim=1) @ centroids.T
             return (cosines / _FIRST_TEMPERATURE).log_softmax(1)
-        return torch.stack(
-            [self.log_probs(name, features[name], which).float() for name in self._source(which)]
-        ).sum(0)
+        log_probs = self.log_probs({name: features[name] for name in self._source(head)}, head)
+        return torch.stack([each.float() for each in log_probs.values()]).sum(0)
 
-    def follow(self, which: int, assignment: Assignment) -> None:
+    def use_assignment(self, head: int, assignment: Assignment) -> None:
         """Take over the new leaves, rotated onto the old ones.
 
         Raises:
@@ -177,18 +175,18 @@ class SHHC(ClusterPredictor):
                 "take unlabelled.clustering.HierarchicalClusterer"
             )
         prototypes = assignment.hierarchy.prototypes().to(self.prototypes.device)
-        if prototypes.shape != self.prototypes[which].shape:
+        if prototypes.shape != self.prototypes[head].shape:
             raise ValueError(
                 f"SHHC: the hierarchy has {prototypes.shape[0]} clusters in {prototypes.shape[1]} "
                 f"dimensions, the heads {self.num_clusters} in {self.prototypes.shape[2]}; set the "
                 "embedding's dim to the model's"
             )
-        if self._is_leaf()[which].any():
-            prototypes = rotate_onto(prototypes, self.prototypes[which])
-        self.prototypes[which] = prototypes
-        self._first_centroids.pop(which, None)
+        if self._is_leaf()[head].any():
+            prototypes = rotate_onto(prototypes, self.prototypes[head])
+        self.prototypes[head] = prototypes
+        self._first_centroids.pop(head, None)
         points = prototypes.cpu()[assignment.hierarchy.clusters]
-        self.hierarchies[which] = replace(assignment.hierarchy, points=points)
+        self.hierarchies[head] = replace(assignment.hierarchy, points=points)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the trees beside labels and prototypes."""

@@ -10,15 +10,15 @@ from torch import Tensor, nn
 
 from lightning_modules.log_means import log_means
 from lightning_modules.text_video_audio import Seen, TextVideoAudio
-from unlabelled.anchor_objective import AnchorObjective, Targets
-from unlabelled.anchor_spaces import AnchorSpaces, Rows, usage_entropy
+from unlabelled.batch import Batch, Features
 from unlabelled.clustering import DampedMultiSinkhorn, MultiAssignment
-from unlabelled.contracts import Batch, Features
 from unlabelled.distributed import rank, world_size
 from unlabelled.encoders import StreamEncoder, masked_mean
 from unlabelled.losses import StructureWeights
+from unlabelled.losses.anchor_objective import AnchorObjective, Targets
+from unlabelled.losses.anchor_spaces import AnchorSpaces, Rows, usage_entropy
 from unlabelled.losses.structure import Logits
-from unlabelled.queue import FillingQueue
+from unlabelled.nn.queue import FillingQueue
 
 _WITH_AUDIO = {"text-video": 1.0, "text-audio": 0.1, "video-audio": 0.1}
 _WITHOUT = {"text-video": 1.0}

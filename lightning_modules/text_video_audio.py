@@ -12,7 +12,7 @@ from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor, nn
 
 from lightning_modules.base import BaseModule
-from unlabelled.contracts import Batch, Features
+from unlabelled.batch import Batch, Features
 from unlabelled.encoders import FusionTransformer, GatedUnit, MaskingToken, TokenEncoder, Tokens, masked_mean
 from unlabelled.losses import PairLoss, SymmetricNCE, weighted_pairs
 from unlabelled.modalities import fused_names, mean_of_present, pair_of, parts_of

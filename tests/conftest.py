@@ -33,7 +33,7 @@ def _nobody_seeded(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def tiny_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An embedded data set of 9 classes with 4 training and 2 held-out clips each."""
-    from unlabelled.data.embedded import write_embedded
+    from unlabelled.data.synthetic.embedded import write_embedded
 
     root = tmp_path_factory.mktemp("embedded")
     write_embedded(
@@ -63,8 +63,8 @@ data:
     eval_batch_size: 8
     num_workers: 0
     index_workers: 0
-    view:
-      class_path: unlabelled.transforms.AudioVisualView
+    pipeline:
+      class_path: unlabelled.pipelines.AudioVisualPipeline
       init_args:
         num_frames: 4
         fps: 4.0

@@ -1,4 +1,4 @@
-"""Imports run down only: the front door, upstairs, the ground floor."""
+"""Imports run one way: from the entry points over Lightning's floor to the ground floor, and there room by room."""
 
 from __future__ import annotations
 
@@ -7,36 +7,123 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
+import networkx
 
-from tests.conftest import ROOT
+from tools.house import ROOT, Import, external_imports, imports, modules, room, room_graph
+
+ROOMS = (
+    "unlabelled",
+    "unlabelled.nn",
+    "unlabelled.encoders",
+    "unlabelled.hierarchy",
+    "unlabelled.clustering",
+    "unlabelled.losses",
+    "unlabelled.metrics",
+    "unlabelled.transforms",
+    "unlabelled.data",
+    "unlabelled.data.media",
+    "unlabelled.data.features",
+    "unlabelled.pipelines",
+    "unlabelled.data.datasets",
+    "unlabelled.data.synthetic",
+    "unlabelled.data.synthetic.embedded",
+    "unlabelled.data.synthetic.drawn",
+    "unlabelled.data.synthetic.embedded_features",
+    "unlabelled.visualization",
+    "unlabelled.contracts",
+    "lightning_modules",
+    "datamodules",
+    "callbacks.shared",
+    "callbacks.training",
+    "callbacks.figures",
+    "callbacks.evaluation",
+    "callbacks.export",
+    "callbacks",
+    "unlabelled.commands",
+    "unlabelled.commands.hierarchy",
+    "unlabelled.commands.compare",
+    "cli",
+)
+"""All folders with code, from the ground up: a module imports from its own room and from rooms before it."""
 
 UPSTAIRS = {"lightning_modules", "datamodules", "callbacks"}
-FORBIDDEN = {
-    "unlabelled": UPSTAIRS | {"cli", "lightning", "pytorch_lightning"},
-    **{room: UPSTAIRS - {room} | {"cli"} for room in UPSTAIRS},
-}
+STARTS_THE_PROGRAM = {Import("unlabelled.commands.compare.worker", "cli")}
+"""Commands that run ``cli.main`` as a user would."""
+
+KNOWN = modules(ROOT)
+EDGES = [each for each in imports(ROOT) if each not in STARTS_THE_PROGRAM]
 
 
-def imports(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            yield from (alias.name.split(".")[0] for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module.split(".")[0]
+def is_re_export(edge: Import) -> bool:
+    """Return whether a package shows under its own name what a folder inside it has."""
+    return KNOWN[edge.importer].name == "__init__.py" and edge.imported.startswith(f"{edge.importer}.")
 
 
-@pytest.mark.parametrize("room", sorted(FORBIDDEN))
-def test_no_room_imports_what_it_may_not(room: str) -> None:
-    files = [path for path in sorted((ROOT / room).rglob("*.py")) if path.name != "__main__.py"]
-    assert files
-    offending = {
-        f"{path.relative_to(ROOT)} imports {name}"
-        for path in files
-        for name in imports(path)
-        if name in FORBIDDEN[room]
+def test_every_room_is_listed() -> None:
+    assert {room(module, KNOWN) for module in KNOWN} == set(ROOMS)
+
+
+def test_imports_run_down_only() -> None:
+    floor = {name: number for number, name in enumerate(ROOMS)}
+    assert len(EDGES) > 1000
+    assert not {
+        f"{edge.importer} imports {edge.imported}"
+        for edge in EDGES
+        if floor[room(edge.imported, KNOWN)] > floor[room(edge.importer, KNOWN)] and not is_re_export(edge)
     }
-    assert not offending
+
+
+def test_there_is_no_circle_of_rooms() -> None:
+    assert networkx.is_directed_acyclic_graph(room_graph(ROOT))
+
+
+def test_methods_data_modules_and_callbacks_do_not_import_each_other() -> None:
+    def package(module: str) -> str:
+        return module.partition(".")[0]
+
+    assert not {
+        f"{edge.importer} imports {edge.imported}"
+        for edge in EDGES
+        if {package(edge.importer), package(edge.imported)} <= UPSTAIRS
+        and package(edge.importer) != package(edge.imported)
+    }
+
+
+def test_the_ground_floor_imports_no_lightning() -> None:
+    lightning = {"lightning", "pytorch_lightning"}
+    found = {
+        module: names
+        for module, path in KNOWN.items()
+        if module.startswith("unlabelled") and (names := lightning & external_imports(path))
+    }
+    assert not found
+    assert lightning & external_imports(ROOT / "cli.py")
+
+
+def test_an_import_by_name_counts(tmp_path: Path) -> None:
+    path = tmp_path / "module.py"
+    path.write_text("from importlib import import_module\nimport_module('lightning.pytorch')\n")
+    assert external_imports(path) >= {"lightning"}
+
+
+def test_there_are_no_relative_imports() -> None:
+    """They would hide from the tests above."""
+    assert not {
+        module
+        for module, path in KNOWN.items()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and node.level
+    }
+
+
+def test_only_entry_points_import_commands() -> None:
+    importers = {
+        edge.importer
+        for edge in EDGES
+        if edge.imported.startswith("unlabelled.commands")
+        and not edge.importer.startswith("unlabelled.commands")
+    }
+    assert importers == {"cli", "unlabelled.__main__"}
 
 
 def words(path: Path) -> Iterator[str]:

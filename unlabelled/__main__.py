@@ -7,15 +7,16 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from unlabelled.console.suggestions import hint
+from unlabelled.commands.suggestions import hint
+from unlabelled.environment import experiment_root
 
 EXPERIMENTS = ("fit", "validate", "test", "predict")
 TOOLS = {
-    "doctor": "unlabelled.doctor",
-    "check": "unlabelled.data.check",
-    "check-features": "unlabelled.data.features.check",
-    "convert": "unlabelled.data.features.convert",
-    "hierarchy": "unlabelled.hierarchy.command",
+    "doctor": "unlabelled.commands.doctor",
+    "check": "unlabelled.commands.check_media",
+    "check-features": "unlabelled.commands.check_features",
+    "convert": "unlabelled.commands.convert",
+    "hierarchy": "unlabelled.commands.hierarchy",
 }
 
 USAGE = """\
@@ -61,12 +62,6 @@ def main() -> int:
     sys.path.insert(0, str(experiment_root(Path(__file__).resolve().parent)))
     result: int = importlib.import_module("cli").main()
     return result
-
-
-def experiment_root(package: Path) -> Path:
-    """Return the folder with ``cli.py``: ``unlabelled/_app`` in an installed wheel, else the clone's root."""
-    inside = package / "_app"
-    return inside if inside.is_dir() else package.parent
 
 
 if __name__ == "__main__":

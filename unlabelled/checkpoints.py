@@ -1,12 +1,15 @@
-"""Taking encoders out of checkpoints."""
+"""Read checkpoints: encoders alone, or whole ones of earlier versions."""
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 from torch import Tensor, nn
+
+from unlabelled.renamed import with_present_names
 
 _PREFIX = "encoders."
 
@@ -35,6 +38,26 @@ def load_encoders(encoders: nn.ModuleDict, path: str) -> None:
                 f"{found}; name a checkpoint with the same encoders"
             )
     encoders.load_state_dict({name: stored[name] for name in wanted})
+
+
+def with_present_classes(checkpoint: str | Path | IO[bytes]) -> str | Path | IO[bytes]:
+    """Return a checkpoint whose hyper-parameters name classes as they are called now.
+
+    Args:
+        checkpoint: A file that ``fit`` wrote. It is returned as it is if nothing in it is renamed, else a copy
+            in memory.
+    """
+    if not isinstance(checkpoint, str | Path) or not Path(checkpoint).is_file():
+        return checkpoint
+    content = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
+    stored = content.get("hyper_parameters", {})
+    content["hyper_parameters"] = with_present_names(stored)
+    if content["hyper_parameters"] == stored:
+        return checkpoint
+    renamed = io.BytesIO()
+    torch.save(content, renamed)
+    renamed.seek(0)
+    return renamed
 
 
 def _stored_encoders(checkpoint: dict[str, Any], modalities: list[str]) -> dict[str, Tensor]:

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 import yaml
 
-from callbacks.save_config import SaveConfig
-from tests.cli.parsing import DEMO, ROOT, Parsed, as_dict, parse
+from callbacks.training.save_config import SaveConfig
+from tests._helpers.parsing import DEMO, ROOT, Parsed, as_dict, parse
 from unlabelled.__main__ import EXPERIMENTS, experiment_root
-from unlabelled.console.environment import commit
+from unlabelled.environment import commit
 
 AUDIO_VISUAL = {
     "embedded": "Embedded",
@@ -95,7 +95,7 @@ def test_a_data_set_laid_over_keeps_views_reader_and_batches(name: str, cls: str
     )
     assert config.data.class_path == f"datamodules.{cls}"
     assert config.data.init_args.root == "DIR"
-    for kept in ("view", "batch_size", "num_workers", *([] if name in IMAGES | FEATURES else ["reader"])):
+    for kept in ("pipeline", "batch_size", "num_workers", *([] if name in IMAGES | FEATURES else ["reader"])):
         assert config.data.init_args[kept] == before.data.init_args[kept]
     assert config.model == before.model
     if name.removeprefix("kinetics").isdigit():
@@ -110,7 +110,7 @@ def test_zero_shot_adds_sets_and_callbacks(name: str, recipe: str) -> None:
     sets = config.data.init_args.test_evaluation
     names = [each.class_path.rpartition(".")[2] for each in sets]
     assert names == ["MSRVTT", "YouCook2", "MSVD", "UCF101Features", "HMDB51Features", "CrossTask"]
-    clip = before.data.init_args.view.init_args.stream_3d is None
+    clip = before.data.init_args.pipeline.init_args.stream_3d is None
     assert [bool(each.init_args.other) for each in sets[:-1]] == [clip] * 5
     assert config.data.init_args.evaluation == before.data.init_args.evaluation
     number = len(before.trainer.callbacks)
@@ -134,7 +134,7 @@ def test_options_that_the_new_class_does_not_take_are_dropped(tmp_path: Path) ->
         "fit", "--config", "configs/recipes/selavi_kinetics400.yaml", "--config", "configs/data/ave.yaml"
     )
     assert "variant" not in config.data.init_args
-    assert config.data.init_args.view.init_args.num_frames == 30
+    assert config.data.init_args.pipeline.init_args.num_frames == 30
 
 
 def test_later_wins(tmp_path: Path) -> None:

@@ -11,10 +11,9 @@ import numpy as np
 import pytest
 
 import cli
-from unlabelled import doctor
-from unlabelled.console import sample_clip
-from unlabelled.data import decord_reader
-from unlabelled.data.pyav_reader import PyAVReader
+from unlabelled.commands import doctor, sample_clip
+from unlabelled.data.media import decord_reader
+from unlabelled.data.media.pyav_reader import PyAVReader
 
 
 def outcome(capsys: pytest.CaptureFixture[str]) -> tuple[int, dict[str, str]]:

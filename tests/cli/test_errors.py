@@ -18,11 +18,11 @@ from lightning.pytorch.cli import LightningCLI
 from torch._utils import ExceptionWrapper
 
 import cli
-from tests.cli.parsing import DEMO, ROOT, Parsed, parse
-from unlabelled.console.failures import line_for_user
-from unlabelled.console.suggestions import hint, known_classes, nearest, options_of, public_path
-from unlabelled.console.wording import explain
-from unlabelled.data.media import DecodeError
+from tests._helpers.parsing import DEMO, ROOT, Parsed, parse
+from unlabelled.commands.error_messages import explain
+from unlabelled.commands.run_errors import line_for_user
+from unlabelled.commands.suggestions import hint, known_classes, nearest, options_of, public_path
+from unlabelled.data.media.reader import DecodeError
 
 
 @pytest.fixture(autouse=True)

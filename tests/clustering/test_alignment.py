@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.clustering.examples import grid
+from tests._helpers.clustering_examples import grid
 from unlabelled.clustering import (
     ExactAlignment,
     GreedyAlignment,

@@ -12,7 +12,7 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
-from tests.clustering.examples import LAMBDA, joint, medium_log_probs, released, two_head_scores
+from tests._helpers.clustering_examples import LAMBDA, joint, medium_log_probs, released, two_head_scores
 from unlabelled import distributed
 from unlabelled.clustering import (
     ClusterContext,
@@ -36,7 +36,7 @@ def compute(rank: int, world_size: int) -> dict[str, Any]:
     result = sinkhorn_knopp(scores, tolerance=1e-10)
     assignment = SinkhornClusterer(marginals=GaussianMarginals())(
         (video + sound)[rows].clone(),
-        ClusterContext(which=1, num_clusters=5, num_views=2, seed=3, pass_index=0),
+        ClusterContext(head=1, num_clusters=5, num_modalities=2, seed=3, pass_index=0),
     )
     at_stop = released(scores)
     cost = alignment_cost(video[rows].exp(), sound[rows].exp())

@@ -48,8 +48,8 @@ def blobs(per_blob: int = 12) -> tuple[torch.Tensor, torch.Tensor]:
     return (centres[:, None] + noise).flatten(0, 1), labels
 
 
-def context(features: torch.Tensor | None, which: int = 0) -> ClusterContext:
-    return ClusterContext(which, num_clusters=4, num_views=1, seed=3, pass_index=0, features=features)
+def context(features: torch.Tensor | None, head: int = 0) -> ClusterContext:
+    return ClusterContext(head, num_clusters=4, num_modalities=1, seed=3, pass_index=0, features=features)
 
 
 class Arg(Clusterer):
@@ -93,7 +93,7 @@ def test_an_inner_clusterer_of_features_gets_the_features() -> None:
     features, labels = blobs()
     scores = torch.full((len(features), 4), -torch.inf)  # of no use
     clusterer = HierarchicalClusterer(KMeansClusterer(restarts=10), PostClustering(small()))
-    assert clusterer.numbers_anew
+    assert clusterer.renumbers_clusters
     found = clusterer(scores, replace(context(features), num_clusters=4))
     assert found.hierarchy is not None
     assert found.hierarchy.tree.num_leaves == 4

@@ -20,8 +20,8 @@ from unlabelled.clustering.sample_rows import gather_on_first
 SHARDS = (2100, 500)  # rows of each rank; more than travel at once
 
 
-def context(clusters: int, which: int = 0, pass_index: int = 0, seed: int = 1) -> ClusterContext:
-    return ClusterContext(which, clusters, num_views=1, seed=seed, pass_index=pass_index)
+def context(clusters: int, head: int = 0, pass_index: int = 0, seed: int = 1) -> ClusterContext:
+    return ClusterContext(head, clusters, num_modalities=1, seed=seed, pass_index=pass_index)
 
 
 def blobs(spread: float = 0.3) -> tuple[Tensor, Tensor]:
@@ -74,7 +74,7 @@ def test_counts_clusters_that_stay_empty() -> None:
 def test_seed_head_and_pass_decide_where_it_begins() -> None:
     features, _ = blobs(spread=3)
     clusterer = KMeansClusterer(iterations=1)
-    contexts = [context(6), context(6, which=1), context(6, pass_index=1), context(6, seed=2)]
+    contexts = [context(6), context(6, head=1), context(6, pass_index=1), context(6, seed=2)]
     first, *others = [clusterer(features, one).labels for one in contexts]
     assert torch.equal(first, KMeansClusterer(iterations=1)(features, contexts[0]).labels)
     assert not any(torch.equal(first, other) for other in others)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.clustering.examples import joint, medium_log_probs, released, tiny_log_probs
+from tests._helpers.clustering_examples import joint, medium_log_probs, released, tiny_log_probs
 from unlabelled.clustering import (
     ClusterContext,
     GaussianMarginals,
@@ -15,8 +15,8 @@ from unlabelled.clustering import (
 )
 
 
-def context(which: int = 0, seed: int = 5, pass_index: int = 0) -> ClusterContext:
-    return ClusterContext(which=which, num_clusters=5, num_views=2, seed=seed, pass_index=pass_index)
+def context(head: int = 0, seed: int = 5, pass_index: int = 0) -> ClusterContext:
+    return ClusterContext(head=head, num_clusters=5, num_modalities=2, seed=seed, pass_index=pass_index)
 
 
 def mass(log_probs: tuple[Tensor, Tensor]) -> Tensor:
@@ -99,9 +99,9 @@ def test_draws_depend_on_seed_and_head_alone(kind: type[GaussianMarginals]) -> N
     masses = torch.arange(50.0)
     one, other = kind(), kind()
     torch.manual_seed(0)
-    first = [one(masses, context(which), 100) for which in (0, 1)]
+    first = [one(masses, context(head), 100) for head in (0, 1)]
     torch.manual_seed(1)
-    again = [other(masses, context(which), 100) for which in (1, 0)][::-1]
+    again = [other(masses, context(head), 100) for head in (1, 0)][::-1]
     assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
     assert not torch.equal(first[0], first[1])
     assert not torch.equal(kind()(masses, context(seed=6), 100), first[0])

@@ -13,7 +13,7 @@ from scipy.optimize import linprog, root
 from scipy.special import expit
 from torch import Tensor
 
-from tests.clustering.multi_sinkhorn_oracle import (
+from tests._helpers.multi_sinkhorn_oracle import (
     cosines,
     damped_weights,
     direct,
@@ -26,10 +26,9 @@ from unlabelled.clustering import (
     GradedMultiSinkhorn,
     damped_multi_sinkhorn,
     graded_multi_sinkhorn,
-    min_max_targets,
-    raw_targets,
-    two_slices,
 )
+from unlabelled.clustering import multi_sinkhorn_two_slices as two_slices
+from unlabelled.losses import min_max_targets, raw_targets
 
 BOTH = [(damped_multi_sinkhorn, damped_weights), (graded_multi_sinkhorn, lambda k, _: graded_weights(k))]
 S2 = torch.tensor([[0.9, 0.1, 0.4], [0.2, 0.8, 0.3], [0.5, 0.6, -0.1], [-0.3, 0.7, 0.2]])

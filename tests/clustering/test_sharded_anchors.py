@@ -9,7 +9,7 @@ import pytest
 import torch
 import torch.distributed as dist
 
-from tests.clustering.multi_sinkhorn_oracle import cosines
+from tests._helpers.multi_sinkhorn_oracle import cosines
 from unlabelled.clustering import CosineCentroids, damped_multi_sinkhorn, graded_multi_sinkhorn
 
 SHARDS = {1: [[60], [60]], 2: [[41, 19], [60, 0]]}

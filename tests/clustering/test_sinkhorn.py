@@ -10,7 +10,7 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from tests.clustering.examples import (
+from tests._helpers.clustering_examples import (
     LAMBDA,
     joint,
     medium_log_probs,

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tests.clustering.examples import LAMBDA, joint, medium_log_probs, two_head_scores
+from tests._helpers.clustering_examples import LAMBDA, joint, medium_log_probs, two_head_scores
 from unlabelled.clustering import (
     ClusterContext,
     Clusterer,
@@ -14,8 +14,8 @@ from unlabelled.clustering import (
 )
 
 
-def context(which: int = 0, num_views: int = 2) -> ClusterContext:
-    return ClusterContext(which=which, num_clusters=5, num_views=num_views, seed=1, pass_index=0)
+def context(head: int = 0, num_modalities: int = 2) -> ClusterContext:
+    return ClusterContext(head=head, num_clusters=5, num_modalities=num_modalities, seed=1, pass_index=0)
 
 
 class Recorder(UniformMarginals):
@@ -51,14 +51,14 @@ def test_one_view_is_sela() -> None:
     video = medium_log_probs()[0]
     expected = sinkhorn_knopp(25 * video)
     assert torch.equal(
-        SinkhornClusterer(lambda_=25)(video.clone(), context(num_views=1)).labels, expected.labels
+        SinkhornClusterer(lambda_=25)(video.clone(), context(num_modalities=1)).labels, expected.labels
     )
 
 
 def test_identical_views_give_the_labels_of_one() -> None:
     video = medium_log_probs()[0]
-    one = SinkhornClusterer()(video.clone(), context(num_views=1))
-    two = SinkhornClusterer()(video * 2, context(num_views=2))
+    one = SinkhornClusterer()(video.clone(), context(num_modalities=1))
+    two = SinkhornClusterer()(video * 2, context(num_modalities=2))
     assert torch.equal(one.labels, two.labels)
     assert one.report["cost"] == pytest.approx(two.report["cost"], rel=1e-9)
 
@@ -67,10 +67,10 @@ def test_marginals_get_the_products_of_probabilities_before_the_power() -> None:
     scores = two_head_scores(20_000, 64)
     expected = scores.double().exp().sum(0)
     marginals = Recorder()
-    SinkhornClusterer(marginals=marginals)(scores, context(which=3))
+    SinkhornClusterer(marginals=marginals)(scores, context(head=3))
     mass, seen_context, num_samples = marginals.seen
     torch.testing.assert_close(mass, expected, rtol=1e-5, atol=0)
-    assert (seen_context.which, num_samples) == (3, 20_000)
+    assert (seen_context.head, num_samples) == (3, 20_000)
 
 
 def test_marginals_are_enforced() -> None:
@@ -96,7 +96,7 @@ def test_state_restores_the_draws() -> None:
     unbroken, resumed = (SinkhornClusterer(marginals=GaussianMarginals(std=0.4)) for _ in range(2))
     unbroken(scores.clone(), context())
     resumed.load_state_dict(unbroken.state_dict())
-    other_seed = ClusterContext(which=0, num_clusters=5, num_views=2, seed=77, pass_index=1)
+    other_seed = ClusterContext(head=0, num_clusters=5, num_modalities=2, seed=77, pass_index=1)
     assert torch.equal(
         resumed(scores.clone(), other_seed).labels, unbroken(scores.clone(), other_seed).labels
     )
@@ -106,5 +106,5 @@ def test_state_restores_the_draws() -> None:
 def test_errors() -> None:
     with pytest.raises(ValueError, match="lambda_ is 0"):
         SinkhornClusterer(lambda_=0)
-    with pytest.raises(ValueError, match="num_views is 0"):
-        SinkhornClusterer()(torch.zeros(2, 2), context(num_views=0))
+    with pytest.raises(ValueError, match="num_modalities is 0"):
+        SinkhornClusterer()(torch.zeros(2, 2), context(num_modalities=0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,7 +13,7 @@ from lightning import LightningModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
 
 from datamodules import ImageFolder, VGGSound
-from tests.datamodules.layouts import Plain, Silent, pretend_rank, rows, write_images
+from tests._helpers.data_layouts import Plain, Silent, pretend_rank, rows, write_images
 from unlabelled.contracts import Labelled, LabelledBank, TrainingSet
 
 TRAIN, VAL, TEST = 13, 5, 3
@@ -27,7 +28,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def folder(root: Path, **more: Any) -> ImageFolder:
-    return ImageFolder(str(root), **{"view": Plain(), "batch_size": 2, "num_workers": 0, **more})
+    return ImageFolder(str(root), **{"pipeline": Plain(), "batch_size": 2, "num_workers": 0, **more})
 
 
 def ranks(root: Path, world_size: int, stage: str = "fit", **more: Any) -> list[ImageFolder]:
@@ -41,7 +42,7 @@ def ranks(root: Path, world_size: int, stage: str = "fit", **more: Any) -> list[
 
 
 def test_the_promises_that_callbacks_ask_for(root: Path, tiny_root: Path) -> None:
-    data, clips = folder(root), VGGSound(str(tiny_root), view=Silent(), num_workers=0, index_workers=0)
+    data, clips = folder(root), VGGSound(str(tiny_root), pipeline=Silent(), num_workers=0, index_workers=0)
     for module in (data, clips):
         module.setup("fit")
         for promise in (TrainingSet, LabelledBank, Labelled):
@@ -94,19 +95,19 @@ def test_the_bank_finds_its_rows_where_the_stage_did_not_look(root: Path, stage:
 
 
 def test_the_test_view_is_for_test_and_predict_and_for_the_bank_then(root: Path) -> None:
-    data = folder(root, test_view=Plain("test_view"))
+    data = folder(root, test_pipeline=Plain("test_pipeline"))
 
     def views(loader: Any) -> set[str]:
         batches = [data.on_after_batch_transfer(batch, 0) for batch in loader]
-        assert {batch["finished"] for batch in batches} == {name for b in batches for name in b["view"]}
+        assert {batch["finished"] for batch in batches} == {name for b in batches for name in b["pipeline"]}
         return {batch["finished"] for batch in batches}
 
     for stage, name in [
-        ("fit", "view"),
-        ("validate", "view"),
-        ("test", "test_view"),
-        ("predict", "test_view"),
-        ("fit", "view"),
+        ("fit", "pipeline"),
+        ("validate", "pipeline"),
+        ("test", "test_pipeline"),
+        ("predict", "test_pipeline"),
+        ("fit", "pipeline"),
     ]:
         data.setup(stage)
         assert views(data.bank_dataloader()) == {name}
@@ -114,7 +115,21 @@ def test_the_test_view_is_for_test_and_predict_and_for_the_bank_then(root: Path)
         assert views(loaders.get(stage, data.test_dataloader)()) == {name}
     without = folder(root)
     without.setup("test")
-    assert {name for batch in without.test_dataloader() for name in batch["view"]} == {"view"}
+    assert {name for batch in without.test_dataloader() for name in batch["pipeline"]} == {"pipeline"}
+
+
+def test_a_pass_over_a_list_that_has_changed_visits_the_new_list(root: Path, tmp_path: Path) -> None:
+    """``fit``, ``test`` with another pipeline, which lists the samples again, and ``fit`` again."""
+    root = shutil.copytree(root, tmp_path / "copy")
+    data = folder(root, test_pipeline=Plain("test_pipeline"))
+    data.setup("fit")
+    before = {int(index) for batch in data.pass_dataloader(0) for index in batch["index"]}
+    first = next((root / "train").rglob("*.png"))
+    shutil.copy(first, first.with_name(f"added_{first.name}"))
+    data.setup("test")
+    data.setup("fit")
+    after = {int(index) for batch in data.pass_dataloader(0) for index in batch["index"]}
+    assert (len(before), len(after)) == (data.num_train_samples - 1, data.num_train_samples)
 
 
 class _Listener(LightningModule):
@@ -140,23 +155,23 @@ class _Listener(LightningModule):
 
 
 def test_steps_get_finished_batches(root: Path, tmp_path: Path) -> None:
-    module, data = _Listener(), folder(root, test_view=Plain("test_view"))
+    module, data = _Listener(), folder(root, test_pipeline=Plain("test_pipeline"))
     quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
     options: dict[str, Any] = {**quiet, "enable_checkpointing": False, "default_root_dir": tmp_path}
     trainer = Trainer(accelerator="cpu", max_epochs=1, **options)
     trainer.fit(module, datamodule=data)
     trainer.test(module, datamodule=data)
-    assert module.heard == {"train": {"view"}, "val": {"view"}, "test": {"test_view"}}
+    assert module.heard == {"train": {"pipeline"}, "val": {"pipeline"}, "test": {"test_pipeline"}}
 
 
 def test_what_a_clip_must_have_is_up_to_the_view_of_the_stage(tiny_root: Path) -> None:
     options: dict[str, Any] = {"num_workers": 0, "index_workers": 0}
-    data = VGGSound(str(tiny_root), view=Silent(1.0), test_view=Silent(1.4), **options)
+    data = VGGSound(str(tiny_root), pipeline=Silent(1.0), test_pipeline=Silent(1.4), **options)
     data.setup("fit")
     assert {float(x) for batch in data.val_dataloader() for x in batch["asked"]} == {1.0}
     data.setup("test")
     assert {float(x) for batch in data.bank_dataloader() for x in batch["asked"]} == {1.4}
-    long = VGGSound(str(tiny_root), view=Silent(1.0), test_view=Silent(99.0), **options)
+    long = VGGSound(str(tiny_root), pipeline=Silent(1.0), test_pipeline=Silent(99.0), **options)
     long.setup("fit")
     with pytest.raises(ValueError, match="no usable clip in split 'test'"):
         long.setup("test")
@@ -197,7 +212,7 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_files_are_checked_before_the_setup(tiny_root: Path) -> None:
-    data = VGGSound(str(tiny_root), view=Silent(), test_view=Silent(1.2), index_workers=0)
+    data = VGGSound(str(tiny_root), pipeline=Silent(), test_pipeline=Silent(1.2), index_workers=0)
     pretend_rank(data, 0, 1)
     data.trainer.state = SimpleNamespace(fn=TrainerFn.TESTING)
     data.prepare_data()

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from datamodules import HMDB51, UCF101, SomethingSomethingV2
-from tests.datamodules.layouts import Silent, videos
+from tests._helpers.data_layouts import Silent, videos
 
 
 def options(root: Path) -> dict[str, Any]:
-    return {"root": str(root), "view": Silent(), "num_workers": 0, "index_workers": 0}
+    return {"root": str(root), "pipeline": Silent(), "num_workers": 0, "index_workers": 0}
 
 
 def found(data: Any, split: str) -> list[tuple[str, int]]:

@@ -11,15 +11,18 @@ import torch
 
 from datamodules import Embedded, VGGSound
 from unlabelled.contracts import GroupsClasses, HasBoxes
-from unlabelled.data.decord_reader import DecordReader
-from unlabelled.transforms import FrameAndSound, VGGishMel
+from unlabelled.data.media.decord_reader import DecordReader
+from unlabelled.pipelines import FrameAndAudio
+from unlabelled.transforms import VGGishMel
 
 
 @pytest.fixture
 def data(tiny_root: Path, monkeypatch: pytest.MonkeyPatch) -> Embedded:
     monkeypatch.setattr("datamodules.embedded.write_embedded", lambda *arguments: None)
-    view = FrameAndSound(32, VGGishMel(num_frames=20))
-    module = Embedded(str(tiny_root), view=view, reader=DecordReader(), index_workers=0, num_workers=0)
+    pipeline = FrameAndAudio(32, VGGishMel(num_frames=20))
+    module = Embedded(
+        str(tiny_root), pipeline=pipeline, reader=DecordReader(), index_workers=0, num_workers=0
+    )
     for stage in ("fit", "test"):
         module.setup(stage)
     return module

@@ -11,16 +11,16 @@ from jsonargparse import ArgumentParser
 from lightning import LightningDataModule, LightningModule, Trainer
 
 import datamodules
-import unlabelled.data.sets as sets
+import unlabelled.data.datasets as sets
 from datamodules import MSRVTT, MSVD, EmbeddedFeatures, YouCook2
 from datamodules.captioned_videos import CaptionedVideoModule
-from tests.data.features.layouts import small_view
-from tests.data.sets.tables import record, write
-from tests.embedded_features import CLIPS, FILMS, write_clips, write_films
+from tests._helpers.embedded_features import CLIPS, FILMS, write_clips, write_films
+from tests._helpers.feature_layouts import small_pipeline
+from tests._helpers.feature_tables import record, write
 from unlabelled.contracts import EvaluatesOnSets, TrainingSet
-from unlabelled.data.index import EmptyIndexError
-from unlabelled.data.samples import SampleKey
-from unlabelled.data.sets import OtherFeatures
+from unlabelled.data.datasets import OtherFeatures
+from unlabelled.data.datasets.samples import SampleKey
+from unlabelled.data.media.index import EmptyIndexError
 
 WORDS = [["cut", "stir", "onion"], ["now"], ["the", " "]]
 
@@ -38,7 +38,7 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def module(tables: Path, **more: Any) -> MSRVTT:
-    return MSRVTT(str(tables), **{"view": small_view(), "batch_size": 3, "num_workers": 0, **more})
+    return MSRVTT(str(tables), **{"pipeline": small_pipeline(), "batch_size": 3, "num_workers": 0, **more})
 
 
 def test_training_goes_through_captioned_videos_with_features(tables: Path) -> None:
@@ -101,8 +101,8 @@ def test_evaluation_goes_through_the_test_table_by_default(tables: Path) -> None
 
 
 def test_other_features_are_trained_on(tables: Path) -> None:
-    view = small_view(stream_3d=None)
-    data = module(tables, view=view, other=OtherFeatures("clip"))
+    pipeline = small_pipeline(stream_3d=None)
+    data = module(tables, pipeline=pipeline, other=OtherFeatures("clip"))
     data.setup("fit")
     (batch,) = data.train_dataloader()
     assert batch["video_features"].shape == (3, 48, 3)
@@ -124,7 +124,7 @@ def test_a_table_without_captions_is_refused(tmp_path: Path) -> None:
     [(MSRVTT, 48, 3072, 1000), (YouCook2, 72, 4608, 3350), (MSVD, 48, 3072, 670)],
 )
 def test_each_data_set_has_its_lengths(kind: type[MSRVTT], tokens: int, frames: int, size: int) -> None:
-    data = kind("nowhere", small_view())
+    data = kind("nowhere", small_pipeline())
     assert isinstance(data, CaptionedVideoModule)
     assert (data.budget.video_tokens, data.budget.audio_frames, data.budget.max_words) == (tokens, frames, 20)
     (pairs,) = data.evaluation_sets("test")
@@ -141,9 +141,9 @@ init_args:
   clips_per_video: 2
   audio_shift: none
   evaluation:
-    - class_path: unlabelled.data.sets.EmbeddedFilms
+    - class_path: unlabelled.data.synthetic.embedded_features.EmbeddedFilms
       init_args: {root: elsewhere, name: other}
-    - class_path: unlabelled.data.sets.MSRVTT
+    - class_path: unlabelled.data.datasets.MSRVTT
       init_args: {table: t, other: {table: c}, budget: {video_tokens: 5, audio_frames: 64, max_words: 3}}
 """
 

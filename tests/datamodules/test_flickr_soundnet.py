@@ -14,13 +14,14 @@ from PIL import Image
 from datamodules import FlickrSoundNet
 from datamodules.box_annotations import read_boxes
 from datamodules.flickr_files import read_numbers, scan_flickr, video_number
-from tests.media_files import empty, garbage, write_clip
-from tests.sound_files import RATE, write_tone
+from tests._helpers.audio_files import RATE, write_tone
+from tests._helpers.media_files import empty, garbage, write_clip
 from unlabelled.contracts import HasBoxes
-from unlabelled.data.index import EmptyIndexError
-from unlabelled.data.samples import SampleKey
+from unlabelled.data.datasets.samples import SampleKey
+from unlabelled.data.media.index import EmptyIndexError
 from unlabelled.metrics.localisation import consensus_map
-from unlabelled.transforms import AudioVisualView, FrameAndSound, LogMel, SoundView
+from unlabelled.pipelines import AudioPipeline, AudioVisualPipeline, FrameAndAudio
+from unlabelled.transforms import LogMel
 
 BOXES = [(64, 0, 256, 128), (32, 16, 200, 255), (0, 0, 1, 256)]
 MEL = LogMel(sample_rate=RATE, num_filters=8, num_frames=20)
@@ -63,11 +64,11 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def options(root: Path, view: Any = None, **more: Any) -> dict[str, Any]:
-    small = AudioVisualView(
+def options(root: Path, pipeline: Any = None, **more: Any) -> dict[str, Any]:
+    small = AudioVisualPipeline(
         num_frames=1, fps=2.0, crop=16, train_short_side=(20, 20), eval_short_side=20, audio=MEL
     )
-    return {"root": str(root), "view": view or small, "num_workers": 0, "index_workers": 0, **more}
+    return {"root": str(root), "pipeline": pipeline or small, "num_workers": 0, "index_workers": 0, **more}
 
 
 def names(data: FlickrSoundNet, split: str) -> list[str]:
@@ -103,8 +104,8 @@ def test_frames_of_a_folder_go_by_their_numbers(root: Path) -> None:
 
 def test_a_frame_and_the_sound_of_its_seconds(root: Path) -> None:
     write_tone(root / "mp3" / "videos" / "1" / "11.mp4.wav", 440, seconds=12)
-    view = FrameAndSound(size=8, audio=MEL, segment=5.0, frame="beginning")
-    data = FlickrSoundNet(**options(root, view))
+    pipeline = FrameAndAudio(size=8, audio=MEL, segment=5.0, frame="beginning")
+    data = FlickrSoundNet(**options(root, pipeline))
     data.setup("fit")
     dataset: Any = data.dataset("train", train=True)
     seen = set()
@@ -208,7 +209,7 @@ def test_a_damaged_picture_is_replaced_and_told(root: Path, caplog: pytest.LogCa
 
 def test_sound_alone_needs_no_pictures(root: Path) -> None:
     (root / "Data" / "0" / "900.jpg").unlink()
-    data = FlickrSoundNet(**options(root, SoundView(MEL)))
+    data = FlickrSoundNet(**options(root, AudioPipeline(MEL)))
     data.setup("test")
     assert len(data.clip_paths("test")) == 3
     (batch,) = data.test_dataloader()

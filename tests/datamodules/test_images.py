@@ -17,12 +17,12 @@ from torchvision import datasets
 from datamodules import CIFAR10, CIFAR100, STL10, VOC2007, ImageFolder, ImageNet, ImageNet100, TinyImageNet
 from datamodules.image_folders import IMAGENET100_LIST
 from datamodules.voc2007 import VOC_CLASSES
+from tests._helpers.data_layouts import Plain, labels, rows, write_images
 from tests.conftest import ROOT
-from tests.datamodules.layouts import Plain, labels, rows, write_images
 
 
 def options(root: Path) -> dict[str, Any]:
-    return {"root": str(root), "view": Plain(), "batch_size": 2, "num_workers": 0}
+    return {"root": str(root), "pipeline": Plain(), "batch_size": 2, "num_workers": 0}
 
 
 def only(loader: DataLoader[Any]) -> dict[str, Any]:
@@ -179,34 +179,34 @@ def test_tiny_imagenet_by_class_folders(tiny: TinyImageNet, tmp_path: Path) -> N
 # --- binary files ------------------------------------------------------------------------------------------
 
 
-def write_cifar(root: Path, which: Any, monkeypatch: pytest.MonkeyPatch) -> np.ndarray:
+def write_cifar(root: Path, data_set: Any, monkeypatch: pytest.MonkeyPatch) -> np.ndarray:
     """Write batches of 2 images under the official names, without their checksums; return the pixels."""
-    folder = root / which.base_folder
+    folder = root / data_set.base_folder
     folder.mkdir()
-    files = [name for name, _ in which.train_list + which.test_list]
+    files = [name for name, _ in data_set.train_list + data_set.test_list]
     pixels = np.random.default_rng(0).integers(0, 256, (len(files), 2, 3, 32, 32), dtype=np.uint8)
     for number, name in enumerate(files):
-        key = "labels" if which is datasets.CIFAR10 else "fine_labels"
+        key = "labels" if data_set is datasets.CIFAR10 else "fine_labels"
         content = {"data": pixels[number].reshape(2, -1), key: [number, number + 1]}
         (folder / name).write_bytes(pickle.dumps(content))
-    (folder / which.meta["filename"]).write_bytes(pickle.dumps({which.meta["key"]: ["cat", "dog"]}))
+    (folder / data_set.meta["filename"]).write_bytes(pickle.dumps({data_set.meta["key"]: ["cat", "dog"]}))
     for name in ("train_list", "test_list"):
-        monkeypatch.setattr(which, name, [(file, None) for file, _ in getattr(which, name)])
-    monkeypatch.setattr(which, "meta", {**which.meta, "md5": None})
+        monkeypatch.setattr(data_set, name, [(file, None) for file, _ in getattr(data_set, name)])
+    monkeypatch.setattr(data_set, "meta", {**data_set.meta, "md5": None})
     return pixels
 
 
-@pytest.mark.parametrize(("module", "which"), [(CIFAR10, datasets.CIFAR10), (CIFAR100, datasets.CIFAR100)])
-def test_cifar(module: type[CIFAR10], which: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("module", "data_set"), [(CIFAR10, datasets.CIFAR10), (CIFAR100, datasets.CIFAR100)])
+def test_cifar(module: type[CIFAR10], data_set: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = module(**options(tmp_path))
     with pytest.raises(
         FileNotFoundError, match=rf"{module.__name__}: .* expected the Python version in \S*/cifar-10"
     ):
         data.setup("fit")
-    pixels = write_cifar(tmp_path, which, monkeypatch)
+    pixels = write_cifar(tmp_path, data_set, monkeypatch)
     data.setup("fit")
     assert data.class_names == ["cat", "dog"]
-    source, reference = data.source("train"), which(tmp_path, train=True)
+    source, reference = data.source("train"), data_set(tmp_path, train=True)
     assert len(source) == data.num_train_samples == len(pixels[:-1]) * 2
     for row in range(len(source)):
         image, label = reference[row]
@@ -284,10 +284,10 @@ def test_stl10_files_are_checked(stl10: dict[str, np.ndarray], tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("module", "which"), [(CIFAR10, "CIFAR10"), (CIFAR100, "CIFAR100"), (STL10, "STL10")]
+    ("module", "data_set"), [(CIFAR10, "CIFAR10"), (CIFAR100, "CIFAR100"), (STL10, "STL10")]
 )
 def test_files_are_fetched_only_when_asked_for(
-    module: Any, which: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    module: Any, data_set: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[str] = []
     for each in (datasets.CIFAR10, datasets.STL10):
@@ -300,7 +300,7 @@ def test_files_are_fetched_only_when_asked_for(
                 data.prepare_data()
         else:
             data.prepare_data()
-    assert calls == [which]
+    assert calls == [data_set]
 
 
 # --- several classes per image -----------------------------------------------------------------------------

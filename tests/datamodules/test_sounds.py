@@ -11,17 +11,23 @@ import torch
 
 from datamodules import DCASE2014, ESC50
 from datamodules.dcase2014 import SCENES
-from tests.datamodules.layouts import pretend_rank, rows
-from tests.media_files import empty, web_page
-from tests.sound_files import RATE, dcase2014, esc50, write_tone
+from tests._helpers.audio_files import RATE, dcase2014, esc50, write_tone
+from tests._helpers.data_layouts import pretend_rank, rows
+from tests._helpers.media_files import empty, web_page
 from unlabelled.contracts import CrossValidated, Labelled, LabelledBank, ReadsClips
-from unlabelled.transforms import LogMel, SoundView
+from unlabelled.pipelines import AudioPipeline
+from unlabelled.transforms import LogMel
 
 MEL = LogMel(sample_rate=RATE, num_filters=8, num_frames=20)
 
 
-def options(root: Path, **view: Any) -> dict[str, Any]:
-    return {"root": str(root), "view": SoundView(MEL, **view), "num_workers": 0, "index_workers": 0}
+def options(root: Path, **pipeline: Any) -> dict[str, Any]:
+    return {
+        "root": str(root),
+        "pipeline": AudioPipeline(MEL, **pipeline),
+        "num_workers": 0,
+        "index_workers": 0,
+    }
 
 
 @pytest.fixture

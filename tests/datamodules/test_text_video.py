@@ -14,13 +14,13 @@ from lightning import LightningDataModule, LightningModule, Trainer
 
 import datamodules
 from datamodules import HowTo100M, TextVideoDataModule
-from tests.data.features.layouts import small_view, write_root
-from tests.datamodules.layouts import pretend_rank, rows
+from tests._helpers.data_layouts import pretend_rank, rows
+from tests._helpers.feature_layouts import small_pipeline, write_root
 from unlabelled.contracts import EvaluatesOnSets, Labelled, TrainingSet
-from unlabelled.data.evaluation_sets import EvaluationSet
-from unlabelled.data.features.howto100m_categories import HowTo100MCategories
+from unlabelled.data.datasets.evaluation_sets import EvaluationSet
+from unlabelled.data.datasets.howto100m_categories import HowTo100MCategories
 from unlabelled.data.features.word_vectors import write_word2vec
-from unlabelled.data.index import EmptyIndexError
+from unlabelled.data.media.index import EmptyIndexError
 
 VIDEOS = 6
 
@@ -39,7 +39,7 @@ def sets(root: Path, *sizes: int) -> list[EvaluationSet]:
 
 
 def module(root: Path, evaluation: Sequence[EvaluationSet] = (), **more: Any) -> HowTo100M:
-    options = {"view": small_view(), "batch_size": 2, "num_workers": 0, "clips_per_video": 3}
+    options = {"pipeline": small_pipeline(), "batch_size": 2, "num_workers": 0, "clips_per_video": 3}
     return HowTo100M(str(root), evaluation=evaluation, **{**options, **more})
 
 
@@ -187,16 +187,16 @@ init_args:
   clips_per_video: 2
   audio_shift: random
   batch_size: 3
-  view:
-    class_path: unlabelled.data.features.view.FeatureView
+  pipeline:
+    class_path: unlabelled.pipelines.FeaturePipeline
     init_args:
       text:
-        class_path: unlabelled.data.features.word_vectors.WordVectors
+        class_path: unlabelled.data.features.WordVectors
         init_args: {{path: {root}/w.bin}}
       stream_2d: {{dim: 3, fps: 1.0}}
       stream_3d: {{dim: 4, fps: 1.5}}
   evaluation:
-    - class_path: unlabelled.data.features.howto100m_categories.HowTo100MCategories
+    - class_path: unlabelled.data.datasets.HowTo100MCategories
       init_args: {{root: {root}, list_file: train.csv, max_videos: 4}}
 """
 
@@ -230,7 +230,7 @@ def test_it_is_made_from_yaml(root: Path) -> None:
     assert data.files.key_2d == "features"
     assert len(next(iter(data.val_dataloader()[0]))["index"]) == 4
     without = instantiated(YAML.format(root=root).replace("{dim: 4, fps: 1.5}", "null"))
-    assert without.view.stream_3d is None
+    assert without.pipeline.stream_3d is None
 
 
 def test_mistakes(root: Path, tmp_path: Path) -> None:

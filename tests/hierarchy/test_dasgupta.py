@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.hierarchy.oracles import all_trees, brute_force_cost, random_leaves, some_tree
+from tests._helpers.hierarchy_oracles import all_trees, brute_force_cost, random_leaves, some_tree
 from unlabelled.hierarchy import (
     Leaves,
     Linkage,

@@ -9,7 +9,7 @@ from scipy.cluster.hierarchy import linkage
 from scipy.spatial.distance import pdist, squareform
 from sklearn.cluster import AgglomerativeClustering
 
-from tests.hierarchy.oracles import ball_points, brute_force_cost, clusters, random_leaves
+from tests._helpers.hierarchy_oracles import ball_points, brute_force_cost, clusters, random_leaves
 from unlabelled.hierarchy import Leaves, Linkage, Tree, cosine_depth, decode, with_average_heights
 from unlabelled.hierarchy.linkage import LINKAGES, LinkageName
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.hierarchy.oracles import all_trees, brute_force_cost, random_leaves, some_tree
+from tests._helpers.hierarchy_oracles import all_trees, brute_force_cost, random_leaves, some_tree
 from unlabelled.hierarchy import Leaves, Linkage, LocalSearch, Tree, all_gains, dasgupta_1x
 from unlabelled.hierarchy.linkage import LINKAGES
 from unlabelled.hierarchy.tree_search import TreeSearch

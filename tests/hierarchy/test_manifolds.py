@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from tests.hierarchy.oracles import ball_points
+from tests._helpers.hierarchy_oracles import ball_points
 from unlabelled.hierarchy import EuclideanSpace, Manifold, PoincareBall, distance_to_origin, segment_depth
 
 MANIFOLDS: list[Manifold] = [PoincareBall(), PoincareBall(0.3), EuclideanSpace()]

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.hierarchy.oracles import brute_force_cost, clusters, members, random_leaves
+from tests._helpers.hierarchy_oracles import brute_force_cost, clusters, members, random_leaves
 from unlabelled.hierarchy import (
     EuclideanSpace,
     ExponentialStart,
@@ -17,12 +17,12 @@ from unlabelled.hierarchy import (
     Leaves,
     Linkage,
     LocalSearch,
+    LocalSearchTree,
     Manifold,
     PairCoveringTriplets,
     PoincareBall,
     PostClustering,
     RandomStart,
-    SearchedHierarchy,
     TripletEmbedding,
     UFit,
     UniformTriplets,
@@ -54,7 +54,7 @@ def quick(**options: object) -> TripletEmbedding:
 
 METHODS: list[HierarchyMethod] = [
     Linkage("ward"),
-    SearchedHierarchy(PostClustering(quick()), LocalSearch(annealing_sweeps=2, random_starts=1)),
+    LocalSearchTree(PostClustering(quick()), LocalSearch(annealing_sweeps=2, random_starts=1)),
     PostClustering(quick()),
     PostClustering(quick(manifold=EuclideanSpace(), epochs=2)),
     PostClustering(quick(manifold=PoincareBall(0.25), epochs=2)),
@@ -94,7 +94,7 @@ def test_every_method_on_equal_leaves(method: HierarchyMethod, rows: np.ndarray)
 
 
 @pytest.mark.parametrize(
-    "method", [SearchedHierarchy(PostClustering(quick())), PostClustering(quick()), UFit()]
+    "method", [LocalSearchTree(PostClustering(quick())), PostClustering(quick()), UFit()]
 )
 def test_planted_clusters_are_found_at_both_levels(method: HierarchyMethod) -> None:
     leaves, labels = tree_of_blobs()
@@ -108,7 +108,7 @@ def test_planted_clusters_are_found_at_both_levels(method: HierarchyMethod) -> N
 def test_the_search_is_never_worse_than_what_it_starts_from() -> None:
     for seed in range(2):
         leaves = random_leaves(30, seed)
-        found = SearchedHierarchy(
+        found = LocalSearchTree(
             PostClustering(quick()), LocalSearch(annealing_sweeps=1, random_starts=0)
         ).fit(leaves, seed)
         for name in ("single", "complete", "average", "ward"):
@@ -129,7 +129,7 @@ def test_the_search_is_never_worse_than_what_it_starts_from() -> None:
     ],
 )
 def test_the_search_takes_any_features(rows: np.ndarray | Tensor) -> None:
-    method = SearchedHierarchy(PostClustering(quick(epochs=1)), LocalSearch(annealing_sweeps=1))
+    method = LocalSearchTree(PostClustering(quick(epochs=1)), LocalSearch(annealing_sweeps=1))
     for similarity in ("half_cosine", "positive_cosine"):
         leaves = Leaves.from_features(rows, similarity)  # type: ignore[arg-type]
         found = method.fit(leaves)
@@ -140,7 +140,7 @@ def test_the_search_takes_any_features(rows: np.ndarray | Tensor) -> None:
 
 def test_negative_similarities_are_no_obstacle() -> None:
     leaves = Leaves.from_similarity(random_leaves(12, 0, "half_cosine").similarity - 0.7)
-    found = SearchedHierarchy(PostClustering(quick(epochs=1))).fit(leaves)
+    found = LocalSearchTree(PostClustering(quick(epochs=1))).fit(leaves)
     expected = brute_force_cost(found.tree, leaves.weights)
     assert found.report["dasgupta_1x"] == pytest.approx(expected)
     assert found.report["dasgupta_1x"] < Linkage().fit(leaves).report["dasgupta_1x"]
@@ -203,9 +203,7 @@ def test_the_temperature_falls_exponentially(monkeypatch: pytest.MonkeyPatch) ->
 def test_a_searched_tree_is_cut_where_samples_differ_most_on_average() -> None:
     leaves = random_leaves(14, 0, counts=True)
     tree = (
-        SearchedHierarchy(Linkage("single"), LocalSearch(annealing_sweeps=1, random_starts=0))
-        .fit(leaves)
-        .tree
+        LocalSearchTree(Linkage("single"), LocalSearch(annealing_sweeps=1, random_starts=0)).fit(leaves).tree
     )
     heights = []
     for left, right in tree.merges.tolist():
@@ -255,7 +253,7 @@ def gram(points: Tensor) -> Tensor:
 
 def test_prototypes_of_merged_classes() -> None:
     leaves, _ = tree_of_blobs()
-    found = SearchedHierarchy(PostClustering(quick())).fit(leaves)
+    found = LocalSearchTree(PostClustering(quick())).fit(leaves)
     assert found.points is not None
     everything = merged_prototypes(found.tree, found.points, 30)
     order = torch.from_numpy(found.tree.roots(30))
@@ -282,7 +280,7 @@ def test_prototypes_of_merged_classes() -> None:
 
 def test_local_moves_leave_no_points_but_a_tree_with_heights() -> None:
     leaves = random_leaves(25, 3)
-    found = SearchedHierarchy(PostClustering(quick()), linkages=()).fit(leaves)
+    found = LocalSearchTree(PostClustering(quick()), linkages=()).fit(leaves)
     assert isinstance(found, Hierarchy)
     assert ((found.tree.heights >= 0) & (found.tree.heights <= 1)).all()
     assert dasgupta_1x(found.tree, leaves.weights) == pytest.approx(found.report["dasgupta_1x"])

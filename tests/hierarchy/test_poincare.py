@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from tests.hierarchy.oracles import ball_points
+from tests._helpers.hierarchy_oracles import ball_points
 from unlabelled.hierarchy import (
     conformal_factor,
     distance,

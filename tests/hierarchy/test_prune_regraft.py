@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.hierarchy.oracles import brute_force_cost, clusters, random_leaves, regrafted, some_tree
+from tests._helpers.hierarchy_oracles import brute_force_cost, clusters, random_leaves, regrafted, some_tree
 from unlabelled.hierarchy import Linkage, MutableTree, Tree, all_gains, dasgupta_1x
 from unlabelled.hierarchy.coarse import CoarseProblem
 

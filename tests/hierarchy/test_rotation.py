@@ -6,7 +6,7 @@ import numpy as np
 import scipy.linalg
 import torch
 
-from tests.hierarchy.oracles import ball_points, some_tree
+from tests._helpers.hierarchy_oracles import ball_points, some_tree
 from unlabelled.hierarchy import distance
 from unlabelled.hierarchy.rotation import rotate_onto
 from unlabelled.hierarchy.top import top

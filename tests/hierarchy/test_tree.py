@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.cluster.hierarchy import fcluster, leaves_list, linkage, to_tree
 
-from tests.hierarchy.oracles import clusters, members, some_tree
+from tests._helpers.hierarchy_oracles import clusters, members, some_tree
 from unlabelled.hierarchy import Tree
 
 BALANCED = Tree([[0, 1], [2, 3], [4, 5]], [1.0, 2.0, 5.0])

@@ -11,7 +11,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.hierarchy.oracles import brute_force_cost, lowest_common_ancestor, random_leaves, some_tree
+from tests._helpers.hierarchy_oracles import (
+    brute_force_cost,
+    lowest_common_ancestor,
+    random_leaves,
+    some_tree,
+)
 from unlabelled.hierarchy import (
     PairCoveringTriplets,
     UniformTriplets,

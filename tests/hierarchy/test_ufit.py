@@ -9,7 +9,7 @@ from scipy.cluster.hierarchy import cophenet, linkage
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial.distance import squareform
 
-from tests.hierarchy.oracles import clusters, random_leaves
+from tests._helpers.hierarchy_oracles import clusters, random_leaves
 from unlabelled.hierarchy import Tree, UFit
 from unlabelled.hierarchy.ufit import neighbour_edges, single_linkage, soft_sizes
 

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from unlabelled.clustering.map_clustering import cluster_maps
 from unlabelled.losses import CorrespondenceLoss, MaxMargin, PairCrossEntropy
+from unlabelled.losses.mismatch import NONE, draw_mismatches, mismatched
 from unlabelled.losses.pair_ranking import Comparison, compare_centres
-from unlabelled.mismatch import NONE, draw_mismatches, mismatched
 
 # rows are pictures
 S = torch.tensor([[1.6, 0.3, -0.2], [0.9, 1.1, 0.4], [0.1, 1.4, 1.0]])

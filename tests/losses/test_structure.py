@@ -9,10 +9,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from unlabelled.clustering import damped_multi_sinkhorn, min_max_targets
+from unlabelled.clustering import damped_multi_sinkhorn
 from unlabelled.losses import (
     StructureWeights,
     anchor_cost,
+    min_max_targets,
     needed_codes,
     needed_predictions,
     structure_loss,

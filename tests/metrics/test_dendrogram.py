@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from tests.hierarchy.oracles import brute_force_cost, lowest_common_ancestor, members, some_tree
+from tests._helpers.hierarchy_oracles import brute_force_cost, lowest_common_ancestor, members, some_tree
 from unlabelled.hierarchy import Leaves, Linkage, Tree
 from unlabelled.hierarchy.cluster_tree import ClusterTree
 from unlabelled.metrics import (

@@ -21,7 +21,7 @@ from unlabelled.metrics import (
     ranks,
     retrieval_scores,
 )
-from unlabelled.metrics.copies import count_copies, row_codes
+from unlabelled.metrics.duplicates import count_copies, row_codes
 from unlabelled.metrics.ranks import _tile_limits
 
 SIMS = torch.tensor([[0.9, 0.1, 0.3, 0.2], [0.5, 0.5, 0.5, 0.1], [0.7, 0.2, 0.7, 0.1], [0.4, 0.8, 0.6, 0.3]])
@@ -178,7 +178,7 @@ def test_codes_are_of_the_bits_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     same = (rows.unsqueeze(1) == rows).all(2)
     assert torch.equal(codes.unsqueeze(1) == codes, same)
     assert torch.equal(count_copies(codes)[0], same.sum(1))
-    monkeypatch.setattr("unlabelled.metrics.copies._CHUNK", 7)
+    monkeypatch.setattr("unlabelled.metrics.duplicates._CHUNK", 7)
     assert torch.equal(row_codes(rows), codes)
     assert torch.equal(row_codes(-torch.zeros(1, 4)), row_codes(torch.zeros(1, 4)))
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.compare.folders import tiny
-from unlabelled.compare.plan import Plan
-from unlabelled.compare.table import columns
-from unlabelled.compare.worker import Run
+from tests._helpers.compare_folders import tiny
+from unlabelled.commands.compare.plan import Plan
+from unlabelled.commands.compare.table import columns
+from unlabelled.commands.compare.worker import Run
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,9 @@ import yaml
 
 import cli
 from datamodules.kinetics import KINETICS_SOUND_CLASSES
+from tests._helpers import dataset_folders as layouts
+from tests._helpers.commands import command
 from tests.conftest import ROOT
-from tests.system import layouts
-from tests.system.commands import command
 
 RECIPES = sorted((ROOT / "configs" / "recipes").glob("selavi_*.yaml"))
 DATA = [

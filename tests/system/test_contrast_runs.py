@@ -10,9 +10,9 @@ import torch
 import yaml
 
 import cli
+from tests._helpers import dataset_folders as layouts
+from tests._helpers.shrink import shrink
 from tests.conftest import ROOT, run_cli
-from tests.system import layouts
-from tests.system.shrink import shrink
 
 RECIPE = ROOT / "configs" / "recipes" / "sce_cifar10.yaml"
 
@@ -42,7 +42,7 @@ def _load(path: Path) -> dict[str, Any]:
 
 def test_two_processes_have_the_queue_and_the_losses_of_one(images: Path, tmp_path: Path) -> None:
     options = [
-        "--model.init_args.encoder=tests.system.norm_free.NormFreeEncoder",
+        "--model.init_args.encoder=tests._helpers.norm_free.NormFreeEncoder",
         "--model.init_args.projector.init_args.norm=none",
         "--model.init_args.shuffle_bn=null",
         "--model.init_args.queue_size=64",

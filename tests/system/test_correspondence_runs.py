@@ -10,9 +10,9 @@ import torch
 import yaml
 
 import cli
+from tests._helpers.audio_files import write_tone
 from tests.conftest import ROOT
 from tests.datamodules.test_flickr_soundnet import annotation, picture
-from tests.sound_files import write_tone
 
 CONFIGS = [
     ROOT / "configs" / place
@@ -34,9 +34,9 @@ def _as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _tiny(path: Path, root: Path, out: Path, data: str = "Embedded") -> list[str]:
     content = yaml.safe_load(path.read_text())
-    view = content["data"]["init_args"]["view"]["init_args"]
+    pipeline = content["data"]["init_args"]["pipeline"]["init_args"]
     small: dict[str, Any] = {"size": 16, "audio": {"init_args": {"num_frames": 40}}}
-    if view.get("crop"):
+    if pipeline.get("crop"):
         small["crop"] = {"init_args": {"size": 16, "resize": 20}}
     for callback in content["trainer"]["callbacks"]:
         if callback["class_path"].endswith("ModelCheckpoint"):
@@ -57,8 +57,8 @@ def _tiny(path: Path, root: Path, out: Path, data: str = "Embedded") -> list[str
                 "batch_size": 6,
                 "eval_batch_size": 8,
                 "num_workers": 0,
-                "reader": {"class_path": "unlabelled.data.decord_reader.DecordReader"},
-                "view": {"init_args": small},
+                "reader": {"class_path": "unlabelled.data.media.decord_reader.DecordReader"},
+                "pipeline": {"init_args": small},
             },
         },
         "trainer": {

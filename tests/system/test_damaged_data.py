@@ -13,11 +13,12 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 import cli
 from datamodules import VGGSound
-from tests.system.commands import command, load
-from unlabelled.data.cached_reader import CachedReader
-from unlabelled.data.clips import NOT_REPLACED, ClipDataset, SampleKey
-from unlabelled.data.media import DecodeError
-from unlabelled.transforms import AudioVisualView, LogMel
+from tests._helpers.commands import command, load
+from unlabelled.data.datasets.clips import NOT_REPLACED, ClipDataset, SampleKey
+from unlabelled.data.media.cached_reader import CachedReader
+from unlabelled.data.media.reader import DecodeError
+from unlabelled.pipelines import AudioVisualPipeline
+from unlabelled.transforms import LogMel
 
 
 @pytest.fixture
@@ -37,9 +38,9 @@ def _training_files(root: Path) -> list[Path]:
     return [root / "video" / f"{row[0]}_{int(row[1]):06d}.mp4" for row in rows if row[-1] == "train"]
 
 
-def small_view() -> AudioVisualView:
+def small_pipeline() -> AudioVisualPipeline:
     log_mel = LogMel(sample_rate=8000, num_filters=16, num_frames=49)
-    return AudioVisualView(4, 4.0, 16, (20, 20), 20, audio=log_mel)
+    return AudioVisualPipeline(4, 4.0, 16, (20, 20), 20, audio=log_mel)
 
 
 def test_a_run_leaves_them_out_and_says_so(
@@ -60,11 +61,11 @@ def test_a_run_leaves_them_out_and_says_so(
 def test_a_file_that_fails_later_is_replaced_counted_and_named(
     damaged: Path, tiny_overlay: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    data = VGGSound(str(damaged), view=small_view(), num_workers=0, index_workers=0)
+    data = VGGSound(str(damaged), pipeline=small_pipeline(), num_workers=0, index_workers=0)
     data.setup("fit")
     lost = Path(data.clip_paths("train")[5])
     lost.write_bytes(b"no longer a video")
-    dataset = ClipDataset(data._indices["train"], data.reader, data.view, train=True)
+    dataset = ClipDataset(data._indices["train"], data.reader, data.pipeline, train=True)
     sample = dataset[SampleKey(5, epoch=3)]
     assert sample["replaced"] == 5
     assert sample["index"] != 5
@@ -78,7 +79,7 @@ def test_a_file_that_fails_later_is_replaced_counted_and_named(
 def test_a_run_survives_files_that_vanish_after_the_index(
     damaged: Path, tiny_overlay: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    VGGSound(str(damaged), view=small_view(), index_workers=0).setup("fit")
+    VGGSound(str(damaged), pipeline=small_pipeline(), index_workers=0).setup("fit")
     out, options = tmp_path / "out", ["--trainer.max_epochs=3"]
     arguments = command("fit", damaged, tiny_overlay, out, *options)
     lost = sorted(_training_files(damaged))[4].name

@@ -12,8 +12,8 @@ import pytest
 import torch
 
 import cli
+from tests._helpers.commands import EVERY_EPOCH, command, load
 from tests.conftest import ROOT, environment, run_cli
-from tests.system.commands import EVERY_EPOCH, command, load
 
 TWO_EPOCHS = 12  # steps
 

@@ -12,11 +12,11 @@ import yaml
 import cli
 from datamodules import ESC50, HMDB51, UCF101
 from datamodules.voc2007 import VOC_CLASSES
-from tests import sound_files
+from tests._helpers import audio_files as sound_files
+from tests._helpers import dataset_folders as layouts
+from tests._helpers.commands import command, save_encoders
+from tests._helpers.shrink import shrink
 from tests.conftest import ROOT
-from tests.system import layouts
-from tests.system.commands import command, save_encoders
-from tests.system.shrink import shrink
 from unlabelled.encoders import SmallAudioEncoder, SmallImageEncoder
 
 RECIPES = [
@@ -93,14 +93,14 @@ def checkpoints(
 
 def _modality(protocol: Path) -> str:
     """Return whose encoders are judged; SeLaVi has them of sound too."""
-    if "FrameAndSound" in protocol.read_text():
+    if "FrameAndAudio" in protocol.read_text():
         return "frame"
     return "image" if "ImageResNet" in protocol.read_text() else "video"
 
 
 def _shown(protocol: Path) -> str:
     """Return what the printed table is about."""
-    if "SoundSVMEvaluation" in protocol.read_text():
+    if "AudioSVMEvaluation" in protocol.read_text():
         return "sound SVM, test"
     return "mAP" if "svm" in protocol.stem else "recall@1"
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 import cli
+from tests._helpers.commands import assert_same_run, command, load
 from tests.conftest import ROOT, environment
-from tests.system.commands import assert_same_run, command, load
 
 
 def _kill_when(process: subprocess.Popen[bytes], checkpoint: Path, epoch: int) -> None:
@@ -40,16 +40,16 @@ def options() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(
+def uninterrupted(
     tiny_root: Path, tiny_overlay: Path, options: list[str], tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    out = tmp_path_factory.mktemp("undisturbed")
+    out = tmp_path_factory.mktemp("uninterrupted")
     assert cli.main(command("fit", tiny_root, tiny_overlay, out, *options)) == 0
     return out
 
 
 def test_sigkill_and_resume(
-    tiny_root: Path, tiny_overlay: Path, options: list[str], undisturbed: Path, tmp_path: Path
+    tiny_root: Path, tiny_overlay: Path, options: list[str], uninterrupted: Path, tmp_path: Path
 ) -> None:
     arguments = command("fit", tiny_root, tiny_overlay, tmp_path, *options)
     process = subprocess.Popen(
@@ -63,11 +63,11 @@ def test_sigkill_and_resume(
     _kill_when(process, tmp_path / "checkpoints" / "last.ckpt", epoch=2)
     assert load(tmp_path)["epoch"] < 11
     assert cli.main([*arguments, "--ckpt_path=last"]) == 0
-    assert_same_run(load(tmp_path), load(undisturbed))
+    assert_same_run(load(tmp_path), load(uninterrupted))
 
 
 def test_resume_from_the_middle_of_an_epoch(
-    tiny_root: Path, tiny_overlay: Path, options: list[str], undisturbed: Path, tmp_path: Path
+    tiny_root: Path, tiny_overlay: Path, options: list[str], uninterrupted: Path, tmp_path: Path
 ) -> None:
     middle = tmp_path / "middle"
     each_step = [
@@ -82,13 +82,13 @@ def test_resume_from_the_middle_of_an_epoch(
     assert cli.main([*arguments, *each_step]) == 0
     checkpoint = middle / "step=15.ckpt"  # six steps an epoch: the third of its epoch
     assert cli.main([*arguments, f"--ckpt_path={checkpoint}"]) == 0
-    assert_same_run(load(tmp_path), load(undisturbed))
+    assert_same_run(load(tmp_path), load(uninterrupted))
 
 
 def test_another_training_list_is_refused(
     tiny_root: Path,
     tiny_overlay: Path,
-    undisturbed: Path,
+    uninterrupted: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -98,7 +98,7 @@ def test_another_training_list_is_refused(
     rows = (tiny_root / "vggsound.csv").read_text().splitlines(keepends=True)
     dropped = next(n for n, row in enumerate(rows) if row.strip().endswith("train"))
     (fewer / "vggsound.csv").write_text("".join(rows[:dropped] + rows[dropped + 1 :]))
-    checkpoint = f"--ckpt_path={undisturbed / 'checkpoints' / 'last.ckpt'}"
+    checkpoint = f"--ckpt_path={uninterrupted / 'checkpoints' / 'last.ckpt'}"
     arguments = command("fit", fewer, tiny_overlay, tmp_path / "out", "--trainer.max_epochs=13", checkpoint)
     assert cli.main(arguments) == 1
     assert "belong to another list of training clips" in capsys.readouterr().err

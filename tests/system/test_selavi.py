@@ -10,7 +10,7 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import cli
-from tests.system.commands import command, load
+from tests._helpers.commands import command, load
 
 
 @pytest.fixture(scope="module")

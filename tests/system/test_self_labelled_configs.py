@@ -11,9 +11,9 @@ import torch
 import yaml
 
 import cli
+from tests._helpers import dataset_folders as layouts
+from tests._helpers.shrink import shrink
 from tests.conftest import ROOT
-from tests.system import layouts
-from tests.system.shrink import shrink
 
 DEMOS = [
     ROOT / "configs" / "demo" / f"{name}.yaml" for name in ("sela", "deepcluster", "deepcluster_v2", "xdc")
@@ -56,7 +56,7 @@ def _tiny(path: Path, roots: dict[str, Path], out: Path) -> list[str]:
     if data in roots:
         options.append("--data.init_args.index_workers=0")
     if "CachedReader" in path.read_text():
-        options.append("--data.init_args.reader=unlabelled.data.decord_reader.DecordReader")
+        options.append("--data.init_args.reader=unlabelled.data.media.decord_reader.DecordReader")
     return options
 
 

@@ -11,10 +11,10 @@ import torch
 import yaml
 
 import cli
+from tests._helpers import dataset_folders as layouts
+from tests._helpers.commands import save_encoders
+from tests._helpers.shrink import shrink
 from tests.conftest import ROOT
-from tests.system import layouts
-from tests.system.commands import save_encoders
-from tests.system.shrink import shrink
 from unlabelled.encoders import SmallAudioEncoder, SmallVideoEncoder
 
 WARM_UP = ROOT / "configs" / "recipes" / "l3_vggsound.yaml"

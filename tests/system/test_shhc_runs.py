@@ -11,9 +11,9 @@ import yaml
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import cli
+from tests._helpers.commands import EVERY_EPOCH, save_encoders
+from tests._helpers.shrink import shrink
 from tests.conftest import ROOT, run_cli
-from tests.system.commands import EVERY_EPOCH, save_encoders
-from tests.system.shrink import shrink
 from unlabelled.encoders import SmallAudioEncoder, SmallImageEncoder
 
 DEMO = ROOT / "configs" / "demo" / "shhc.yaml"
@@ -164,11 +164,11 @@ def _assert_same_leaves(one: dict[str, Any], other: dict[str, Any]) -> None:
     """Labels, leaves and the cost of the trees; the last digits of a centroid decide which child is first."""
     assert torch.equal(one["pseudo_labels"], other["pseudo_labels"])
     pairs = zip(one["hierarchies"], other["hierarchies"], strict=True)
-    for which, (mine, theirs) in enumerate(pairs):
+    for head, (mine, theirs) in enumerate(pairs):
         assert torch.equal(mine["clusters"], theirs["clusters"])
         assert torch.equal(mine["counts"], theirs["counts"])
         torch.testing.assert_close(mine["centroids"], theirs["centroids"], atol=1e-5, rtol=0)
         costs = [state["report"]["dasgupta_1x"] for state in (mine, theirs)]
         assert costs[0] == pytest.approx(costs[1], rel=1e-5)
-        prototypes = other["state_dict"]["prototypes"][which]
+        prototypes = other["state_dict"]["prototypes"][head]
         assert torch.equal(prototypes[theirs["clusters"]], theirs["points"])

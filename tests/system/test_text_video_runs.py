@@ -14,8 +14,8 @@ import torch
 import yaml
 
 import cli
+from tests._helpers.text_video import shrunk, write_data
 from tests.conftest import ROOT, environment, run_cli
-from tests.system.text_video import shrunk, write_data
 
 CONFIGS = [
     path

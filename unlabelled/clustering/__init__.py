@@ -8,7 +8,7 @@ from unlabelled.clustering.alignment import (
     exact_alignment,
     greedy_alignment,
 )
-from unlabelled.clustering.anchor_targets import min_max_targets, raw_targets
+from unlabelled.clustering.anchor_assigners import DampedMultiSinkhorn, GradedMultiSinkhorn, MultiAssignment
 from unlabelled.clustering.base import Assignment, ClusterContext, Clusterer
 from unlabelled.clustering.centroids import fit_centroids, nearest_centroid
 from unlabelled.clustering.hierarchical import HierarchicalClusterer
@@ -21,7 +21,6 @@ from unlabelled.clustering.marginals import (
     ReleasedGaussianMarginals,
     UniformMarginals,
 )
-from unlabelled.clustering.multi_assigners import DampedMultiSinkhorn, GradedMultiSinkhorn, MultiAssignment
 from unlabelled.clustering.multi_sinkhorn import damped_multi_sinkhorn, graded_multi_sinkhorn
 from unlabelled.clustering.online_kmeans import CosineCentroids, cosine_kmeans
 from unlabelled.clustering.schedule import Every, InverseQuadratic, PassClock, Schedule
@@ -70,8 +69,6 @@ __all__ = [
     "graded_multi_sinkhorn",
     "greedy_alignment",
     "kmeans",
-    "min_max_targets",
     "nearest_centroid",
-    "raw_targets",
     "sinkhorn_knopp",
 ]

@@ -18,15 +18,15 @@ class ClusterContext:
     Args:
         which: Index of the head, that is of the clustering among H independent ones.
         num_clusters: K.
-        num_views: Number M of views (modalities) whose log-probabilities were added up.
+        num_modalities: M, of how many modalities the log-probabilities in the scores are sums.
         seed: The run's seed; equal on all ranks.
         pass_index: How many passes were made before this one; 0 at the first.
         features: ``(n_local, D)``, what centroids are to be means of, if the method has said so.
     """
 
-    which: int
+    head: int
     num_clusters: int
-    num_views: int
+    num_modalities: int
     seed: int
     pass_index: int
     features: Tensor | None = None
@@ -56,14 +56,14 @@ class Clusterer(ABC):
 
     Attributes:
         reads_features: Whether it clusters the features of a method that has some to be clustered
-            (:class:`~unlabelled.contracts.FollowsClusters`), in place of its scores. It gets them without a
+            (:class:`~unlabelled.contracts.LearnsFromAssignments`), in place of its scores. It gets them without a
             copy, and leaves them as they are.
         numbers_anew: Whether a number means another cluster in each pass, so that samples which a pass has
             not seen are left without a label.
     """
 
     reads_features: bool = False
-    numbers_anew: bool = False
+    renumbers_clusters: bool = False
 
     @abstractmethod
     def __call__(self, scores: Tensor, context: ClusterContext) -> Assignment:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from unlabelled.clustering.base import Assignment, ClusterContext, Clusterer
 from unlabelled.distributed import all_reduce_max_, all_reduce_sum_, from_first_rank
-from unlabelled.hierarchy import HierarchyMethod, Leaves, SearchedHierarchy, Similarity
+from unlabelled.hierarchy import HierarchyMethod, Leaves, LocalSearchTree, Similarity
 from unlabelled.hierarchy.cluster_tree import ClusterTree
 from unlabelled.seeding import derive_seed
 
@@ -24,7 +24,7 @@ class HierarchicalClusterer(Clusterer):
 
     Args:
         clusterer: Makes the pre-clusters.
-        hierarchy: Makes the tree; ``null``: :class:`~unlabelled.hierarchy.SearchedHierarchy`.
+        hierarchy: Makes the tree; ``null``: :class:`~unlabelled.hierarchy.LocalSearchTree`.
         similarity: Of two centroids: ``half_cosine``, (1 + cos) / 2, or ``positive_cosine``, max(cos, 0).
 
     Source: paper sections 3.1 and 3.2; reference shhc.md sections 1.1 and 1.7.
@@ -37,15 +37,15 @@ class HierarchicalClusterer(Clusterer):
         similarity: Similarity = "half_cosine",
     ) -> None:
         self.clusterer, self.similarity = clusterer, similarity
-        self.numbers_anew = clusterer.numbers_anew
-        self.hierarchy: HierarchyMethod = SearchedHierarchy() if hierarchy is None else hierarchy
+        self.renumbers_clusters = clusterer.renumbers_clusters
+        self.hierarchy: HierarchyMethod = LocalSearchTree() if hierarchy is None else hierarchy
 
     def __call__(self, scores: Tensor, context: ClusterContext) -> Assignment:
         """Cluster the columns of ``scores (n_local, K)`` that are finite; then build the tree."""
         if context.features is None:
             raise ValueError(
                 "HierarchicalClusterer needs features to take centroids of, which the method does not give "
-                "(unlabelled.contracts.FollowsClusters); take the inner clusterer alone"
+                "(unlabelled.contracts.LearnsFromAssignments); take the inner clusterer alone"
             )
         num_clusters = scores.shape[1]
         if self.clusterer.reads_features:
@@ -65,7 +65,7 @@ class HierarchicalClusterer(Clusterer):
         sums, counts = unit_sums(context.features, labels, num_clusters)
         clusters = counts.nonzero().squeeze(1)
         centroids = sums[clusters] / counts[clusters].unsqueeze(1)
-        seed = derive_seed(context.seed, "hierarchy", context.which, context.pass_index)
+        seed = derive_seed(context.seed, "hierarchy", context.head, context.pass_index)
 
         def build() -> ClusterTree:
             leaves = Leaves.from_features(centroids, self.similarity, counts[clusters])

@@ -38,7 +38,7 @@ class KMeansClusterer(Clusterer):
     """
 
     reads_features = True
-    numbers_anew = True
+    renumbers_clusters = True
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ class KMeansClusterer(Clusterer):
         if self.whitening is not None:
             white = fit_whitening(features, self.whitening)
             features, report = white(features), {"whitening_floored": float(white.floored)}
-        seed = derive_seed("k-means", context.seed, context.which, context.pass_index)
+        seed = derive_seed("k-means", context.seed, context.head, context.pass_index)
         fitted = fit(features, context.num_clusters, seed, self.lloyd)
         centroids = fitted.centroids.to(features.device)
         labels, quality = nearest_with_quality(features, centroids, self.lloyd.spherical)

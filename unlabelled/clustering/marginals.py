@@ -71,12 +71,12 @@ class _DrawnSizes(Marginals):
         self._sizes: dict[int, Tensor] = {}
 
     def _drawn(self, num_clusters: int, context: ClusterContext) -> Tensor:
-        if context.which not in self._sizes:
-            self._sizes[context.which] = self._draw(num_clusters, context)
-        sizes = self._sizes[context.which]
+        if context.head not in self._sizes:
+            self._sizes[context.head] = self._draw(num_clusters, context)
+        sizes = self._sizes[context.head]
         if sizes.shape != (num_clusters,):
             raise ValueError(
-                f"{type(self).__name__}: head {context.which} has {num_clusters} clusters, but its sizes "
+                f"{type(self).__name__}: head {context.head} has {num_clusters} clusters, but its sizes "
                 f"were drawn for {sizes.numel()}: the checkpoint was made with another number of clusters"
             )
         return sizes
@@ -84,26 +84,26 @@ class _DrawnSizes(Marginals):
     def _draw(self, num_clusters: int, context: ClusterContext) -> Tensor:
         # A generator per head: the draw depends neither on the order of the heads nor on other random
         # numbers.
-        generator = torch_generator("marginals", context.seed, context.which)
+        generator = torch_generator("marginals", context.seed, context.head)
         normal = torch.randn(num_clusters, generator=generator, dtype=torch.float64)
         return (1 + self.std * normal).clamp_(min=MIN_SIZE)
 
     def state_dict(self) -> dict[str, Any]:
         """Return ``{"sizes": {head: (K,) float64}}``."""
-        return {"sizes": {which: sizes.clone() for which, sizes in self._sizes.items()}}
+        return {"sizes": {head: sizes.clone() for head, sizes in self._sizes.items()}}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take back the sizes; each must be positive."""
         sizes: Mapping[int, Any] = state_dict["sizes"]
         loaded = {
-            int(which): torch.as_tensor(value, dtype=torch.float64).cpu() for which, value in sizes.items()
+            int(head): torch.as_tensor(value, dtype=torch.float64).cpu() for head, value in sizes.items()
         }
-        for which, value in loaded.items():
+        for head, value in loaded.items():
             if value.ndim != 1 or not bool((value > 0).all()):
                 raise ValueError(
-                    f"{type(self).__name__}: sizes of head {which} must be a vector of positive numbers"
+                    f"{type(self).__name__}: sizes of head {head} must be a vector of positive numbers"
                 )
-        self._sizes = {which: value.clone() for which, value in loaded.items()}
+        self._sizes = {head: value.clone() for head, value in loaded.items()}
 
 
 class GaussianMarginals(_DrawnSizes):
@@ -141,6 +141,6 @@ class ReleasedGaussianMarginals(_DrawnSizes):
         sizes = self._drawn(column_mass.numel(), context)
         permuted = torch.empty_like(sizes)
         permuted[torch.argsort(column_mass.cpu(), stable=True)] = sizes
-        self._sizes[context.which] = permuted
+        self._sizes[context.head] = permuted
         inverse = permuted.reciprocal().to(column_mass.device)
         return inverse / inverse.sum()

@@ -13,9 +13,9 @@ from typing import Literal, NamedTuple, get_args
 import torch
 from torch import Tensor
 
-from unlabelled.clustering.anchor_slices import AnchorSlices, SliceGroup
-from unlabelled.clustering.multi_assignment import distinct_slices, step_by_step
-from unlabelled.clustering.two_slices import two_groups
+from unlabelled.clustering.multi_sinkhorn_iterations import distinct_slices, step_by_step
+from unlabelled.clustering.multi_sinkhorn_slices import AnchorSlices, SliceGroup
+from unlabelled.clustering.multi_sinkhorn_two_slices import two_groups
 from unlabelled.distributed import all_reduce_sum_
 
 Order = Literal["paper", "code"]

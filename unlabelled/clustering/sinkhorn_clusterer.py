@@ -60,12 +60,12 @@ class SinkhornClusterer(Clusterer):
             Labels ``(n_local,)`` and, in the report, the solver's error and iterations and the mean over
             samples and modalities of the cross-entropy with the new labels ("cost").
         """
-        if context.num_views < 1:
+        if context.num_modalities < 1:
             raise ValueError(
-                f"num_views is {context.num_views}, expected at least one modality in the scores"
+                f"num_modalities is {context.num_modalities}, expected at least one modality in the scores"
             )
         scores = _in_solving_precision(scores.detach())
-        mass, num_samples = scale_in_place(scores, self.lambda_ / context.num_views)
+        mass, num_samples = scale_in_place(scores, self.lambda_ / context.num_modalities)
         shares = self.marginals(mass, context, num_samples)
         result = sinkhorn_knopp(
             scores,

@@ -52,7 +52,7 @@ class TreeClusterer(Clusterer):
         if context.features is None:
             raise ValueError(
                 "TreeClusterer needs the features of the samples, which the method does not give "
-                "(unlabelled.contracts.FollowsClusters)"
+                "(unlabelled.contracts.LearnsFromAssignments)"
             )
         num_clusters = scores.shape[1]
         sample = self._sample(context.features, context)
@@ -61,11 +61,11 @@ class TreeClusterer(Clusterer):
                 f"TreeClusterer: a tree over {len(sample)} samples has no {num_clusters} branches; raise "
                 f"max_samples (now {self.max_samples}), or lower num_clusters"
             )
-        seed = derive_seed(context.seed, "tree", context.which, context.pass_index)
+        seed = derive_seed(context.seed, "tree", context.head, context.pass_index)
         upper = from_first_rank(lambda: self._build(sample.cpu(), num_clusters, seed))
         unit = F.normalize(context.features.float(), dim=1)
         branches = (unit @ F.normalize(upper.centroids.to(unit), dim=1).T).argmax(1)
-        tree = self._named(self._with_members(upper, context.features, branches), context.which)
+        tree = self._named(self._with_members(upper, context.features, branches), context.head)
         labels = tree.clusters.to(branches.device)[branches]
         return Assignment(labels, dict(tree.report), hierarchy=tree)
 
@@ -73,7 +73,7 @@ class TreeClusterer(Clusterer):
         """Return at most ``max_samples`` unit features of all ranks, in proportion to their shards."""
         total = int(all_reduce_sum_(torch.tensor([len(features)], device=features.device)))
         share = min(1.0, self.max_samples / total)
-        rng = numpy_generator(context.seed, "tree sample", context.which, context.pass_index)
+        rng = numpy_generator(context.seed, "tree sample", context.head, context.pass_index)
         chosen = np.sort(rng.permutation(len(features))[: int(share * len(features))])
         rows = features[torch.from_numpy(chosen).to(features.device)]
         return gather_rows(F.normalize(rows.float(), dim=1))
@@ -100,17 +100,17 @@ class TreeClusterer(Clusterer):
         centroids = torch.where(has_members, sums / counts.clamp_min(1).unsqueeze(1), upper.centroids)
         return replace(upper, counts=counts.clamp_min(1), centroids=centroids)
 
-    def _named(self, tree: ClusterTree, which: int) -> ClusterTree:
+    def _named(self, tree: ClusterTree, head: int) -> ClusterTree:
         """Give each branch the number of the last pass's branch that it is most like, one to one.
 
         A cut numbers its branches from left to right, so that heads would have to learn new names every time
         (reference shhc.md section 1.11).
         """
         names = torch.arange(tree.num_clusters)
-        if (before := self._centroids.get(which)) is not None:
+        if (before := self._centroids.get(head)) is not None:
             cosines = F.normalize(tree.centroids, dim=1) @ F.normalize(before, dim=1).T
             names = torch.from_numpy(linear_sum_assignment(cosines.numpy(), maximize=True)[1])
-        self._centroids[which] = torch.empty_like(tree.centroids).index_copy_(0, names, tree.centroids)
+        self._centroids[head] = torch.empty_like(tree.centroids).index_copy_(0, names, tree.centroids)
         return replace(tree, clusters=names)
 
     def state_dict(self) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from unlabelled.encoders.gated import GatedUnit
 from unlabelled.encoders.streams import StreamEncoder
 
 if TYPE_CHECKING:
-    from unlabelled.contracts import Batch
+    from unlabelled.batch import Batch
 
 
 class PooledClip(NamedTuple):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
-    from unlabelled.contracts import Batch
+    from unlabelled.batch import Batch
 
 
 class Tokens(NamedTuple):

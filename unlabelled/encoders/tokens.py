@@ -12,7 +12,7 @@ from unlabelled.encoders.gated import GatedUnit
 from unlabelled.encoders.streams import StreamEncoder, Tokens
 
 if TYPE_CHECKING:
-    from unlabelled.contracts import Batch
+    from unlabelled.batch import Batch
 
 _EPS = 1e-6
 

@@ -16,6 +16,7 @@ from unlabelled.hierarchy.lca import (
 from unlabelled.hierarchy.leaves import Leaves, Similarity, unit_rows
 from unlabelled.hierarchy.linkage import Linkage
 from unlabelled.hierarchy.local_moves import LocalSearch, SearchResult
+from unlabelled.hierarchy.local_search_tree import LocalSearchTree
 from unlabelled.hierarchy.manifolds import EuclideanSpace, Manifold, PoincareBall
 from unlabelled.hierarchy.poincare import (
     conformal_factor,
@@ -33,7 +34,6 @@ from unlabelled.hierarchy.poincare import (
 from unlabelled.hierarchy.post_clustering import HypHC, PostClustering
 from unlabelled.hierarchy.prototypes import merged_prototypes, node_points
 from unlabelled.hierarchy.prune_regraft import MutableTree, all_gains
-from unlabelled.hierarchy.searched import SearchedHierarchy
 from unlabelled.hierarchy.starts import ExponentialStart, RandomStart, Start
 from unlabelled.hierarchy.tree import Tree
 from unlabelled.hierarchy.triplets import (
@@ -56,6 +56,7 @@ __all__ = [
     "Leaves",
     "Linkage",
     "LocalSearch",
+    "LocalSearchTree",
     "Manifold",
     "MutableTree",
     "PairCoveringTriplets",
@@ -63,7 +64,6 @@ __all__ = [
     "PostClustering",
     "RandomStart",
     "SearchResult",
-    "SearchedHierarchy",
     "Similarity",
     "Start",
     "Tree",

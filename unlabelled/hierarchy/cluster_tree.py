@@ -80,7 +80,7 @@ class ClusterTree:
         if self.points is None:
             raise ValueError(
                 "this hierarchy has no points in a manifold, so no prototypes; build it with a method that "
-                "embeds its leaves, such as unlabelled.hierarchy.SearchedHierarchy"
+                "embeds its leaves, such as unlabelled.hierarchy.LocalSearchTree"
             )
         prototypes = torch.full((self.num_clusters, self.points.shape[1]), torch.nan, dtype=torch.float64)
         prototypes[self.clusters] = self.points

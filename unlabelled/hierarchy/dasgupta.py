@@ -60,7 +60,7 @@ def dasgupta_1x_half_cosine(tree: Tree, sums: ArrayLike, counts: ArrayLike | Non
 
     Leaf k stands for ``n_k`` samples, as a node with that many children. Between two clusters the weights sum
     up to ``(n_a n_b + <S_a, S_b>) / 2``. Samples are unit vectors; one of zeros, which has no direction, is
-    not allowed and not noticed (:class:`~unlabelled.hierarchy.sample_cost.SampleCost` takes them).
+    not allowed and not noticed (:class:`~unlabelled.commands.hierarchy.sample_cost.SampleCost` takes them).
 
     Args:
         tree: Over K leaves.

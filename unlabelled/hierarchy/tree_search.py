@@ -85,12 +85,12 @@ class TreeSearch:
         num_leaves = len(self.counts)
         num_clusters = min(num_leaves, max(SMALLEST_COARSE, num_leaves // COARSE_SHARE))
         found: dict[float, Tree] = {}
-        for which, tree in enumerate(trees):
+        for number, tree in enumerate(trees):
             coarse = CoarseProblem.from_cut(tree, num_clusters, self.weights, self.counts)
             for start in range(random_starts):
                 if self.is_late():
                     break
-                rng = numpy_generator(seed, "join anew", which, start)
+                rng = numpy_generator(seed, "join anew", number, start)
                 inner = TreeSearch(coarse.weights, coarse.counts, self._deadline - time.monotonic())
                 inner.descend(random_tree(num_clusters, rng), max_sweeps, rng)
                 self.moves += inner.moves

@@ -1,5 +1,6 @@
 """Losses: pure functions of tensors."""
 
+from unlabelled.losses.anchor_targets import min_max_targets, raw_targets
 from unlabelled.losses.contrast import Contrast, info_nce, relational, soft_contrastive, weighted_contrast
 from unlabelled.losses.cross_modal import (
     MaskedMarginSoftmax,
@@ -49,9 +50,11 @@ __all__ = [
     "contrast_terms",
     "info_nce",
     "masked_margin_softmax",
+    "min_max_targets",
     "multi_head_cross_entropy",
     "needed_codes",
     "needed_predictions",
+    "raw_targets",
     "reconstruction_loss",
     "relational",
     "row_shares",

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from unlabelled.distributed import all_reduce_sum_, gather_with_gradient, rank, world_size
 from unlabelled.losses.correspondence import centre_similarity, ranking_hinge
-from unlabelled.mismatch import draw_mismatches, mismatched
+from unlabelled.losses.mismatch import draw_mismatches, mismatched
 
 
 class Comparison(NamedTuple):
@@ -47,7 +47,7 @@ def compare_centres(
     Args:
         visual: ``(n, K, D)``; n is equal on all ranks.
         audio: ``(n, K, D)``, of the same clips.
-        videos: ``(n,)``, see :func:`~unlabelled.mismatch.mismatched`.
+        videos: ``(n,)``, see :func:`~unlabelled.losses.mismatch.mismatched`.
         silent: ``(n,)`` bool or None, likewise.
     """
     clusters = visual.shape[1]

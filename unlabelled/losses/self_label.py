@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
-from unlabelled.labels import UNLABELLED
+from unlabelled.clustering.pseudo_labels import UNLABELLED
 
 
 def multi_head_cross_entropy(logits: Tensor, labels: Tensor, weights: Tensor | None = None) -> Tensor:
@@ -15,7 +15,7 @@ def multi_head_cross_entropy(logits: Tensor, labels: Tensor, weights: Tensor | N
 
     Args:
         logits: ``(batch, heads, clusters)``.
-        labels: ``(batch, heads)`` int64, :data:`~unlabelled.labels.UNLABELLED` where there is none yet.
+        labels: ``(batch, heads)`` int64, :data:`~unlabelled.clustering.pseudo_labels.UNLABELLED` where there is none yet.
         weights: ``(batch, heads)`` what each sample counts, 1 on the average over the data set; None: 1.
 
     Returns:

@@ -88,6 +88,6 @@ class ClusteringMetrics(Metric):
             for name, measure in _MEASURES.items()
         }
 
-    def of_head(self, which: int) -> dict[str, float]:
+    def of_head(self, head: int) -> dict[str, float]:
         """Return the scores of one head as numbers (``torchmetrics`` drops the axis of a single head)."""
-        return {name: float(values.reshape(-1)[which]) for name, values in self.compute().items()}
+        return {name: float(values.reshape(-1)[head]) for name, values in self.compute().items()}

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from unlabelled.distributed import all_reduce_max_, all_reduce_sum_, broadcast_, gather_rows, rank, world_size
-from unlabelled.metrics.copies import count_copies, row_codes
+from unlabelled.metrics.duplicates import count_copies, row_codes
 
 _CPU_TILE = 1024, 2048  # queries and gallery rows whose scores, 8 MiB, are held at a time
 _DEVICE_TILE = 4096, 8192  # the second is a multiple of the first

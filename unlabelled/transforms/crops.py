@@ -12,7 +12,7 @@ from torchvision.transforms.v2 import functional as TF
 
 from unlabelled.transforms.augmentation import Augmentation
 from unlabelled.transforms.checks import check_at_least, check_range
-from unlabelled.transforms.video import random_crop
+from unlabelled.transforms.clip_transforms import random_crop
 
 _ATTEMPTS = 10  # torchvision's, before it takes the middle
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.data.features.layouts import captions
+from tests._helpers.feature_layouts import captions
 from unlabelled.data.features.captions import CaptionTable, write_captions
 from unlabelled.data.features.clip_sampling import ClipWindow, grow, sample_clip, spoken_at
 

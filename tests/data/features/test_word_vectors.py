@@ -18,7 +18,7 @@ from unlabelled.data.features import word_vectors
 from unlabelled.data.features.stored_text import StoredTextFeatures, write_text_features
 from unlabelled.data.features.text_encoder import TextEncoder
 from unlabelled.data.features.word_vectors import WordVectors, words_of, write_word2vec
-from unlabelled.data.media import DecodeError
+from unlabelled.data.media.reader import DecodeError
 
 WORDS = ["cut", "Onion", "onion", "don't", "über", "New_York"]
 DIM = 5
@@ -143,7 +143,9 @@ def test_the_index_is_made_once(path: str, monkeypatch: pytest.MonkeyPatch) -> N
 def test_the_index_goes_to_the_users_cache_where_the_folder_is_read_only(
     path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("unlabelled.data.storage._writable", lambda folder: str(tmp_path / "cache") in folder)
+    monkeypatch.setattr(
+        "unlabelled.data.media.storage._writable", lambda folder: str(tmp_path / "cache") in folder
+    )
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     (tmp_path / "cache" / "unlabelled").mkdir(parents=True)
     folder = tmp_path / "cache" / "unlabelled"

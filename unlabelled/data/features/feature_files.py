@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unlabelled.data.media import DecodeError
+from unlabelled.data.media.reader import DecodeError
 
 
 def read_array(paths: Sequence[str], key: str) -> tuple[NDArray[Any], str]:

@@ -11,7 +11,7 @@ from unlabelled.data.features.column_format import ragged, text
 from unlabelled.data.features.column_writer import ColumnWriter
 from unlabelled.data.features.columns import ColumnTable
 from unlabelled.data.features.text_encoder import TextEncoder, TextTokens
-from unlabelled.data.media import DecodeError
+from unlabelled.data.media.reader import DecodeError
 
 
 class StoredTextFeatures(TextEncoder):

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from unlabelled.data.features.column_format import encode, hash_keys
 from unlabelled.data.features.text_encoder import TextEncoder, TextTokens
-from unlabelled.data.storage import derived_folder, short_hash, write_atomically
+from unlabelled.data.media.storage import derived_folder, short_hash, write_atomically
 
 _WORD = re.compile(r"[\w']+")
 _BLOCK = 1 << 24

@@ -1,0 +1,1 @@
+"""Callbacks that measure what was learned, at validation and test."""

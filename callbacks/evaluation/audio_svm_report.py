@@ -1,0 +1,49 @@
+"""What :class:`~callbacks.evaluation.audio_svm_evaluation.AudioSVMEvaluation` says about its results."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator, Mapping
+
+from callbacks.shared.tables import Table
+from unlabelled.metrics.audio_svm import Result
+from unlabelled.metrics.one_vs_all import MAX_ITERATIONS
+
+
+def summary(results: Mapping[str, Result]) -> dict[str, float]:
+    """Return what is logged: the accuracy and its cost, or of several folds the mean and the deviation."""
+    accuracies = [result.accuracy for result in results.values()]
+    if len(results) == 1:
+        return {"sound_svm_accuracy": accuracies[0], "sound_svm_cost": next(iter(results.values())).cost}
+    return {
+        "sound_svm_accuracy": statistics.fmean(accuracies),
+        "sound_svm_accuracy_std": statistics.pstdev(accuracies),
+    }
+
+
+def as_table(results: Mapping[str, Result]) -> Table:
+    """Return a row for each fold, with the cost that was chosen for it, and one for all of several."""
+    table = {f"{name}, C={result.cost:g}": _row(result) for name, result in results.items()}
+    if len(results) > 1:
+        means = {
+            key: statistics.fmean(row[key] for row in table.values()) for key in _row(Result(*[0.0] * 6))
+        }
+        table[f"mean (std {summary(results)['sound_svm_accuracy_std']:.3f})"] = means
+    return table
+
+
+def _row(result: Result) -> dict[str, float]:
+    return {"accuracy": result.accuracy, "inner": result.inner_accuracy, "tested": result.recordings}
+
+
+def remarks(results: Mapping[str, Result]) -> Iterator[str]:
+    """Yield what a reader of the numbers should know."""
+    unconverged = sum(result.unconverged for result in results.values())
+    if unconverged:
+        yield (
+            f"{unconverged:g} fits, of all costs and rounds, stopped at {MAX_ITERATIONS} iterations; lower "
+            "costs need fewer"
+        )
+    for name, result in results.items():
+        if result.untested:
+            yield f"{name}: {result.untested:g} classes have no test recording and do not count"

@@ -1,0 +1,111 @@
+"""How much each modality carries: clusters while one of them is degraded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from lightning import Callback, LightningModule, Trainer
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from torch import Tensor
+
+from callbacks.shared.batches import datamodule, frozen_state, iterate_batches, not_replaced
+from callbacks.shared.loggers import publish
+from unlabelled.batch import Batch
+from unlabelled.contracts import PredictsClusters, ReadsClips
+from unlabelled.metrics import ClusteringMetrics
+from unlabelled.pipelines import AudioVisualPipeline
+from unlabelled.transforms.clip_transforms import compress
+from unlabelled.visualization.curves import degradation_curves
+
+
+class Degradation(Callback):
+    """At the end of ``test``, degrade one modality step by step, leave the other intact, and score both.
+
+    Pictures lose resolution (nearest neighbour down and up again), sound loses volume. Draws the NMI of
+    head 0 as curves and logs ``test/degradation/...``. The paper does not publish its grids; these are ours.
+
+    Args:
+        compression: Factors by which the side of the picture shrinks; 1: intact.
+        volume: Factors on the waveform; 1: intact, 0: silence.
+
+    Source: SeLaVi appendix A.5; reference section 4.4.
+    """
+
+    def __init__(
+        self,
+        compression: Sequence[int] = (1, 2, 4, 8, 16, 28, 56),
+        volume: Sequence[float] = (1.0, 0.5, 0.1, 0.01, 0.0),
+    ) -> None:
+        self.compression, self.volume = list(compression), list(volume)
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Check at start that the clips can be degraded."""
+        data = getattr(trainer, "datamodule", None)
+        if not isinstance(pl_module, PredictsClusters) or not isinstance(data, ReadsClips):
+            raise MisconfigurationException(
+                "Degradation needs a method whose heads predict clusters and a data module of clips"
+            )
+        if not isinstance(data.active_pipeline, AudioVisualPipeline):
+            raise MisconfigurationException(
+                f"Degradation needs clips of sight and sound, not of {type(data.active_pipeline).__name__}"
+            )
+        self._view = data.active_pipeline
+
+    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Run both series over the test set; decoded once per clip."""
+        series: dict[str, dict[float, Callable[[Batch], Batch]]] = {
+            "compression": {float(factor): self._compression(factor) for factor in self.compression},
+            "volume": {factor: self._volume(factor) for factor in self.volume},
+        }
+        scores = self._score(trainer, pl_module, series)
+        curves = {
+            name: {factor: metric.of_head(0)["nmi"] for factor, metric in metrics.items()}
+            for name, metrics in scores.items()
+        }
+        for logger in trainer.loggers:
+            for name, curve in curves.items():
+                logger.log_metrics(
+                    {f"test/degradation/{name}_{factor:g}": value for factor, value in curve.items()},
+                    step=trainer.global_step,
+                )
+        publish(trainer, "degradation", degradation_curves(curves))
+
+    def _score(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        series: dict[str, dict[float, Callable[[Batch], Batch]]],
+    ) -> dict[str, dict[float, ClusteringMetrics]]:
+        assert isinstance(pl_module, PredictsClusters)
+        num_classes = len(datamodule(trainer).class_names)
+        scores = {
+            name: {
+                factor: ClusteringMetrics(1, pl_module.num_clusters, num_classes).to(pl_module.device)
+                for factor in steps
+            }
+            for name, steps in series.items()
+        }
+        loader = datamodule(trainer).test_dataloader()
+        with frozen_state(pl_module):
+            for batch in iterate_batches(trainer, pl_module, loader, "degradation"):
+                for name, steps in series.items():
+                    for factor, degrade in steps.items():
+                        _update(scores[name][factor], pl_module, degrade(batch))
+        return scores
+
+    def _compression(self, factor: int) -> Callable[[Batch], Batch]:
+        side = max(1, self._view.crop // factor)
+        return lambda batch: {**batch, "video": compress(batch["video"], side)}
+
+    def _volume(self, factor: float) -> Callable[[Batch], Batch]:
+        audio = self._view.audio
+        return lambda batch: {**batch, "audio": audio.change_volume(batch["audio"], factor)}
+
+
+def _update(metric: ClusteringMetrics, pl_module: Any, batch: Batch) -> None:
+    log_probs: dict[str, Tensor] = pl_module.evaluation_step(batch)["cluster_log_probs"]
+    keep = not_replaced(batch)
+    prediction = torch.stack(list(log_probs.values())).sum(0)[:, :1].argmax(2)  # head 0
+    metric.update(prediction[keep], batch["label"][keep])

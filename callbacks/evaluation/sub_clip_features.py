@@ -1,0 +1,68 @@
+"""Features of each sub-clip of a recording, where a method's own are their mean."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from unlabelled.batch import Batch
+from unlabelled.contracts import Embeds, HasEncoders
+from unlabelled.encoders import MODALITY_NDIM, Encoder, StreamEncoder, Tokens
+
+AUDIO, MASK = "audio", "audio_mask"
+
+
+def sub_clip_features(module: nn.Module, batch: Batch, grid: tuple[int, int] | None) -> Tensor:
+    """Return ``(B, V, D)`` float32, features of each of the V sub-clips of a batch's sounds.
+
+    Args:
+        module: The method.
+        batch: ``audio (B, V, 1, F, T)``, or ``(B, 1, F, T)``: V is 1; ``audio_mask (B, T)`` for encoders of
+            streams.
+        grid: Places of :func:`grid_maxima`; None: what the method's ``embed`` gives for sound.
+
+    Raises:
+        ValueError: The batch has no sound.
+    """
+    if AUDIO not in batch:
+        raise ValueError(
+            f"features of sub-clips: the batches have no audio, only {', '.join(sorted(batch))}; use a view "
+            "with sound, such as unlabelled.pipelines.AudioPipeline"
+        )
+    audio, mask = batch[AUDIO], {name: batch[name] for name in (MASK,) if name in batch}
+    clips = audio.unbind(1) if audio.ndim > MODALITY_NDIM[AUDIO] else [audio]
+    return torch.stack([_features(module, {AUDIO: clip, **mask}, grid) for clip in clips], 1)
+
+
+def _features(module: nn.Module, sound: Batch, grid: tuple[int, int] | None) -> Tensor:
+    if grid is None:
+        assert isinstance(module, Embeds)
+        return module.embed(sound)[AUDIO].float()
+    assert isinstance(module, HasEncoders)
+    return grid_maxima(_maps(module.encoders[AUDIO], sound), grid)
+
+
+def _maps(encoder: nn.Module, sound: Batch) -> Tensor:
+    """Return ``(B, D, *places)``; the tokens of an encoder of streams are its places, one feature is one."""
+    if isinstance(encoder, Encoder):
+        return encoder.feature_maps(sound[AUDIO])
+    assert isinstance(encoder, StreamEncoder)
+    out: Tokens | Tensor = encoder(sound)
+    return out.values.transpose(1, 2) if isinstance(out, Tokens) else out.unsqueeze(2)
+
+
+def grid_maxima(maps: Tensor, grid: tuple[int, int]) -> Tensor:
+    """Return the maxima over a grid of places, ``(B, D * places)`` float32.
+
+    Of maps with fewer places along an axis than the grid has, that axis is left as it is.
+
+    Args:
+        maps: ``(B, D, F, T)``, or ``(B, D, T)`` without an axis of frequencies.
+        grid: Places along F and T.
+
+    Source: reference dmc.md sections 2.6 and 3.1: 4x3 places of 512 channels are 6144 features.
+    """
+    places = maps.float() if maps.ndim == 4 else maps.float().unsqueeze(2)
+    size = [min(wanted, there) for wanted, there in zip(grid, places.shape[2:], strict=True)]
+    return F.adaptive_max_pool2d(places, size).flatten(1)

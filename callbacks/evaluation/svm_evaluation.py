@@ -1,0 +1,175 @@
+"""Linear support vector machines on frozen features, from all training samples or a few per class."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal, NamedTuple
+
+import torch
+from lightning import LightningModule, Trainer
+from lightning.pytorch.utilities import rank_zero_info
+from torch import Tensor
+
+from callbacks.evaluation.bank_evaluation import BankEvaluation
+from callbacks.evaluation.held_out_evaluation import num_classes
+from callbacks.shared.feature_collection import Rows, on_first_rank
+from callbacks.shared.reports import print_tables
+from callbacks.shared.tables import Table
+from unlabelled.distributed import all_reduce_sum_, broadcast_
+from unlabelled.metrics.linear_svm import draw_shots, one_vs_rest, svm_average_precision, unit_rows
+from unlabelled.seeding import numpy_generator
+
+Shots = int | Literal["full"]
+
+
+class _Samples(NamedTuple):
+    """Unit features ``(n, D)`` and labels ``(n, C)`` of all ranks, for rank 0."""
+
+    features: Tensor
+    labels: Tensor
+
+
+class SVMEvaluation(BankEvaluation):
+    """Fit an SVM per class against the rest on the training samples' features; report the mean AP.
+
+    Runs in ``test`` and ``validate``, not within ``fit``. AP is the area under the interpolated
+    precision-recall curve of the held-out samples. ``test/svm_map`` (``test/svm_map_4shot``) is that of the
+    best cost, ``test/svm_cost`` which that is; the costs are compared on the very samples that are
+    reported, as in the published numbers. ``test`` prints a table of all.
+
+    Samples may have one label or several, ``(B, C)`` with 1, 0 and -1 for those that are not to count for a
+    class. All features come together on rank 0, which needs room for them (N * D * 4 bytes and as much for
+    the solver) and does the work; the others wait, and hear of it after each machine, so that no collective
+    times out.
+
+    Args:
+        shots: Training samples per class, numbers or ``full`` for all.
+        costs: C of the machines.
+        draws: Random draws of the samples that are averaged, for a number of shots.
+        seed: Of the draws and the solver.
+        modality: Whose features; may be left out where there is only one.
+
+    Raises:
+        ValueError: Too few samples of a class for the shots, or labels that do not fit the data's classes.
+
+    Source: VOC07 protocol of PCL; SCE reference section 4.6.
+    """
+
+    def __init__(
+        self,
+        shots: Shots | list[Shots] = "full",
+        costs: list[float] | None = None,
+        draws: int = 5,
+        seed: int = 0,
+        modality: str | None = None,
+    ) -> None:
+        super().__init__(every_n_epochs=None)
+        self.shots = list(shots) if isinstance(shots, list) else [shots]
+        self.costs = costs if costs is not None else [0.5]
+        self.draws, self.seed, self.modality = draws, seed, modality
+        self._check_arguments()
+
+    def _check_arguments(self) -> None:
+        wrong = [each for each in self.shots if each != "full" and (not isinstance(each, int) or each < 1)]
+        if wrong or not self.shots or not self.costs or min(self.costs) <= 0 or self.draws < 1:
+            raise ValueError(
+                f"SVMEvaluation: shots={self.shots}, costs={self.costs}, draws={self.draws}; expected "
+                "numbers of at least 1 or 'full', positive costs, and at least one draw"
+            )
+
+    def evaluate(
+        self, trainer: Trainer, pl_module: LightningModule, bank: Rows, queries: Rows, stage: str
+    ) -> None:
+        """Fit on rank 0; log everywhere, print after a test."""
+        classes = num_classes(trainer)
+        self._check_shots(one_vs_rest(bank.labels, classes))
+        self._check_held_out(one_vs_rest(queries.labels, classes))
+        train, test = (self._gathered(rows, classes) for rows in (bank, queries))
+        table: Table = {}
+        for shots in self.shots:
+            scores = self._mean_precisions(train, test, shots, classes, pl_module.device)
+            table |= self._log(pl_module, shots, scores, stage)
+        if stage == "test":
+            print_tables(trainer, {"SVM, test": table}, "test/svm")
+
+    def _check_shots(self, labels: Tensor) -> None:
+        """Refuse on all ranks what rank 0 alone would stumble over."""
+        wanted = max((each for each in self.shots if each != "full"), default=1)
+        there = all_reduce_sum_((labels == 1).sum(0))
+        if int(there.min()) < wanted:
+            raise ValueError(
+                f"SVMEvaluation: class {int(there.argmin())} has {int(there.min())} labelled training "
+                f"samples, but {wanted} per class are needed; ask for fewer shots, or leave the class out"
+            )
+
+    def _check_held_out(self, labels: Tensor) -> None:
+        empty = int((all_reduce_sum_((labels == 1).sum(0)) == 0).sum())
+        if empty == labels.shape[1]:
+            raise ValueError("SVMEvaluation: no held-out sample has a label")
+        if empty:
+            rank_zero_info(f"SVMEvaluation: {empty} classes have no held-out sample and do not count")
+
+    def _gathered(self, rows: Rows, classes: int) -> _Samples | None:
+        chosen = rows.of(self.modality)
+        if len(chosen) > 1:
+            raise ValueError(
+                f"SVMEvaluation: there are features of {', '.join(chosen)}; set `modality` to one of them"
+            )
+        everything = on_first_rank(Rows(chosen, rows.labels, rows.ids, rows.replaced))
+        if everything is None:
+            return None
+        features = next(iter(everything.features.values()))
+        return _Samples(unit_rows(features), one_vs_rest(everything.labels, classes))
+
+    def _mean_precisions(
+        self, train: _Samples | None, test: _Samples | None, shots: Shots, classes: int, device: torch.device
+    ) -> Tensor:
+        """Return the mean AP ``(costs, draws)`` float64, the same on all ranks."""
+        draws = 1 if shots == "full" else self.draws
+        scores = torch.empty(len(self.costs), draws, dtype=torch.float64)
+        for draw in range(draws):
+            part = self._drawn(train, shots, draw) if train is not None else None
+            for number, cost in enumerate(self.costs):
+                each = torch.tensor(list(self._precisions(part, test, cost, classes, device)))
+                scores[number, draw] = each.nanmean()  # without the classes that no held-out sample has
+        return scores
+
+    def _drawn(self, train: _Samples, shots: Shots, draw: int) -> _Samples:
+        if shots == "full":
+            return train
+        rows = draw_shots(train.labels, shots, numpy_generator(self.seed, "svm", shots, draw))
+        return _Samples(train.features[rows], train.labels[rows])
+
+    def _precisions(
+        self, train: _Samples | None, test: _Samples | None, cost: float, classes: int, device: torch.device
+    ) -> Iterator[float]:
+        """Yield the AP of each class; every broadcast is a sign of life for the ranks that wait."""
+        for number in range(classes):
+            score = torch.tensor([torch.nan, 0], dtype=torch.float64, device=device)
+            failure: Exception = RuntimeError("SVMEvaluation failed on rank 0, which says why")
+            if train is not None and test is not None:
+                shown, asked = ((part.features, part.labels[:, number]) for part in (train, test))
+                try:
+                    score[0] = svm_average_precision(shown, asked, cost, self.seed)
+                except ValueError as error:
+                    failure, score[1] = error, 1
+            broadcast_(score)
+            if score[1]:  # on all ranks, or the others would wait for this one
+                raise failure
+            yield float(score[0])
+
+    def _log(self, pl_module: LightningModule, shots: Shots, scores: Tensor, stage: str) -> Table:
+        """Log the best cost's score and return the rows of all."""
+        means, deviations = scores.mean(1), scores.std(1, correction=0)
+        best = int(means.argmax())
+        suffix = "" if shots == "full" else f"_{shots}shot"
+        pl_module.log(f"{stage}/svm_map{suffix}", float(means[best]), prog_bar=True, sync_dist=True)
+        pl_module.log(f"{stage}/svm_cost{suffix}", self.costs[best], sync_dist=True)
+        name = "full" if shots == "full" else f"{shots} per class"
+        return {
+            f"{name}, C={cost:g}" + (" (best)" if number == best else ""): {
+                "mAP": float(means[number]),
+                "std": float(deviations[number]),
+            }
+            for number, cost in enumerate(self.costs)
+        }

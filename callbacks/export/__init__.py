@@ -1,0 +1,1 @@
+"""Callbacks of ``predict``: encoders, features and clusters for other programs."""

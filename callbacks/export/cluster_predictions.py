@@ -1,0 +1,61 @@
+"""What ``predict`` writes: the cluster of every clip."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning import Callback, LightningModule, Trainer
+
+from callbacks.shared.batches import datamodule, not_replaced
+from callbacks.shared.loggers import log_folder
+from unlabelled.contracts import Labelled, ReadsClips
+
+
+class ClusterPredictions(Callback):
+    """Write ``path, label, cluster, confidence`` (head 0, all modalities) of each test clip, a CSV per rank.
+
+    Args:
+        folder: Where to; ``null``: the run's log folder.
+    """
+
+    def __init__(self, folder: str | None = None) -> None:
+        self.folder = folder
+        self._rows: list[tuple[str, str, int, float]] = []
+
+    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Look up the files' names."""
+        data = datamodule(trainer)
+        assert isinstance(data, ReadsClips)
+        assert isinstance(data, Labelled)
+        self._rows, self._paths, self._names = [], data.clip_paths("test"), list(data.class_names)
+
+    def on_predict_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Note the clusters of a batch."""
+        joint = torch.stack(list(outputs["cluster_log_probs"].values())).sum(0)[:, 0].softmax(1)
+        confidence, cluster = joint.max(1)
+        for row in not_replaced(batch).nonzero().flatten().tolist():
+            path, label = self._paths[int(batch["index"][row])], self._names[int(batch["label"][row])]
+            self._rows.append((path, label, int(cluster[row]), round(float(confidence[row]), 4)))
+
+    def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the file and say where it is."""
+        folder = Path(self.folder) if self.folder is not None else log_folder(trainer)
+        folder.mkdir(parents=True, exist_ok=True)
+        suffix = f"-rank{trainer.global_rank}" if trainer.world_size > 1 else ""
+        path = folder / f"predictions{suffix}.csv"
+        with path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(["path", "label", "cluster", "confidence"])
+            writer.writerows(self._rows)
+        print(f"{len(self._rows)} predictions written to {path}")

@@ -1,0 +1,151 @@
+"""What ``predict`` writes for other programs: the features of a data set, as NumPy arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import torch
+from lightning import Callback, LightningModule, Trainer
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from torch import Tensor
+
+from callbacks.shared.batches import datamodule
+from callbacks.shared.feature_collection import NO_LABEL, FeatureCollection, Rows, collect, gathered_pieces
+from callbacks.shared.loggers import log_folder
+from unlabelled.contracts import Embeds, LabelledBank
+from unlabelled.data.media.storage import write_atomically
+from unlabelled.distributed import all_reduce_max_, rank
+from unlabelled.encoders.evaluation_crops import embed_crops
+
+Part: TypeAlias = Literal["test", "bank"]
+
+
+class ExportFeatures(Callback):
+    """Write ``features_<modality>.npy``, ``labels.npy`` and ``paths.txt`` into ``<folder>/test``.
+
+    Row i of the arrays ``(N, D)`` float32 and ``(N,)`` or ``(N, C)`` int64 is row i of the data set, and the
+    file of line i; where a sample could not be read, its features are NaN and its label -1. Rank 0 writes
+    what the others send it in pieces, so no process holds all features. The files are complete or absent.
+
+    Args:
+        folder: Where to; ``null``: the run's log folder.
+        parts: ``test``: the predicted samples. ``bank``: the labelled training samples, into
+            ``<folder>/bank``; other training samples count as not read.
+    """
+
+    def __init__(self, folder: str | None = None, parts: list[Part] | None = None) -> None:
+        self.folder = folder
+        self.parts: list[Part] = list(parts) if parts is not None else ["test"]
+        if not self.parts or set(self.parts) - {"test", "bank"}:
+            raise ValueError(f"ExportFeatures: parts={self.parts}; expected `test`, `bank` or both")
+        self._rows = FeatureCollection()
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Check at start that there is a bank, if one is asked for."""
+        data = getattr(trainer, "datamodule", None)
+        if stage == "predict" and "bank" in self.parts and not isinstance(data, LabelledBank):
+            raise MisconfigurationException(
+                "ExportFeatures: parts has `bank`, which needs a data module with labelled training rows "
+                "(unlabelled.contracts.LabelledBank)"
+            )
+
+    def on_predict_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start anew."""
+        self._rows = FeatureCollection()
+
+    def on_predict_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Remember the features of a batch."""
+        self._rows.add(batch, outputs["features"])
+
+    def on_predict_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the files and say where they are."""
+        data, folder = datamodule(trainer), self._folder(trainer)
+        if "test" in self.parts:
+            write_features(self._rows.finish(), _paths(data, "test"), folder / "test")
+        if "bank" in self.parts:
+            assert isinstance(pl_module, Embeds)
+            embed = pl_module.embed
+            loader = data.bank_dataloader()
+            rows = collect(
+                trainer, pl_module, loader, lambda batch: embed_crops(embed, batch), "labelled bank"
+            )
+            write_features(rows, _paths(data, getattr(data, "bank_split", "train")), folder / "bank")
+        self._rows = FeatureCollection()
+
+    def _folder(self, trainer: Trainer) -> Path:
+        return Path(self.folder) if self.folder is not None else log_folder(trainer)
+
+
+def _paths(data: Any, split: str) -> list[str] | None:
+    """Return the files of a split; a data module need not have any."""
+    return list(data.clip_paths(split)) if hasattr(data, "clip_paths") else None
+
+
+def write_features(rows: Rows, paths: list[str] | None, folder: Path) -> None:
+    """Write the rows of all ranks; called on all of them.
+
+    Args:
+        rows: This rank's.
+        paths: The file of each row of the data set; None: nobody knows, and there is no ``paths.txt``.
+        folder: Made if need be.
+    """
+    last = rows.ids.max() if len(rows) else rows.ids.new_tensor(-1)
+    total = len(paths) if paths is not None else int(all_reduce_max_(last.clone())) + 1
+    if rank() == 0:
+        folder.mkdir(parents=True, exist_ok=True)
+    written = 0
+    for name, feature in rows.features.items():
+        written = _write_array(folder / f"features_{name}.npy", feature, rows.ids, total, np.nan)
+    _write_array(folder / "labels.npy", rows.labels, rows.ids, total, NO_LABEL)
+    if rank() > 0:
+        return
+    if paths is not None:
+        text = "".join(f"{path}\n" for path in paths)
+        write_atomically(
+            str(folder / "paths.txt"), lambda file: file.write(text.encode("utf-8", "surrogateescape"))
+        )
+    print(f"features of {written} of {total} samples written to {folder}")
+
+
+def _write_array(path: Path, values: Tensor, ids: Tensor, total: int, missing: float) -> int:
+    """Write all ranks' ``values (n, ...)`` as rows ``ids (n,)`` of an array; return how many there were."""
+    pieces = zip(gathered_pieces(ids), gathered_pieces(values), strict=True)
+    if rank() > 0:
+        return sum(len(piece) for piece, _ in pieces)
+    part = path.with_name(f".part-{path.name}")
+    try:
+        count = _fill(part, pieces, (total, *values.shape[1:]), missing, values.dtype)
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    return count
+
+
+def _fill(
+    path: Path,
+    pieces: Iterator[tuple[Tensor, Tensor]],
+    shape: tuple[int, ...],
+    missing: float,
+    dtype: torch.dtype,
+) -> int:
+    kind = np.float32 if dtype.is_floating_point else np.int64
+    array = np.lib.format.open_memmap(path, mode="w+", dtype=kind, shape=shape)
+    array[...] = missing
+    count = 0
+    for ids, values in pieces:
+        array[ids.cpu().numpy()] = values.cpu().numpy()
+        count += len(ids)
+    array.flush()
+    return count

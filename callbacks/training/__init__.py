@@ -1,0 +1,1 @@
+"""Callbacks that act on training: clustering passes, queues, target networks, seeds, counters."""

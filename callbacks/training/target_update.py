@@ -1,0 +1,83 @@
+"""The target network: after each step, a little of the online one."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, ClassVar
+
+from lightning import Callback, LightningModule, Trainer
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+
+from unlabelled.contracts import HasTarget
+from unlabelled.nn.target import copy_online, cosine_momentum, update_target
+
+
+class TargetUpdate(Callback):
+    """Move the method's target towards its online network, once per optimiser step.
+
+    The momentum goes from ``momentum`` at the first step to ``final_momentum`` at the last, along a half
+    cosine. A new run starts from a target that equals the online network, also if that comes from a
+    checkpoint.
+
+    Args:
+        momentum: Of the first step.
+        final_momentum: Of the last step; equal to ``momentum`` for a constant one.
+
+    Raises:
+        ValueError: A momentum outside 0 to 1.
+        MisconfigurationException: The method has no target (:class:`unlabelled.contracts.HasTarget`), or the
+            run has no end to reach ``final_momentum`` at.
+
+    Source: SCE Eq. 2 and appendix D; reference sce.md section 1.5.
+    """
+
+    serves: ClassVar[type] = HasTarget
+
+    def __init__(self, momentum: float = 0.996, final_momentum: float = 1.0) -> None:
+        for name, value in (("momentum", momentum), ("final_momentum", final_momentum)):
+            if not 0 <= value <= 1:
+                raise ValueError(f"TargetUpdate: {name}={value} must be from 0 to 1")
+        self.momentum, self.final_momentum = momentum, final_momentum
+        self.updates = 0
+        self._total = 1
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Check at start that there is a target."""
+        if not isinstance(pl_module, HasTarget):
+            raise MisconfigurationException(
+                "TargetUpdate needs a method with a target network (unlabelled.contracts.HasTarget), which "
+                f"{type(pl_module).__name__} is not; take the callback out of trainer.callbacks"
+            )
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Find out how many steps there will be; start from equal networks."""
+        total = trainer.estimated_stepping_batches
+        if math.isinf(total) and self.momentum != self.final_momentum:
+            raise MisconfigurationException(
+                "TargetUpdate: the momentum's schedule needs the end of the run; set --trainer.max_epochs or "
+                "--trainer.max_steps"
+            )
+        self._total = 1 if math.isinf(total) else int(total)
+        assert isinstance(pl_module, HasTarget)
+        if trainer.global_step == 0:
+            copy_online(pl_module.target_pairs())
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Update after each step of the optimiser, not after each batch that it accumulates."""
+        if trainer.global_step == self.updates:
+            return
+        assert isinstance(pl_module, HasTarget)
+        momentum = cosine_momentum(self.updates, self._total, self.momentum, self.final_momentum)
+        update_target(pl_module.target_pairs(), momentum)
+        self.updates = trainer.global_step
+        pl_module.log("train/momentum", momentum)
+
+    def state_dict(self) -> dict[str, Any]:
+        """How many updates there were."""
+        return {"updates": self.updates}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from there."""
+        self.updates = state_dict["updates"]

@@ -1,0 +1,92 @@
+"""L3-Net: look, listen and learn (Arandjelovic and Zisserman 2017, arXiv:1705.08168)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from lightning.pytorch.cli import OptimizerCallable
+from torch import Tensor, nn
+
+from lightning_modules.audio_visual import AUDIO, AudioVisual
+from lightning_modules.log_means import log_means
+from unlabelled.batch import Batch
+from unlabelled.distributed import all_reduce_sum_, gather_with_gradient, world_size
+from unlabelled.encoders import Encoder
+from unlabelled.losses.mismatch import NONE, draw_mismatches, mismatched
+
+_VISUAL = "visual"
+_DIFFERENT, _TRUE = 0, 1
+
+
+class L3Net(AudioVisual):
+    """Tell from the pooled features of a picture and a sound whether they belong together.
+
+    Each step judges every clip's own pair and, as often, its picture with the sound of another video of the
+    batch.
+
+    Args:
+        visual_encoder: Of images or of videos.
+        audio_encoder: Of spectrograms.
+        optimizer: Called with the trainable parameters.
+        hidden_dim: Width of the layer between both features and the answer.
+        **kwargs: See :class:`~lightning_modules.base.BaseModule`.
+
+    Source: reference dmc.md section 2.6.
+    """
+
+    pair_threshold: float | None = 0.0
+
+    def __init__(
+        self,
+        visual_encoder: Encoder,
+        audio_encoder: Encoder,
+        optimizer: OptimizerCallable,
+        hidden_dim: int = 128,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(visual_encoder, audio_encoder, optimizer, **kwargs)
+        self.save_hyperparameters()
+        dim = visual_encoder.dim + audio_encoder.dim
+        self.fusion = nn.Sequential(
+            nn.Linear(dim, hidden_dim), nn.ReLU(inplace=True), nn.Linear(hidden_dim, 2)
+        )
+        for layer in (self.fusion[0], self.fusion[2]):
+            nn.init.kaiming_normal_(layer.get_parameter("weight"), nonlinearity="relu")
+            nn.init.zeros_(layer.get_parameter("bias"))
+
+    def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
+        """Return the cross-entropy over true and wrong pairs, equally many."""
+        features = self.embed(batch)
+        visual, audio = features[self.visual], features[AUDIO]
+        wrong_sounds, _ = mismatched(batch["index"], batch.get("silent"))
+        partner = draw_mismatches(wrong_sounds, self.global_step)
+        wrong = partner != NONE
+        others = gather_with_gradient(audio)[partner[wrong]]
+        answers = self.fusion(torch.cat([_pair(visual, audio), _pair(visual[wrong], others)]))
+        truth = (torch.arange(len(answers), device=answers.device) < len(visual)).long()
+        loss = _mean_over_ranks(F.cross_entropy(answers.float(), truth, reduction="none"))
+        right = _mean_over_ranks((answers.detach().argmax(1) == truth).float())
+        log_means(self, {"loss": loss, "accuracy": right}, len(visual))
+        return {"loss": loss}
+
+    def pair_codes(self, batch: Batch, maps: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return the pooled features ``(B, D)`` of both."""
+        names = {_VISUAL: self.visual, AUDIO: AUDIO}
+        return {code: self._encoder(name).pool(maps[name]) for code, name in names.items()}
+
+    def pair_scores(self, visual: Tensor, audio: Tensor) -> Tensor:
+        """Return by how much "they belong together" is likelier, ``(n,)`` in log-odds."""
+        answers: Tensor = self.fusion(_pair(visual, audio)).float()
+        return answers[:, _TRUE] - answers[:, _DIFFERENT]
+
+
+def _pair(visual: Tensor, audio: Tensor) -> Tensor:
+    return torch.cat([visual, audio], 1)
+
+
+def _mean_over_ranks(values: Tensor) -> Tensor:
+    """Return what has the mean of all ranks' ``values (n,)`` as its mean over ranks; n may differ."""
+    count = all_reduce_sum_(torch.tensor(len(values), device=values.device))
+    return values.sum() * world_size() / count

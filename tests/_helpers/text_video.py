@@ -1,0 +1,116 @@
+"""Configurations on pre-extracted features, made tiny, on the tiny embedded feature data set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from tests._helpers.embedded_features import FILMS, write_clips, write_films
+from tests._helpers.shrink import TRAINER, tiny_callback
+from unlabelled.data.features.captions import CaptionTable
+from unlabelled.data.features.columns import ColumnTable
+from unlabelled.data.features.stored_text import write_text_features
+from unlabelled.data.synthetic.embedded_features import EmbeddedFilms
+
+Config = dict[str, Any]
+DIM, WORD_DIM = FILMS["dim"], FILMS["word_dim"]
+_TOKENS, _PROJECTED = 16, 12
+
+
+def write_data(root: Path) -> Path:
+    """Write the films, and the vectors that stand for CLIP's of the words of their captions."""
+    films = Path(write_films(root / "films", write_clips(root / "clips")))
+    table = CaptionTable(str(films / "captions"))
+    spoken = {text for row in range(len(table)) for text in table[row].texts(range(len(table[row])))}
+    texts = sorted(spoken | set(ColumnTable(EmbeddedFilms(str(films)).path).text("eval_caption")))
+    rng = np.random.default_rng(0)
+    vectors = ((text, rng.normal(size=(len(text.split()), WORD_DIM)).astype(np.float32)) for text in texts)
+    write_text_features(str(films / "clip_text"), WORD_DIM, vectors)
+    return films
+
+
+def shrunk(path: Path, films: Path, out: Path, pictures: bool = False, **model: Any) -> Path:
+    """Write an overlay that makes the configuration at ``path`` tiny, on the films, writing to ``out``.
+
+    Pictures take longer than all the rest, so they are left out where they are not asked for.
+    """
+    content: Config = yaml.safe_load(path.read_text())
+    pipeline = content["data"]["init_args"].get("pipeline")
+    callbacks = [each for each in content["trainer"]["callbacks"] if pictures or not _draws(each)]
+    overlay = {
+        "model": {"init_args": _model(content["model"]["init_args"], _video_dim(pipeline)) | model},
+        "data": {"class_path": "datamodules.HowTo100M", "init_args": _data(pipeline, films)},
+        "trainer": {
+            **TRAINER,
+            "default_root_dir": str(out),
+            "logger": {"init_args": {"save_dir": str(out)}},
+            "callbacks": [_callback(each, out) for each in callbacks],
+        },
+    }
+    out.mkdir(parents=True, exist_ok=True)
+    target = out / "tiny.yaml"
+    target.write_text(yaml.safe_dump(overlay))
+    return target
+
+
+def _video_dim(pipeline: Config | None) -> int:
+    return DIM if pipeline is not None and pipeline["init_args"]["stream_3d"] is None else 2 * DIM
+
+
+def _model(options: Config, video_dim: int) -> Config:
+    pooled = "projection_dim" not in options  # MCN
+    dim = _PROJECTED if pooled else _TOKENS
+    small: Config = {
+        "text": {"init_args": {"in_dim": WORD_DIM, "dim": dim}},
+        "video": {"init_args": {"in_dim": video_dim, "dim": dim}},
+    }
+    if options["audio"] is not None:
+        version = "DAVEnetV1" if pooled else "DAVEnetV2"
+        cnn = {"class_path": f"unlabelled.encoders.{version}", "init_args": {"width_divisor": 64}}
+        small["audio"] = {"init_args": {"dim": dim, "cnn": cnn}}
+    if not pooled:
+        small |= {"transformer": {"init_args": {"num_heads": 2}}, "projection_dim": _PROJECTED}
+    sizes = {"num_anchors": 8, "queue_size": 8 if pooled else 16, "num_centroids": 4, "reconstruction_dim": 8}
+    return small | {name: size for name, size in sizes.items() if name in options}
+
+
+def _data(pipeline: Config | None, films: Path) -> Config:
+    options: Config = dict(pipeline["init_args"]) if pipeline is not None else {}
+    options |= {"text": _text(options.get("text"), films), "audio_frames": 256, "max_words": 8}
+    options["stream_2d"] = {"dim": DIM, "fps": 1.0}
+    if "stream_3d" not in options or options["stream_3d"] is not None:
+        options["stream_3d"] = {"dim": DIM, "fps": 1.5}
+    return {
+        "root": str(films),
+        "clips_per_video": 2,
+        "min_time": 4.0,
+        "batch_size": 4,
+        "eval_batch_size": 8,
+        "num_workers": 0,
+        "pipeline": {"class_path": "unlabelled.pipelines.FeaturePipeline", "init_args": options},
+        "evaluation": [
+            {"class_path": f"unlabelled.data.datasets.{name}", "init_args": {"root": str(films)}}
+            for name in ("EmbeddedFilms", "EmbeddedScenes")
+        ],
+    }
+
+
+def _text(encoder: Config | None, films: Path) -> Config:
+    if encoder is not None and encoder["class_path"].endswith("StoredTextFeatures"):
+        return {**encoder, "init_args": {"path": str(films / "clip_text")}}
+    name = "unlabelled.data.features.WordVectors"
+    return {"class_path": name, "init_args": {"path": str(films / "word2vec.bin")}}
+
+
+def _callback(callback: Config, out: Path) -> Config:
+    small = tiny_callback(callback, out)
+    if small["class_path"].endswith("CentroidUpdate"):
+        small["init_args"]["every_n_steps"] = 2
+    return small
+
+
+def _draws(callback: Config) -> bool:
+    return bool(callback["class_path"].endswith("Pictures"))

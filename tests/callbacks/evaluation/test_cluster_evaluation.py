@@ -1,0 +1,53 @@
+"""Which heads are summed up: those that cluster the same as the one that is shown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from lightning import LightningModule
+from sklearn.metrics import normalized_mutual_info_score
+from torch import Tensor
+
+from callbacks.evaluation.cluster_evaluation import ClusterEvaluation
+from tests._helpers.embedding_modules import trainer
+from tests._helpers.hierarchy_modules import CLUSTERS, HEADS, Hierarchical, HierarchyData, predicted
+from unlabelled.batch import Batch, Features
+
+
+class Flat(LightningModule):
+    """The same clusterings without trees."""
+
+    num_clusters, num_clusterings = CLUSTERS, 2 * HEADS
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = Hierarchical()
+
+    def embed(self, batch: Batch) -> Features:
+        return self.inner.embed(batch)
+
+    def log_probs(self, features: Features) -> dict[str, Tensor]:
+        return self.inner.log_probs(features)
+
+    def evaluation_step(self, batch: Batch) -> dict[str, Any]:
+        return self.inner.evaluation_step(batch)
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
+        return self.evaluation_step(batch)
+
+
+@pytest.mark.parametrize(("method", "heads"), [(Hierarchical, HEADS), (Flat, 2 * HEADS)])
+def test_statistics_are_over_the_heads_of_the_first_hierarchy(
+    method: type[LightningModule], heads: int
+) -> None:
+    data = HierarchyData()
+    data.samples.scores[:, :, HEADS:] *= -1  # the second one knows less
+    run = trainer(ClusterEvaluation(before_training=False))
+    (scores,) = run.validate(method(), data, verbose=False)
+    truth = data.samples.label.numpy()
+    nmi = [normalized_mutual_info_score(truth, predicted(data.samples, head)) for head in range(heads)]
+    assert scores["val/nmi"] == pytest.approx(nmi[0], abs=1e-6)
+    assert scores["val/nmi_mean"] == pytest.approx(np.mean(nmi), abs=1e-6)
+    assert scores["val/nmi_std"] == pytest.approx(np.std(nmi), abs=1e-6)

@@ -1,0 +1,137 @@
+"""What predict writes must be of use without this package."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from lightning import LightningDataModule, LightningModule
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.demos.boring_classes import BoringModel
+from torch import nn
+from torch.utils.data import DataLoader
+
+from callbacks.export.export_encoder import ExportEncoder, export_encoder
+from callbacks.export.export_features import ExportFeatures
+from tests._helpers.embedding_modules import ColourData, Embedder, trainer
+from tests.conftest import environment
+from unlabelled.encoders import (
+    Encoder,
+    ImageResNet,
+    R2Plus1D18,
+    SmallAudioEncoder,
+    SmallVideoEncoder,
+)
+from unlabelled.encoders.evaluation_crops import embed_crops
+
+
+class SightAndSound(LightningModule):
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoders = nn.ModuleDict({"video": SmallVideoEncoder(2), "audio": SmallAudioEncoder(2)})
+        for module in self.modules():  # statistics other than the initial ones
+            if isinstance(module, nn.BatchNorm2d | nn.BatchNorm3d):
+                module.running_mean.uniform_(-1, 1)
+
+    def predict_step(self, batch: dict[str, Any], batch_idx: int) -> dict[str, Any]:
+        return {"features": embed_crops(lambda b: {n: e(b[n]) for n, e in self.encoders.items()}, batch)}
+
+
+class OneClip(LightningDataModule):
+    """A last batch of one, two views of the video and one of the sound."""
+
+    def predict_dataloader(self) -> DataLoader[Any]:
+        sample = {"video": torch.zeros(2, 3, 4, 16, 16), "audio": torch.zeros(1, 16, 20)}
+        keys = {name: torch.tensor(-1) for name in ("label", "index", "replaced")}
+        return DataLoader([sample | keys], batch_size=1)  # type: ignore[arg-type]
+
+
+ELSEWHERE = """
+import sys, torch
+folder = sys.argv[1]
+inputs, outputs = torch.load(f"{folder}/inputs.pt"), {}
+for name, batch in inputs.items():
+    state = torch.load(f"{folder}/encoder_{name}.pt", weights_only=True)
+    assert all(isinstance(value, torch.Tensor) for value in state.values())
+    outputs[name] = torch.export.load(f"{folder}/encoder_{name}.pt2").module()(batch)
+assert not {module.split(".")[0] for module in sys.modules} & {"unlabelled", "lightning", "torchvision"}
+torch.save(outputs, f"{folder}/outputs.pt")
+"""
+
+
+def test_exported_encoders_load_in_a_bare_process(tmp_path: Path) -> None:
+    module = SightAndSound()
+    folder = tmp_path / "new" / "folder"
+    options: dict[str, Any] = {"precision": "bf16-mixed"}
+    trainer(ExportEncoder(str(folder)), **options).predict(module, datamodule=OneClip())
+    names = ["encoder_audio.pt", "encoder_audio.pt2", "encoder_video.pt", "encoder_video.pt2"]
+    assert sorted(path.name for path in folder.iterdir()) == names
+    inputs = {"video": torch.randn(5, 3, 4, 16, 16), "audio": torch.randn(1, 1, 16, 20)}
+    torch.save(inputs, folder / "inputs.pt")
+    command = [sys.executable, "-I", "-W", "ignore", "-c", ELSEWHERE, str(folder)]
+    result = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr[-3000:]
+    outputs = torch.load(folder / "outputs.pt")
+    module.eval()
+    for name, encoder in module.encoders.items():
+        with torch.no_grad():
+            torch.testing.assert_close(outputs[name], encoder(inputs[name]))
+        fresh = type(encoder)(2)
+        fresh.load_state_dict(torch.load(folder / f"encoder_{name}.pt", weights_only=True))
+        assert all(p.requires_grad for p in encoder.parameters())
+
+
+@pytest.mark.parametrize(
+    ("make", "shape"),
+    [(lambda: ImageResNet(18, small_images=True), (3, 32, 32)), (R2Plus1D18, (3, 4, 16, 16))],
+)
+def test_full_encoders_can_be_exported(make: Any, shape: tuple[int, ...], tmp_path: Path) -> None:
+    encoder: Encoder = make().eval()
+    export_encoder(encoder, shape, tmp_path / "encoder")
+    program = torch.export.load(tmp_path / "encoder.pt2").module()
+    for size in (1, 3):
+        inputs = torch.randn(size, *shape)
+        with torch.no_grad():
+            torch.testing.assert_close(program(inputs), encoder(inputs), atol=1e-4, rtol=1e-4)
+
+
+def test_export_needs_encoders_and_their_inputs(tmp_path: Path) -> None:
+    with pytest.raises(MisconfigurationException, match="which BoringModel is not"):
+        trainer(ExportEncoder(str(tmp_path))).predict(BoringModel())
+    module = Embedder("image", "video")  # its video encoder reads images, so there is no video
+    with pytest.raises(
+        MisconfigurationException, match="samples have image, but there is an encoder of 'video'"
+    ):
+        trainer(ExportEncoder(str(tmp_path))).predict(module, datamodule=ColourData())
+
+
+def test_exported_features_are_in_the_order_of_the_data_set(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, out = ColourData(), tmp_path / "new"
+    data.splits["test"].replaced[[3, 17]] = 5
+    trainer(ExportFeatures(str(out), ["test", "bank"])).predict(Embedder(), datamodule=data)
+    files = ["features_image.npy", "labels.npy", "paths.txt"]
+    for part, split in (("test", "test"), ("bank", "train")):
+        assert sorted(path.name for path in (out / part).iterdir()) == files
+        features, labels = (np.load(out / part / name) for name in files[:2])
+        expected, truth = data.splits[split].images.mean((2, 3)).numpy(), data.splits[split].labels.clone()
+        if part == "test":
+            expected[[3, 17]], truth[[3, 17]] = np.nan, -1
+        np.testing.assert_allclose(features, expected, rtol=1e-5, atol=1e-6)
+        assert features.dtype == np.float32
+        np.testing.assert_array_equal(labels, truth.numpy())
+        assert (out / part / "paths.txt").read_text().splitlines() == data.clip_paths(split)
+    assert f"features of 48 of 50 samples written to {out / 'test'}" in capsys.readouterr().out
+
+
+def test_a_bank_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(MisconfigurationException, match="needs a data module with labelled"):
+        trainer(ExportFeatures(str(tmp_path), ["bank"])).predict(SightAndSound(), datamodule=OneClip())
+    with pytest.raises(ValueError, match="expected `test`, `bank` or both"):
+        ExportFeatures(parts=["train"])  # type: ignore[list-item]

@@ -1,0 +1,74 @@
+"""Pictures of anchors and searches: two processes draw what one draws."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from callbacks.figures import anchor_panels as anchor_drawing
+from callbacks.figures import retrieval_figures as retrieval_pictures
+from callbacks.figures.anchor_figures import AnchorFigures
+from callbacks.figures.retrieval_figures import RetrievalFigures
+from tests._helpers.anchored_sets import Actions, Anchored, Pairs, SetData, Streams
+from tests._helpers.embedding_modules import trainer
+from tests._helpers.two_processes import in_two_processes
+
+
+def run(**options: Any) -> tuple[dict[str, float], list[Any]]:
+    """Test, and return the scores and what was to be drawn."""
+    samples = Streams(1, 45, True)
+    samples.present["audio"][::2] = False  # every sample of the first process
+    pairs = Pairs("pairs", Streams(0, 30, False))  # its even rows are looked at: all of the first process
+    data = SetData(pairs, Actions("actions", samples))
+    callbacks = [AnchorFigures(max_samples=15), RetrievalFigures(num_queries=5)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PL_GLOBAL_SEED", "0")  # the fork server may remember that of another test
+        drawn = _noted(patch)
+        (scores, *_) = trainer(*callbacks, **options).test(Anchored(), data, verbose=False)
+    return dict(scores), drawn
+
+
+def _noted(patch: pytest.MonkeyPatch) -> list[Any]:
+    """Return a list that gets what is drawn, instead of files."""
+    drawn: list[Any] = []
+    cases, figure = anchor_drawing.anchor_cases, retrieval_pictures.retrieved_figure
+
+    def note_cases(codes: Any, labels: Any) -> Any:
+        drawn.append((codes, labels))
+        return cases(codes, labels)
+
+    def note_searches(searches: Any, title: str) -> Any:
+        drawn.append([_plain(search) for search in searches])
+        return figure(searches, title)
+
+    patch.setattr(anchor_drawing, "anchor_cases", note_cases)
+    patch.setattr(retrieval_pictures, "retrieved_figure", note_searches)
+    for room in (anchor_drawing, retrieval_pictures):
+        patch.setattr(room, "publish", lambda trainer, name, figure: drawn.append(name))
+    return drawn
+
+
+def _plain(search: Any) -> Any:
+    return search.query.title, [each.item.title for each in search.found], search.rank, search.size
+
+
+def _process(folder: str) -> Any:
+    return run(devices=2, strategy="ddp")
+
+
+def test_two_processes_draw_what_one_draws(tmp_path: Path) -> None:
+    processes = in_two_processes(_process, tmp_path)
+    scores, drawn = run()
+    assert len(drawn) > 8
+    for rank, (others, there) in enumerate(processes):
+        assert others == pytest.approx(scores, abs=1e-5)
+        assert len(there) == (0 if rank else len(drawn))
+        for one, other in zip(drawn, there, strict=False):
+            if isinstance(one, tuple):
+                assert set(one[0]) == set(other[0])
+                assert all((one[0][name] == other[0][name]).all() for name in one[0])
+                assert (one[1] == other[1]).all()
+            else:
+                assert one == other

@@ -1,0 +1,121 @@
+"""Which sample comes when, on which rank; what stands in for one that cannot be read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from unlabelled.data.datasets.samples import (
+    NOT_REPLACED,
+    OrderedShard,
+    SampleDataset,
+    SampleKey,
+    ShuffledShard,
+    augmentation_generator,
+)
+from unlabelled.data.media.reader import DecodeError
+from unlabelled.seeding import global_seed, torch_generator
+
+SIZES = st.integers(1, 60)
+WORLDS = st.integers(1, 7)
+
+
+@given(size=SIZES, world=WORLDS)
+def test_ordered_shards_cover_each_row_exactly_once(size: int, world: int) -> None:
+    shards = [OrderedShard(size, rank, world) for rank in range(world)]
+    rows = [key.row for shard in shards for key in shard]
+    assert sorted(rows) == list(range(size))
+    assert [len(shard) for shard in shards] == [len(list(shard)) for shard in shards]
+
+
+@given(size=SIZES, world=WORLDS, batch=st.integers(1, 9), epoch=st.integers(0, 5))
+def test_shuffled_shards_are_equally_long_and_disjoint(size: int, world: int, batch: int, epoch: int) -> None:
+    parts = []
+    for rank in range(world):
+        shard = ShuffledShard(size, rank, world, batch)
+        shard.set_epoch(epoch)
+        keys = list(shard)
+        assert len(keys) == len(shard) == size // (world * batch) * batch == shard.num_batches * batch
+        assert all(key.epoch == epoch for key in keys)
+        parts.append([key.row for key in keys])
+    rows = [row for part in parts for row in part]
+    assert len(set(rows)) == len(rows)
+
+
+@given(size=SIZES, world=WORLDS, local=st.integers(1, 5), epoch=st.integers(0, 3))
+def test_ranks_one_after_the_other_have_the_global_batch_in_order(
+    size: int, world: int, local: int, epoch: int
+) -> None:
+    shards = [ShuffledShard(size, rank, world, local) for rank in range(world)]
+    alone = ShuffledShard(size, 0, 1, local * world)
+    for shard in [*shards, alone]:
+        shard.set_epoch(epoch)
+    parts, whole = [list(shard) for shard in shards], list(alone)
+    steps = [slice(step * local, (step + 1) * local) for step in range(alone.num_batches)]
+    assert [key for step in steps for part in parts for key in part[step]] == whole
+
+
+def test_a_single_process_follows_the_epochs_permutation() -> None:
+    shard = ShuffledShard(23, 0, 1, 5)
+    shard.set_epoch(4)
+    order = torch.randperm(23, generator=torch_generator(global_seed(), "order", 4)).tolist()
+    assert [key.row for key in shard] == order[:20]
+
+
+def test_each_epoch_has_another_order() -> None:
+    shard = ShuffledShard(50, 0, 1, 5)
+    orders = []
+    for epoch in range(3):
+        shard.set_epoch(epoch)
+        orders.append([key.row for key in shard])
+    assert len({tuple(order) for order in orders}) == 3
+
+
+def test_a_resumed_epoch_goes_on_once() -> None:
+    for rank in range(2):
+        shard = ShuffledShard(20, rank, 2, 2)
+        whole = list(shard)
+        shard.skip = 6
+        assert list(shard) == whole[6:]
+        assert list(shard) == whole
+
+
+class _Numbers(SampleDataset):
+    """A random number per row; some rows cannot be read."""
+
+    def __init__(self, size: int, broken: set[int]) -> None:
+        self.size, self.broken = size, broken
+
+    def __len__(self) -> int:
+        return self.size
+
+    def path(self, row: int) -> str:
+        return f"file{row}"
+
+    def read(self, row: int, epoch: int) -> dict[str, Any]:
+        if row in self.broken:
+            raise DecodeError(self.path(row), "broken")
+        return {"number": float(augmentation_generator(epoch, row).random())}
+
+
+def test_what_cannot_be_read_is_replaced_and_named(caplog: pytest.LogCaptureFixture) -> None:
+    data = _Numbers(8, {2, 3})
+    sample = data[SampleKey(2, epoch=5)]
+    stand_in = int(sample["index"])
+    assert stand_in not in (2, 3)
+    assert sample["replaced"] == 2
+    assert "file2: broken" in caplog.text
+    itself = data[SampleKey(stand_in, epoch=5)]
+    assert itself["replaced"] == NOT_REPLACED
+    assert itself["number"] == sample["number"]  # the same augmentation
+    assert itself["number"] != data[SampleKey(stand_in, epoch=6)]["number"]
+    assert {int(data[SampleKey(2, epoch)]["index"]) for epoch in range(9)} > {stand_in}
+
+
+def test_nothing_readable_is_an_error() -> None:
+    with pytest.raises(DecodeError, match=r"file1: and 19 others could not be read; last: file\d: broken"):
+        _Numbers(3, {0, 1, 2})[1]

@@ -1,0 +1,52 @@
+"""Spatial transforms."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from unlabelled.transforms.clip_transforms import centre_crop, compress, denormalise, normalise, random_crop
+
+
+def frames(height: int, width: int) -> torch.Tensor:
+    grid = torch.arange(height * width, dtype=torch.int64).view(1, 1, height, width) % 251
+    return grid.expand(2, 3, -1, -1).to(torch.uint8)
+
+
+def test_every_offset_of_a_random_crop_is_reached() -> None:
+    rng = np.random.default_rng(0)
+    image = torch.arange(3 * 4, dtype=torch.uint8).view(1, 1, 3, 4).expand(1, 3, -1, -1)
+    corners = {int(random_crop(image, 2, rng)[0, 0, 0, 0]) for _ in range(200)}
+    assert corners == {0, 1, 2, 4, 5, 6}  # the released code never takes the last offset (trap 7.11)
+
+
+def test_a_crop_of_the_whole_frame_is_the_frame() -> None:
+    image = frames(6, 6)
+    assert torch.equal(random_crop(image, 6, np.random.default_rng(0)), image)
+    assert torch.equal(centre_crop(image, 6), image)
+
+
+def test_the_centre_crop_rounds_up() -> None:
+    assert torch.equal(centre_crop(frames(7, 10), 4), frames(7, 10)[..., 2:6, 3:7])
+
+
+def test_normalisation_is_the_released_codes() -> None:
+    image = frames(4, 5)
+    clip = normalise(image)
+    assert clip.shape == (3, 2, 4, 5)
+    assert clip.dtype == torch.float32
+    expected = (image.double() / 255 - 0.45) / 0.225
+    torch.testing.assert_close(clip.double(), expected.transpose(0, 1), atol=1e-6, rtol=0)
+    assert torch.equal(denormalise(clip).transpose(0, 1), image)
+
+
+@pytest.mark.parametrize(
+    ("side", "expected"),
+    [(4, [0, 0, 2, 2, 4, 4, 6, 6]), (3, [0, 0, 0, 2, 2, 2, 5, 5]), (2, [0, 0, 0, 0, 4, 4, 4, 4])],
+)
+def test_nearest_neighbour_compression_matches_the_reference(side: int, expected: list[int]) -> None:
+    ramp = torch.arange(8.0).view(1, 1, 1, 1, 8).expand(2, 3, 2, 8, -1)
+    result = compress(ramp, side)
+    assert result.shape == ramp.shape
+    assert result[0, 0, 0, 0].tolist() == expected

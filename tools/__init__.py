@@ -1,0 +1,1 @@
+"""Scripts for those who work on the package; no part of it."""

@@ -1,0 +1,10 @@
+"""``python -m unlabelled.commands.compare``: train and judge all methods, go on where it stopped, write the table."""
+
+from __future__ import annotations
+
+import sys
+
+from unlabelled.commands.compare.main import main
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

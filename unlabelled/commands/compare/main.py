@@ -1,0 +1,160 @@
+"""The command line of ``python -m unlabelled.commands.compare``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from unlabelled.commands.compare.plan import Method, Plan
+from unlabelled.commands.compare.report import write_hparams, write_table
+from unlabelled.commands.compare.results import Result, load
+from unlabelled.commands.compare.worker import run_folders
+from unlabelled.environment import experiment_root
+
+DESCRIPTION = """\
+Train every method of a folder with every seed, judge all by the same protocols, and write OUT/table.md (mean
+and standard deviation over seeds) and OUT/hparams for TensorBoard. What is done is not repeated, unless its
+configuration has changed (code is not looked at: delete OUT after changing that); the table shows all that is
+there, also of methods and seeds that this call leaves alone. The exit code is 1 if a run failed:
+OUT/METHOD/output.txt says why, and the next call tries again."""
+
+ROOT = experiment_root(Path(__file__).resolve().parents[2])
+
+
+@dataclass
+class Comparison:
+    """What is to be compared, and where.
+
+    Args:
+        plan: The configurations.
+        methods: Those to run.
+        seeds: Of each.
+        out: The folder for everything.
+        command: The arguments that it was called with.
+    """
+
+    plan: Plan
+    methods: Sequence[Method]
+    seeds: Sequence[int]
+    out: Path
+    command: Sequence[str] = ()
+    failed: dict[str, list[int]] = field(default_factory=dict)
+
+    def run(self, jobs: int) -> bool:
+        """Do what is missing, ``jobs`` methods at a time, and write the table whenever one is done.
+
+        Returns: Whether all is there.
+        """
+        with ThreadPoolExecutor(jobs) as pool:
+            futures = {pool.submit(self._complete, method): method for method in self.methods}
+            try:
+                for count, future in enumerate(as_completed(futures), 1):
+                    future.result()
+                    self._tell(futures[future], f"{count} of {len(futures)}")
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+        write_hparams(self.out, self.plan, self.shown, self.results())
+        return not self.failed
+
+    @property
+    def shown(self) -> list[Method]:
+        """The rows of the table: methods that are to be run, and those that have been, also in vain."""
+        asked = {method.name for method in self.methods}
+        return [each for each in self.plan.methods if each.name in asked or (self.out / each.name).is_dir()]
+
+    def results(self) -> dict[str, dict[int, Result]]:
+        """Return what is there so far, by method and seed."""
+        return {method.name: self._results(method) for method in self.shown}
+
+    def missing(self, method: Method) -> list[int]:
+        """Return the seeds without a result."""
+        found = self._results(method)
+        return [seed for seed in self.seeds if seed not in found]
+
+    def _results(self, method: Method) -> dict[int, Result]:
+        fingerprint = self.plan.fingerprint(method)
+        found = {
+            seed: load(folder, fingerprint) for seed, folder in run_folders(self.out, method.name).items()
+        }
+        return {seed: result for seed, result in found.items() if result is not None}
+
+    def _complete(self, method: Method) -> None:
+        """Run what is missing of a method in a process of its own."""
+        if not (seeds := self.missing(method)):
+            return
+        folder = self.out / method.name
+        folder.mkdir(parents=True, exist_ok=True)
+        arguments = [str(self.plan.folder.resolve()), str(self.out.resolve()), method.name, *map(str, seeds)]
+        work(arguments, folder / "output.txt")
+
+    def _tell(self, method: Method, progress: str) -> None:
+        if failed := self.missing(method):
+            self.failed[method.name] = failed
+        seeds = f"failed for seed {', '.join(map(str, failed))}" if failed else "done"
+        print(f"{progress}, {method.title}: {seeds}  ({self.out / method.name / 'output.txt'})", flush=True)
+        write_table(self.out, self.plan, self.shown, self.results(), self.failed, self.command)
+
+
+def work(arguments: Sequence[str], output: Path) -> None:
+    """Run a worker on one core to its end; what is missing afterwards says more than its exit code."""
+    with output.open("w", encoding="utf-8") as file:
+        subprocess.run(
+            [sys.executable, "-m", "unlabelled.commands.compare.worker", *arguments],
+            cwd=ROOT,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command; 0: all is there, 1: a run failed, 2: there is nothing to run."""
+    options = _parser().parse_args(argv)
+    try:
+        comparison = _comparison(options, argv)
+        comparison.out.mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    complete = comparison.run(options.jobs)
+    print(f"\n{(comparison.out / 'table.md').read_text(encoding='utf-8')}")
+    print(
+        f"tensorboard --logdir {comparison.out / 'hparams'}    # every run's numbers, to sort and to filter"
+    )
+    return 0 if complete else 1
+
+
+def _comparison(options: argparse.Namespace, argv: Sequence[str]) -> Comparison:
+    plan = Plan(Path(options.configs))
+    methods = [plan.method(name) for name in options.methods] if options.methods else plan.methods
+    return Comparison(plan, methods, range(1, options.seeds + 1), Path(options.out), argv)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m unlabelled.commands.compare",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--seeds", type=_count, default=3, help="seeds of each method: 1, 2, ...")
+    parser.add_argument("--jobs", type=_count, default=2, help="methods at a time, one core each")
+    parser.add_argument("--out", default="runs/compare", help="folder for logs, checkpoints and the table")
+    parser.add_argument(
+        "--configs", default=str(ROOT / "configs" / "compare"), help="folder of configurations"
+    )
+    parser.add_argument("--methods", nargs="+", help="names in methods/; all, if there are none")
+    return parser
+
+
+def _count(text: str) -> int:
+    if (number := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is less than 1")
+    return number

@@ -1,0 +1,5 @@
+"""The command that builds all hierarchies of one file of features, and compares and draws them."""
+
+from unlabelled.commands.hierarchy.main import main
+
+__all__ = ["main"]

@@ -1,0 +1,183 @@
+"""The files that the command reads: features, and one label or name per row."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from unlabelled.commands.hierarchy.pre_clusters import Rows
+from unlabelled.commands.suggestions import hint
+
+_UNREADABLE = (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error)
+_CHUNK = 65536  # rows that are looked at together
+
+
+def read_features(path: str, key: str | None = None) -> Rows:
+    """Return the features ``(n, d)`` of a file, at least two rows, all finite.
+
+    Args:
+        path: ``.npy``, ``.npz`` or ``.pt`` (a tensor, or a dictionary with tensors).
+        key: Which array of a file with several.
+
+    Returns:
+        float64 stays, anything else becomes float32, or float64 where integers would lose digits; booleans
+        become 0 and 1.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It cannot be read, or holds something else; says what.
+    """
+    readers = {".npy": _npy, ".npz": _npz, ".pt": _pt, ".pth": _pt}
+    suffix = Path(path).suffix.lower()
+    if suffix not in readers:
+        raise ValueError(f"{path}: expected one of {', '.join(readers)}; found {suffix or 'no suffix'}")
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"there is no file {path}")
+    return checked_features(path, readers[suffix](path, key))
+
+
+def checked_features(name: str, array: Any) -> Rows:
+    """Return ``array`` as features, or raise a ValueError that says what is wrong with it."""
+    if not isinstance(array, np.ndarray):
+        raise ValueError(f"{name}: expected an array of numbers (n, d), found {type(array).__name__}")
+    if array.dtype.kind not in "fiub":
+        raise ValueError(f"{name}: the array is of type {array.dtype}, expected real numbers or integers")
+    if array.ndim != 2:
+        raise ValueError(
+            f"{name}: the array has shape {array.shape}, expected two dimensions (n, d): a row per sample; "
+            "reshape it, or average over the others"
+        )
+    if array.shape[0] < 2 or array.shape[1] < 1:
+        raise ValueError(
+            f"{name}: the array has shape {array.shape}; a hierarchy needs at least two rows and one column"
+        )
+    exact = array.dtype in (np.bool_, np.float16, np.float32, np.int8, np.uint8, np.int16, np.uint16)
+    features: Rows = array.astype(np.float32) if exact else array.astype(np.float64)
+    if len(bad := _bad_rows(features)):
+        shown = ", ".join(map(str, bad[:10])) + (", ..." if len(bad) > 10 else "")
+        raise ValueError(
+            f"{name}: {len(bad)} of {len(features)} rows hold NaN or infinity: rows {shown} (from 0); drop "
+            "or mend them"
+        )
+    return features
+
+
+def read_lines(path: str, num_rows: int) -> list[str]:
+    """Return one text per row of the features.
+
+    Args:
+        path: ``.npy`` of integers or strings, or text with one per line.
+        num_rows: How many there must be.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It cannot be read, or has another length.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"there is no file {path}")
+    if Path(path).suffix.lower() == ".npy":
+        array = _npy(path, None)
+        if array.ndim != 1 or array.dtype.kind not in "iuUb":
+            raise ValueError(
+                f"{path}: an array of {array.dtype} of shape {array.shape}; expected integers or strings (n,)"
+            )
+        texts = [str(value) for value in array.tolist()]
+    else:
+        texts = _text_lines(path)
+    if len(texts) != num_rows:
+        raise ValueError(f"{path}: {len(texts)} entries, expected {num_rows}, one per row of the features")
+    return texts
+
+
+def _bad_rows(features: Rows) -> list[int]:
+    bad: list[int] = []
+    for begin in range(0, len(features), _CHUNK):
+        finite = np.isfinite(features[begin : begin + _CHUNK]).all(1)
+        bad += (begin + np.flatnonzero(~finite)).tolist()
+    return bad
+
+
+def _npy(path: str, key: str | None) -> Any:
+    if key is not None:
+        raise ValueError(f"{path}: a .npy file holds one array; leave --key {key!r} out")
+    return _load(path)
+
+
+def _npz(path: str, key: str | None) -> Any:
+    content = _load(path)
+    if not isinstance(content, np.lib.npyio.NpzFile):
+        raise ValueError(f"{path}: is no .npz file; a single array is called .npy")
+    with content:
+        name = _chosen(path, dict.fromkeys(content.files), key)
+        try:
+            return content[name]
+        except _UNREADABLE as error:
+            raise ValueError(f"{path}: the array {name!r} cannot be read: {_reason(error)}") from error
+
+
+def _load(path: str) -> Any:
+    try:
+        return np.load(path, allow_pickle=False)
+    except _UNREADABLE as error:
+        raise ValueError(f"{path}: cannot be read: {_reason(error)}") from error
+
+
+def _pt(path: str, key: str | None) -> Any:
+    try:
+        content = torch.load(io.BytesIO(Path(path).read_bytes()), map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises whatever its parser stumbles over
+        raise ValueError(
+            f"{path}: cannot be read: {_reason(error)}; write it with torch.save(tensor, path)"
+        ) from error
+    if isinstance(content, Mapping):
+        content = content[_chosen(path, {k: v for k, v in content.items() if torch.is_tensor(v)}, key)]
+    elif key is not None:
+        raise ValueError(f"{path}: holds no dictionary; leave --key {key!r} out")
+    if not isinstance(content, torch.Tensor):
+        return content
+    content = content.detach()
+    try:
+        return (content.float() if content.dtype == torch.bfloat16 else content).numpy()
+    except (TypeError, RuntimeError) as error:  # sparse, of eight bits, conjugated ...
+        raise ValueError(
+            f"{path}: NumPy has no such tensor: {content.dtype}, {content.layout}; write "
+            "tensor.to_dense() or tensor.float()"
+        ) from error
+
+
+def _chosen(path: str, arrays: Mapping[Any, Any], key: str | None) -> Any:
+    names = [str(name) for name in arrays]
+    if key is None and len(names) == 1:
+        return next(iter(arrays))
+    if key in names:
+        return key
+    said = "" if key is None else f"no array {key!r}{hint(key, names)}; "
+    raise ValueError(f"{path}: {said}name one with --key: {', '.join(names) or 'it holds none'}")
+
+
+def _text_lines(path: str) -> list[str]:
+    """Split at line feeds alone: a name may hold any of the others that ``splitlines`` knows."""
+    try:
+        with Path(path).open(encoding="utf-8-sig", newline="") as file:
+            lines = file.read().split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: cannot be read as text in UTF-8: {_reason(error)}") from error
+    return [line.removesuffix("\r") for line in (lines if lines[-1] else lines[:-1])]
+
+
+def _reason(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    if "allow_pickle" in text:
+        return "it holds Python objects, or is no NumPy file; expected plain numbers"
+    if "weights_only" in text or isinstance(
+        error, (IndexError, EOFError)
+    ):  # torch's own advice is to run what is in the file
+        return "it holds other things than tensors, or is damaged"
+    return text[:200] or type(error).__name__

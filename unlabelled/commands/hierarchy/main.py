@@ -1,0 +1,141 @@
+"""The command line of ``python -m unlabelled.hierarchy``."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from unlabelled.commands.hierarchy.inputs import read_features, read_lines
+from unlabelled.commands.hierarchy.outputs import leaf_names, write_leaves, write_pictures, write_tree
+from unlabelled.commands.hierarchy.pre_clusters import Rows
+from unlabelled.commands.hierarchy.runs import METHODS, Run
+from unlabelled.commands.hierarchy.study import Classes, Plan, Study
+from unlabelled.commands.hierarchy.tables import markdown, write_tables
+
+logger = logging.getLogger(__name__)
+DESCRIPTION = """\
+Build hierarchies of features by all methods, compare their Dasgupta costs and times (the sHHC paper's
+Table 3), and draw the cheapest. More rows than --leaves are first put into that many pre-clusters.
+
+Written to --out: costs.md, costs.json, trees/METHOD.npy (scipy's linkage matrix) and .nwk (Newick),
+leaves.npz (which sample is in which leaf), disk.png, dendrogram.png and similarity.png."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command; 0: all done, 1: a method or the pictures failed, 2: the input is not fit for use."""
+    options = _parser().parse_args(argv)
+    logging.basicConfig(format="%(levelname)s: %(message)s")
+    try:
+        study, names = _prepare(options)
+        folder = Path(options.out or f"{Path(options.features).stem}_hierarchies")
+        folder.mkdir(parents=True, exist_ok=True)
+        write_leaves(folder, study)
+        failed = _run(study, folder, Path(options.features).name, names)
+    except (OSError, ValueError, ImportError) as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    print(markdown(Path(options.features).name, study))
+    print(f"written to {folder}")
+    return 1 if failed else 0
+
+
+def _prepare(options: argparse.Namespace) -> tuple[Study, list[str] | None]:
+    """Read all files, and make the leaves; return the study and the leaves' names."""
+    plan = Plan(
+        options.methods,
+        options.similarity,
+        options.leaves,
+        options.all_samples_up_to,
+        options.clusters,
+        options.seed,
+    )
+    features = read_features(options.features, options.key)
+    classes = Classes.of(read_lines(options.labels, len(features))) if options.labels else None
+    names = read_lines(options.names, len(features)) if options.names else None
+    _say_size(features, plan)
+    study = Study.prepare(features, plan, classes)
+    return study, leaf_names(study, names)
+
+
+def _say_size(features: Rows, plan: Plan) -> None:
+    action = f": pre-clustering into {plan.num_leaves}" if len(features) > plan.num_leaves else ""
+    print(f"{features.shape[0]} rows of {features.shape[1]} dimensions{action}", file=sys.stderr)
+
+
+def _run(study: Study, folder: Path, title: str, names: list[str] | None) -> bool:
+    """Run and write everything; return whether anything failed."""
+    failed = False
+    for run in study.go():
+        write_tree(folder, run, names if run.on == "leaves" else None)
+        write_tables(folder, title, study)
+        print(_line(run), file=sys.stderr)
+        failed |= bool(run.error)
+    if study.best is None:
+        return True
+    try:
+        write_pictures(folder, study, study.best, names)
+    except Exception:  # the costs and trees are there, and are worth more
+        logger.exception("the pictures of %s could not be drawn", study.best.label)
+        failed = True
+    return failed
+
+
+def _line(run: Run) -> str:
+    if run.error:
+        return f"{run.label}: FAILED: {run.error}"
+    costs = ", ".join(f"{name} {cost:.6e}" for name, cost in run.costs.items())
+    return f"{run.label}: {costs}, {run.seconds:.2f} s"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m unlabelled.hierarchy",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("features", metavar="FEATURES", help="(n, d) numbers: .npy, .npz or .pt")
+    parser.add_argument("--key", metavar="NAME", help="which array of a file with several")
+    parser.add_argument("--out", metavar="DIR", help="where to write; default: FEATURES_hierarchies, here")
+    parser.add_argument("--leaves", type=_at_least(2), default=1000, metavar="K", help="default: 1000")
+    parser.add_argument("--similarity", choices=["half_cosine", "positive_cosine"], default="half_cosine")
+    parser.add_argument(
+        "--methods", nargs="+", choices=list(METHODS), default=list(METHODS), metavar="METHOD"
+    )
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--labels", metavar="FILE", help="a class per row: .npy, or text with one per line")
+    parser.add_argument("--names", metavar="FILE", help="a name per row, for trees and pictures")
+    parser.add_argument(
+        "--clusters",
+        nargs="+",
+        type=_at_least(1),
+        default=[10, 30, 100],
+        metavar="N",
+        help="cuts to compare with --labels; the first one is drawn",
+    )
+    parser.add_argument(
+        "--all-samples-up-to",
+        type=_at_least(0),
+        default=2000,
+        metavar="N",
+        help="most rows for linkages, hyphc and shhc without pre-clusters too (default: 2000; shhc takes "
+        "32 N^2 bytes and two minutes)",
+    )
+    parser.epilog = f"methods: {', '.join(METHODS)}"
+    return parser
+
+
+class _at_least:
+    """An argparse type: an integer of at least ``lowest``."""
+
+    def __init__(self, lowest: int) -> None:
+        self.lowest = lowest
+        self.__name__ = f"integer of at least {lowest}"  # what argparse calls a wrong value
+
+    def __call__(self, text: str) -> int:
+        number = int(text)
+        if number < self.lowest:
+            raise ValueError(text)
+        return number

@@ -1,0 +1,79 @@
+"""The other files that the command writes: trees, what their leaves are, and pictures of the best one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from unlabelled.commands.hierarchy.runs import Run
+from unlabelled.commands.hierarchy.study import Study
+from unlabelled.hierarchy.tree import Tree
+from unlabelled.visualization.dendrogram import dendrogram
+from unlabelled.visualization.groups import Groups
+from unlabelled.visualization.hierarchy_disk import hierarchy_disk
+from unlabelled.visualization.reordered_similarity import reordered_similarity
+
+_DPI = 110
+
+
+def write_tree(folder: Path, run: Run, names: Sequence[str] | None) -> None:
+    """Write a tree as scipy's linkage matrix and in Newick's format; ``names`` are the leaves'."""
+    if run.tree is None:
+        return
+    trees = folder / "trees"
+    trees.mkdir(exist_ok=True)
+    np.save(trees / f"{run.label}.npy", run.tree.to_linkage())
+    (trees / f"{run.label}.nwk").write_text(run.tree.newick(names) + "\n", encoding="utf-8")
+
+
+def write_leaves(folder: Path, study: Study) -> None:
+    """Write which leaf each sample is in, and of each leaf its cluster, samples, centroid and medoid."""
+    np.savez(
+        folder / "leaves.npz",
+        leaf_of_sample=study.pre.labels,
+        clusters=study.pre.clusters,
+        counts=study.pre.counts,
+        centroids=study.pre.centroids,
+        medoids=study.pre.medoids(study.features),
+    )
+
+
+def leaf_names(study: Study, names: Sequence[str] | None) -> list[str] | None:
+    """Return the name of the sample in the middle of every leaf."""
+    if names is None:
+        return None
+    return [names[sample] for sample in study.pre.medoids(study.features).tolist()]
+
+
+def write_pictures(folder: Path, study: Study, run: Run, names: Sequence[str] | None) -> None:
+    """Write ``disk.png``, ``dendrogram.png`` and ``similarity.png`` of a run over the leaves."""
+    tree = run.tree
+    if tree is None:
+        raise ValueError(f"pictures: {run.label} has made no tree")
+    title = f"{run.label}, {tree.num_leaves} leaves, {study.plan.similarity}"
+    blocks = _blocks(study, tree)
+    groups = _groups(study, tree, blocks)
+    counts = study.pre.counts
+    similarity = study.pre.leaves(study.plan.similarity).similarity
+    figures: dict[str, Callable[[], Figure]] = {
+        "disk": lambda: hierarchy_disk(tree, groups, counts, names, title),
+        "dendrogram": lambda: dendrogram(tree, groups, counts, names, title=title),
+        "similarity": lambda: reordered_similarity(similarity, tree, blocks, groups, names, title),
+    }
+    for name, draw in figures.items():
+        draw().savefig(folder / f"{name}.png", dpi=_DPI)
+
+
+def _blocks(study: Study, tree: Tree) -> int:
+    """Return the clusters of the cut that is drawn: the first that was asked for."""
+    return min([*study.plan.cuts, 10][0], tree.num_leaves)
+
+
+def _groups(study: Study, tree: Tree, num_clusters: int) -> Groups:
+    if study.classes is None:
+        return Groups.from_cut(tree, num_clusters, study.pre.counts)
+    table = study.classes.table(study.pre.labels, tree.num_leaves)
+    return Groups(table, study.classes.names, "class")

@@ -1,0 +1,124 @@
+"""Running one method: what it made, how long it took and how much memory, or why it failed."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import resource
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from unlabelled.hierarchy.base import HierarchyMethod
+from unlabelled.hierarchy.leaves import Leaves
+from unlabelled.hierarchy.linkage import Linkage
+from unlabelled.hierarchy.local_moves import LocalSearch
+from unlabelled.hierarchy.local_search_tree import LocalSearchTree
+from unlabelled.hierarchy.post_clustering import HypHC, PostClustering
+from unlabelled.hierarchy.tree import Tree
+from unlabelled.hierarchy.ufit import UFit
+
+logger = logging.getLogger(__name__)
+Made = TypeVar("Made")
+Makers = dict[str, Callable[[], HierarchyMethod]]
+SEARCH_SECONDS = 120.0
+"""Most that local moves take on all samples, where they are far from cheap."""
+_LINKAGES: Makers = {
+    "single": lambda: Linkage("single"),
+    "complete": lambda: Linkage("complete"),
+    "average": lambda: Linkage("average"),
+    "ward": lambda: Linkage("ward"),
+}
+METHODS: Makers = {
+    **_LINKAGES,
+    "ufit": UFit,
+    "hyphc": HypHC,
+    "shhc-published": PostClustering,
+    "shhc": LocalSearchTree,
+}
+SAMPLE_METHODS: Makers = {
+    **_LINKAGES,
+    "hyphc": HypHC,
+    "shhc": lambda: LocalSearchTree(
+        Linkage("average"),
+        LocalSearch(random_starts=0, num_descents=1, annealing_sweeps=0, time_limit=SEARCH_SECONDS),
+    ),
+}
+"""What is also built on all samples, if there are few enough; ``shhc`` only moves the linkages' trees."""
+
+
+@dataclass(eq=False)
+class Run:
+    """What became of a method.
+
+    Attributes:
+        method: Its name.
+        on: ``leaves``, or ``samples`` if the tree is over all samples.
+        tree: What it made; None: it failed.
+        seconds: Of the fit.
+        peak_gib: The largest memory of the process during the fit.
+        error: Why it failed.
+        costs: ``leaves_1x`` over the leaves, ``samples_1x`` over all samples.
+        scores: Against labels, by name.
+    """
+
+    method: str
+    on: str
+    tree: Tree | None = None
+    seconds: float = 0.0
+    peak_gib: float = 0.0
+    error: str = ""
+    costs: dict[str, float] = field(default_factory=dict)
+    scores: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """How the run is called, in tables and file names."""
+        return self.method if self.on == "leaves" else f"{self.method}-all-samples"
+
+
+def run_method(method: str, leaves: Leaves, seed: int, on: str = "leaves") -> Run:
+    """Fit a method of ``METHODS``, or ``SAMPLE_METHODS``; whatever it raises becomes the run's error."""
+    run = Run(method, on)
+    methods = METHODS if on == "leaves" else SAMPLE_METHODS
+    try:
+        hierarchy, run.seconds, run.peak_gib = measured(lambda: methods[method]().fit(leaves, seed))
+    except Exception as error:  # one method's failure must not lose the others' results
+        logger.exception("%s failed", run.label)
+        run.error = " ".join(f"{type(error).__name__}: {error}".split())
+        return run
+    run.tree = hierarchy.tree
+    run.costs[f"{on}_1x"] = hierarchy.report["dasgupta_1x"]
+    return run
+
+
+def measured(work: Callable[[], Made]) -> tuple[Made, float, float]:
+    """Return what ``work`` made, its seconds, and the peak memory of the process in GiB."""
+    gc.collect()
+    _reset_peak()
+    begin = time.perf_counter()
+    made = work()
+    return made, time.perf_counter() - begin, peak_gib()
+
+
+def peak_gib() -> float:
+    """Return the largest resident memory of the process since the last reset.
+
+    Only Linux can reset it; elsewhere it is since the start.
+    """
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 2**20
+    except (OSError, StopIteration):
+        unit = 2**30 if sys.platform == "darwin" else 2**20
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+
+
+def _reset_peak() -> None:
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:  # not allowed, or not Linux: the peak is then that of the process so far
+        logger.debug("the peak memory cannot be reset")

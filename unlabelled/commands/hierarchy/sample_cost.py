@@ -1,0 +1,125 @@
+"""The Dasgupta cost over all samples of trees whose leaves are clusters of samples.
+
+A tree over clusters says nothing about the samples of one cluster. They are completed in the same way for all
+trees: by average linkage, or as a star, a node that has them all as children, where there are too many.
+
+Source: reference shhc.md section 1.9.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+import numpy as np
+
+from unlabelled.commands.hierarchy.pre_clusters import PreClusters, Rows, unit_chunks
+from unlabelled.hierarchy.dasgupta import dasgupta_1x
+from unlabelled.hierarchy.leaves import Leaves, Similarity
+from unlabelled.hierarchy.linkage import Linkage
+from unlabelled.hierarchy.tree import Floats, Tree
+
+logger = logging.getLogger(__name__)
+LARGEST_POSITIVE = 20_000
+"""Samples up to which ``positive_cosine`` is summed over all their pairs, which takes O(n^2 d)."""
+LARGEST_LINKED = 2_000
+"""Samples of one cluster up to which it is completed by average linkage."""
+
+
+@dataclass(frozen=True, eq=False)
+class SampleCost:
+    """What the cost over all samples is made of.
+
+    Args:
+        weights: ``(L, L)`` sums of w over the pairs of samples of two leaves; no diagonal is used.
+        counts: ``(L,)`` samples per leaf.
+        within: The cost of all pairs within one leaf, the same for all trees.
+        num_stars: Leaves that were completed as stars; the others by average linkage.
+    """
+
+    weights: Floats
+    counts: Floats
+    within: float
+    num_stars: int
+
+    @classmethod
+    def of(
+        cls,
+        features: Rows,
+        pre_clusters: PreClusters,
+        similarity: Similarity,
+        largest_linked: int = LARGEST_LINKED,
+    ) -> SampleCost:
+        """Sum up the similarities of all pairs of ``features (n, d)``.
+
+        For ``half_cosine`` that is O(n d + L^2 d), and O(m^2 d) for every cluster of m samples.
+
+        Raises:
+            ValueError: ``positive_cosine`` of more than 20,000 samples.
+        """
+        weights = pair_sums(features, pre_clusters, similarity)
+        counts = pre_clusters.counts
+        within, stars = 0.0, 0
+        order = np.argsort(pre_clusters.labels, kind="stable")
+        groups = np.split(order, np.cumsum(counts)[:-1].astype(np.int64))
+        for leaf, members in enumerate(groups):
+            if len(members) > largest_linked:
+                within += len(members) * float(weights[leaf, leaf])
+                stars += 1
+            elif len(members) > 1:
+                rows = Leaves.from_features(features[members], similarity)
+                within += Linkage("average").fit(rows).report["dasgupta_1x"]
+        return cls(weights, counts, within, stars)
+
+    def cost_1x(self, tree: Tree) -> float:
+        """Return the cost of a tree over the leaves, completed, over all samples; each pair counts once."""
+        return dasgupta_1x(tree, self.weights, self.counts) + self.within
+
+    @property
+    def completion(self) -> str:
+        """How the pre-clusters were completed, in words."""
+        linked = len(self.counts) - self.num_stars
+        stars = f"; {self.num_stars} larger ones as stars" if self.num_stars else ""
+        return f"{linked} pre-clusters completed by average linkage{stars}"
+
+
+def pair_sums(features: Rows, pre_clusters: PreClusters, similarity: Similarity) -> Floats:
+    """Return the sums ``(L, L)`` of w over the pairs of samples of two leaves.
+
+    On the diagonal: of one leaf, each pair once.
+
+    Raises:
+        ValueError: ``positive_cosine`` of more than 20,000 samples.
+    """
+    if similarity == "half_cosine":
+        return _half_cosine_sums(pre_clusters)
+    if len(features) > LARGEST_POSITIVE:
+        raise ValueError(
+            f"cost over all samples: {len(features)} samples with positive_cosine, which has to look at "
+            f"every pair; expected at most {LARGEST_POSITIVE} (half_cosine has no limit)"
+        )
+    return _positive_cosine_sums(features, pre_clusters)
+
+
+def _half_cosine_sums(pre_clusters: PreClusters) -> Floats:
+    counts, sums = pre_clusters.counts, pre_clusters.sums
+    weights = (np.outer(counts, counts) + sums @ sums.T) / 2
+    once = (counts * (counts - 1) + np.square(sums).sum(1) - pre_clusters.directed) / 4
+    np.fill_diagonal(weights, once)
+    return np.asarray(weights)
+
+
+def _positive_cosine_sums(features: Rows, pre_clusters: PreClusters) -> Floats:
+    labels, num_leaves = pre_clusters.labels, len(pre_clusters.counts)
+    order = np.argsort(labels, kind="stable")
+    begins = np.searchsorted(labels[order], np.arange(num_leaves))
+    unit = np.concatenate([rows for _, rows in unit_chunks(features)])[order]
+    weights = np.zeros((num_leaves, num_leaves))
+    for begin in range(0, len(unit), 1024):
+        rows = np.maximum(unit[begin : begin + 1024] @ unit.T, 0)
+        members = labels[order[begin : begin + 1024]]
+        firsts = np.flatnonzero(np.r_[True, np.diff(members) > 0])
+        weights[members[firsts]] += np.add.reduceat(np.add.reduceat(rows, firsts, 0), begins, 1)
+    diagonal = (np.diag(weights) - pre_clusters.directed) / 2  # without a sample's cosine with itself
+    np.fill_diagonal(weights, diagonal)
+    return weights

@@ -1,0 +1,163 @@
+"""What is compared: features, the leaves made of them, and what their costs and scores are taken from."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from unlabelled.commands.hierarchy.pre_clusters import PreClustering, PreClusters, Rows
+from unlabelled.commands.hierarchy.runs import METHODS, SAMPLE_METHODS, Run, measured, run_method
+from unlabelled.commands.hierarchy.sample_cost import SampleCost
+from unlabelled.hierarchy.leaves import Leaves, Similarity
+from unlabelled.hierarchy.tree import Floats, Indices, Tree
+from unlabelled.metrics.dendrogram import dendrogram_purity, level_scores, merged_rows
+
+logger = logging.getLogger(__name__)
+MOST_CLASSES = 10_000
+_ROUNDING = 1e-9  # costs of one tree whose merges were added up in other orders differ by less
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to do with the features.
+
+    Args:
+        methods: Of ``METHODS``.
+        similarity: Of two samples, and of two leaves.
+        num_leaves: More rows than this become pre-clusters.
+        all_samples_up_to: Most rows of which trees are also made without pre-clusters, by ``SAMPLE_METHODS``.
+        cuts: Numbers of clusters to compare with labels.
+        seed: Of all that is random.
+    """
+
+    methods: Sequence[str] = tuple(METHODS)
+    similarity: Similarity = "half_cosine"
+    num_leaves: int = 1000
+    all_samples_up_to: int = 2000
+    cuts: Sequence[int] = (10, 30, 100)
+    seed: int = 0
+
+    def cuts_of(self, tree: Tree) -> list[int]:
+        """Return the cuts that a tree has leaves enough for."""
+        return [cut for cut in self.cuts if cut <= tree.num_leaves]
+
+
+@dataclass(frozen=True, eq=False)
+class Classes:
+    """The labels of the rows.
+
+    Args:
+        names: ``(C,)`` the different labels, sorted, with numbers in them by size.
+        labels: ``(n,)`` which of them each row has.
+    """
+
+    names: list[str]
+    labels: Indices
+
+    @classmethod
+    def of(cls, texts: Sequence[str]) -> Classes:
+        """Number the labels; ValueError if there are more than 10,000 different ones."""
+        names = sorted(set(texts), key=_natural)
+        if len(names) > MOST_CLASSES:
+            raise ValueError(
+                f"labels: {len(names)} different ones of {len(texts)} rows, expected at most {MOST_CLASSES}; "
+                "are these names (--names)?"
+            )
+        numbers = {name: number for number, name in enumerate(names)}
+        return cls(names, np.array([numbers[text] for text in texts], dtype=np.int64))
+
+    def table(self, leaves: Indices, num_leaves: int) -> Floats:
+        """Count the rows ``(L, C)`` of every leaf and class."""
+        flat = leaves * len(self.names) + self.labels
+        counts = np.bincount(flat, minlength=num_leaves * len(self.names))
+        return counts.reshape(num_leaves, -1).astype(np.float64)
+
+
+@dataclass(eq=False)
+class Study:
+    """One comparison.
+
+    Attributes:
+        features: ``(n, d)``.
+        plan: What to do.
+        pre: The leaves.
+        pre_seconds: What pre-clustering took; 0 without.
+        pre_peak_gib: Its peak memory.
+        sample_cost: The costs over all samples; None: there are none.
+        no_sample_cost: Why.
+        classes: The rows' labels, if there are any.
+        runs: What was done so far.
+    """
+
+    features: Rows
+    plan: Plan
+    pre: PreClusters
+    pre_seconds: float = 0.0
+    pre_peak_gib: float = 0.0
+    sample_cost: SampleCost | None = None
+    no_sample_cost: str = ""
+    classes: Classes | None = None
+    runs: list[Run] = field(default_factory=list)
+
+    @classmethod
+    def prepare(cls, features: Rows, plan: Plan, classes: Classes | None = None) -> Study:
+        """Make the leaves: every row, or pre-clusters of more rows than ``plan.num_leaves``."""
+        if len(features) <= plan.num_leaves:
+            pre = PreClusters.of_rows(features)
+            return cls(features, plan, pre, no_sample_cost="the leaves are the samples", classes=classes)
+        pre, seconds, peak = measured(lambda: PreClustering().fit(features, plan.num_leaves, plan.seed))
+        study = cls(features, plan, pre, seconds, peak, classes=classes)
+        try:
+            study.sample_cost = SampleCost.of(features, pre, plan.similarity)
+        except (ValueError, MemoryError) as error:
+            study.no_sample_cost = f"not computed: {error}"
+            logger.warning("%s", study.no_sample_cost)
+        return study
+
+    @property
+    def is_pre_clustered(self) -> bool:
+        """Whether leaves stand for several samples."""
+        return len(self.pre.counts) < len(self.features)
+
+    @property
+    def best(self) -> Run | None:
+        """The run with the cheapest tree over the leaves; of equal ones ``shhc``, or else the first."""
+        built = [run for run in self.runs if run.on == "leaves" and run.tree is not None]
+        lowest = min((run.costs["leaves_1x"] for run in built), default=0.0)
+        equal = [run for run in built if run.costs["leaves_1x"] <= lowest * (1 + _ROUNDING)]
+        return min(equal, key=lambda run: run.method != "shhc", default=None)
+
+    def go(self) -> Iterator[Run]:
+        """Run all methods, and yield each run when it is complete."""
+        leaves = self.pre.leaves(self.plan.similarity)
+        for method in self.plan.methods:
+            run = run_method(method, leaves, self.plan.seed)
+            if run.tree is not None and self.sample_cost is not None:
+                run.costs["samples_1x"] = self.sample_cost.cost_1x(run.tree)
+            yield self._scored(run, self.pre.labels)
+        chosen = [name for name in SAMPLE_METHODS if name in self.plan.methods]
+        if self.is_pre_clustered and chosen and len(self.features) <= self.plan.all_samples_up_to:
+            samples = Leaves.from_features(self.features, self.plan.similarity)
+            for method in chosen:
+                run = run_method(method, samples, self.plan.seed, "samples")
+                yield self._scored(run, np.arange(len(self.features)))
+
+    def _scored(self, run: Run, leaves: Indices) -> Run:
+        if run.tree is not None and self.classes is not None:
+            table = torch.from_numpy(self.classes.table(leaves, run.tree.num_leaves))
+            run.scores["dendrogram_purity"] = dendrogram_purity(run.tree, table)
+            for cut in self.plan.cuts_of(run.tree):
+                scores = level_scores(merged_rows(table, torch.from_numpy(run.tree.cut(cut))))
+                run.scores |= {f"{name}_cut{cut}": value for name, value in scores.items()}
+        self.runs.append(run)
+        return run
+
+
+def _natural(text: str) -> list[tuple[int, str]]:
+    """Return what sorts ``class 9`` before ``class 10``."""
+    return [(int(part) if part.isdecimal() else -1, part) for part in re.split(r"(\d+)", text)]

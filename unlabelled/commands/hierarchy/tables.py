@@ -1,0 +1,185 @@
+"""What came out, as Markdown for people and JSON for programs: the paper's Table 3, and what it leaves open.
+
+Source: paper Table 3; reference shhc.md sections 1.9 and 3.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from unlabelled.commands.hierarchy.runs import SEARCH_SECONDS, Run
+from unlabelled.commands.hierarchy.study import Study
+from unlabelled.metrics.dendrogram import LEVEL_MEASURES
+
+CONVENTION = "1x: each pair once; HypHC's code counts twice"
+_SIMILARITIES = {"half_cosine": "w = (1 + cos) / 2", "positive_cosine": "w = max(cos, 0)"}
+_BASE = "average"
+
+
+def write_tables(folder: Path, name: str, study: Study) -> None:
+    """Write ``costs.md`` and ``costs.json`` of all runs so far."""
+    _replace(folder / "costs.md", markdown(name, study))
+    _replace(folder / "costs.json", json.dumps(as_json(name, study), indent=1) + "\n")
+
+
+def markdown(name: str, study: Study) -> str:
+    """Return the tables, under what their numbers mean."""
+    title = " ".join(name.split())
+    parts = [f"# Hierarchies of {title}", "\n".join(f"- {fact}" for fact in facts(study)), _costs(study)]
+    if study.classes is not None:
+        parts.append(f"Against {len(study.classes.names)} classes, which no method has seen:")
+        parts.append(_scores(study))
+    failed = [run for run in study.runs if run.error]
+    if failed:
+        parts.append("Failed:\n\n" + "\n".join(f"- {run.label}: {_cell(run.error)}" for run in failed))
+    return "\n\n".join(parts) + "\n"
+
+
+def facts(study: Study) -> list[str]:
+    """Return what has to be known to read the costs."""
+    rows, dims = study.features.shape
+    similarity = study.plan.similarity
+    lines = [
+        f"features: {rows} samples of {dims} dimensions",
+        f"leaves: {_leaves(study)}",
+        f"similarity: {similarity}, {_SIMILARITIES[similarity]}",
+        f"Dasgupta cost, {CONVENTION}; lower is better. Only costs of one similarity and one number of "
+        "samples compare. (The paper's Table 3 prints units of 1e14, and names none of the three.)",
+    ]
+    if study.is_pre_clustered:
+        lines += [
+            "cost over the leaves: of all pairs of samples of different leaves, with w of the leaves' "
+            "centroids, and subtrees measured in samples",
+            f"cost over all samples: of all {rows * (rows - 1) // 2} pairs, each with its own w; "
+            f"{_completion(study)}",
+        ]
+    if any(run.method == "shhc" and run.on == "samples" for run in study.runs):
+        lines.append(
+            "shhc of all samples: local moves from the linkages' trees, without an embedding and for at most "
+            f"{SEARCH_SECONDS:.0f} s"
+        )
+    lines += [
+        f"percentages: relative to {_BASE} linkage of the leaves",
+        f"seconds: on {torch.get_num_threads()} of {os.cpu_count()} cores; pre-clustering is shared by all "
+        "methods; without reading the features. Peak: of the whole process, features included",
+        f"seed: {study.plan.seed}",
+    ]
+    if left_out := [cut for cut in study.plan.cuts if cut > len(study.pre.counts)]:
+        lines.append(f"cuts left out, there are fewer leaves: {', '.join(map(str, left_out))}")
+    return lines
+
+
+def as_json(name: str, study: Study) -> dict[str, object]:
+    """Return everything as builtins."""
+    runs = [
+        {
+            "method": run.method,
+            "on": run.on,
+            "num_leaves": None if run.tree is None else run.tree.num_leaves,
+            "dasgupta_1x": run.costs,
+            "seconds_fit": run.seconds,
+            "peak_gib": run.peak_gib,
+            "scores": {key: None if np.isnan(score) else score for key, score in run.scores.items()},
+            "error": run.error or None,
+        }
+        for run in study.runs
+    ]
+    return {
+        "features": name,
+        "shape": list(study.features.shape),
+        "num_leaves": len(study.pre.counts),
+        "num_clusters": study.pre.num_clusters,
+        "pre_clustered": study.is_pre_clustered,
+        "pre_clustering": study.pre.report | {"seconds": study.pre_seconds, "peak_gib": study.pre_peak_gib},
+        "similarity": study.plan.similarity,
+        "convention": CONVENTION,
+        "cost_over_all_samples": _completion(study),
+        "seed": study.plan.seed,
+        "threads": torch.get_num_threads(),
+        "best": None if study.best is None else study.best.method,
+        "runs": runs,
+    }
+
+
+def _leaves(study: Study) -> str:
+    counts, clusters = study.pre.counts, study.pre.num_clusters
+    if not study.is_pre_clustered:
+        return f"{len(counts)}, the samples themselves"
+    empty = f", {clusters - len(counts)} empty ones dropped" if clusters > len(counts) else ""
+    return (
+        f"{len(counts)} pre-clusters of {counts.min():.0f} to {counts.max():.0f} samples{empty} (k-means++ "
+        f"on unit rows, then Sinkhorn, shares exact up to {study.pre.report['sinkhorn_error']:.1%}): "
+        f"{study.pre_seconds:.1f} s, peak {study.pre_peak_gib:.2f} GiB"
+    )
+
+
+def _completion(study: Study) -> str:
+    return study.sample_cost.completion if study.sample_cost is not None else study.no_sample_cost
+
+
+def _costs(study: Study) -> str:
+    columns = (
+        {"leaves": "leaves_1x"}
+        if study.is_pre_clustered
+        else {f"{len(study.pre.counts)} samples": "leaves_1x"}
+    )
+    if any("samples_1x" in run.costs for run in study.runs):
+        columns[f"all {len(study.features)} samples"] = "samples_1x"
+    base = next((run.costs for run in study.runs if run.method == _BASE and run.on == "leaves"), {})
+    header = ["method"]
+    for over in columns:
+        header += [f"cost over {over} (1x)", f"to {_BASE}"]
+    rows = []
+    for run in study.runs:
+        cells = [run.label if run.label == run.method else f"{run.method}, of all samples, no pre-clusters"]
+        for key in columns.values():
+            cells += _cost_cells(run.costs.get(key), base.get(key))
+        rows.append([*cells, *_effort_cells(study, run)])
+    return _table([*header, "pre-clustering, s", "fit, s", "peak, GiB"], rows)
+
+
+def _cost_cells(cost: float | None, base: float | None) -> list[str]:
+    if cost is None:
+        return ["", ""]
+    return [f"{cost:.6e}", f"{100 * (cost / base - 1):+.3f} %" if base else ""]
+
+
+def _effort_cells(study: Study, run: Run) -> list[str]:
+    if run.error:
+        return ["failed"] * 3
+    before = f"{study.pre_seconds:.2f}" if run.on == "leaves" and study.is_pre_clustered else "none"
+    return [before, f"{run.seconds:.2f}", f"{run.peak_gib:.2f}"]
+
+
+def _scores(study: Study) -> str:
+    cuts = sorted({cut for run in study.runs if run.tree is not None for cut in study.plan.cuts_of(run.tree)})
+    keys = ["dendrogram_purity", *(f"{name}_cut{cut}" for cut in cuts for name in LEVEL_MEASURES)]
+    header = ["method", *(key.replace("_cut", ", cut ").replace("_", " ") for key in keys)]
+    rows = [
+        [run.label, *(f"{run.scores[key]:.3f}" if key in run.scores else "" for key in keys)]
+        for run in study.runs
+        if not run.error
+    ]
+    return _table(header, rows)
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
+    return "\n".join("| " + " | ".join(map(_cell, line)) + " |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file whole, so that one who interrupts the command finds the last complete one."""
+    part = path.with_name(path.name + ".part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)

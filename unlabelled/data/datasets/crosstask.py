@@ -1,0 +1,185 @@
+"""CrossTask (Zhukov et al. 2019): where in instructional videos the steps of a task are."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unlabelled.data.datasets.crosstask_release import Task, read_annotation, read_tasks, read_videos
+from unlabelled.data.datasets.crosstask_samples import (
+    SOUND,
+    Seconds,
+    Steps,
+    StepVideo,
+    feature_paths,
+    num_rows,
+)
+from unlabelled.data.datasets.evaluation_sets import StepSet
+from unlabelled.data.datasets.howto100m import FeatureFiles
+from unlabelled.data.datasets.samples import SampleDataset
+from unlabelled.data.datasets.told import told
+from unlabelled.distributed import rank
+from unlabelled.pipelines.features import Budget, FeaturePipeline
+
+log = logging.getLogger(__name__)
+
+CROSSTASK_FILES = FeatureFiles(
+    rows_2d=("features/{id}_2d.npz", "features/{id}_2d.npy"),
+    rows_3d=("features/{id}_3d.npz", "features/{id}_3d.npy", "features_3d/{id}.npz"),
+    spectrogram=("audio/{id}_spec.npz", "audio/{id}.npz"),
+)
+_OTHER_TASKS = "of other tasks"
+_BUDGET = Budget(video_tokens=12, audio_frames=768, max_words=20)
+
+
+class CrossTask(StepSet):
+    """Videos of the 18 primary tasks, second by second, each with what lies within 4 s before and after it.
+
+    Below ``root``, of CrossTask's release: ``tasks_primary.txt``, ``videos_val.csv`` and
+    ``annotations/<task>_<video>.csv`` (see :mod:`~.crosstask_release`); features in files like HowTo100M's:
+    ``features/<video>_2d.npz`` (its rows, one a second, are the video's seconds), ``<video>_3d.npz``, and
+    ``audio/<video>_spec.npz``. Videos without features or annotation are left out and named.
+
+    Args:
+        root: Folder of the data set.
+        tasks: The tasks, relative to ``root``.
+        videos: The list of videos, relative to ``root``; those of other tasks are passed over. CrossTask's
+            validation list is the usual one; ``videos.csv`` has all.
+        annotations: Folder of the annotations, relative to ``root``.
+        files: Where the features are, below ``root``.
+        radius: Seconds before and after that belong to a second; less at both ends of a video.
+        name: A part of the metrics' names.
+        budget: Lengths of the tensors.
+
+    Source: reference sspc.md section 3.4.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        tasks: str = "tasks_primary.txt",
+        videos: str = "videos_val.csv",
+        annotations: str = "annotations",
+        files: FeatureFiles = CROSSTASK_FILES,
+        radius: float = 4.0,
+        name: str = "crosstask",
+        budget: Budget = _BUDGET,
+    ) -> None:
+        if not radius > 0:
+            raise ValueError(f"CrossTask: radius {radius} must be more than 0 seconds")
+        self.root, self.files, self.radius, self.name, self.budget = root, files, radius, name, budget
+        self._tasks_file, self._videos_file, self._annotations = tasks, videos, annotations
+        self.tasks: list[Task] = []
+        self.videos: list[StepVideo] = []
+        self.left_out: dict[str, list[str]] = {}
+
+    def open(self) -> None:
+        """Read the release's files, and the lengths of the features; see :meth:`EvaluationSet.open`.
+
+        Raises:
+            ValueError: None of the videos is usable, or a file is not what it should be.
+        """
+        if self.videos:
+            return
+        tasks = read_tasks(self._file(self._tasks_file))
+        listed = read_videos(self._file(self._videos_file))
+        self.tasks = tasks
+        self.videos, self.left_out = self._find(listed)
+        if not self.videos:
+            raise ValueError(f"{self.root}: no video is usable: {self.summary()}")
+        if rank() == 0:
+            missing = self.left_out.keys() - {_OTHER_TASKS}
+            log.log(logging.WARNING if missing else logging.INFO, "%s", self.summary())
+
+    def __len__(self) -> int:
+        return self.videos[-1].first + self.videos[-1].seconds if self.videos else 0
+
+    def summary(self) -> str:
+        """Return one line: how many videos and seconds there are, and which are not and why."""
+        found = f"{self.name}: {len(self.videos)} videos of {len(self.tasks)} tasks, {len(self)} s"
+        return "; ".join([found, *told(self.left_out)])
+
+    @property
+    def steps(self) -> Sequence[Sequence[str]]:
+        """The texts of each task's steps, in order."""
+        return [task.steps for task in self.tasks]
+
+    @property
+    def task_names(self) -> Sequence[str]:
+        """Titles by task."""
+        return [task.title for task in self.tasks]
+
+    def title(self, row: int) -> str:
+        """Return the video's identifier and the second."""
+        row = range(len(self))[row]
+        number = int(np.searchsorted([video.first for video in self.videos], row, side="right")) - 1
+        return f"{self.videos[number].identifier}, second {row - self.videos[number].first}"
+
+    def annotation(self, video: int) -> NDArray[np.bool_]:
+        """Return ``(T, K)``: whether second t of a video lies within step k of its task."""
+        found = self.videos[video]
+        path = self._annotation(self.tasks[found.task].identifier, found.identifier)
+        return read_annotation(path, found.seconds, len(self.tasks[found.task].steps))
+
+    def dataset(self, pipeline: FeaturePipeline) -> SampleDataset:
+        """Return all seconds of all videos, with ``video``, ``second`` and ``task``, and no label.
+
+        Videos without sound are looked at in silence, and counted.
+
+        Raises:
+            FileNotFoundError: A video lacks features that the pipeline asks for.
+        """
+        for part in set(pipeline.parts) - {SOUND}:
+            names = [each.identifier for each in self.videos]
+            lacking = [name for name in names if not self._exists(name, part)]
+            if lacking:
+                raise FileNotFoundError(
+                    f"CrossTask: {len(lacking)} videos below {self.root} have no {part}, {lacking[0]!r} for "
+                    f"one; get them, or take the videos out of {self._videos_file}"
+                )
+        return Seconds(self.root, self.files, self.videos, self.radius, pipeline, self.budget)
+
+    def step_dataset(self, pipeline: FeaturePipeline) -> SampleDataset:
+        """Return the texts of all steps of all tasks, one after the other."""
+        return Steps([step for task in self.tasks for step in task.steps], pipeline, self.budget)
+
+    def _find(self, listed: Sequence[tuple[str, str]]) -> tuple[list[StepVideo], dict[str, list[str]]]:
+        number = {task.identifier: place for place, task in enumerate(self.tasks)}
+        videos: list[StepVideo] = []
+        left_out: dict[str, list[str]] = defaultdict(list)
+        first = 0
+        for task, identifier in listed:
+            if task not in number:
+                left_out[_OTHER_TASKS].append(identifier)
+                continue
+            seconds, annotation = self._seconds(identifier), self._annotation(task, identifier)
+            if not seconds or not annotation.is_file():
+                left_out["without annotation" if seconds else "without 2D features"].append(identifier)
+                continue
+            videos.append(StepVideo(identifier, number[task], seconds, first))
+            first += seconds
+        return videos, dict(left_out)
+
+    def _seconds(self, identifier: str) -> int:
+        """Return the number of 2D rows; 0: there are none that can be read."""
+        _, key = self.files.part("rows_2d")
+        return num_rows(feature_paths(self.root, self.files, identifier, "rows_2d"), key)
+
+    def _exists(self, identifier: str, part: str) -> bool:
+        return any(path.is_file() for path in feature_paths(self.root, self.files, identifier, part))
+
+    def _annotation(self, task: str, identifier: str) -> Path:
+        return Path(self.root, self._annotations, f"{task}_{identifier}.csv")
+
+    def _file(self, name: str) -> Path:
+        path = Path(self.root, name)
+        if not path.is_file():
+            raise FileNotFoundError(
+                f"CrossTask: there is no {path}; unpack crosstask_release.zip in {self.root}"
+            )
+        return path

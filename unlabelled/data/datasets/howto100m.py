@@ -1,0 +1,160 @@
+"""HowTo100M's features as they are published: folders of ``.npz`` files, captions, clips drawn of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from unlabelled.data.datasets.howto100m_list import HowTo100MIndex, video_id
+from unlabelled.data.datasets.samples import SampleDataset, augmentation_generator
+from unlabelled.data.features.captions import CaptionTable
+from unlabelled.data.features.clip_sampling import AudioShift, ClipWindow, sample_clip
+from unlabelled.data.features.feature_files import read_array
+from unlabelled.data.features.tokens import Rows, frames_seconds
+from unlabelled.data.media.reader import DecodeError
+from unlabelled.pipelines.features import FeaturePipeline, RawClip
+
+
+@dataclass(frozen=True)
+class FeatureFiles:
+    """Where a video's features are, below the root; ``{path}`` is as listed, ``{id}`` its last component.
+
+    Attributes:
+        rows_2d: Places of 2D features; the first file that exists counts.
+        rows_3d: Of 3D features.
+        spectrogram: Of log-mel spectrograms ``(40, frames)``.
+        key_2d: Name of the array in the ``.npz``.
+        key_3d: Likewise.
+        key_spectrogram: Likewise.
+
+    Source: reference sspc.md section 2.2.
+    """
+
+    rows_2d: Sequence[str] = ("features/{path}/{id}_2d.npz", "features/{path}_2d.npz")
+    rows_3d: Sequence[str] = (
+        "features/{path}/{id}_3d.npz",
+        "features/{path}_3d.npz",
+        "features_3d/{path}/{id}.npz",
+    )
+    spectrogram: Sequence[str] = ("audio/{path}/{id}_spec.npz", "audio/{path}_spec.npz")
+    key_2d: str = "features"
+    key_3d: str = "features"
+    key_spectrogram: str = "arr_0"
+
+    def part(self, name: str) -> tuple[Sequence[str], str]:
+        """Return the places and the key of ``rows_2d``, ``rows_3d`` or ``spectrogram``."""
+        return {
+            "rows_2d": (self.rows_2d, self.key_2d),
+            "rows_3d": (self.rows_3d, self.key_3d),
+            "spectrogram": (self.spectrogram, self.key_spectrogram),
+        }[name]
+
+    def read(self, root: str, path: str, name: str) -> tuple[Rows, str]:
+        """Return a part of a video, and where it was found.
+
+        Raises:
+            DecodeError: It is missing or unreadable.
+        """
+        places, key = self.part(name)
+        filled = [place.replace("{id}", video_id(path)).replace("{path}", path) for place in places]
+        return read_array([f"{root}/{place}" for place in filled], key)
+
+
+PUBLISHED_FILES = FeatureFiles()
+
+
+class HowTo100MClips(SampleDataset):
+    """Videos with ``clips`` clips each, drawn with replacement; see :func:`sample_clip`.
+
+    A sample has the pipeline's tensors with one more dimension in front, ``(clips, ...)``, and ``label ()``, the
+    category. A video whose features are missing or unfit is replaced by another.
+
+    Args:
+        root: Folder of the data set.
+        index: The videos.
+        captions: Theirs.
+        files: Where their features are.
+        pipeline: Makes tensors of clips.
+        clips: Per video.
+        min_time: Seconds that a clip lasts, at least.
+        audio_shift: See :func:`~unlabelled.data.features.clip_sampling.sample_clip`.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        index: HowTo100MIndex,
+        captions: CaptionTable,
+        files: FeatureFiles,
+        pipeline: FeaturePipeline,
+        clips: int = 10,
+        min_time: float = 8.0,
+        audio_shift: AudioShift = "forward",
+    ) -> None:
+        self.root, self.index, self.captions, self.files, self.pipeline = (
+            root,
+            index,
+            captions,
+            files,
+            pipeline,
+        )
+        self.clips, self.min_time, self.audio_shift = clips, min_time, audio_shift
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def path(self, row: int) -> str:
+        """Return the path of one video, as listed."""
+        return self.index.paths[row]
+
+    def read(self, row: int, epoch: int) -> dict[str, Any]:
+        """Return the tensors of a video's clips and its ``label``."""
+        rng = augmentation_generator(epoch, row)
+        clips = self.raw_clips(row, rng, self.clips)
+        sample: dict[str, Any] = dict(self.pipeline.load_clips(clips))
+        return {**sample, "label": torch.tensor(self.index.category(row))}
+
+    def raw_clips(self, row: int, rng: np.random.Generator, number: int) -> list[RawClip]:
+        """Draw clips of one video.
+
+        Raises:
+            DecodeError: A file is missing or unreadable.
+        """
+        path = self.path(row)
+        found = {part: self.files.read(self.root, path, part) for part in self.pipeline.parts}
+        arrays = {part: array for part, (array, _) in found.items()}
+        sources = {part: where for part, (_, where) in found.items()}
+        captions = self.captions[self.index.caption_row(row)]
+        duration = self._seconds(arrays, sources)
+        windows = [
+            sample_clip(captions, duration, rng, self.min_time, self.audio_shift) for _ in range(number)
+        ]
+        return [
+            _raw_clip(path, window, captions.texts(window.captions), arrays, sources) for window in windows
+        ]
+
+    def _seconds(self, arrays: dict[str, Rows], sources: dict[str, str]) -> float:
+        """Return how long a video is: its sound; without sound, its 2D rows."""
+        name, axis = ("spectrogram", 1) if "spectrogram" in arrays else ("rows_2d", 0)
+        if arrays[name].ndim != 2:
+            raise DecodeError(sources[name], f"expected an array of 2 dimensions, found {arrays[name].shape}")
+        length = arrays[name].shape[axis]
+        return frames_seconds(length) if axis else length / self.pipeline.stream_2d.fps
+
+
+def _raw_clip(
+    name: str, window: ClipWindow, texts: list[str], arrays: dict[str, Rows], sources: dict[str, str]
+) -> RawClip:
+    return RawClip(
+        name=name,
+        texts=texts,
+        start=window.start,
+        end=window.end,
+        audio_span=(window.audio_start, window.audio_end),
+        sources=sources,
+        **arrays,
+    )

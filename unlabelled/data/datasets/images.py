@@ -1,0 +1,188 @@
+"""The data set of images: files or arrays in memory, with labels."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from itertools import accumulate
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from unlabelled.data.datasets.samples import SampleDataset, augmentation_generator
+from unlabelled.data.media.images import decode_image
+from unlabelled.pipelines.base import ImagePipeline
+
+_NAMES_SHOWN = 5
+
+
+class ImageSource(ABC):
+    """The images of one split, by row.
+
+    Args:
+        split: Name of the split, for messages.
+        labels: ``(N,)`` integers, -1: none; or ``(N, C)``, 1: present, 0: absent, -1: ignore.
+    """
+
+    def __init__(self, split: str, labels: Tensor) -> None:
+        self.split, self.labels = split, labels
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @abstractmethod
+    def image(self, row: int) -> Tensor:
+        """Return one image, uint8 ``(3, H, W)``.
+
+        Raises:
+            DecodeError: It cannot be read.
+        """
+
+    @abstractmethod
+    def path(self, row: int) -> str:
+        """Return the file of one row, or another name for it."""
+
+    @abstractmethod
+    def identity(self) -> Iterable[bytes]:
+        """Yield what tells this list of images from another."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Sixteen hexadecimal digits that differ when the images' names, their order or labels do."""
+        digest = hashlib.sha256(self.labels.numpy().tobytes())
+        for part in self.identity():
+            digest.update(part)
+        return digest.hexdigest()[:16]
+
+    def summary(self) -> str:
+        """One line: how many there are."""
+        return f"{self.split}: {len(self)} images"
+
+
+class ImageFiles(ImageSource):
+    """Image files of any format that Pillow reads.
+
+    Args:
+        split: Name of the split, for messages.
+        root: Folder that the paths are relative to.
+        paths: One per image, with forward slashes.
+        labels: See :class:`ImageSource`.
+        missing: Paths that were listed but are not on disk, for the report.
+
+    Raises:
+        ValueError: There are not as many labels as paths.
+    """
+
+    def __init__(
+        self, split: str, root: str, paths: Sequence[str], labels: Tensor, missing: Sequence[str] = ()
+    ) -> None:
+        super().__init__(split, labels)
+        if len(paths) != len(labels):
+            raise ValueError(f"{split}: {len(paths)} paths, but {len(labels)} labels")
+        self.root, self.missing = root, list(missing)
+        self._paths = _Strings(paths)
+
+    def image(self, row: int) -> Tensor:
+        """Return one image, decoded."""
+        return decode_image(self.path(row))
+
+    def path(self, row: int) -> str:
+        """Return the full path of one row."""
+        return f"{self.root}/{self._paths[row]}"
+
+    def identity(self) -> Iterable[bytes]:
+        """Yield the paths below the root, which may lie elsewhere on another machine."""
+        return (self._paths.text, self._paths.ends.tobytes())
+
+    def summary(self) -> str:
+        """One line: how many there are, and which of the list are not, five names."""
+        text = super().summary()
+        if not self.missing:
+            return text
+        more = len(self.missing) - _NAMES_SHOWN
+        names = ", ".join(self.missing[:_NAMES_SHOWN]) + (f", … and {more} more" if more > 0 else "")
+        return f"{text} of {len(self) + len(self.missing)} listed; left out, since missing: {names}"
+
+
+class ImageArrays(ImageSource):
+    """Images in arrays, which may be maps of files.
+
+    Args:
+        split: Name of the split, for messages.
+        name: What the images are called together, for messages.
+        arrays: uint8 ``(n, 3, H, W)`` each, one after the other.
+        labels: See :class:`ImageSource`.
+
+    Raises:
+        ValueError: There are not as many labels as images, or an array is not uint8 ``(n, 3, H, W)``.
+    """
+
+    def __init__(self, split: str, name: str, arrays: Sequence[NDArray[np.uint8]], labels: Tensor) -> None:
+        super().__init__(split, labels)
+        for array in arrays:
+            if array.dtype != np.uint8 or array.ndim != 4 or array.shape[1] != 3:
+                raise ValueError(f"{name}: expected uint8 (n, 3, H, W), got {array.dtype} {array.shape}")
+        self.name, self.arrays = name, list(arrays)
+        self._ends = np.cumsum([len(array) for array in arrays])
+        if self._ends[-1] != len(labels):
+            raise ValueError(f"{name}: {self._ends[-1]} images, but {len(labels)} labels")
+
+    def image(self, row: int) -> Tensor:
+        """Return a copy of one image."""
+        part = int(np.searchsorted(self._ends, row, side="right"))
+        array = self.arrays[part]
+        return torch.from_numpy(np.array(array[row - int(self._ends[part]) + len(array)]))
+
+    def path(self, row: int) -> str:
+        """Return the name of all with the row's number."""
+        return f"{self.name}[{row}]"
+
+    def identity(self) -> Iterable[bytes]:
+        """Yield the name and the arrays' sizes; their pixels are what the name says."""
+        return (self.name.encode(), self._ends.tobytes())
+
+
+class ImageDataset(SampleDataset):
+    """Images as tensors: what the pipeline makes of them, ``label () or (C,)``, ``index ()``, ``replaced ()``.
+
+    Args:
+        source: The images.
+        pipeline: Makes tensors.
+        train: Random augmentation, or the fixed pipeline.
+    """
+
+    def __init__(self, source: ImageSource, pipeline: ImagePipeline, train: bool) -> None:
+        self.source, self.pipeline, self.train = source, pipeline, train
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def path(self, row: int) -> str:
+        """Return the file of one row, or another name for it."""
+        return self.source.path(row)
+
+    def read(self, row: int, epoch: int) -> dict[str, Any]:
+        """Return the pipeline's tensors and ``label``."""
+        image = self.source.image(row)
+        sample: dict[str, Any] = self.pipeline.load(image, augmentation_generator(epoch, row), self.train)
+        return {**sample, "label": self.source.labels[row]}
+
+
+class _Strings:
+    """Many strings in two arrays.
+
+    Millions of Python strings would cost each worker a copy, since counting references writes to them.
+    """
+
+    def __init__(self, strings: Sequence[str]) -> None:
+        parts = [string.encode("utf-8", "surrogateescape") for string in strings]
+        self.text = b"".join(parts)
+        self.ends = np.array(list(accumulate(map(len, parts))), dtype=np.int64)
+
+    def __getitem__(self, row: int) -> str:
+        start = self.ends[row - 1] if row else 0
+        return self.text[start : self.ends[row]].decode("utf-8", "surrogateescape")

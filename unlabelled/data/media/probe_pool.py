@@ -1,0 +1,159 @@
+"""Probe many files in processes of their own, so that a crash or a hang in native code costs one file."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import unlabelled
+from unlabelled.data.media.probe import UNDECODABLE, Probe, probe
+
+# A healthy file takes milliseconds; a disk over the network may take seconds.
+TIMEOUT_SECONDS = 60.0
+_READY = "ready"
+
+
+def probe_many(
+    paths: Iterable[str],
+    needs_video: bool,
+    needs_audio: bool,
+    min_duration: float,
+    num_workers: int,
+    timeout: float = TIMEOUT_SECONDS,
+) -> Iterator[tuple[str, Probe]]:
+    """Yield ``(path, Probe)`` for all paths, in the order in which they get done.
+
+    A file on which the process dies, or that takes longer than ``timeout`` seconds, is ``undecodable``.
+
+    Raises:
+        RuntimeError: The worker processes cannot be started; the message has what they said.
+    """
+    todo: queue.SimpleQueue[str] = queue.SimpleQueue()
+    count = 0
+    for path in paths:
+        todo.put(path)
+        count += 1
+    done: queue.SimpleQueue[tuple[str, Probe] | BaseException] = queue.SimpleQueue()
+    job = json.dumps([needs_video, needs_audio, min_duration])
+    workers = [_Worker(todo, done, job, timeout) for _ in range(max(1, min(num_workers, count)))]
+    try:
+        for worker in workers if count else []:
+            worker.thread.start()
+        for _ in range(count):
+            result = done.get()
+            if isinstance(result, BaseException):
+                raise result
+            yield result
+    finally:
+        for worker in workers:
+            worker.stop()
+
+
+class _Worker:
+    """A thread that feeds one process, and replaces it when it is lost."""
+
+    def __init__(
+        self,
+        todo: queue.SimpleQueue[str],
+        done: queue.SimpleQueue[tuple[str, Probe] | BaseException],
+        job: str,
+        timeout: float,
+    ) -> None:
+        self.todo, self.done, self.job, self.timeout = todo, done, job, timeout
+        self.stopped = threading.Event()
+        self.process: subprocess.Popen[str] | None = None
+        self.thread = threading.Thread(target=self._run, daemon=True)
+
+    def stop(self) -> None:
+        self.stopped.set()
+        self._end_process()
+
+    def _end_process(self) -> None:
+        process, self.process = self.process, None
+        if process is not None:
+            process.kill()
+            process.wait()
+            for pipe in (process.stdin, process.stdout):
+                if pipe is not None:
+                    with suppress(OSError):
+                        pipe.close()
+
+    def _run(self) -> None:
+        try:
+            while not self.stopped.is_set():
+                path = self.todo.get_nowait()
+                self.done.put((path, self._probe(path)))
+        except queue.Empty:
+            self._end_process()
+        except Exception as error:  # handed over to the thread that waits for results
+            if not self.stopped.is_set():
+                self.done.put(error)
+
+    def _probe(self, path: str) -> Probe:
+        process = self.process = self.process or _start_process(self.job)
+        answer = self._ask(process, json.dumps(path))
+        if not answer:
+            self._end_process()
+            return Probe(0.0, UNDECODABLE)
+        duration, reason = json.loads(answer)
+        return Probe(duration, reason)
+
+    def _ask(self, process: subprocess.Popen[str], question: str) -> str:
+        """One line of answer; empty: the process is gone, perhaps because it took too long."""
+        assert process.stdin is not None
+        assert process.stdout is not None
+        alarm = threading.Timer(self.timeout, process.kill)
+        alarm.start()
+        try:
+            process.stdin.write(question + "\n")
+            process.stdin.flush()
+            return process.stdout.readline()
+        except OSError:
+            return ""
+        finally:
+            alarm.cancel()
+
+
+def _start_process(job: str) -> subprocess.Popen[str]:
+    package_parent = str(Path(unlabelled.__file__).resolve().parent.parent)
+    search = os.pathsep.join(filter(None, [package_parent, os.environ.get("PYTHONPATH")]))
+    with tempfile.TemporaryFile("w+") as said:
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "unlabelled.data.media.probe_pool", job],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=said,
+            text=True,
+            env={**os.environ, "PYTHONPATH": search},
+        )
+        assert process.stdout is not None
+        if process.stdout.readline().strip() != _READY:
+            process.kill()
+            process.wait()
+            said.seek(0)
+            raise RuntimeError(f"cannot start a process to probe files with: {said.read()[-2000:]}")
+        return process
+
+
+def _serve(job: str) -> None:
+    """Answer paths on standard input, one a line, with ``[duration, reason]``."""
+    needs_video, needs_audio, min_duration = json.loads(job)
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # whatever native code prints must not end up among the answers
+    print(_READY, file=answers, flush=True)
+    for line in sys.stdin:
+        result = probe(json.loads(line), needs_video, needs_audio, min_duration)
+        print(json.dumps(result), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    with suppress(KeyboardInterrupt):
+        _serve(sys.argv[1])

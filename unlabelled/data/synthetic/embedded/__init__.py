@@ -1,0 +1,7 @@
+"""The embedded data set: small real videos with sound, written on the spot, to try everything on."""
+
+from unlabelled.data.synthetic.embedded.classes import FAMILIES
+from unlabelled.data.synthetic.embedded.contact_sheet import contact_sheet
+from unlabelled.data.synthetic.embedded.writer import write_embedded
+
+__all__ = ["FAMILIES", "contact_sheet", "write_embedded"]

@@ -1,0 +1,112 @@
+"""A picture of the classes: what they look like, and what they sound like."""
+
+from __future__ import annotations
+
+import csv
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import av
+import numpy as np
+import numpy.typing as npt
+
+from unlabelled.data.synthetic.embedded.classes import LEAVES, Leaf
+from unlabelled.data.synthetic.embedded.notes import FloatArray
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_TIMES = (0.3, 1.0, 1.7)  # seconds of the frames shown
+_SPAN = 2.0  # seconds of sound shown
+_TINT = {"drum": "#b5541c", "siren": "#1f5fa8", "string": "#3b7a3b"}
+
+
+def contact_sheet(root: str, path: str, clips_per_class: int = 4) -> None:
+    """Draw some clips of each class of an embedded data set into a PNG file.
+
+    A row is a class. A clip shows three moments 0.7 s apart, and beneath them two seconds of its sound:
+    time to the right, frequency (80 Hz to 7 kHz, logarithmic) upwards.
+
+    Args:
+        root: Folder of a data set written by :func:`~.writer.write_embedded`.
+        path: The PNG file to write.
+        clips_per_class: Clips in each row, training clips first; 1 or more.
+
+    Raises:
+        ValueError: ``clips_per_class`` is below 1, or a class has fewer clips.
+    """
+    from matplotlib.figure import Figure  # only here: it takes a while to import
+
+    if clips_per_class < 1:
+        raise ValueError(f"clips_per_class {clips_per_class} must be 1 or more")
+    figure = Figure(figsize=(1.5 + 2.75 * clips_per_class, 1.32 * len(LEAVES) + 0.3), dpi=100)
+    for row, leaf in enumerate(LEAVES):
+        _draw_class(figure, row, leaf, _clip_paths(Path(root), leaf.name, clips_per_class))
+    figure.savefig(path)
+
+
+def _clip_paths(root: Path, label: str, count: int) -> list[Path]:
+    with (root / "vggsound.csv").open(newline="", encoding="utf-8") as file:
+        rows = [row for row in csv.reader(file) if row[2] == label]
+    rows.sort(key=lambda row: row[3] != "train")
+    if len(rows) < count:
+        raise ValueError(
+            f"{root / 'vggsound.csv'}: {len(rows)} clips of {label!r}, but clips_per_class is {count}"
+        )
+    return [root / "video" / f"{row[0]}_{int(row[1]):06d}.mp4" for row in rows[:count]]
+
+
+def _draw_class(figure: Figure, row: int, leaf: Leaf, paths: list[Path]) -> None:
+    """Draw one row: the class's name, then its clips; a gap and a line part the families."""
+    width, height = figure.get_size_inches()
+    family = sum(a.family != b.family for a, b in pairwise(LEAVES[: row + 1]))
+    top = height - 0.08 - 1.32 * row - 0.1 * family
+    family_word, tint = leaf.family, _TINT[leaf.family]
+    figure.text(0.12 / width, (top - 0.5) / height, leaf.name, size=11, weight="bold", color=tint)
+    figure.text(0.12 / width, (top - 0.7) / height, f"family: {family_word}", size=9, color="#555555")
+    for column, path in enumerate(paths):
+        frames, sound, rate = read_clip(path, _TIMES)
+        left = 1.5 + 2.75 * column
+        strip = np.concatenate([_edge(frame) for frame in frames], axis=1)
+        shape = (left / width, (top - 0.68) / height, 2.65 / width, 0.66 / height)
+        figure.add_axes(shape, xticks=[], yticks=[]).imshow(strip, aspect="auto")
+        shape = (left / width, (top - 1.22) / height, 2.65 / width, 0.52 / height)
+        picture = log_spectrogram(sound[: int(_SPAN * rate)], rate)
+        axes = figure.add_axes(shape, xticks=[], yticks=[])
+        axes.imshow(picture, origin="lower", aspect="auto", cmap="magma", vmin=-50, vmax=0)
+
+
+def _edge(frame: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """A frame with a thin white line at both sides, to part it from the next."""
+    return np.pad(frame[:, 2:-2], ((0, 0), (2, 2), (0, 0)), constant_values=255)
+
+
+def read_clip(
+    path: Path, times: tuple[float, ...]
+) -> tuple[list[npt.NDArray[np.uint8]], npt.NDArray[np.float32], int]:
+    """The frames ``(height, width, 3)`` shown at some times, the sound ``(samples,)``, and its rate."""
+    with av.open(str(path)) as container:
+        decoded = [(frame.time, frame) for frame in container.decode(video=0)]
+        shown = [
+            max((f for f in decoded if f[0] <= time), key=lambda f: f[0], default=decoded[0])
+            for time in times
+        ]
+        frames = [frame.to_ndarray(format="rgb24") for _, frame in shown]
+    with av.open(str(path)) as container:
+        rate = int(container.streams.audio[0].rate)
+        blocks = [frame.to_ndarray().mean(axis=0) for frame in container.decode(audio=0)]
+    return frames, np.concatenate(blocks).astype(np.float32), rate
+
+
+def log_spectrogram(sound: npt.NDArray[np.float32], rate: int) -> FloatArray:
+    """Level in decibels below the loudest point, ``(64 frequencies, time)``, 80 Hz to 7 kHz, 10 ms steps."""
+    window, step = int(0.046 * rate), int(0.01 * rate)
+    slices = np.lib.stride_tricks.sliding_window_view(sound, window)[::step]
+    power = np.abs(np.fft.rfft(slices * np.hanning(window), 4096)) ** 2
+    edges = np.geomspace(80, 7000, 65) / rate * 4096
+    low = edges[:-1].astype(int)
+    high = np.maximum(edges[1:].astype(int), low + 1)
+    bands = np.stack([power[:, a:b].mean(axis=1) for a, b in zip(low, high, strict=True)])
+    level: FloatArray = (10 * np.log10(bands / max(float(bands.max()), 1e-12) + 1e-9)).astype(np.float32)
+    return level

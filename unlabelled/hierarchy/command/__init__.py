@@ -1,5 +1,0 @@
-"""The command that builds all hierarchies of one file of features, and compares and draws them."""
-
-from unlabelled.hierarchy.command.main import main
-
-__all__ = ["main"]

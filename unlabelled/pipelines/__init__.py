@@ -1,0 +1,31 @@
+"""Sample pipelines: from a media file, an image or features to the tensors of a sample."""
+
+from unlabelled.pipelines.audio import AudioPipeline
+from unlabelled.pipelines.audio_visual import AudioVisualPipeline
+from unlabelled.pipelines.base import ClipPipeline, ImagePipeline, SamplePipeline
+from unlabelled.pipelines.clips import AugmentedClip, ContrastiveClips
+from unlabelled.pipelines.contrastive_audio import ContrastiveAudio
+from unlabelled.pipelines.features import FeaturePipeline
+from unlabelled.pipelines.frame_and_audio import FrameAndAudio
+from unlabelled.pipelines.images import ContrastiveImages, LabelledImages
+from unlabelled.pipelines.labelled_clips import LabelledClips
+from unlabelled.pipelines.transformed_clips import TransformedClips
+from unlabelled.pipelines.uncropped_clips import UncroppedClips
+
+__all__ = [
+    "AudioPipeline",
+    "AudioVisualPipeline",
+    "AugmentedClip",
+    "ClipPipeline",
+    "ContrastiveAudio",
+    "ContrastiveClips",
+    "ContrastiveImages",
+    "FeaturePipeline",
+    "FrameAndAudio",
+    "ImagePipeline",
+    "LabelledClips",
+    "LabelledImages",
+    "SamplePipeline",
+    "TransformedClips",
+    "UncroppedClips",
+]

@@ -1,0 +1,122 @@
+"""One clip as pictures and sound of the same seconds."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from unlabelled.data.media.reader import Reader
+from unlabelled.pipelines.base import ClipPipeline
+from unlabelled.transforms.clip_transforms import (
+    centre_crop,
+    jitter_colours,
+    normalise,
+    random_crop,
+    to_greyscale,
+)
+from unlabelled.transforms.log_mel import LogMel
+
+
+class AudioVisualPipeline(ClipPipeline):
+    """A clip of frames and the log-mel spectrogram that starts with it.
+
+    Training: a random start, a random short side, a random crop, a flip, a random volume. Evaluation: the
+    middle of the clip, ``eval_short_side``, the central crop. Where pictures and sound span different lengths
+    (30 frames at 30 fps with 257x199 at 24 kHz: 1 s and 2 s), both start together.
+
+    Args:
+        num_frames: T, spread evenly over ``num_frames / fps`` seconds and chosen by timestamp.
+        fps: Frames per second of the clip, whatever the file's own rate is.
+        crop: Height and width of the clip.
+        train_short_side: Smallest and largest short side after resizing, drawn per clip.
+        eval_short_side: Short side after resizing at evaluation.
+        flip: Probability of a horizontal flip.
+        colour_jitter: Strength of a random change of colours per clip, see
+            :func:`~unlabelled.transforms.clip_transforms.jitter_colours`; 0 as in the paper: none.
+        greyscale: Probability of a clip without colours; 0 as in the paper.
+        volume: Smallest and largest factor on the waveform, drawn per clip.
+        audio: The spectrogram.
+
+    Raises:
+        ValueError: A short side below ``crop``, or a range whose first number is the larger one.
+
+    Source: SeLaVi appendix A.2; reference section 2.
+    """
+
+    needs_video = True
+    needs_audio = True
+
+    def __init__(
+        self,
+        num_frames: int = 30,
+        fps: float = 30.0,
+        crop: int = 112,
+        train_short_side: tuple[int, int] = (128, 128),
+        eval_short_side: int = 128,
+        flip: float = 0.5,
+        colour_jitter: float = 0.0,
+        greyscale: float = 0.0,
+        volume: tuple[float, float] = (0.9, 1.1),
+        audio: LogMel | None = None,
+    ) -> None:
+        _check_range("train_short_side", train_short_side)
+        _check_range("volume", volume)
+        if not 0 <= colour_jitter <= 1:
+            raise ValueError(f"AudioVisualPipeline: colour_jitter={colour_jitter} must be from 0 to 1")
+        if min(*train_short_side, eval_short_side) < crop:
+            raise ValueError(
+                f"AudioVisualPipeline: train_short_side={list(train_short_side)} and eval_short_side="
+                f"{eval_short_side} must be at least crop={crop}"
+            )
+        self.num_frames, self.fps, self.crop = num_frames, fps, crop
+        self.train_short_side, self.eval_short_side = train_short_side, eval_short_side
+        self.flip, self.colour_jitter, self.greyscale = flip, colour_jitter, greyscale
+        self.volume = volume
+        self.audio = audio if audio is not None else LogMel()
+
+    @property
+    def seconds(self) -> float:
+        """Length of the longer of the two spans."""
+        return max(self.num_frames / self.fps, self.audio.seconds)
+
+    def load(
+        self, reader: Reader, path: str, duration: float, rng: np.random.Generator, train: bool
+    ) -> dict[str, Tensor]:
+        """Return ``video (3, T, crop, crop)`` and ``audio (1, F, frames)``, both float32."""
+        slack = max(duration - self.seconds, 0.0)
+        start = rng.uniform(0, slack) if train else slack / 2
+        return {
+            "video": self._video(reader, path, start, rng, train),
+            "audio": self._audio(reader, path, start, rng, train),
+        }
+
+    def _video(
+        self, reader: Reader, path: str, start: float, rng: np.random.Generator, train: bool
+    ) -> Tensor:
+        low, high = self.train_short_side
+        short_side = round(rng.uniform(low, high)) if train else self.eval_short_side
+        pixels = reader.frames(path, start, self.num_frames / self.fps, self.num_frames, short_side)
+        frames = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2)  # (T, 3, H, W)
+        if not train:
+            return normalise(centre_crop(frames, self.crop))
+        frames = random_crop(frames, self.crop, rng)
+        if rng.random() < self.flip:
+            frames = frames.flip(-1)
+        if self.colour_jitter > 0:
+            frames = jitter_colours(frames, self.colour_jitter, rng)
+        if rng.random() < self.greyscale:
+            frames = to_greyscale(frames)
+        return normalise(frames)
+
+    def _audio(
+        self, reader: Reader, path: str, start: float, rng: np.random.Generator, train: bool
+    ) -> Tensor:
+        samples = reader.waveform(path, start, self.audio.seconds, self.audio.sample_rate)
+        waveform = torch.from_numpy(np.array(samples, dtype=np.float64))
+        return self.audio(waveform * rng.uniform(*self.volume) if train else waveform)
+
+
+def _check_range(name: str, bounds: tuple[float, float]) -> None:
+    if bounds[0] > bounds[1]:
+        raise ValueError(f"AudioVisualPipeline: {name}={list(bounds)} must be [smallest, largest]")

@@ -1,0 +1,108 @@
+"""What evaluation sees: the same part of a picture or clip each time, or several parts to be averaged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torchvision.transforms.v2 import functional as TF
+
+from unlabelled.data.media.reader import Reader
+from unlabelled.pipelines.spans import even_spans, read_frames, to_clip
+from unlabelled.transforms.checks import check_at_least, check_positive
+from unlabelled.transforms.clip_transforms import centre_crop
+
+
+@dataclass(frozen=True)
+class FixedImage:
+    """The middle of a picture.
+
+    Args:
+        owner: Whose settings these are, for messages.
+        size: Height and width of the result.
+        resize: Short side before the middle is cut out; ``None``: the whole picture is scaled to ``size`` x
+            ``size``, whatever its shape.
+
+    Raises:
+        ValueError: ``size`` is below 1, or ``resize`` below ``size``.
+    """
+
+    owner: str
+    size: int
+    resize: int | None
+
+    def __post_init__(self) -> None:
+        check_at_least(self.owner, 1, eval_size=self.size)
+        if self.resize is not None and self.resize < self.size:
+            raise ValueError(
+                f"{self.owner}: eval_resize={self.resize} must be null or at least eval_size={self.size}"
+            )
+
+    def __call__(self, image: Tensor) -> Tensor:
+        """Return ``(3, size, size)`` uint8 of ``image (3, H, W)`` uint8."""
+        side = [self.size, self.size] if self.resize is None else [self.resize]
+        middle: Tensor = TF.center_crop(TF.resize(image, side, antialias=True), [self.size])
+        return middle
+
+
+@dataclass(frozen=True)
+class FixedClips:
+    """Clips spread over a file, and squares spread over each clip's longer side.
+
+    Args:
+        owner: Whose settings these are, for messages.
+        num_frames: T of each clip.
+        duration: Seconds of each clip.
+        short_side: After scaling.
+        crop: Height and width of each square.
+        clips: Number of clips; 1: the middle of the file.
+        crops: Number of squares, 1 or 3; 1: the middle of the picture.
+
+    Raises:
+        ValueError: ``crop`` exceeds ``short_side``, ``crops`` is neither 1 nor 3, a number is not positive.
+
+    Source: SCE appendix D.3; reference section 4.3 (10 clips, 3 crops).
+    """
+
+    owner: str
+    num_frames: int
+    duration: float
+    short_side: int
+    crop: int
+    clips: int
+    crops: int
+
+    def __post_init__(self) -> None:
+        check_at_least(self.owner, 1, num_frames=self.num_frames, eval_crop=self.crop, eval_clips=self.clips)
+        check_positive(self.owner, duration=self.duration)
+        if self.crops not in (1, 3):
+            raise ValueError(f"{self.owner}: eval_crops={self.crops} must be 1 or 3")
+        if self.short_side < self.crop:
+            raise ValueError(
+                f"{self.owner}: eval_short_side={self.short_side} must be at least eval_crop={self.crop}"
+            )
+
+    def load(self, reader: Reader, path: str, duration: float) -> Tensor:
+        """Return ``(3, T, crop, crop)`` uint8; of several ``(clips * crops, ...)``, those of a clip together.
+
+        Raises:
+            DecodeError: The file cannot be read.
+        """
+        views = [
+            to_clip(square)
+            for span in even_spans(duration, self.duration, self.clips)
+            for square in self._squares(read_frames(reader, path, span, self.num_frames, self.short_side))
+        ]
+        return views[0] if len(views) == 1 else torch.stack(views)
+
+    def _squares(self, frames: Tensor) -> list[Tensor]:
+        if self.crops == 1:
+            return [centre_crop(frames, self.crop)]
+        height, width = frames.shape[-2:]
+        slack = max(height, width) - self.crop
+        across = -(-(min(height, width) - self.crop) // 2)  # rounded up, as the released code does
+        places = [
+            (offset, across) if height > width else (across, offset) for offset in (0, -(-slack // 2), slack)
+        ]
+        return [TF.crop(frames, top, left, self.crop, self.crop) for top, left in places]

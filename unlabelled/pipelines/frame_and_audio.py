@@ -1,0 +1,168 @@
+"""One frame of a clip and the sound around it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torchvision.transforms.v2 import functional as TF
+
+from unlabelled.data.media.reader import Reader
+from unlabelled.pipelines.base import ClipPipeline
+from unlabelled.pipelines.finish import finish_batch
+from unlabelled.pipelines.images import Channels
+from unlabelled.transforms.augmentation import Augmentation
+from unlabelled.transforms.checks import check_at_least, check_normalisation, check_positive, check_range
+from unlabelled.transforms.crops import Crop
+from unlabelled.transforms.spectrogram import Spectrogram
+from unlabelled.transforms.vggish_mel import VGGishMel
+
+if TYPE_CHECKING:
+    from unlabelled.batch import Batch
+
+_INSTANT = 1e-3  # seconds: one frame is the one on screen when they begin
+
+
+class Times(NamedTuple):
+    """Seconds in a file at which a sound begins, and at which a frame is shown."""
+
+    sound: float
+    frame: float
+
+
+class FrameAndAudio(ClipPipeline):
+    """A frame and the spectrogram of the seconds that it lies in.
+
+    Training: random seconds. Evaluation: those in the middle of the file, and a frame that is scaled as a
+    whole, so that places in it, as fractions of its sides, stay what they are.
+
+    Args:
+        size: Height and width of the picture.
+        audio: The spectrogram; ``null``: VGGish's, DMC's (64x496 of 5 s).
+        segment: The sound begins at a multiple of so many seconds (DMC: 5); ``null``: anywhere.
+        frame: Which one: at the ``beginning`` of the sound (DMC), or ``within`` it, in training any one, in
+            evaluation the middle one (L3-Net).
+        crop: Cuts the picture in training, to ``size``; ``null``: the whole picture, as in evaluation.
+        augmentation: Changes its colours in training, and flips it.
+        volume: Smallest and largest factor on the waveform in training.
+        mean: Of red, green and blue, from 0 to 1; the default maps pictures to -1 to 1.
+        std: Likewise.
+        silence: A sound whose root mean square is below this is ``silent``.
+        pad: Take files that are shorter than the sound too, and say in ``audio_mask`` what there is of it.
+
+    Raises:
+        ValueError: A number is out of its range, or ``crop`` cuts another size.
+
+    Source: reference dmc.md sections 1.7, 2.3, 2.4 (DMC) and 2.6 (L3-Net).
+    """
+
+    needs_video = True
+    needs_audio = True
+
+    def __init__(
+        self,
+        size: int = 256,
+        audio: Spectrogram | None = None,
+        segment: float | None = None,
+        frame: Literal["beginning", "within"] = "within",
+        crop: Crop | None = None,
+        augmentation: Augmentation | None = None,
+        volume: tuple[float, float] = (1.0, 1.0),
+        mean: Channels = (0.5, 0.5, 0.5),
+        std: Channels = (0.5, 0.5, 0.5),
+        silence: float = 1e-4,
+        pad: bool = False,
+    ) -> None:
+        check_at_least(self, 1, size=size)
+        check_at_least(self, 0, silence=silence)
+        check_range(self, volume=volume)
+        check_normalisation(self, mean, std)
+        if segment is not None:
+            check_positive(self, segment=segment)
+        if getattr(crop, "size", size) != size:
+            raise ValueError(f"FrameAndAudio: crop.init_args.size must be size={size}, as in evaluation")
+        self.size, self.segment, self.frame = size, segment, frame
+        self.crop, self.augmentation = crop, augmentation
+        self.audio: Spectrogram = audio if audio is not None else VGGishMel()
+        self.volume, self.mean, self.std, self.silence, self.pad = volume, mean, std, silence, pad
+
+    @property
+    def seconds(self) -> float:
+        """How long a file must be: as long as the spectrogram, unless what is missing is padded."""
+        return 0.0 if self.pad else self.audio.seconds
+
+    def load(
+        self, reader: Reader, path: str, duration: float, rng: np.random.Generator, train: bool
+    ) -> dict[str, Any]:
+        """Return ``image``, uint8, ``audio``, ``frame_second`` and ``silent``, and what they need beside.
+
+        Their shapes: ``(3, size, size)``, ``(1, F, T)`` float32, ``()`` float64 seconds in the file, ``()``
+        bool. With ``pad`` there is ``audio_mask (T,)``, in training with an augmentation ``augmentations``.
+        """
+        times = self._random_times(duration, rng) if train else self._middle_times(duration)
+        sample: dict[str, Any] = {
+            "image": self._picture(reader, path, times.frame, rng, train),
+            "frame_second": torch.tensor(times.frame, dtype=torch.float64),
+            **self._sound(reader, path, times.sound, rng if train else None),
+        }
+        if self.pad:
+            sample["audio_mask"] = self._present(duration - times.sound)
+        if train and self.augmentation is not None:
+            sample["augmentations"] = [self.augmentation.draw(rng)]
+        return sample
+
+    def finish(self, batch: Batch) -> Batch:
+        """Augment and normalise the pictures; see :meth:`SamplePipeline.finish`."""
+        augmentations = [] if self.augmentation is None else [self.augmentation]
+        return finish_batch(batch, augmentations, self.mean, self.std)
+
+    def pixels(self, images: Tensor) -> Tensor:
+        """Undo the normalisation of ``(B, 3, H, W)``; see :meth:`SamplePipeline.pixels`."""
+        mean, std = (images.new_tensor(values).view(3, 1, 1) for values in (self.mean, self.std))
+        return (images * std + mean).mul(255).round().clamp(0, 255).to(torch.uint8)
+
+    def _random_times(self, duration: float, rng: np.random.Generator) -> Times:
+        length = self.audio.seconds
+        slack = max(duration - length, 0.0)
+        start = rng.uniform(0, slack)
+        if self.segment is not None:
+            start = self.segment * int(rng.integers(0, self._num_segments(slack)))
+        shown = rng.uniform(0, min(length, duration)) if self.frame == "within" else 0.0
+        return Times(start, start + shown)
+
+    def _middle_times(self, duration: float) -> Times:
+        length = self.audio.seconds
+        start = max(duration - length, 0.0) / 2
+        if self.segment is not None:
+            start = self.segment * ((self._num_segments(2 * start) - 1) // 2)
+        return Times(start, start + (min(length, duration) / 2 if self.frame == "within" else 0.0))
+
+    def _num_segments(self, slack: float) -> int:
+        assert self.segment is not None
+        return 1 + int(slack / self.segment + 1e-6)
+
+    def _picture(
+        self, reader: Reader, path: str, second: float, rng: np.random.Generator, train: bool
+    ) -> Tensor:
+        pixels = reader.frames(path, second, _INSTANT, 1)[0]
+        picture = torch.from_numpy(np.array(pixels)).permute(2, 0, 1)
+        if train and self.crop is not None:
+            return self.crop(picture, rng).contiguous()
+        whole: Tensor = TF.resize(picture, [self.size, self.size], antialias=True)
+        return whole.contiguous()
+
+    def _sound(
+        self, reader: Reader, path: str, start: float, rng: np.random.Generator | None
+    ) -> dict[str, Tensor]:
+        samples = reader.waveform(path, start, self.audio.seconds, self.audio.sample_rate)
+        waveform = torch.from_numpy(np.array(samples, dtype=np.float64))
+        silent = waveform.square().mean().sqrt() < self.silence  # before the volume: it may be drawn as 0
+        louder = waveform if rng is None else waveform * rng.uniform(*self.volume)
+        return {"audio": self.audio(louder), "silent": silent}
+
+    def _present(self, remaining: float) -> Tensor:
+        """Say of each frame of the spectrogram whether it begins before the file ends, ``(T,)`` bool."""
+        starts = torch.arange(self.audio.num_frames) * self.audio.hop_samples / self.audio.sample_rate
+        return starts < max(remaining, 0.0)

@@ -1,0 +1,128 @@
+"""Views of pictures: several at once to contrast, or one to classify."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from torch import Tensor
+
+from unlabelled.pipelines.base import ImagePipeline
+from unlabelled.pipelines.finish import finish_batch, finish_sample
+from unlabelled.pipelines.fixed import FixedImage
+from unlabelled.transforms.augmentation import Augmentation
+from unlabelled.transforms.checks import check_normalisation, check_num_views, check_probability
+from unlabelled.transforms.crops import AugmentedCrop, Crop
+
+if TYPE_CHECKING:
+    from unlabelled.batch import Batch
+
+Channels = tuple[float, float, float]
+_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's
+
+Where = Literal["batched", "workers"]
+"""``batched``: on the training device, all samples at once. ``workers``: in the workers, one by one."""
+
+
+class ContrastiveImages(ImagePipeline):
+    """Several random views of each picture, to be told from those of others.
+
+    Args:
+        crops: The views, the target's first. They may differ in size, as in multi-crop.
+        eval_size: Height and width in evaluation.
+        eval_resize: Short side in evaluation before the middle is cut out; ``null``: the whole picture is
+            scaled to ``eval_size`` x ``eval_size``.
+        mean: Of red, green and blue, from 0 to 1; ImageNet's by default.
+        std: Likewise.
+        augment: Where the augmentations are carried out. ``batched`` is the faster, for small pictures
+            tenfold; ``workers`` spares a device that has nothing to spare. The same numbers are drawn, so the
+            views are the same.
+
+    Raises:
+        ValueError: Fewer than two views, ``eval_resize`` below ``eval_size``, or ``std`` not positive.
+
+    Source: SCE table 1, appendices D.1 and D.2; reference sections 1.7 and 2.1.
+    """
+
+    def __init__(
+        self,
+        crops: list[AugmentedCrop],
+        eval_size: int,
+        eval_resize: int | None = None,
+        mean: Channels = _MEAN,
+        std: Channels = _STD,
+        augment: Where = "batched",
+    ) -> None:
+        check_num_views(self, "crops", len(crops))
+        check_normalisation(self, mean, std)
+        self.crops, self.mean, self.std, self.augment = crops, mean, std, augment
+        self.fixed = FixedImage(type(self).__name__, eval_size, eval_resize)
+
+    def load(self, image: Tensor, rng: np.random.Generator, train: bool) -> dict[str, Any]:
+        """Return ``views``, uint8, and their ``augmentations``; in evaluation ``image``, uint8.
+
+        With ``augment="workers"`` they are finished: float32, and no ``augmentations``.
+        """
+        sample = self._views(image, rng) if train else {"image": self.fixed(image)}
+        return finish_sample(self, sample) if self.augment == "workers" else sample
+
+    def finish(self, batch: Batch) -> Batch:
+        """Augment and normalise; see :meth:`SamplePipeline.finish`."""
+        return finish_batch(batch, [view.augmentation for view in self.crops], self.mean, self.std)
+
+    def _views(self, image: Tensor, rng: np.random.Generator) -> dict[str, Any]:
+        return {
+            "views": [view.crop(image, rng) for view in self.crops],
+            "augmentations": [view.augmentation.draw(rng) for view in self.crops],
+        }
+
+
+class LabelledImages(ImagePipeline):
+    """One random window of each picture, perhaps flipped, for classifiers.
+
+    Args:
+        crop: Cuts the window.
+        eval_size: See :class:`ContrastiveImages`, as the three that follow.
+        eval_resize: Likewise.
+        mean: Likewise.
+        std: Likewise.
+        flip: Probability of a horizontal flip in training.
+        augmentation: Further changes in training, as SeLa's; with its own flip beside the one above.
+
+    Raises:
+        ValueError: As there, or ``flip`` is no probability.
+
+    Source: SCE appendices D.1 and D.2; reference section 4.1.
+    """
+
+    def __init__(
+        self,
+        crop: Crop,
+        eval_size: int,
+        eval_resize: int | None = None,
+        mean: Channels = _MEAN,
+        std: Channels = _STD,
+        flip: float = 0.5,
+        augmentation: Augmentation | None = None,
+    ) -> None:
+        check_probability(self, flip=flip)
+        check_normalisation(self, mean, std)
+        self.crop, self.mean, self.std = crop, mean, std
+        self.flip, self.augmentation = flip, augmentation
+        self.fixed = FixedImage(type(self).__name__, eval_size, eval_resize)
+
+    def load(self, image: Tensor, rng: np.random.Generator, train: bool) -> dict[str, Any]:
+        """Return ``image (3, size, size)`` uint8, and ``augmentations`` if there is one to be done."""
+        if not train:
+            return {"image": self.fixed(image)}
+        window = self.crop(image, rng)
+        flipped = window.flip(-1) if rng.random() < self.flip else window.contiguous()
+        sample: dict[str, Any] = {"image": flipped}
+        if self.augmentation is not None:
+            sample["augmentations"] = [self.augmentation.draw(rng)]
+        return sample
+
+    def finish(self, batch: Batch) -> Batch:
+        """Augment and normalise; see :meth:`SamplePipeline.finish`."""
+        augmentations = [] if self.augmentation is None else [self.augmentation]
+        return finish_batch(batch, augmentations, self.mean, self.std)

@@ -1,0 +1,94 @@
+"""One random clip of each video, for classifiers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from unlabelled.data.media.reader import Reader
+from unlabelled.pipelines.clips import VIDEO_MEAN, VIDEO_STD, VideoPipeline
+from unlabelled.pipelines.finish import finish_batch
+from unlabelled.pipelines.fixed import FixedClips
+from unlabelled.pipelines.images import Channels
+from unlabelled.pipelines.spans import draw_short_side, random_span, read_frames, to_clip
+from unlabelled.transforms.augmentation import Augmentation
+from unlabelled.transforms.checks import check_normalisation, check_probability, check_range
+from unlabelled.transforms.clip_transforms import random_crop
+
+if TYPE_CHECKING:
+    from unlabelled.batch import Batch
+
+
+class LabelledClips(VideoPipeline):
+    """One random clip of each video, a random square of it, perhaps flipped, for classifiers.
+
+    Args:
+        num_frames: T, spread evenly over the clip.
+        duration: Seconds of a clip; a shorter video is one as a whole.
+        crop: Height and width in training.
+        train_short_side: Smallest and largest short side before cropping, drawn per clip.
+        flip: Probability of a horizontal flip in training.
+        augmentation: Further changes in training, as in fine-tuning; with its own flip beside the one above.
+        eval_short_side: See :class:`~unlabelled.pipelines.clips.ContrastiveClips`, as all that follow.
+        eval_crop: Likewise.
+        eval_clips: Likewise.
+        eval_crops: Likewise.
+        mean: Likewise.
+        std: Likewise.
+
+    Raises:
+        ValueError: A number is out of its range, or a crop larger than its short side.
+
+    Source: SCE appendix D.3; reference sections 4.2 to 4.4.
+    """
+
+    def __init__(
+        self,
+        num_frames: int = 8,
+        duration: float = 2.56,
+        crop: int = 224,
+        train_short_side: tuple[int, int] = (256, 320),
+        flip: float = 0.5,
+        augmentation: Augmentation | None = None,
+        eval_short_side: int = 256,
+        eval_crop: int = 224,
+        eval_clips: int = 1,
+        eval_crops: int = 1,
+        mean: Channels = VIDEO_MEAN,
+        std: Channels = VIDEO_STD,
+    ) -> None:
+        check_range(self, train_short_side=train_short_side)
+        check_probability(self, flip=flip)
+        check_normalisation(self, mean, std)
+        if not 1 <= crop <= train_short_side[0]:
+            raise ValueError(
+                f"LabelledClips: crop={crop} must be at least 1 and at most the smallest of "
+                f"train_short_side={list(train_short_side)}"
+            )
+        self.num_frames, self.duration, self.crop = num_frames, duration, crop
+        self.train_short_side, self.flip, self.augmentation = train_short_side, flip, augmentation
+        self.mean, self.std = mean, std
+        evaluation = eval_short_side, eval_crop, eval_clips, eval_crops
+        self.fixed = FixedClips(type(self).__name__, num_frames, duration, *evaluation)
+
+    def load(
+        self, reader: Reader, path: str, duration: float, rng: np.random.Generator, train: bool
+    ) -> dict[str, Any]:
+        """Return ``video (3, T, crop, crop)`` uint8, and ``augmentations`` if there is one to be done."""
+        if not train:
+            return {"video": self.fixed.load(reader, path, duration)}
+        span, short_side = (
+            random_span(duration, self.duration, rng),
+            draw_short_side(self.train_short_side, rng),
+        )
+        frames = random_crop(read_frames(reader, path, span, self.num_frames, short_side), self.crop, rng)
+        sample: dict[str, Any] = {"video": to_clip(frames.flip(-1) if rng.random() < self.flip else frames)}
+        if self.augmentation is not None:
+            sample["augmentations"] = [self.augmentation.draw(rng)]
+        return sample
+
+    def finish(self, batch: Batch) -> Batch:
+        """Augment and normalise; see :meth:`SamplePipeline.finish`."""
+        augmentations = [] if self.augmentation is None else [self.augmentation]
+        return finish_batch(batch, augmentations, self.mean, self.std)

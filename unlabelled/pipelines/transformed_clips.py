@@ -1,0 +1,153 @@
+"""Copies of a clip, with its sound, that begin elsewhere and run backwards."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torchvision.transforms.v2 import functional as TF
+
+from unlabelled.data.media.reader import Reader
+from unlabelled.pipelines.base import ClipPipeline
+from unlabelled.pipelines.clips import VIDEO_MEAN, VIDEO_STD
+from unlabelled.pipelines.finish import finish_batch
+from unlabelled.pipelines.images import Channels
+from unlabelled.pipelines.spans import Span, draw_short_side, read_frames, to_clip
+from unlabelled.transforms.augmentation import Augmentation
+from unlabelled.transforms.checks import check_at_least, check_normalisation, check_positive, check_range
+from unlabelled.transforms.clip_transforms import centre_crop, random_crop
+from unlabelled.transforms.log_mel import LogMel
+from unlabelled.transforms.masking import SpectrogramMasks
+from unlabelled.transforms.spectrogram import Spectrogram
+
+if TYPE_CHECKING:
+    from unlabelled.batch import Batch
+
+
+class TransformedClips(ClipPipeline):
+    """Several clips of each video with their sounds (time shifts), and each of them backwards too (reversal).
+
+    In training there are ``views[shift][direction]``, each with ``video`` and ``audio`` of its own. The
+    sound backwards is the spectrogram with its time axis flipped, so that both directions share its volume
+    and its masks; short side, crop and augmentation of the pictures are drawn for each. In evaluation there
+    is one clip, the middle of the file. Where pictures and sound span different lengths, both start together.
+
+    Args:
+        num_frames: T, spread evenly over ``num_frames / fps`` seconds and chosen by timestamp.
+        fps: Frames per second of a clip, whatever the file's own rate is.
+        crop: Height and width of a clip.
+        train_short_side: Smallest and largest short side before the random crop.
+        eval_short_side: Short side before the central crop of evaluation.
+        shifts: S: clips per video, each from a start of its own.
+        reversal: Whether each clip also comes backwards.
+        augmentation: Changes the colours in training, alike in all frames, and flips; ``null``: nothing does.
+        audio: The spectrogram; ``null``: GDT's, 40x99 of one second.
+        volume: Smallest and largest factor on the waveform in training, drawn per shift.
+        masks: Stripes that training takes out of the spectrogram, drawn per shift; ``null``: none.
+        mean: Of red, green and blue, from 0 to 1.
+        std: Likewise.
+
+    Raises:
+        ValueError: A number is out of its range, or a short side below ``crop``.
+
+    Source: reference selavi.md section 11.
+    """
+
+    needs_video = True
+    needs_audio = True
+
+    def __init__(
+        self,
+        num_frames: int = 30,
+        fps: float = 30.0,
+        crop: int = 112,
+        train_short_side: tuple[int, int] = (128, 160),
+        eval_short_side: int = 128,
+        shifts: int = 2,
+        reversal: bool = True,
+        augmentation: Augmentation | None = None,
+        audio: Spectrogram | None = None,
+        volume: tuple[float, float] = (0.9, 1.1),
+        masks: SpectrogramMasks | None = None,
+        mean: Channels = VIDEO_MEAN,
+        std: Channels = VIDEO_STD,
+    ) -> None:
+        check_at_least(self, 1, num_frames=num_frames, crop=crop, shifts=shifts)
+        check_positive(self, fps=fps)
+        check_range(self, train_short_side=train_short_side, volume=volume)
+        check_normalisation(self, mean, std)
+        if min(*train_short_side, eval_short_side) < crop:
+            raise ValueError(
+                f"TransformedClips: train_short_side={list(train_short_side)} and eval_short_side="
+                f"{eval_short_side} must be at least crop={crop}"
+            )
+        self.num_frames, self.length, self.crop = num_frames, num_frames / fps, crop
+        self.train_short_side, self.eval_short_side = train_short_side, eval_short_side
+        self.shifts, self.directions = shifts, 2 if reversal else 1
+        self.augmentation, self.volume, self.masks = augmentation, volume, masks
+        self.audio: Spectrogram = (
+            audio if audio is not None else LogMel(num_filters=40, num_frames=99, mean=1.93, std=17.89)
+        )
+        self.mean, self.std = mean, std
+
+    @property
+    def seconds(self) -> float:
+        """Length of the longer of the two spans."""
+        return max(self.length, self.audio.seconds)
+
+    def load(
+        self, reader: Reader, path: str, duration: float, rng: np.random.Generator, train: bool
+    ) -> dict[str, Any]:
+        """Return ``views``, S lists of the directions; in evaluation ``video`` and ``audio``.
+
+        ``video (3, T, crop, crop)`` is uint8, ``audio (1, F, frames)`` float32; with an augmentation there
+        are ``augmentations`` in each of the views.
+        """
+        slack = max(duration - self.seconds, 0.0)
+        if train:
+            return {"views": [self._shifted(reader, path, slack, rng) for _ in range(self.shifts)]}
+        frames = self._frames(reader, path, slack / 2, self.eval_short_side)
+        audio = self.audio(self._waveform(reader, path, slack / 2))
+        return {"video": to_clip(centre_crop(frames, self.crop)), "audio": audio}
+
+    def finish(self, batch: Batch) -> Batch:
+        """Augment and normalise the pictures; see :meth:`SamplePipeline.finish`."""
+        if "views" not in batch:
+            return self._finish(batch)
+        return {**batch, "views": [[self._finish(view) for view in shift] for shift in batch["views"]]}
+
+    def _finish(self, batch: Batch) -> Batch:
+        augmentations = [] if self.augmentation is None else [self.augmentation]
+        return finish_batch(batch, augmentations, self.mean, self.std)
+
+    def _shifted(
+        self, reader: Reader, path: str, slack: float, rng: np.random.Generator
+    ) -> list[dict[str, Any]]:
+        """Return one clip in all directions."""
+        start = rng.uniform(0, slack)
+        frames = self._frames(reader, path, start, self.train_short_side[1])
+        audio = self.audio(self._waveform(reader, path, start) * rng.uniform(*self.volume))
+        if self.masks is not None:
+            audio = self.masks(audio, rng)
+        return [
+            self._view(frames.flip(0) if backwards else frames, audio.flip(-1) if backwards else audio, rng)
+            for backwards in range(self.directions)
+        ]
+
+    def _view(self, frames: Tensor, audio: Tensor, rng: np.random.Generator) -> dict[str, Any]:
+        side = draw_short_side(self.train_short_side, rng)
+        if side != self.train_short_side[1]:
+            frames = TF.resize(frames, [side], antialias=True)
+        view: dict[str, Any] = {"video": to_clip(random_crop(frames, self.crop, rng)), "audio": audio}
+        if self.augmentation is not None:
+            view["augmentations"] = [self.augmentation.draw(rng)]
+        return view
+
+    def _frames(self, reader: Reader, path: str, start: float, short_side: int) -> Tensor:
+        return read_frames(reader, path, Span(start, self.length), self.num_frames, short_side)
+
+    def _waveform(self, reader: Reader, path: str, start: float) -> Tensor:
+        samples = reader.waveform(path, start, self.audio.seconds, self.audio.sample_rate)
+        return torch.from_numpy(np.array(samples, dtype=np.float64))

@@ -45,7 +45,9 @@ KINETICS_SOUND_CLASSES = [
     "tapping pen",
     "tickling",
 ]
-"""The 32 classes of SeLaVi's Kinetics-Sound (reference selavi.md section 2.3); other papers use 31 to 34.
+"""The 32 classes of SeLaVi's Kinetics-Sound; other papers use 31 to 34.
+
+Source: facebookresearch/selavi, datasets/AVideoDataset.py; docs/methods/selavi.md#data-lists.
 
 L3-Net, which made the set (arXiv:1705.08168, appendix A.1), names 34 classes of Kinetics before its release:
 these, five of them in other words, and "patting" and "typing".

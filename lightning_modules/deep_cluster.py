@@ -25,23 +25,23 @@ class FeatureClustered(SelfLabelled):
     """Predict the k-means clusters of features, with a new top layer after every clustering.
 
     k-means (:class:`callbacks.FixedClusteringPass` with :class:`unlabelled.clustering.KMeansClusterer`)
-    numbers its clusters anew each time, so what a top layer has learned is void. Large clusters must not take
-    over: the authors draw clusters uniformly and samples within them; here every sample comes once per epoch
-    and weighs by one over the size of its cluster, which is the same in expectation.
+    numbers its clusters anew each time, so a trained top layer cannot be kept. To balance clusters the
+    released code (facebookresearch/deepcluster, util.py) draws clusters uniformly and samples within them;
+    here every sample comes once per epoch with a weight of one over the size of its cluster, which is the
+    same in expectation.
 
-    Between the features that are clustered and the top layers there is a ReLU, which changes nothing where
-    the encoder ends with one.
+    A ReLU between the clustered features and the top layers has no effect if the encoder ends with one.
 
     Args:
         encoders: One per modality.
-        sources: The modalities whose features are clustered, for each clustering; those of several stand side
-            by side.
-        optimizer: Called with two groups of parameters; the top layers' learn without momentum.
+        sources: The modalities whose features are clustered, for each clustering; features of several are
+            concatenated.
+        optimizer: Called with two groups of parameters; the top layers' has no momentum.
         num_clusters: K.
         learns: Which clusterings each modality learns; None: all.
         **kwargs: See :class:`~lightning_modules.base.BaseModule`.
 
-    Source: reference selavi.md sections 9.1 and 10.
+    Source: Caron et al. 2018 (arXiv:1807.05520); docs/methods/selavi.md#deepcluster and #xdc.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class FeatureClustered(SelfLabelled):
         return self.clustered_features(features, head).clone()
 
     def use_assignment(self, head: int, assignment: Assignment) -> None:
-        """Start every top layer for this clustering anew, and forget what the optimiser knows of it."""
+        """Re-initialise every top layer of this clustering, and drop its optimiser state."""
         self._renewals += 1
         for name in self.encoders:
             if head in self.heads_of(name):
@@ -95,13 +95,13 @@ class FeatureClustered(SelfLabelled):
                 self._forget(heads)
 
     def _forget(self, heads: LinearHeads) -> None:
-        """Drop what an optimiser such as AdamW remembers of the old weights; a pass renews all of them."""
+        """Drop the optimiser's state of the old weights (AdamW); a pass renews all of them."""
         state = {} if self._optimizer is None else self._optimizer.state
         for parameter in heads.parameters():
             state.pop(parameter, None)
 
     def build_optimizer(self) -> Optimizer:
-        """Give the top layers, which never live long, no momentum (reference selavi.md section 9.1)."""
+        """Build the optimiser; top layers have no momentum (facebookresearch/deepcluster, main.py)."""
         groups = [
             {"params": list(self.encoders.parameters())},
             {"params": list(self.heads.parameters())},
@@ -114,23 +114,23 @@ class FeatureClustered(SelfLabelled):
         return optimizer
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep how many top layers there have been, of which the next one's seed depends."""
+        """Save the number of renewals, on which the next top layer's seed depends."""
         super().on_save_checkpoint(checkpoint)
         checkpoint["renewals"] = self._renewals
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Bring it back."""
+        """Restore it."""
         super().on_load_checkpoint(checkpoint)
         self._renewals = checkpoint["renewals"]
 
 
 class DeepCluster(FeatureClustered):
-    """One encoder must predict the k-means clusters of its own features.
+    """Predict the k-means clusters of the encoder's own features.
 
     Args:
-        encoder: Of images, videos or sounds.
+        encoder: Of images, video or audio.
         optimizer: Called with two groups of parameters.
-        num_clusters: K (paper: 10000 on ImageNet).
+        num_clusters: K (10000 on ImageNet: facebookresearch/deepcluster, main.sh).
         **kwargs: See :class:`~lightning_modules.base.BaseModule`.
     """
 

@@ -1,4 +1,4 @@
-"""DeepCluster-v2: labels from remembered embeddings (Caron et al. 2020, arXiv:2006.09882)."""
+"""DeepCluster-v2: labels from stored embeddings (Caron et al. 2020, arXiv:2006.09882)."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from unlabelled.nn.heads import MLP, PrototypeHeads
 
 
 class DeepClusterV2(SelfLabelled):
-    """All views of a sample must find its cluster among the centroids, which are the classifier themselves.
+    """Predict the cluster of a sample from each of its views; the centroids are the classifier.
 
-    The embeddings of the first views are remembered during the epoch and clustered at its end
-    (:class:`callbacks.RememberedClusteringPass` with a spherical k-means), so that no extra pass over the
-    data is needed and no top layer starts anew.
+    The embeddings of the first views are stored during the epoch and clustered at its end
+    (:class:`callbacks.RememberedClusteringPass` with a spherical k-means), so that neither an extra pass over
+    the data nor a new top layer is needed.
 
     Args:
-        encoder: Of images, videos or sounds: maps views ``(B, C, ...)`` to ``(B, D)``.
+        encoder: Of images, video or audio: maps views ``(B, C, ...)`` to ``(B, D)``.
         optimizer: Called with the parameters.
         projector: Called with D (paper: to 2048 and to 128 dimensions).
         num_clusters: K (paper: 3000).
@@ -35,7 +35,8 @@ class DeepClusterV2(SelfLabelled):
         num_remembered: First views whose embeddings are kept; clustering h is of view h modulo this.
         **kwargs: See :class:`~lightning_modules.base.BaseModule`.
 
-    Source: arXiv:2006.09882, appendix; reference selavi.md section 9.2.
+    Source: arXiv:2006.09882, appendix; facebookresearch/swav, main_deepclusterv2.py;
+    docs/methods/selavi.md#deepcluster-v2.
     """
 
     def __init__(
@@ -70,7 +71,7 @@ class DeepClusterV2(SelfLabelled):
         """Return ``{modality: (B, D)}``; of training views the unit embeddings ``{"view0": (B, P), ...}``.
 
         Views of one size that follow each other go through the encoder together, all through the projector,
-        and share BatchNorm's statistics there, as in the released code.
+        and share BatchNorm's statistics there (facebookresearch/swav, src/resnet50.py).
         """
         encoder = self.encoders[self.modality]
         if "views" not in batch:

@@ -19,23 +19,26 @@ from unlabelled.nn.heads import MLP
 
 
 class GDT(AudioVisual):
-    """Find a clip's sound by its sight, and its sight by its sound, among other clips and other copies of it.
+    """Match video and audio of a clip by InfoNCE, among other clips and transformed copies of the same clip.
 
-    The batch brings ``views[shift][direction]``; what the hypothesis does not need of them is not looked at.
+    The batch has ``views[shift][direction]``; copies that the hypothesis does not need are ignored.
 
     Args:
-        visual_encoder: Of videos.
+        visual_encoder: Of video.
         audio_encoder: Of spectrograms.
         optimizer: Called with the trainable parameters.
         projector: Called with D; on top of each encoder.
-        shift: Whether codes are to be ``variant`` or ``invariant`` to when a clip begins; ``null``: all clips
-            of a batch are of different videos.
-        reversal: Likewise to whether it runs backwards; ``null``: none does.
+        shift: Whether embeddings are ``variant`` or ``invariant`` to the start of a clip; ``null``: one start
+            per video.
+        reversal: Likewise for the direction of time; ``null``: forwards only.
         temperature: Divides the cosines.
         **kwargs: See :class:`~lightning_modules.base.BaseModule`.
 
-    Source: reference selavi.md section 11. The paper's nine hypotheses are the choices of ``shift`` and
-    ``reversal``, see :mod:`unlabelled.losses.transformation_contrast`.
+    The released code's nine hypotheses are the choices of ``shift`` and ``reversal``, see
+    :func:`unlabelled.losses.contrast_terms`.
+
+    Source: Patrick et al. 2021 (arXiv:2003.04298); facebookresearch/GDT, gdt_helper.py;
+    docs/methods/selavi.md#gdt.
     """
 
     def __init__(
@@ -56,7 +59,7 @@ class GDT(AudioVisual):
         self.copies = (1 if shift is None else 2, 1 if reversal is None else 2)
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
-        """Return the mean of the hypothesis's contrasts."""
+        """Return the mean of the contrasts of the hypothesis."""
         codes = [[self.project(self.embed(view)) for view in shift] for shift in self._needed(batch)]
         visual, audio = (
             torch.stack([torch.stack([view[name] for view in shift], 1) for shift in codes], 1)
@@ -67,11 +70,11 @@ class GDT(AudioVisual):
         return {"loss": contrast.loss}
 
     def project(self, features: Features) -> Features:
-        """Return the codes that are compared, ``{modality: (B, P)}``, normalised."""
+        """Return the normalised embeddings, ``{modality: (B, P)}``."""
         return {name: F.normalize(self.projectors[name](x).float(), dim=1) for name, x in features.items()}
 
     def pair_codes(self, batch: Batch, maps: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Return the codes ``(B, P)`` of both."""
+        """Return the embeddings ``(B, P)`` of both modalities."""
         codes = self.project({name: self._encoder(name).pool(part) for name, part in maps.items()})
         return {"visual": codes[self.visual], "audio": codes[AUDIO]}
 

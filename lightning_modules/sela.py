@@ -12,18 +12,18 @@ from unlabelled.nn.heads import LinearHeads
 
 
 class SeLa(ClusterPredictor):
-    """One encoder must predict pseudo-labels that Sinkhorn-Knopp reads off its own predictions.
+    """Predict pseudo-labels that Sinkhorn-Knopp computes from the encoder's own predictions.
 
-    SeLaVi with one modality: without a second one there is nothing to align or to multiply.
+    SeLaVi with one modality: there is no second one to align with or to multiply by.
 
     Args:
-        encoder: Of images, videos or sounds.
+        encoder: Of images, video or audio.
         optimizer: Called with the parameters.
-        num_clusters: K, clusters per head (paper: 3000 on ImageNet, 128 on CIFAR).
+        num_clusters: K, clusters per head (released scripts: 3000 on ImageNet, 128 on CIFAR).
         num_heads: H, independent clusterings (paper: 10), each with a linear head.
         **kwargs: See :class:`~lightning_modules.base.BaseModule`.
 
-    Source: paper equations 3 to 6; reference selavi.md section 8.
+    Source: arXiv:1911.05371, section 3; yukimasano/self-label, main.py; docs/methods/selavi.md#sela.
     """
 
     def __init__(

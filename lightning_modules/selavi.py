@@ -14,13 +14,13 @@ from unlabelled.nn.heads import MultiHead
 
 
 class SeLaVi(ClusterPredictor):
-    """Sight and sound must each predict the one pseudo-label of their clip, once per head.
+    """Predict one pseudo-label per clip and head from the video, and the same from the audio.
 
     The labels come from a clustering pass (:class:`callbacks.ClusteringPass` with Sinkhorn-Knopp), which
-    reads them off the product of both modalities' predictions (reference section 1.1, equation 2).
+    computes them from the product of both modalities' predictions.
 
     Args:
-        video_encoder: Maps clips ``(B, 3, T, H, W)``, or single frames ``(B, 3, H, W)``, to ``(B, D_v)``.
+        video_encoder: Maps video ``(B, 3, T, H, W)``, or single frames ``(B, 3, H, W)``, to ``(B, D_v)``.
         audio_encoder: Maps log-mel spectrograms ``(B, 1, F, T)`` to ``(B, D_a)``.
         optimizer: Called with the parameters.
         num_clusters: K, clusters per head (paper: the number of classes; 309 on VGG-Sound).
@@ -30,6 +30,8 @@ class SeLaVi(ClusterPredictor):
         alignment: Matches the audio heads' clusters to the video heads' at the first pass; ``null``: exactly,
             as a linear assignment.
         **kwargs: See :class:`~lightning_modules.base.BaseModule`.
+
+    Source: arXiv:2006.13662, section 3; docs/methods/selavi.md#objective and #optimal-transport.
     """
 
     def __init__(
@@ -58,7 +60,7 @@ class SeLaVi(ClusterPredictor):
     def prepare_clustering(self, features: Features, pass_index: int, seed: int) -> None:
         """At the first pass, permute the audio heads so that audio cluster k is video cluster k.
 
-        Source: SeLaVi appendix A.3; reference section 1.6.
+        Source: arXiv:2006.13662, appendix A.3; docs/methods/selavi.md#alignment.
         """
         if pass_index > 0:
             return

@@ -1,4 +1,4 @@
-"""What methods share that teach encoders to predict their own clusters."""
+"""The common part of methods whose encoders predict pseudo-labels."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from unlabelled.nn.heads import ClusterHeads
 class SelfLabelled(BaseModule):
     """Encoders whose heads predict pseudo-labels, which a clustering pass renews.
 
-    Of every clustering there is one column of pseudo-labels, and one head in each modality that learns it.
+    Each clustering has one column of pseudo-labels, and one head in each modality that learns it.
 
     Args:
         encoders: One per modality.
@@ -73,7 +73,7 @@ class SelfLabelled(BaseModule):
         return self.pseudo_labels.lookup(index)
 
     def weights(self, index: Tensor) -> Tensor | None:
-        """Return what rows ``index (B,)`` count in each clustering, ``(B, C)``; None: all alike."""
+        """Return the weights ``(B, C)`` of rows ``index (B,)`` in each clustering; None: all equal."""
         return None
 
     def logits(self, name: str, feature: Tensor, head: int | None = None) -> Tensor:
@@ -111,11 +111,11 @@ class SelfLabelled(BaseModule):
                 self.log(f"train/loss_{name}/head{head}", value, batch_size=batch_size)
 
     def num_modalities(self, head: int) -> int:
-        """Return of how many modalities the log-probabilities in ``cluster_scores`` are sums."""
+        """Return the number of modalities whose log-probabilities ``cluster_scores`` sums."""
         return 1
 
     def prepare_clustering(self, features: Features, pass_index: int, seed: int) -> None:
-        """Nothing is to be done before a pass."""
+        """Do nothing before a pass."""
 
     def cluster_heads(self, name: str) -> ClusterHeads:
         """Return the heads of a modality."""
@@ -124,12 +124,12 @@ class SelfLabelled(BaseModule):
         return heads
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the pseudo-labels beside the weights."""
+        """Save the pseudo-labels."""
         super().on_save_checkpoint(checkpoint)
         checkpoint["pseudo_labels"] = self.pseudo_labels.table
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Bring the pseudo-labels back."""
+        """Restore the pseudo-labels."""
         super().on_load_checkpoint(checkpoint)
         self.pseudo_labels.table = checkpoint["pseudo_labels"]
 
@@ -137,7 +137,7 @@ class SelfLabelled(BaseModule):
 class ClusterPredictor(SelfLabelled):
     """Self-labelled methods in which every modality predicts every clustering.
 
-    Held-out samples then have clusters too, and new pseudo-labels may be read off the predictions.
+    Held-out samples then have clusters too, and new pseudo-labels can be computed from the predictions.
     """
 
     def evaluation_step(self, batch: Batch) -> dict[str, Any]:

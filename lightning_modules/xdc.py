@@ -16,15 +16,15 @@ class XDC(FeatureClustered):
     """DeepCluster on two encoders, whose labels are the clusters of the other modality.
 
     Args:
-        video_encoder: Of clips ``(B, 3, T, H, W)``, or of single frames.
+        video_encoder: Of video ``(B, 3, T, H, W)``, or of single frames.
         audio_encoder: Of spectrograms ``(B, 1, F, T)``.
         optimizer: Called with two groups of parameters.
-        num_clusters: K (64 on Kinetics, 128 on AudioSet).
-        teacher: Whose clusters a modality learns: those of the ``other`` one (XDC), its ``own`` (SDC),
+        num_clusters: K (from memory of the paper, not checked: 64 on Kinetics, 128 on AudioSet).
+        teacher: Which clusters a modality learns: those of the ``other`` one (XDC), its ``own`` (SDC),
             ``both`` with a head for each (MDC), or those of both features ``concatenated`` (CDC).
         **kwargs: See :class:`~lightning_modules.base.BaseModule`.
 
-    Source: arXiv:1911.12667, section 3; reference selavi.md section 10.
+    Source: arXiv:1911.12667, section 3; docs/methods/selavi.md#xdc.
     """
 
     def __init__(

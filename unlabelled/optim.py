@@ -178,7 +178,8 @@ class PiecewiseLR(LambdaLR):
     Raises:
         ValueError: ``factors`` is empty or ``epochs`` below 1.
 
-    Source: SeLaVi's and GDT's schedules, reference selavi.md section 4.3.
+    Source: facebookresearch/selavi, finetune_video.py; facebookresearch/GDT, scripts/run_finetune.sh;
+    docs/methods/selavi.md#fine-tuning.
     """
 
     def __init__(self, optimizer: Optimizer, factors: list[float], epochs: int = 1) -> None:

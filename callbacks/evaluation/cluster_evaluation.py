@@ -42,7 +42,7 @@ class ClusterEvaluation(Callback):
         before_training: Also score the untrained network and k-means on its features, at the start of
             ``fit``; the numbers stay in the checkpoint, and ``test`` prints them beside its own.
 
-    Source: SeLaVi appendix A.2 (head 0) and A.4; reference section 4.1.
+    Source: SeLaVi appendix A.2 (head 0) and A.4, Equations 8 to 11; docs/methods/selavi.md#cluster-metrics.
     """
 
     def __init__(self, before_training: bool = True) -> None:

@@ -23,14 +23,14 @@ from unlabelled.visualization.curves import degradation_curves
 class Degradation(Callback):
     """At the end of ``test``, degrade one modality step by step, leave the other intact, and score both.
 
-    Pictures lose resolution (nearest neighbour down and up again), sound loses volume. Draws the NMI of
+    The video loses resolution (nearest neighbour down and up again), the audio volume. Draws the NMI of
     head 0 as curves and logs ``test/degradation/...``. The paper does not publish its grids; these are ours.
 
     Args:
-        compression: Factors by which the side of the picture shrinks; 1: intact.
+        compression: Factors by which the side of a frame shrinks; 1: intact.
         volume: Factors on the waveform; 1: intact, 0: silence.
 
-    Source: SeLaVi appendix A.5; reference section 4.4.
+    Source: SeLaVi appendix A.5; docs/methods/selavi.md#degradation.
     """
 
     def __init__(

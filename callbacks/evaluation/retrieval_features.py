@@ -59,7 +59,8 @@ class MaxPooledMaps(RetrievalFeatures):
 
     An axis with a single position is left as it is. D is large: 512x2x3x3 for R(2+1)D-18 on 32x112x112.
 
-    Source: SeLaVi appendix A.7; SeLaVi reference section 4.2.
+    Source: SeLaVi appendix A.7; facebookresearch/selavi, src/retrieval_utils.py;
+    docs/methods/selavi.md#retrieval.
     """
 
     def extract(self, module: nn.Module, batch: Batch, pooled: Features | None) -> Tensor:

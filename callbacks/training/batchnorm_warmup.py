@@ -13,15 +13,15 @@ from unlabelled.distributed import average_buffers
 
 
 class BatchNormWarmup(Callback):
-    """Before the first step, let BatchNorm see some batches: the first pass clusters in evaluation mode.
+    """Estimate BatchNorm's running statistics before the first step: the first pass uses evaluation mode.
 
     Forward passes in training mode without gradients; afterwards all ranks hold the mean of their statistics.
     List it before the clustering pass.
 
     Args:
-        num_batches: Batches per rank (paper's code: 20).
+        num_batches: Batches per rank (SeLaVi's code: 20).
 
-    Source: SeLaVi reference section 1.7.
+    Source: facebookresearch/selavi, main.py and utils.py; docs/methods/selavi.md#clustering-pass.
     """
 
     def __init__(self, num_batches: int = 20) -> None:

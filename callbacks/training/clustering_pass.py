@@ -37,7 +37,8 @@ class ClusteringPass(Callback):
         clusterer: How: Sinkhorn-Knopp, k-means, ...
         schedule: When.
         groups: G, groups of heads; each group sees the data under augmentations of its own, at the price of
-            a further pass over the data (SeLaVi's "decorrelated heads").
+            a further pass over the data (SeLaVi's "decorrelated heads"). Source:
+            facebookresearch/selavi, README.md, whose command has 2; docs/methods/selavi.md#clustering-pass.
 
     Raises:
         MisconfigurationException: The method is no :class:`unlabelled.contracts.Clusterable`, or the data

@@ -1,4 +1,4 @@
-"""The clustering pass of methods that cluster what samples look like, not what augmentation makes of them."""
+"""The clustering pass over samples without augmentation."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from unlabelled.contracts import TrainingSet
 
 
 class FixedClusteringPass(ClusteringPass):
-    """Cluster the training samples as they look in evaluation; training must find the clusters in any view.
+    """Cluster the training samples under the evaluation transform; training predicts these.
 
-    For k-means of features: clusters of augmented views would be, above all, clusters of how the views were
-    augmented, which no other view of the sample can tell.
+    For k-means of features: clusters of augmented views would mostly reflect the augmentation, which cannot
+    be predicted from another view of the sample.
 
-    Source: reference selavi.md section 9.1 (central crops).
+    Source: facebookresearch/deepcluster, main.py (centre crops); docs/methods/selavi.md#deepcluster.
     """
 
     def __init__(self, clusterer: Clusterer, schedule: Schedule) -> None:
         super().__init__(clusterer, schedule)
 
     def loader(self, data: TrainingSet, group: int) -> DataLoader[Any]:
-        """Return the fixed view of all training rows."""
+        """Return all training rows under the evaluation transform."""
         return data.fixed_pass_dataloader()

@@ -1,4 +1,4 @@
-"""The clustering pass of methods that are clustered as they are trained."""
+"""The clustering pass with encoders in training mode."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from unlabelled.seeding import derive_seed, global_seed
 class TrainingModeClusteringPass(ClusteringPass):
     """A clustering pass over features of encoders in training mode: each batch's statistics, and dropout.
 
-    Heads are asked in evaluation mode.
+    Heads are in evaluation mode.
 
     Rows come in a random order, for a batch of one class would have that class's statistics. Running
     statistics are put back. The labels depend on ``eval_batch_size`` and on the number of processes, each of
@@ -33,7 +33,7 @@ class TrainingModeClusteringPass(ClusteringPass):
         MisconfigurationException: BatchNorm is synchronised: processes may have unequally many batches in a
             pass, and would wait for each other for ever.
 
-    Source: reference selavi.md section 7.23.
+    Source: yukimasano/self-label, main.py; docs/methods/selavi.md#sela.
     """
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:

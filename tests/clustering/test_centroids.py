@@ -1,4 +1,4 @@
-"""Sharded k-means against faiss, scikit-learn, brute force and the reference's vector (selavi.md T9)."""
+"""Sharded k-means against faiss, scikit-learn, brute force and docs/methods/selavi.md#worked-examples."""
 
 from __future__ import annotations
 

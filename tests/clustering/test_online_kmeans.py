@@ -1,4 +1,4 @@
-"""Cosine k-means against the reference's vector (selavi.md T9), scikit-learn, and its own promises."""
+"""Cosine k-means against docs/methods/selavi.md#worked-examples, scikit-learn, and its invariants."""
 
 from __future__ import annotations
 

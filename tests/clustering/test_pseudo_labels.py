@@ -41,7 +41,7 @@ def test_a_resumed_table_of_the_right_size_is_kept() -> None:
 
 
 def _drawn_by_the_released_sampler(labels: list[int], generator: torch.Generator) -> torch.Tensor:
-    """How often each row comes in an epoch of DeepCluster's sampler (reference selavi.md section 9.1)."""
+    """Count each row in an epoch of the sampler of facebookresearch/deepcluster, util.py."""
     clusters = [
         [row for row, label in enumerate(labels) if label == one] for one in sorted(set(labels) - {-1})
     ]

@@ -187,7 +187,7 @@ def test_complaints() -> None:
 
 
 def test_the_projector_is_the_papers() -> None:
-    """2048 to 2048 with BatchNorm and ReLU, to 128: reference selavi.md section 9.2."""
+    """2048 to 2048 with BatchNorm and ReLU, to 128: facebookresearch/swav, src/resnet50.py."""
     with torch.device("meta"):
         layers = list(MLP(2048, 2048, 128))
     assert [type(layer) for layer in layers] == [nn.Linear, nn.BatchNorm1d, nn.ReLU, nn.Linear]

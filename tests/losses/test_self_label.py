@@ -1,4 +1,4 @@
-"""The self-labelling loss against the worked example T7 and a loop."""
+"""The self-labelling loss against a worked example (released code's loss) and a loop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The contrast under transformations: the reference's vector, the nine hypotheses by brute force, edges."""
+"""The contrast under transformations: a worked example, the nine hypotheses by brute force, edge cases."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_a_hypothesis_by_brute_force(hypothesis: int) -> None:
 
 
 def test_one_direction_of_the_reference() -> None:
-    """Vector T9 of the reference sheet, made by the released code."""
+    """Computed with facebookresearch/GDT, gdt_helper.py; docs/methods/selavi.md#worked-examples."""
     term = next(term for term in contrast_terms(None, V) if term.query == (0, 0))
     queries = torch.eye(2, dtype=torch.float64).view(2, 1, 1, 2).expand(-1, 1, 2, -1)
     positives = torch.tensor([[0.6, 0.8], [0.8, 0.6]], dtype=torch.float64)

@@ -168,7 +168,7 @@ def test_retrieval_with_and_without_centring() -> None:
 
 
 def test_retrieval_of_selavi() -> None:
-    """Toy T9 of reference selavi.md section 6."""
+    """Computed with facebookresearch/selavi, src/retrieval_utils.py; docs/methods/selavi.md."""
     bank = torch.tensor([[1, 0], [0.8, 0.6], [0, 1], [-1, 0]])
     queries = torch.tensor([[0.9, 0.1], [0.1, 0.9], [-0.5, 0.5]])
     labels, targets = torch.tensor([0, 1, 1, 2]), torch.tensor([1, 1, 0])

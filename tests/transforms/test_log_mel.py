@@ -1,4 +1,4 @@
-"""Log-mel spectrograms against table T8 of the reference, made by the released code's feature extractor."""
+"""Log-mel spectrograms against python_speech_features, see docs/methods/selavi.md#worked-examples."""
 
 from __future__ import annotations
 

@@ -1,9 +1,10 @@
 """Match the clusters of one modality's head to those of another's.
 
-Two heads start at random, so that cluster k of the sound has nothing to do with cluster k of the video.
-Before the first clustering, SeLaVi permutes the outputs of one of them (arXiv:2006.13662, appendix) to
+Two heads start at random, so that cluster k of the audio is unrelated to cluster k of the video.
+Before the first clustering, SeLaVi permutes the outputs of one of them (arXiv:2006.13662, appendix A.3) to
 minimise ``sum_i sum_k |p_v(k|i) - p_a(perm[k]|i)|``. This is separable: with ``C_kl = sum_i |p_v(k|i) -
-p_a(l|i)|`` it is a linear assignment problem, and pairwise switches become look-ups.
+p_a(l|i)|`` it is a linear assignment problem, and pairwise switches become look-ups; see
+docs/methods/selavi.md#alignment.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ def greedy_alignment(
     Args:
         cost: ``(K, K)``, see :func:`alignment_cost`.
         num_candidates: Pairs looked at per restart (paper: 50 000).
-        num_restarts: Restarts (paper: 5; released code: 2).
+        num_restarts: Restarts (paper: 5; facebookresearch/selavi, src/sk_utils.py: 2).
         seed: Of the order of the pairs; equal on all ranks.
         max_stall: Stop a restart after more than this many pairs in a row without a switch (released code:
             1000, which at K = 309 leaves many of the 47 586 pairs untried); None: never.

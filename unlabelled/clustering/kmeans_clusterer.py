@@ -18,14 +18,14 @@ from unlabelled.seeding import derive_seed
 class KMeansClusterer(Clusterer):
     """k-means of features, anew in each pass and for each head (DeepCluster, XDC, DeepCluster-v2).
 
-    Centroids are found by rank 0 on a bounded sample; each rank then looks for the nearest to its own rows.
-    The search starts from rows in the order of ranks: how rows are shared decides which clusters it finds.
+    Rank 0 fits centroids on a bounded subset of the rows; each rank then assigns its own rows. The search
+    starts from rows in the order of ranks, so its result depends on how rows are distributed over them.
     During the search an empty cluster is given half of the largest one; one that is empty in the end, when
     all rows have been assigned, stays so and is counted.
 
     Args:
         iterations: Updates of the centroids at most (DeepCluster: 20, DeepCluster-v2: 10).
-        spherical: Whether cosines decide, as in DeepCluster-v2, and not distances.
+        spherical: Whether to compare cosines, as in DeepCluster-v2, instead of distances.
         whitening: Dimensions of a PCA with whitening and L2-normalisation that comes first (DeepCluster:
             256); None: cluster the features as they are.
         restarts: Searches from different rows, of which the best is kept.
@@ -34,7 +34,8 @@ class KMeansClusterer(Clusterer):
     Raises:
         ValueError: A number below 1.
 
-    Source: Caron et al. 2018 (arXiv:1807.05520); reference selavi.md sections 9 and 10.
+    Source: Caron et al. 2018 (arXiv:1807.05520); facebookresearch/deepcluster, clustering.py;
+    facebookresearch/swav, main_deepclusterv2.py; docs/methods/selavi.md#deepcluster and #deepcluster-v2.
     """
 
     reads_features = True

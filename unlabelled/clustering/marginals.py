@@ -1,7 +1,7 @@
-"""Which share of the data every cluster is to receive.
+"""The share of the data that every cluster receives.
 
-SeLaVi draws cluster sizes from a Gaussian (arXiv:2006.13662, section 3 and appendix): equal sizes are seldom
-true.
+SeLaVi draws cluster sizes from a Gaussian (arXiv:2006.13662, section 3 and appendix A.2), because classes are
+seldom of equal size; docs/methods/selavi.md#cluster-sizes.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ class GaussianMarginals(_DrawnSizes):
 
 
 class ReleasedGaussianMarginals(_DrawnSizes):
-    """Gaussian cluster sizes as the released code has them (``src/sk_utils.py``), for comparison with it.
+    """Gaussian cluster sizes as the released code has them (facebookresearch/selavi, src/sk_utils.py).
 
     Its sort runs along an axis of length 1 and does nothing, so the draw is merely permuted by the order of
     the masses; it is permuted in place, hence again at every call; and ``r ~ 1 / d`` instead of ``d``.

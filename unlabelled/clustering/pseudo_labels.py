@@ -38,12 +38,12 @@ class PseudoLabels:
         return self.table[index.cpu()].to(index.device, non_blocking=True)
 
     def balance(self, index: Tensor) -> Tensor:
-        """Return weights ``(batch, clusterings)`` of rows that make all clusters of a clustering count alike.
+        """Return weights ``(batch, clusterings)`` of rows that make all clusters of a clustering equal.
 
         ``n / (clusters with members * members of the row's cluster)``, with n the labelled rows: 1 on the
-        average over the data set. In expectation the same as drawing clusters uniformly, and rows within
-        them, which is how DeepCluster keeps large clusters from taking over (reference selavi.md section
-        9.1). 0 for rows without a label.
+        average over the data set. In expectation the same as drawing clusters uniformly and rows within
+        them, as DeepCluster does (facebookresearch/deepcluster, util.py; docs/methods/selavi.md#deepcluster).
+        0 for rows without a label.
         """
         weights = []
         for column in self.table.T:

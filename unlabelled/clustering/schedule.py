@@ -17,12 +17,14 @@ class Schedule(Protocol):
 class InverseQuadratic:
     """Dense early, sparse late: ``t_i = T (i / (num_passes - 1))^power`` over the T steps of the run.
 
-    The last threshold is T itself, which no step reaches, so one pass fewer is made. Source: SeLa
-    (arXiv:1911.05371), SeLaVi (arXiv:2006.13662); SeLaVi's released code has power 1.5 instead of 2.
+    The last threshold is T itself, which no step reaches, so one pass fewer is made. The
+    released code of SeLaVi has power 1.5 (facebookresearch/selavi, opt.py).
 
     Args:
         num_passes: Number of thresholds (paper: 100).
         power: 2 is the paper's "inverse quadratic"; 1 spaces the passes evenly.
+
+    Source: SeLaVi appendix A.2, after SeLa (arXiv:1911.05371); docs/methods/selavi.md#schedule.
     """
 
     def __init__(self, num_passes: int = 100, power: float = 2.0) -> None:

@@ -2,7 +2,7 @@
 
 As used by SeLa (Asano et al. 2020, arXiv:1911.05371) and SeLaVi (arXiv:2006.13662, section 3): of all plans Q
 with rows summing to 1/N and columns to r, find the one of form ``Q_ik = exp(X_ik + log alpha_k + log
-beta_i)``.
+beta_i)``; docs/methods/selavi.md#optimal-transport.
 """
 
 from __future__ import annotations

@@ -15,18 +15,21 @@ from unlabelled.distributed import all_reduce_sum_
 
 
 class SinkhornClusterer(Clusterer):
-    """Self-labelling by optimal transport (Asano et al. 2020, arXiv:2006.13662, equation 2).
+    """Self-labelling by optimal transport (Asano et al. 2020, arXiv:2006.13662, section 3).
 
     Solves ``min_Q <Q, -ln P> - Entropy(Q) / lambda``, where ln P is the mean of the modalities'
     log-probabilities, rows of Q sum to 1/N and columns to the marginals; a sample's label is its row's
     largest entry. Labels of a soft plan need not be balanced, and may leave clusters empty.
 
     Args:
-        lambda_: Inverse strength of the entropy (paper: 20 for SeLaVi, 25 for SeLa on ImageNet).
+        lambda_: Inverse strength of the entropy (SeLaVi A.2: 20; SeLa on ImageNet: 25, yukimasano/self-label,
+            main.py).
         marginals: Share of the data per cluster; None: equal shares.
         tolerance: Largest relative error of a cluster's share.
         max_iterations: Stop after this many iterations at the latest.
         relaxation: Over-relaxation, see ``sinkhorn_knopp``.
+
+    Source: docs/methods/selavi.md#optimal-transport.
     """
 
     def __init__(

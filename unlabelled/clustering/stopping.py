@@ -47,9 +47,9 @@ class ColumnError:
 
 @dataclass(frozen=True)
 class RowChange:
-    """The rule of the code released with SeLaVi (``src/sk_utils.py``), for comparison with it.
+    """The rule of SeLaVi's released code (facebookresearch/selavi, src/sk_utils.py), for comparison.
 
-    ``sum_i |beta_i / beta'_i - 1|`` is looked at in iterations 0, ``every``, 2 ``every``, ... It is a sum
+    ``sum_i |beta_i / beta'_i - 1|`` is checked in iterations 0, ``every``, 2 ``every``, ... It is a sum
     over the samples, so the same tolerance is stricter on more data.
     """
 

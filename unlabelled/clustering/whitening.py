@@ -59,7 +59,8 @@ def fit_whitening(features: Tensor, dim: int, floor: float = 1e-6) -> Whitening:
     Raises:
         ValueError: Wrong shape or sizes, rows that are NaN or infinite, or rows that are all the same.
 
-    Source: Caron et al. 2018 (DeepCluster, arXiv:1807.05520); reference selavi.md section 9.1.
+    Source: Caron et al. 2018 (arXiv:1807.05520); facebookresearch/deepcluster, clustering.py;
+    docs/methods/selavi.md#deepcluster.
     """
     if features.ndim != 2 or not features.is_floating_point() or not 1 <= dim <= features.shape[1]:
         raise ValueError(

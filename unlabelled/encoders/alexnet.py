@@ -1,4 +1,4 @@
-"""The network of the first papers on clustering, and the edges that it was shown."""
+"""AlexNet and the Sobel filter of DeepCluster and SeLa."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _SIDE = 6  # of the maps that the fully connected layers were made for
 class AlexNet(Encoder):
     """AlexNet with BatchNorm and without groups; 4096 features, those of the last hidden layer.
 
-    The fully connected layers see 6x6 maps, as there are of 224 pixels; of other sizes they are averaged to
-    as many.
+    The fully connected layers take 6x6 maps, the size for 224 pixels; other maps are average-pooled to it.
 
     Args:
         dropout: Probability, before each of the fully connected layers.
-        rectified: Whether the features are behind the last ReLU. DeepCluster clusters what comes before it.
+        rectified: Whether the features come after the last ReLU. DeepCluster clusters those before it.
 
-    Source: DeepCluster's AlexNet, which is SeLa's "big" one; reference selavi.md sections 8 and 9.1.
+    Source: facebookresearch/deepcluster, models/alexnet.py; yukimasano/self-label, models/alexnet.py ("big");
+    docs/methods/selavi.md#deepcluster.
     """
 
     modality = "image"
@@ -75,16 +75,16 @@ def _convolutions() -> list[nn.Module]:
 
 
 class Edges(Encoder):
-    """An encoder of images that is shown their edges instead of their colours.
+    """An encoder whose input is the edges of an image instead of its colours.
 
-    The first channel is how fast the brightness, the mean of the three colours, falls from left to right, the
-    second from top to bottom (Sobel's filters); the third is empty. An encoder that knew of two channels only
-    would do the same: of the third nothing is learned.
+    The first channel is the gradient of the brightness (mean of the three colours) from left to right, the
+    second from top to bottom (Sobel filters); the third is zero, which is equivalent to an encoder with two
+    input channels.
 
     Args:
         encoder: Of images.
 
-    Source: DeepCluster; reference selavi.md section 9.1.
+    Source: facebookresearch/deepcluster, models/alexnet.py; docs/methods/selavi.md#deepcluster.
     """
 
     modality = "image"

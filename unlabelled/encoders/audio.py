@@ -19,7 +19,7 @@ class AudioResNet(Encoder):
     Raises:
         ValueError: Another depth.
 
-    Source: SeLaVi reference section 3.2.
+    Source: facebookresearch/selavi, model.py; SeLaVi Table A.1 (depth 18); docs/methods/selavi.md#encoders.
     """
 
     modality = "audio"

@@ -13,7 +13,7 @@ class R2Plus1D18(Encoder):
 
     A clip of 30 frames at 112x112 gives maps ``(batch, 512, 4, 7, 7)``.
 
-    Source: Tran et al. 2018, as in torchvision; SeLaVi reference section 3.1.
+    Source: Tran et al. 2018 (arXiv:1711.11248), as in torchvision; docs/methods/selavi.md#encoders.
     """
 
     modality = "video"

@@ -16,12 +16,12 @@ def multi_head_cross_entropy(logits: Tensor, labels: Tensor, weights: Tensor | N
     Args:
         logits: ``(batch, heads, clusters)``.
         labels: ``(batch, heads)`` int64, :data:`~unlabelled.clustering.pseudo_labels.UNLABELLED` where there is none yet.
-        weights: ``(batch, heads)`` what each sample counts, 1 on the average over the data set; None: 1.
+        weights: ``(batch, heads)`` of the samples, 1 on the average over the data set; None: 1.
 
     Returns:
         ``(heads,)``, in nats; 0 for a head without any labelled sample.
 
-    Source: SeLaVi, reference section 1.1 eq. (1) with one-hot q; its mean over heads is section 1.7's loss.
+    Source: arXiv:2006.13662, section 3; docs/methods/selavi.md#objective (the mean over heads).
     """
     logits = logits if logits.dtype.itemsize >= 4 else logits.float()
     losses = F.cross_entropy(logits.transpose(1, 2), labels, ignore_index=UNLABELLED, reduction="none")

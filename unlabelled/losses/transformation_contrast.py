@@ -1,19 +1,19 @@
-"""Contrast under compositions of transformations: which copies of a clip belong together, and which do not.
+"""Contrast under compositions of transformations: which copies of a clip are positives, which negatives.
 
-A clip comes in copies that differ in when they begin (shift) and in whether time runs backwards (reversal).
-Of either, sight and sound are to be invariant, or variant: told apart; or it does not occur::
+A clip comes in copies that differ in their start (shift) and in the direction of time (reversal). To either,
+video and audio embeddings are invariant or variant; or the transformation is not used::
 
     hypothesis   1          2        3          4        5          6        7          8          9
     reversal     -          variant  invariant  -        -          variant  invariant  variant    invariant
     shift        -          -        -          variant  invariant  variant  variant    invariant  invariant
 
-A hypothesis is a list of :class:`Term`; its loss is their mean, which gives the released code's weights. Two
-things are not as there. Its lists of negatives are extended in place, so that some count twice and others
-belong to another transformation; here each term has its own. And negatives are of all clips of the global
-batch, whatever rank they are on; there, terms in which the own counterpart is no negative leave out those of
-the rank's other clips too, and one rank alone fails.
+A hypothesis is a list of :class:`Term`; its loss is their mean, which gives the weights of the released code
+(facebookresearch/GDT, gdt_helper.py). There are two differences. The code extends its lists of negatives in
+place, so that some count twice and others belong to another transformation; here each term has its own. And
+negatives are of all clips of the global batch; in the code, terms whose own counterpart is no negative leave
+out those of the rank's other clips too, and one rank alone fails.
 
-Source: Patrick et al. 2021 (arXiv:2003.04298); reference selavi.md section 11.
+Source: Patrick et al. 2021 (arXiv:2003.04298); docs/methods/selavi.md#gdt.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ Copy = tuple[int, int]
 
 
 class Term(NamedTuple):
-    """Copy ``query`` of a clip in one modality looks for copy ``key`` of the same clip in the other one.
+    """Match copy ``query`` of a clip in one modality with copy ``key`` of the same clip in the other one.
 
     Attributes:
         name: ``cross_modal``, or the transformation that the term is about.
-        query: The copy that asks.
-        key: The copy that is to be found, among those of all clips.
-        counterpart: One more copy of all other clips to be told from it; None: there is none.
+        query: The copy of the query.
+        key: The copy of the positive; that of other clips is a negative.
+        counterpart: One more copy of all other clips that is a negative; None: there is none.
         own_counterpart: Whether the own clip's counterpart is a negative too, the hardest one.
     """
 
@@ -50,18 +50,18 @@ class Term(NamedTuple):
 
 
 class TransformationContrast(NamedTuple):
-    """A loss, and what there is to log of it: by name of the terms their ``loss_*`` and ``accuracy_*``."""
+    """A loss, and values to log: ``loss_*`` and ``accuracy_*`` by the name of the terms."""
 
     loss: Tensor
     report: dict[str, Tensor]
 
 
 def contrast_terms(shift: Stance | None, reversal: Stance | None) -> list[Term]:
-    """Return what a hypothesis says.
+    """Return the terms of a hypothesis.
 
     For each transformation and each setting of the other one there are two copies, each the counterpart of
-    the other. Variant: a copy finds itself, and not the own counterpart. Invariant: it finds its counterpart,
-    and, at the first setting of the other transformation, itself.
+    the other. Variant: the positive is the same copy, the own counterpart a negative. Invariant: the positive
+    is the counterpart and, at the first setting of the other transformation, also the same copy.
     """
     terms = _about("shift", shift, _pairs(0, reversal)) + _about("reversal", reversal, _pairs(1, shift))
     return terms or [Term("cross_modal", (0, 0), (0, 0), None, False)]
@@ -90,7 +90,7 @@ def transformation_contrast(
 ) -> TransformationContrast:
     """Return the mean over terms and both directions of InfoNCE, in nats.
 
-    Only queries have a gradient, as in the released code; each modality is query in one direction. The mean
+    Only queries have a gradient, as in gdt_helper.py; each modality is query in one direction. The mean
     over ranks is the loss of the whole batch. Computed in float32 at least, also under autocast.
 
     Args:
@@ -119,10 +119,10 @@ def similarities(queries: Tensor, keys: Tensor) -> Tensor:
 
 
 def term_logits(term: Term, similar: Tensor, first: int) -> tuple[Tensor, Tensor]:
-    """Return ``(B, N or 2 N)``, what the queries of a term choose from, and the right choice ``(B,)``.
+    """Return the logits ``(B, N or 2 N)`` of the queries of a term, and the positives' columns ``(B,)``.
 
     Args:
-        term: What looks for what.
+        term: The term.
         similar: ``(S, R, B, S, R, N)`` logits of all copies.
         first: The place of query 0 among the N clips.
     """

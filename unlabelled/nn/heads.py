@@ -117,7 +117,7 @@ class LinearHeads(ClusterHeads):
 
 
 class PrototypeHeads(ClusterHeads):
-    """H sets of K prototypes, which have no gradient: somebody else sets them.
+    """H sets of K prototypes without gradient; the clustering pass sets them.
 
     Args:
         dim: D, of the prototypes and of the embeddings they are compared with.
@@ -156,9 +156,10 @@ class MultiHead(ClusterHeads):
         num_clusters: K, outputs of each head: raw logits, no normalisation, no temperature.
         num_heads: H.
         hidden_dim: Width of the hidden layer (paper: 512).
-        dropout: Probability in both dropout layers (paper's code: 0.3).
+        dropout: Probability in both dropout layers (SeLaVi's code: 0.3).
 
-    Source: SeLaVi appendix A.2, "two-layer MLP-heads"; reference section 3.3 (MLPv2).
+    Source: SeLaVi appendix A.2, "two-layer MLP-heads"; facebookresearch/selavi, model.py;
+    docs/methods/selavi.md#heads.
     """
 
     def __init__(

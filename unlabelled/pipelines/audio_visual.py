@@ -41,7 +41,7 @@ class AudioVisualPipeline(ClipPipeline):
     Raises:
         ValueError: A short side below ``crop``, or a range whose first number is the larger one.
 
-    Source: SeLaVi appendix A.2; reference section 2.
+    Source: SeLaVi appendix A.2; docs/methods/selavi.md#input.
     """
 
     needs_video = True

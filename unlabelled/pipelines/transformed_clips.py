@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 
 class TransformedClips(ClipPipeline):
-    """Several clips of each video with their sounds (time shifts), and each of them backwards too (reversal).
+    """Several clips of each video with their audio (time shifts), each also backwards (reversal).
 
-    In training there are ``views[shift][direction]``, each with ``video`` and ``audio`` of its own. The
-    sound backwards is the spectrogram with its time axis flipped, so that both directions share its volume
-    and its masks; short side, crop and augmentation of the pictures are drawn for each. In evaluation there
-    is one clip, the middle of the file. Where pictures and sound span different lengths, both start together.
+    In training there are ``views[shift][direction]``, each with ``video`` and ``audio`` of its own. Reversed
+    audio is the spectrogram with its time axis flipped, so that both directions share its volume and its
+    masks; short side, crop and augmentation of the frames are drawn for each. In evaluation there is one
+    clip, the middle of the file. If video and audio have different lengths, both start together.
 
     Args:
         num_frames: T, spread evenly over ``num_frames / fps`` seconds and chosen by timestamp.
@@ -42,17 +42,17 @@ class TransformedClips(ClipPipeline):
         eval_short_side: Short side before the central crop of evaluation.
         shifts: S: clips per video, each from a start of its own.
         reversal: Whether each clip also comes backwards.
-        augmentation: Changes the colours in training, alike in all frames, and flips; ``null``: nothing does.
+        augmentation: Colours and flip in training, equal in all frames of a clip; ``null``: none.
         audio: The spectrogram; ``null``: GDT's, 40x99 of one second.
         volume: Smallest and largest factor on the waveform in training, drawn per shift.
-        masks: Stripes that training takes out of the spectrogram, drawn per shift; ``null``: none.
+        masks: Masks of the spectrogram in training, drawn per shift; ``null``: none.
         mean: Of red, green and blue, from 0 to 1.
         std: Likewise.
 
     Raises:
         ValueError: A number is out of its range, or a short side below ``crop``.
 
-    Source: reference selavi.md section 11.
+    Source: facebookresearch/GDT, datasets/GDTPretrainDataset.py; docs/methods/selavi.md#gdt.
     """
 
     needs_video = True

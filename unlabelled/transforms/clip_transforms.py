@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torchvision.transforms.v2 import functional as TF
 
-_MEAN, _STD = 0.45, 0.225  # constants of the released code, not statistics of a data set
+_MEAN, _STD = 0.45, 0.225  # constants of facebookresearch/selavi, not statistics of a data set
 
 
 def random_crop(frames: Tensor, size: int, rng: np.random.Generator) -> Tensor:
@@ -21,7 +21,7 @@ def random_crop(frames: Tensor, size: int, rng: np.random.Generator) -> Tensor:
 
 def centre_crop(frames: Tensor, size: int) -> Tensor:
     """Cut the middle window of ``size`` x ``size`` out of frames ``(T, 3, H, W)``."""
-    top, left = (-(-(side - size) // 2) for side in frames.shape[-2:])  # the released code rounds up
+    top, left = (-(-(side - size) // 2) for side in frames.shape[-2:])  # rounded up: facebookresearch/selavi
     window: Tensor = TF.crop(frames, top, left, size, size)
     return window
 
@@ -32,8 +32,8 @@ def jitter_colours(frames: Tensor, strength: float, rng: np.random.Generator) ->
     Args:
         frames: ``(T, 3, H, W)`` uint8.
         strength: 0 to 1; factors are drawn from ``1 - strength`` to ``1 + strength``, the hue's shift from
-            plus to minus a quarter of it. The released code, where this is off by default, has 0.4 and
-            leaves the hue alone.
+            plus to minus a quarter of it. facebookresearch/selavi, where the recipes' runs do not use it, has
+            0.4 and no change of the hue.
         rng: Source of all four numbers and the order.
     """
     adjust = (TF.adjust_brightness, TF.adjust_contrast, TF.adjust_saturation, TF.adjust_hue)

@@ -21,7 +21,7 @@ class LogMel(Spectrogram):
 
     Pre-emphasis 0.97, rectangular window, ``|rfft|^2 / num_fft``, triangular mel filters from 0 Hz to
     half the sample rate whose edges are rounded down to FFT bins, energies of zero replaced by float64's
-    epsilon, natural logarithm. The waveform is scaled to int16's range first, as the released code's is.
+    epsilon, natural logarithm. The waveform is scaled to int16's range first, as in the code.
 
     Published variants: 257x199 (20 ms / 10 ms over 2 s, or 10 ms / 5 ms over 1 s), 257x99 (20 ms / 10 ms
     over 1 s), 40x100 (XDC; 1.01 s). With 257 filters some of the lowest hold no FFT bin and are constant.
@@ -39,7 +39,7 @@ class LogMel(Spectrogram):
     Raises:
         ValueError: The window is longer than the Fourier transform.
 
-    Source: SeLaVi reference section 2.2.
+    Source: facebookresearch/selavi, datasets/audio_utils.py; docs/methods/selavi.md#input.
     """
 
     def __init__(

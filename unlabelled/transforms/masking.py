@@ -1,4 +1,4 @@
-"""Stripes that are taken out of spectrograms."""
+"""Masks of spectrograms."""
 
 from __future__ import annotations
 
@@ -13,21 +13,22 @@ _FREQUENCY, _TIME = -2, -1
 class SpectrogramMasks:
     """SpecAugment without time warping: stripes of frequencies and of time are set to one value.
 
-    The width of each is drawn evenly from 0 to its limit, the limit excluded, and rounded down; its place is
-    drawn evenly. Not torchaudio's masks: those draw from torch's global generator.
+    The width of each is uniform from 0 to its limit, the limit excluded, and rounded down; so is its place.
+    torchaudio's masks are not used: they draw from torch's global generator.
 
     Args:
         frequency: Limit of the width in filters.
         time: Limit of the width in frames.
         num_frequency: Stripes of frequencies.
-        num_time: Stripes of time. The released code's mild masks: limits 2 and 5, one each; medium: 3 and 6,
-            one each; heavy: 3 and 6, two each.
+        num_time: Stripes of time. GDT's mild masks: limits 2 and 5, one each; medium: 3 and 6, one each;
+            heavy: 3 and 6, two each.
         value: Of the stripes: the mean of the spectrograms, which is 0 where they are normalised.
 
     Raises:
         ValueError: A number is negative.
 
-    Source: reference selavi.md section 11; Park et al. 2019 (arXiv:1904.08779).
+    Source: Park et al. 2019 (arXiv:1904.08779); facebookresearch/GDT, datasets/spec_augment_pytorch.py;
+    docs/methods/selavi.md#gdt.
     """
 
     def __init__(

@@ -29,7 +29,7 @@ from unlabelled.data.media.reader import (
 )
 
 READERS: dict[str, Callable[[], WholeFileReader]] = {"pyav": PyAVReader, "decord": DecordReader}
-# SeLaVi's frames for one second, made by its own sampler (reference vectors T8).
+# The frames of one second, by the sampler of facebookresearch/selavi, datasets/decoder.py.
 REFERENCE_FRAMES = {
     Fraction(fps): [int(frame) for frame in frames.split()]
     for fps, frames in {

@@ -33,7 +33,8 @@ class KNNEvaluation(BankEvaluation):
     Raises:
         ValueError: A number out of range, or samples with several labels.
 
-    Source: Wu et al. 2018, with DINO's k and T; SCE reference section 4.8.
+    Source: Wu et al. 2018 (arXiv:1805.01978) section 3.4, k and T of DINO (arXiv:2104.14294);
+    docs/methods/sce.md#nearest-neighbours.
     """
 
     def __init__(

@@ -76,7 +76,7 @@ def embed_views(embed: Callable[[Batch], Features], batch: Batch, views_at_once:
     Raises:
         ValueError: The inputs disagree about the number of views.
 
-    Source: SCE reference section 4.5.
+    Source: SCE appendix D.3; docs/methods/sce.md#thirty-crops.
     """
     views = num_views(batch)
     if views is None:

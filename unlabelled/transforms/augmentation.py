@@ -1,4 +1,4 @@
-"""Random changes of colour and sharpness: drawn per sample in a worker, carried out on whole batches."""
+"""Random changes of colour and sharpness: drawn per sample in a worker, applied to whole batches."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Augmentation:
         greyscale: Probability.
         blur: Probability.
         blur_sigma: Smallest and largest standard deviation of the blur in pixels.
-        blur_kernel: Taps of the blur, odd; fewer for a picture that is smaller.
+        blur_kernel: Taps of the blur, odd; fewer for a smaller image.
         solarize: Probability of inverting what is brighter than half.
         flip: Probability of a horizontal flip.
 
@@ -40,7 +40,7 @@ class Augmentation:
         ValueError: A probability outside 0 to 1, a negative strength, ``hue`` above 0.5, an even
             ``blur_kernel`` or a range whose first number is the larger one.
 
-    Source: SCE table 1; reference section 2.1.
+    Source: SCE Table 1; docs/methods/sce.md#augmentations.
     """
 
     def __init__(

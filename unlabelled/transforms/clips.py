@@ -87,7 +87,7 @@ class ContrastiveClips(VideoView):
     Raises:
         ValueError: Fewer than two views, a number out of its range, or a crop larger than its short side.
 
-    Source: SCE section 4.2, tables 16 and 24; reference sections 2.4 and 4.3.
+    Source: SCE section 4.2.1, Tables 15 to 17 and appendix D.3; docs/methods/sce.md#augmentations.
     """
 
     def __init__(

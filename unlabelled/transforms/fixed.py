@@ -62,7 +62,7 @@ class FixedClips:
     Raises:
         ValueError: ``crop`` exceeds ``short_side``, ``crops`` is neither 1 nor 3, a number is not positive.
 
-    Source: SCE appendix D.3; reference section 4.3 (10 clips, 3 crops).
+    Source: SCE appendix D.3 (10 clips, 3 crops); docs/methods/sce.md#thirty-crops.
     """
 
     owner: str

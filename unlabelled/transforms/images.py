@@ -41,7 +41,7 @@ class ContrastiveImages(ImageView):
     Raises:
         ValueError: Fewer than two views, ``eval_resize`` below ``eval_size``, or ``std`` not positive.
 
-    Source: SCE table 1, appendices D.1 and D.2; reference sections 1.7 and 2.1.
+    Source: SCE Table 1, appendices D.1 and D.2; docs/methods/sce.md#augmentations.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class LabelledImages(ImageView):
     Raises:
         ValueError: As there, or ``flip`` is no probability.
 
-    Source: SCE appendices D.1 and D.2; reference section 4.1.
+    Source: SCE appendices D.1 and D.2; docs/methods/sce.md#linear-evaluation-on-images.
     """
 
     def __init__(

@@ -40,7 +40,7 @@ class LabelledClips(VideoView):
     Raises:
         ValueError: A number is out of its range, or a crop larger than its short side.
 
-    Source: SCE appendix D.3; reference sections 4.2 to 4.4.
+    Source: SCE appendix D.3; docs/methods/sce.md#linear-evaluation-on-video, #fine-tuning.
     """
 
     def __init__(

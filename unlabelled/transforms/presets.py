@@ -1,6 +1,6 @@
 """The augmentations that the SCE paper names.
 
-Source: SCE table 1 (weak to strong-gamma) and appendix D.3 (colour strength); reference sections 2.1, 2.4.
+Source: SCE Table 1 (weak to strong-gamma) and Table 15 (colour strength); docs/methods/sce.md#augmentations.
 """
 
 from __future__ import annotations

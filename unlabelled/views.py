@@ -1,4 +1,4 @@
-"""Several views of a sample in evaluation: one more dimension after the batch's, averaged in the end."""
+"""Several crops of a sample in evaluation: a further dimension after the batch's, averaged at the end."""
 
 from __future__ import annotations
 

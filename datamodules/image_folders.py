@@ -13,7 +13,7 @@ from datamodules.images import ImageDataModule
 from unlabelled.data.datasets.images import ImageFiles
 
 IMAGENET100_LIST = Path(__file__).parent / "lists" / "imagenet100.txt"
-"""The 100 classes of CMC (Tian et al. 2020) and SCE (Denize et al. 2023, Tab. 22); reference section 2.6."""
+"""The 100 classes of CMC (Tian et al. 2020, arXiv:1906.05849) and SCE (Denize et al. 2023, Table 22)."""
 
 
 class ImageFolder(ImageDataModule):
@@ -118,7 +118,7 @@ class ImageNet100(ImageNet):
     Raises:
         FileNotFoundError: A split's folder, or one of the 100 class folders in it, is not there.
 
-    Source: Tian et al. 2020 (CMC); SCE Tab. 22; reference section 2.6.
+    Source: Tian et al. 2020 (CMC, arXiv:1906.05849); SCE Table 22.
     """
 
     num_classes = 100

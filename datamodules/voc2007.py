@@ -33,7 +33,7 @@ class VOC2007(ImageDataModule):
         FileNotFoundError: The folder, or a list, is not there.
         ValueError: A line of a list is not an image and -1, 0 or 1, or a list has other images than the rest.
 
-    Source: for the SVM on few images, reference section 4.6.
+    Source: Everingham et al. 2010; as the low-shot SVM uses it: docs/methods/sce.md#low-shot-svm.
     """
 
     def __init__(self, root: str, **kwargs: Any) -> None:

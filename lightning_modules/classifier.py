@@ -1,4 +1,4 @@
-"""Protocols that judge an encoder by what can be learned on top of it: linear evaluation, fine-tuning."""
+"""Protocols that evaluate an encoder with labels: linear evaluation and fine-tuning."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ _SCORES = "scores"  # of the classes, beside the features of the modalities
 
 
 class Classifier(BaseModule):
-    """A linear layer on an encoder, or on what several encoders say together, trained with labels.
+    """A linear layer on one encoder, or on the concatenated features of several, trained with labels.
 
-    Of a sample with several views (30 crops of a video) the predictions are averaged.
+    The predictions of the crops of a sample (30 for a video) are averaged.
 
     Args:
-        encoder: Maps ``(B, C, [T,] H, W)`` to ``(B, D)``; of a list, one per modality, the features stand
-            side by side in its order (sight and sound: 512 + 512).
+        encoder: Maps ``(B, C, [T,] H, W)`` to ``(B, D)``; for a list, one per modality, the features are
+            concatenated in its order (video and audio: 512 + 512).
         num_classes: C.
         optimizer: Called with the trainable parameters.
-        dropout: Before the linear layer.
-        average: Whether predictions over views are averaged as ``probabilities`` or as ``logits``.
-        **kwargs: See :class:`~lightning_modules.base.BaseModule`; ``encoder_checkpoint`` is the run to judge.
-            Without it the encoder starts from random weights.
+        dropout: Probability, before the linear layer.
+        average: Whether predictions of crops are averaged as ``probabilities`` or as ``logits``.
+        **kwargs: See :class:`~lightning_modules.base.BaseModule`; ``encoder_checkpoint`` is the run to
+            evaluate. Without it the encoder starts from random weights.
 
     Raises:
         ValueError: No encoder, or two of one modality.
@@ -64,7 +64,7 @@ class Classifier(BaseModule):
         self.scores = nn.ModuleDict({stage: _scores(num_classes) for stage in ("val", "test")})
 
     def _initialise(self, layer: nn.Linear) -> None:
-        nn.init.normal_(layer.weight, std=0.01)  # reference sce.md section 3.3
+        nn.init.normal_(layer.weight, std=0.01)  # eztorch/models/heads/linear3d.py, init_std
         nn.init.zeros_(layer.bias)
 
     def setup(self, stage: str) -> None:
@@ -82,12 +82,12 @@ class Classifier(BaseModule):
             )
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Remember which fold the classifier has seen, where the data has folds."""
+        """Store the fold that the classifier is trained on, where the data has folds."""
         super().on_save_checkpoint(checkpoint)
         checkpoint["fold"] = getattr(getattr(self.trainer, "datamodule", None), "fold", None)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse to be judged by what was trained on.
+        """Check that the fold of the data is the fold of training.
 
         Raises:
             ValueError: The data is another fold than the checkpoint's.
@@ -101,7 +101,7 @@ class Classifier(BaseModule):
             )
 
     def on_test_start(self) -> None:
-        """Say so when nothing was learned."""
+        """Warn where the classifier is not trained."""
         if self.trainer.ckpt_path is None:
             rank_zero_warn(f"{type(self).__name__} is tested untrained: give --ckpt_path")
 
@@ -209,22 +209,22 @@ def _scores(num_classes: int) -> nn.ModuleDict:
 
 
 class LinearProbe(Classifier):
-    """The encoder stays as it was pre-trained, with BatchNorm's running statistics; only the layer learns.
+    """Linear evaluation: train the layer on the frozen encoder, with BatchNorm's running statistics.
 
     Args:
         **kwargs: See :class:`Classifier`.
 
-    Source: SCE appendix D; reference sce.md sections 4.1 and 4.2.
+    Source: SCE appendices D.1 to D.3; docs/methods/sce.md#linear-evaluation-on-images.
     """
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.save_hyperparameters()
         self.encoders.requires_grad_(False)
-        self.encoders.eval()  # Lightning leaves modules in the mode that it finds them in
+        self.encoders.eval()  # Lightning keeps the mode in which it finds modules
 
     def train(self, mode: bool = True) -> LinearProbe:
-        """Keep the encoder in evaluation mode, whenever Lightning turns to training."""
+        """Set the mode of the layer; the encoder stays in evaluation mode."""
         super().train(mode)
         self.encoders.eval()
         return self
@@ -236,14 +236,15 @@ class LinearProbe(Classifier):
 
 
 class FineTune(Classifier):
-    """The encoder learns as well.
+    """Fine-tuning: train the layer and the encoder.
 
     Args:
-        encoder_lr_factor: The encoder's learning rate is the layer's times this.
-        orthogonal: Start the layer from an orthogonal matrix, as SeLaVi does.
+        encoder_lr_factor: Learning rate of the encoder, in learning rates of the layer.
+        orthogonal: Initialise the layer by an orthogonal matrix, as SeLaVi does.
         **kwargs: See :class:`Classifier`.
 
-    Source: SCE appendix D.3; reference sce.md section 4.4 and selavi.md section 4.3.
+    Source: SCE appendix D.3; docs/methods/sce.md#fine-tuning. The factor and ``orthogonal``: the protocol
+    of SeLaVi and GDT; docs/methods/selavi.md.
     """
 
     def __init__(self, encoder_lr_factor: float = 1.0, orthogonal: bool = False, **kwargs: Any) -> None:
@@ -258,7 +259,7 @@ class FineTune(Classifier):
         return self._encode(batch)
 
     def build_optimizer(self) -> Optimizer:
-        """Give the encoder its share of the learning rate."""
+        """Return the optimiser, with the encoder's own learning rate."""
         layer, encoder = list(self.classifier.parameters()), list(self.encoders.parameters())
         optimizer: Optimizer = self.optimizer([{"params": layer}, {"params": encoder}])
         optimizer.param_groups[1]["lr"] *= self.encoder_lr_factor

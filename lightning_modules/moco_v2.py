@@ -11,11 +11,13 @@ from unlabelled.losses import Contrast, info_nce
 
 
 class MoCoV2(MomentumContrast):
-    """The target distribution is one: all mass on the positive.
+    """MoCo v2: the target distribution has all mass on the positive.
 
     Args:
         temperature: tau.
         **kwargs: See :class:`~lightning_modules.momentum_contrast.MomentumContrast`.
+
+    Source: SCE Eq. 3 and section 4.1.2; docs/methods/sce.md#moco-v2.
     """
 
     def __init__(self, temperature: float = 0.2, **kwargs: Any) -> None:

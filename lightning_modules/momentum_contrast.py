@@ -1,4 +1,4 @@
-"""What MoCo v2, ReSSL and SCE share: everything but the target distribution."""
+"""Common part of MoCo v2, ReSSL and SCE, which differ only in the target distribution."""
 
 from __future__ import annotations
 
@@ -25,27 +25,28 @@ from unlabelled.nn.target import make_target
 
 
 class MomentumContrast(BaseModule):
-    """Contrast an online network's views with a slowly following target's views and with a queue of those.
+    """Contrast views of the online network with views of an EMA target network and with a queue of those.
 
-    The batch brings ``views``; view 0 is the target's, the weakly augmented one. Asymmetric: the target sees
-    view 0, the online network all others. Symmetric: the target sees views 0 and 1, the online network all,
-    and each is contrasted with each but itself; views from 2 on (multi-crop) may have other sizes. The loss
-    is the mean over these pairs, all with the queue as it was before the step.
+    The batch contains ``views``; view 0, weakly augmented, is the input of the target. Asymmetric: the target
+    embeds view 0, the online network all others. Symmetric: the target embeds views 0 and 1, the online
+    network all, and each target view is contrasted with each online view but itself; views from 2 on
+    (multi-crop) may have other sizes. The loss is the mean over these pairs. All use the queue as it is
+    before the step.
 
-    :class:`callbacks.QueueUpdate` and :class:`callbacks.TargetUpdate` do what happens after the step.
+    :class:`callbacks.QueueUpdate` and :class:`callbacks.TargetUpdate` do the updates after the step.
 
     Args:
         encoder: Maps views ``(B, C, [T,] H, W)`` to ``(B, D)``.
         optimizer: Called with the trainable parameters.
         projector: Called with D; on top of the encoder, in both networks.
         predictor: Called with the projector's ``out_dim``; in the online network only. ``null``: none.
-        queue_size: M, keys to contrast with.
-        symmetric: Whether both first views serve as targets.
-        shuffle_bn: Hides from the target's BatchNorm which samples belong together (small batches on few
-            GPUs); ``null``: no shuffling, for ``trainer.sync_batchnorm`` or plain BatchNorm.
+        queue_size: M, keys in the queue.
+        symmetric: Whether both first views are inputs of the target.
+        shuffle_bn: Shuffles the batch of the target's BatchNorm (small batches on few GPUs); ``null``: no
+            shuffling, for ``trainer.sync_batchnorm`` or plain BatchNorm.
         **kwargs: See :class:`~lightning_modules.base.BaseModule`.
 
-    Source: SCE Algorithm 1; reference sce.md section 1.3.
+    Source: SCE Algorithm 1; docs/methods/sce.md#equations.
     """
 
     def __init__(
@@ -73,14 +74,14 @@ class MomentumContrast(BaseModule):
 
     @abstractmethod
     def contrast(self, query: Tensor, key: Tensor, queue: Tensor) -> Contrast:
-        """Compare normalised queries and keys ``(B, D)`` with the queue ``(M, D)``."""
+        """Return the loss of normalised queries and keys ``(B, D)`` with the queue ``(M, D)``."""
 
     def _online(self) -> nn.Sequential:
-        """Return encoder and projector, the part that the target follows."""
+        """Return encoder and projector, whose moving average the target is."""
         return nn.Sequential(self.encoders[self.modality], self.projector)
 
     def target_pairs(self) -> Sequence[tuple[nn.Module, nn.Module]]:
-        """Return (online, target): encoder and projector; BatchNorm statistics are each one's own."""
+        """Return (online, target): encoder and projector; each has its own BatchNorm statistics."""
         return [(self._online(), self.target)]
 
     def embed(self, batch: Batch) -> Features:
@@ -125,10 +126,10 @@ class MomentumContrast(BaseModule):
             self.log(f"train/{name}", value, prog_bar=name == "loss", batch_size=batch_size)
 
     def on_train_start(self) -> None:
-        """Refuse two ways of treating BatchNorm at once.
+        """Check that BatchNorm is either shuffled or synchronised.
 
         Raises:
-            MisconfigurationException: SyncBatchNorm has replaced the one that is shuffled.
+            MisconfigurationException: Both ``shuffle_bn`` and SyncBatchNorm are set.
         """
         synced = any(isinstance(part, nn.SyncBatchNorm) for part in self.target.modules())
         if self.shuffle_bn is not None and synced:
@@ -140,7 +141,7 @@ class MomentumContrast(BaseModule):
 
 
 def warn_of_blunt_targets(temperature: float, target_temperature: float) -> None:
-    """Warn where the target's relations are less sharp than what is to follow them (SCE section 3.2)."""
+    """Warn where the target distribution is less sharp than the online one (SCE section 3.2)."""
     if target_temperature > temperature:
         rank_zero_warn(
             f"target_temperature={target_temperature} is above temperature={temperature}: the target is to "

@@ -11,12 +11,14 @@ from unlabelled.losses import Contrast, relational
 
 
 class ReSSL(MomentumContrast):
-    """The target distribution is how the key relates to the queue; there is no positive.
+    """ReSSL: the target distribution is the soft-max of the key's similarities to the queue; no positive.
 
     Args:
         temperature: tau.
         target_temperature: tau_m; the smaller, the sharper the relations.
         **kwargs: See :class:`~lightning_modules.momentum_contrast.MomentumContrast`.
+
+    Source: SCE Eq. 4 to 6; docs/methods/sce.md#ressl.
     """
 
     def __init__(self, temperature: float = 0.1, target_temperature: float = 0.04, **kwargs: Any) -> None:

@@ -12,17 +12,20 @@ from unlabelled.losses.contrast import PositiveSlot
 
 
 class SCE(MomentumContrast):
-    """The target distribution has ``coefficient`` on the positive, the rest as the key relates to the queue.
+    """SCE: the target distribution is lambda on the positive plus 1 - lambda times the relations of the key.
 
     Args:
         temperature: tau.
         target_temperature: tau_m; the smaller, the sharper the relations.
-        coefficient: lambda, from 0 (relations only) to 1 (MoCo).
-        positive_slot: ``masked`` as in the paper's Eq. 5; ``zero_logit`` as in the authors' code.
+        coefficient: lambda, from 0 (relations only) to 1 (InfoNCE).
+        positive_slot: ``masked`` as in Eq. 5; ``zero_logit`` as in juliendenize/eztorch,
+            eztorch/losses/sce_loss.py.
         **kwargs: See :class:`~lightning_modules.momentum_contrast.MomentumContrast`.
 
     Raises:
         ValueError: ``coefficient`` is not from 0 to 1.
+
+    Source: SCE Eq. 8 to 10; docs/methods/sce.md#equations.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""LARS and the schedule against the reference's vectors (section 7.6), formulas and a resumed run."""
+"""LARS and the schedule against values (docs/methods/sce.md#worked-examples) and formulas."""
 
 from __future__ import annotations
 

@@ -36,7 +36,8 @@ class LARS(_LARS):
     Raises:
         ValueError: A value is out of range (the library's ``NegativeLRError`` for ``lr``).
 
-    Source: You et al. 2017, as in MoCo v3 and SCE; SCE reference section 2.5.
+    Source: You et al. 2017 (arXiv:1708.03888), as in juliendenize/eztorch, eztorch/optimizers/lars.py;
+    docs/methods/sce.md#optimiser-and-schedule.
     """
 
     def __init__(
@@ -89,8 +90,8 @@ class WarmupCosine(LRScheduler):
     zero), then ``p (e + (1 - e) (1 + cos(pi (t - W) / (T - W))) / 2)`` with e = ``end_factor``. A run that is
     shorter than the warm-up stops within it.
 
-    Whoever knows the length of the run calls :meth:`set_horizon` before the first step. The length is not in
-    ``state_dict``: a resumed run goes on at its step, on the curve of its own horizon.
+    :meth:`set_horizon` must be called before the first step. The length of the run is not in ``state_dict``:
+    a resumed run continues at its step, on the curve of its own horizon.
 
     Args:
         optimizer: Its rates are the peaks, group by group.
@@ -100,7 +101,8 @@ class WarmupCosine(LRScheduler):
     Raises:
         ValueError: ``warmup_epochs`` or ``end_factor`` is negative.
 
-    Source: SCE reference section 2.5, in closed form.
+    Source: closed form of juliendenize/eztorch,
+    eztorch/schedulers/linear_warmup_cosine_annealing_lr.py; docs/methods/sce.md#optimiser-and-schedule.
     """
 
     def __init__(self, optimizer: Optimizer, warmup_epochs: float = 0, end_factor: float = 0.0) -> None:
@@ -114,7 +116,7 @@ class WarmupCosine(LRScheduler):
         super().__init__(optimizer)
 
     def set_horizon(self, total_steps: int, steps_per_epoch: float) -> None:
-        """Say how long the run is, and set the rate of the present step.
+        """Set the length of the run and the rate of the current step.
 
         Args:
             total_steps: T, optimiser steps of the whole run.

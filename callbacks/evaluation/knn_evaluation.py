@@ -18,22 +18,23 @@ class KNNEvaluation(BankEvaluation):
     """Classify held-out samples by a weighted vote of their nearest labelled training samples.
 
     Neighbours are the k largest cosines over the bank of all ranks; a vote weighs ``exp(cosine / T)``. Logged
-    are ``val/knn_accuracy`` and ``val/knn_top5``, with ``_<modality>`` behind where there are several
-    modalities, and with ``/k<k>`` where there are several k. ``test`` prints a table.
+    are ``val/knn_accuracy`` and ``val/knn_top5``, with the suffix ``_<modality>`` for several modalities and
+    ``/k<k>`` for several k. ``test`` prints a table.
 
     Args:
         k: Neighbours, one number or several.
         temperature: T of the votes.
-        modality: Whose features; ``null``: those of each modality.
-        every_n_epochs: Validations of ``fit`` that do this; ``null``: none. A checkpoint that is selected by
-            ``val/knn_accuracy`` needs as rare validations.
+        modality: Modality of the features; ``null``: each modality.
+        every_n_epochs: Epochs between evaluations in ``fit``; ``null``: none in ``fit``. A checkpoint that is
+            selected by ``val/knn_accuracy`` requires the same interval of validations.
         before_training: Also score the untrained encoder on the validation set, at the start of ``fit``; the
             numbers stay in the checkpoint, and ``test`` prints them beside its own.
 
     Raises:
         ValueError: A number out of range, or samples with several labels.
 
-    Source: Wu et al. 2018, with DINO's k and T; SCE reference section 4.8.
+    Source: Wu et al. 2018 (arXiv:1805.01978) section 3.4, k and T of DINO (arXiv:2104.14294);
+    docs/methods/sce.md#nearest-neighbours.
     """
 
     def __init__(

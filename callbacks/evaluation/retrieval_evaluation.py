@@ -21,23 +21,24 @@ _PAIRS = {"cosine": cosine_pair, "euclidean": euclidean_pair}
 class RetrievalEvaluation(BankEvaluation):
     """Search the labelled training samples for each held-out sample: R@k, logged as ``test/recall@1``.
 
-    R@k is the share of held-out samples with at least one of their class among the k nearest. Of features of
-    several modalities each is searched by itself, and logged with ``_<modality>`` behind. ``test`` prints a
-    table.
+    R@k is the share of held-out samples with at least one sample of their class among the k nearest. Features
+    of several modalities are searched separately and logged with the suffix ``_<modality>``. ``test`` prints
+    a table.
 
     Args:
         k: Numbers of neighbours.
-        features: What is compared, or a list with one for each of several modalities; ``null``: pooled
-            features of ``video``.
-        centre: Subtract from queries and bank each their own mean first, as the code of SCE does.
-        distance: What near means.
+        features: Features to compare, or a list with one entry per modality; ``null``: pooled features of
+            ``video``.
+        centre: First subtract from queries and from the bank their own mean, as in
+            juliendenize/eztorch, run/retrieval_from_bank.py.
+        distance: ``cosine`` or ``euclidean``.
         every_n_epochs: Validations of ``fit`` that do this; ``null``: none.
 
     Raises:
         ValueError: A number out of range, or several features of one modality.
 
-    Source: SCE reference section 4.5. SeLaVi's variant (reference section 4.2) is ``MaxPooledMaps`` without
-    centring.
+    Source: SCE section 4.2.2 and Table 19; docs/methods/sce.md#video-retrieval. The variant of SeLaVi
+    (appendix A.7) is ``MaxPooledMaps`` without centring.
     """
 
     def __init__(

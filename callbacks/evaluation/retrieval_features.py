@@ -39,9 +39,9 @@ class RetrievalFeatures(ABC):
 
 
 class PooledFeatures(RetrievalFeatures):
-    """The mean over a sample's views of the encoder's pooled features, not normalised before.
+    """Mean over the crops of a sample of the encoder's pooled features, not normalised before the mean.
 
-    Source: SCE reference section 4.5.
+    Source: SCE section 4.2.2; docs/methods/sce.md#video-retrieval.
     """
 
     def extract(self, module: nn.Module, batch: Batch, pooled: Features | None) -> Tensor:

@@ -30,29 +30,28 @@ class _Samples(NamedTuple):
 
 
 class SVMEvaluation(BankEvaluation):
-    """Fit an SVM per class against the rest on the training samples' features; report the mean AP.
+    """Fit a one-vs-rest SVM per class on the features of the training samples; report the mean AP.
 
     Runs in ``test`` and ``validate``, not within ``fit``. AP is the area under the interpolated
-    precision-recall curve of the held-out samples. ``test/svm_map`` (``test/svm_map_4shot``) is that of the
-    best cost, ``test/svm_cost`` which that is; the costs are compared on the very samples that are
-    reported, as in the published numbers. ``test`` prints a table of all.
+    precision-recall curve of the held-out samples. ``test/svm_map`` (``test/svm_map_4shot``) is the mean AP
+    of the best cost, ``test/svm_cost`` that cost; it is chosen on the samples that are reported, as in
+    salesforce/PCL, eval_svm_voc.py. ``test`` prints a table of all costs.
 
-    Samples may have one label or several, ``(B, C)`` with 1, 0 and -1 for those that are not to count for a
-    class. All features come together on rank 0, which needs room for them (N * D * 4 bytes and as much for
-    the solver) and does the work; the others wait, and hear of it after each machine, so that no collective
-    times out.
+    Samples may have one label or several, ``(B, C)`` with 1, 0 and -1 for samples that a class ignores. Rank
+    0 gathers all features (N * D * 4 bytes, and as much for the solver) and fits the SVMs. After each of
+    them it broadcasts the score, so that no collective of the other ranks times out.
 
     Args:
         shots: Training samples per class, numbers or ``full`` for all.
-        costs: C of the machines.
-        draws: Random draws of the samples that are averaged, for a number of shots.
-        seed: Of the draws and the solver.
-        modality: Whose features; may be left out where there is only one.
+        costs: C of the SVMs.
+        draws: Random draws of the samples to average over, for a number of shots.
+        seed: Seed of the draws and of the solver.
+        modality: Modality of the features; may be left out where there is only one.
 
     Raises:
         ValueError: Too few samples of a class for the shots, or labels that do not fit the data's classes.
 
-    Source: VOC07 protocol of PCL; SCE reference section 4.6.
+    Source: salesforce/PCL, eval_svm_voc.py; SCE Table 10; docs/methods/sce.md#low-shot-svm.
     """
 
     def __init__(

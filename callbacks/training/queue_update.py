@@ -1,4 +1,4 @@
-"""The memory queue: after each step, the keys of all ranks take the place of the oldest."""
+"""Memory queue: after each step, the keys of all ranks replace the oldest ones."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ Keys = dict[str, list[Tensor]]
 
 
 class QueueUpdate(Callback):
-    """Push the keys of each optimiser step into the method's queues, alike on all ranks.
+    """Push the keys of each optimiser step into the method's queues, the same rows on all ranks.
 
-    A step's keys are those of all its views, in the order of the views, and for each view of all ranks, in
-    the order of the ranks. Under gradient accumulation the keys of all its batches are pushed together, after
-    the step: no batch is contrasted with another one of its own step.
+    The keys of a step are ordered by view, and within a view by rank. Under gradient accumulation the keys of
+    all its batches are pushed together, after the step: no batch is contrasted with another one of the same
+    step.
 
-    The queues are buffers of the module, thus part of each checkpoint; as all ranks hold the same, DDP is
-    told not to send them round at each step.
+    The queues are buffers of the module, thus part of each checkpoint. As all ranks hold the same rows, they
+    are excluded from DDP's broadcast of buffers.
 
     Args:
-        allow_uneven: Whether the size of a queue may be no multiple of what a step pushes. The ring then
-            still holds the latest keys, but a step leaves some of the keys of an earlier one.
+        allow_uneven: Whether the size of a queue may differ from a multiple of the keys that a step pushes.
+            The ring then still holds the latest keys, but a step replaces only a part of an earlier one.
 
     Raises:
         MisconfigurationException: The method has no queues (:class:`unlabelled.contracts.HasQueues`).
         ValueError: A queue's size is no multiple of what a step pushes, and ``allow_uneven`` is off.
 
-    Source: SCE Algorithm 1; reference sce.md section 1.3, steps 1 and 7.
+    Source: SCE Algorithm 1; docs/methods/sce.md#queue-and-target-network.
     """
 
     serves: ClassVar[type] = HasQueues
@@ -47,7 +47,7 @@ class QueueUpdate(Callback):
         self._checked = False
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Check at start that there is a queue, and keep it out of DDP's broadcasts."""
+        """Check that the method has queues; exclude them from DDP's broadcast of buffers."""
         if not isinstance(pl_module, HasQueues):
             raise MisconfigurationException(
                 f"QueueUpdate needs a method with queues (unlabelled.contracts.HasQueues), which "
@@ -59,7 +59,7 @@ class QueueUpdate(Callback):
         ignore(pl_module, [*ignored, *names])  # type: ignore[no-untyped-call]
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Let all ranks start with rank 0's queues."""
+        """Copy the queues of rank 0 to all ranks."""
         assert isinstance(pl_module, HasQueues)
         with torch.no_grad():
             for buffer in pl_module.queues.buffers():
@@ -69,7 +69,7 @@ class QueueUpdate(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Remember the batch's keys; push them once the optimiser has stepped."""
+        """Store the keys of the batch; push them once the optimiser has stepped."""
         self._pending.append(outputs["keys"])
         if trainer.global_step == self._steps:
             return
@@ -83,7 +83,7 @@ class QueueUpdate(Callback):
         self._pending, self._checked = [], True
 
     def _check(self, name: str, queue: FeatureQueue, pushed: int) -> None:
-        """Look at the first step only: at the end of an epoch a step may accumulate fewer batches."""
+        """Check the first step only: at the end of an epoch a step may accumulate fewer batches."""
         if self._checked or self.allow_uneven or len(queue) % pushed == 0:
             return
         below = len(queue) // pushed * pushed

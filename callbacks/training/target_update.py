@@ -1,4 +1,4 @@
-"""The target network: after each step, a little of the online one."""
+"""Target network: an update towards the online network after each step."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class TargetUpdate(Callback):
     """Move the method's target towards its online network, once per optimiser step.
 
     The momentum goes from ``momentum`` at the first step to ``final_momentum`` at the last, along a half
-    cosine. A new run starts from a target that equals the online network, also if that comes from a
-    checkpoint.
+    cosine. A new run starts from a target that equals the online network, also where the latter is loaded
+    from a checkpoint.
 
     Args:
         momentum: Of the first step.
@@ -26,9 +26,9 @@ class TargetUpdate(Callback):
     Raises:
         ValueError: A momentum outside 0 to 1.
         MisconfigurationException: The method has no target (:class:`unlabelled.contracts.HasTarget`), or the
-            run has no end to reach ``final_momentum`` at.
+            number of steps of the run is not known.
 
-    Source: SCE Eq. 2 and appendix D; reference sce.md section 1.5.
+    Source: SCE Eq. 2 and appendix D; docs/methods/sce.md#queue-and-target-network.
     """
 
     serves: ClassVar[type] = HasTarget
@@ -42,7 +42,7 @@ class TargetUpdate(Callback):
         self._total = 1
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Check at start that there is a target."""
+        """Check that the method has a target."""
         if not isinstance(pl_module, HasTarget):
             raise MisconfigurationException(
                 "TargetUpdate needs a method with a target network (unlabelled.contracts.HasTarget), which "
@@ -50,7 +50,7 @@ class TargetUpdate(Callback):
             )
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Find out how many steps there will be; start from equal networks."""
+        """Read the number of steps of the run; start from equal networks."""
         total = trainer.estimated_stepping_batches
         if math.isinf(total) and self.momentum != self.final_momentum:
             raise MisconfigurationException(
@@ -65,7 +65,7 @@ class TargetUpdate(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Update after each step of the optimiser, not after each batch that it accumulates."""
+        """Update after each optimiser step, not after each accumulated batch."""
         if trainer.global_step == self.updates:
             return
         assert isinstance(pl_module, HasTarget)
@@ -75,9 +75,9 @@ class TargetUpdate(Callback):
         pl_module.log("train/momentum", momentum)
 
     def state_dict(self) -> dict[str, Any]:
-        """How many updates there were."""
+        """Return the number of updates."""
         return {"updates": self.updates}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from there."""
+        """Restore the number of updates."""
         self.updates = state_dict["updates"]

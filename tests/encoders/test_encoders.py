@@ -1,4 +1,4 @@
-"""Encoders against the parameter counts, shapes and operation counts of the reference."""
+"""Encoders: numbers of parameters and operations, shapes."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_parameter_counts() -> None:
     ],
 )
 def test_operations_of_the_slow_path(depth: int, size: tuple[int, int, int], gmacs: float) -> None:
-    """The counts of the reference: they depend on where each stride and each temporal kernel is."""
+    """Counts of docs/methods/sce.md#architectures, which depend on each stride and temporal kernel."""
     with torch.device("meta"), FlopCounterMode(display=False) as counter:
         ResNet3D(depth)(torch.zeros(1, 3, *size))
     assert counter.get_total_flops() / 2e9 == pytest.approx(gmacs, abs=0.005)

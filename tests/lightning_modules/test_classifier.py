@@ -36,7 +36,7 @@ def _identity(**kwargs: Any) -> FineTune:
 
 
 def test_probabilities_are_averaged_not_logits() -> None:
-    views = torch.tensor([[2.0, 0, 0], [0, 3, 0], [1, 0, 0]]).view(1, 3, 3, 1, 1)  # reference 7.8
+    views = torch.tensor([[2.0, 0, 0], [0, 3, 0], [1, 0, 0]]).view(1, 3, 3, 1, 1)  # by hand
     batch = {"image": views, "label": torch.tensor([0])}
     found = _identity().evaluation_step(batch)["log_probs"].exp()
     torch.testing.assert_close(found, torch.tensor([[0.4695, 0.4093, 0.1212]]), atol=1e-4, rtol=0)

@@ -1,4 +1,4 @@
-"""Contrast: worked examples of the reference (sce.md section 7), a plain version, and invariants."""
+"""Contrast: worked examples (docs/methods/sce.md#worked-examples), a plain version, and invariants."""
 
 from __future__ import annotations
 

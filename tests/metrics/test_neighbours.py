@@ -158,7 +158,7 @@ def recalls(pair: tuple[Tensor, Tensor], labels: Tensor, targets: Tensor, ks: li
 
 
 def test_retrieval_with_and_without_centring() -> None:
-    """The toy of reference sce.md section 7.7."""
+    """By hand: docs/methods/sce.md#worked-examples."""
     bank = torch.tensor([[1.0, 0], [0, 1], [2, 1], [1, 3]])
     queries = torch.tensor([[1, 0.9], [0.2, 1], [3, 1]])
     labels, targets = torch.tensor([0, 1, 0, 1]), torch.tensor([1, 1, 0])

@@ -1,4 +1,4 @@
-"""The batched heads against separate ones built from plain layers; the MLP against the reference's table."""
+"""The batched heads against separate ones built from plain layers; the MLP against parameter counts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The target network follows the online one as the reference says (sce.md sections 1.5 and 7.5)."""
+"""Updates of the target network; the values are those of docs/methods/sce.md#worked-examples."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""RGB difference against the reference's vectors (section 7.6) and the definition written out."""
+"""RGB difference against values (docs/methods/sce.md#worked-examples) and the definition written out."""
 
 from __future__ import annotations
 

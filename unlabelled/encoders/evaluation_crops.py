@@ -1,4 +1,4 @@
-"""Several views of a sample in evaluation: one more dimension after the batch's, averaged in the end."""
+"""Several crops of a sample in evaluation: a further dimension after the batch's, averaged at the end."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def embed_crops(embed: Callable[[Batch], Features], batch: Batch, crops_at_once:
     Raises:
         ValueError: The inputs disagree about the number of views.
 
-    Source: SCE reference section 4.5.
+    Source: SCE appendix D.3; docs/methods/sce.md#thirty-crops.
     """
     views = num_crops(batch)
     if views is None:

@@ -22,7 +22,7 @@ class ImageResNet(Encoder):
     Raises:
         ValueError: Another depth.
 
-    Source: He et al. 2016, as in torchvision; SCE appendix D.1; SCE reference section 3.1.
+    Source: He et al. 2016, as in torchvision; SCE appendix D.1; docs/methods/sce.md#architectures.
     """
 
     modality = "image"

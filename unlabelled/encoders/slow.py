@@ -1,4 +1,4 @@
-"""The slow pathway as an encoder of video clips: a 3D ResNet that never strides or pools in time."""
+"""Encoder of video clips: the slow pathway, a 3D ResNet without stride or pooling in time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def _conv(in_dim: int, out_dim: int, time: int, space: int, stride: int = 1) -> 
 
 
 def _basic(in_dim: int, dim: int, time: int, stride: int) -> nn.Sequential:
-    """Two 3x3 convolutions; the first sees ``time`` frames and has the stride."""
+    """Two 3x3 convolutions; the first extends over ``time`` frames and has the stride."""
     return nn.Sequential(
         _conv(in_dim, dim, time, 3, stride),
         nn.ReLU(inplace=True),
@@ -27,7 +27,7 @@ def _basic(in_dim: int, dim: int, time: int, stride: int) -> nn.Sequential:
 
 
 def _bottleneck(in_dim: int, dim: int, time: int, stride: int) -> nn.Sequential:
-    """1x1, 3x3 and 1x1 convolutions; the first sees ``time`` frames, the second has the stride."""
+    """1x1, 3x3 and 1x1 convolutions; the first extends over ``time`` frames, the second has the stride."""
     return nn.Sequential(
         _conv(in_dim, dim, time, 1),
         nn.ReLU(inplace=True),
@@ -74,7 +74,7 @@ _DEPTHS: dict[int, tuple[_Branch, tuple[int, int, int, int], int]] = {
 class ResNet3D(Encoder):
     """The slow pathway of SlowFast, without its classifier; 512 (depth 18) or 2048 features (depth 50).
 
-    Only the blocks of the last two stages see neighbouring frames, in their first convolution.
+    Only the first convolutions of the blocks of the last two stages extend over neighbouring frames.
 
     Args:
         depth: 18 (20 023 872 parameters) or 50 (31 634 496).
@@ -82,7 +82,7 @@ class ResNet3D(Encoder):
     Raises:
         ValueError: Another depth.
 
-    Source: Feichtenhofer et al. 2019; SCE table 23; SCE reference section 3.2.
+    Source: Feichtenhofer et al. 2019 (arXiv:1812.03982); SCE Table 23; docs/methods/sce.md#architectures.
     """
 
     modality = "video"

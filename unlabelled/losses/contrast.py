@@ -1,10 +1,10 @@
 """Contrast of each sample with its other view and with a queue: InfoNCE, ReSSL and SCE.
 
-A query predicts a distribution ``p`` over its positive key (slot 0) and the rows of the queue; the key, as
-the target network sees it, says what the distribution should be. The methods differ only in that target::
+A query predicts a distribution ``p`` over its positive key (slot 0) and the rows of the queue. The target
+distribution ``w`` follows from the key, an embedding by the target network. The methods differ only in it::
 
-    MoCo v2   w = [1, 0]                          one positive, everything else is negative
-    ReSSL     w = [-, s]                          how the key relates to the queue; no positive at all
+    MoCo v2   w = [1, 0]                          one positive, all others are negatives
+    ReSSL     w = [-, s]                          relations of the key to the queue; no positive
     SCE       w = [lambda, (1 - lambda) s]        both
 
 With ``s`` the soft-max of the key's similarities to the queue, the cross-entropy of SCE is a sum of three
@@ -13,7 +13,7 @@ terms (SCE, Proposition 1), and every method is a choice of their coefficients::
     loss = contrastive * InfoNCE + relational * ReSSL + ceiling * Ceil
     MoCo v2 (1, 0, 0)    ReSSL (0, 1, 0)    SCE (lambda, 1 - lambda, 1 - lambda)
 
-Source: Denize et al. 2023 (arXiv:2212.11187), Eq. 3 to 11; reference section 1.1.
+Source: Denize et al. 2023 (arXiv:2212.11187), Eq. 3 to 11; docs/methods/sce.md#equations.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ _BUDGET = 2**22
 
 
 class Contrast(NamedTuple):
-    """A loss and what it is made of: means over the batch; only ``loss`` has a gradient.
+    """A loss and its terms: means over the batch; only ``loss`` has a gradient.
 
     Attributes:
         loss: The weighted sum.
         info_nce: InfoNCE (Eq. 3), in nats.
-        relational: ReSSL's cross-entropy of relations (Eq. 6), in nats; ``None`` where no relation counts.
-        ceiling: What the positive costs when it outweighs the queue (Proposition 1), in nats.
-        relation_entropy: H(s), the least value of ``relational``; ``None`` where no relation counts.
+        relational: ReSSL's cross-entropy of relations (Eq. 6), in nats; ``None`` where its weight is 0.
+        ceiling: Ceil (Proposition 1), which grows with the probability of the positive, in nats.
+        relation_entropy: H(s), the least value of ``relational``; ``None`` where its weight is 0.
     """
 
     loss: Tensor
@@ -51,7 +51,7 @@ class Contrast(NamedTuple):
 
 
 def info_nce(query: Tensor, key: Tensor, queue: Tensor, temperature: float = 0.2) -> Contrast:
-    """MoCo's loss: tell the positive key from the queue.
+    """Return MoCo's loss, InfoNCE: classify the positive key against the queue.
 
     Shapes as in :func:`weighted_contrast`. Source: SCE Eq. 3; He et al. 2020 (arXiv:1911.05722).
     """
@@ -61,7 +61,7 @@ def info_nce(query: Tensor, key: Tensor, queue: Tensor, temperature: float = 0.2
 def relational(
     query: Tensor, key: Tensor, queue: Tensor, temperature: float = 0.1, target_temperature: float = 0.04
 ) -> Contrast:
-    """ReSSL's loss: relate to the queue as the key does; the positive is in neither soft-max.
+    """Return ReSSL's loss: cross-entropy of the relations to the queue; no soft-max has the positive.
 
     Shapes as in :func:`weighted_contrast`. Source: SCE Eq. 4 to 6; Zheng et al. 2021 (arXiv:2107.09282).
     """
@@ -77,7 +77,7 @@ def soft_contrastive(
     coefficient: float = 0.5,
     positive_slot: PositiveSlot = "masked",
 ) -> Contrast:
-    """SCE: one cross-entropy with ``lambda`` on the positive and the rest on the key's relations.
+    """Return SCE: a cross-entropy whose target has ``lambda`` on the positive, the rest on the relations.
 
     Shapes as in :func:`weighted_contrast`. ``coefficient`` is lambda; 1 is InfoNCE, 0 is ReSSL + Ceil.
 
@@ -101,14 +101,14 @@ def weighted_contrast(
     positive_slot: PositiveSlot = "masked",
     own_rows: Tensor | None = None,
 ) -> Contrast:
-    """InfoNCE, ReSSL and Ceil with free coefficients (lambda, mu, eta).
+    """Return InfoNCE, ReSSL and Ceil with free coefficients (lambda, mu, eta).
 
     Arithmetic is float32, or float64 for float64 queries, also under autocast: half-precision similarities
-    shift the loss by 1e-2. Blocks of rows are treated one after the other and leave nothing but the gradient
-    of the queries, so that no array of ``(N, M)`` outlives its block, whatever N is.
+    shift the loss by 1e-2. Rows are processed block by block; only the gradient of the queries is kept, so
+    that memory for arrays of ``(N, M)`` does not grow with N.
 
     Args:
-        query: ``(N, D)``, normalised; the only input that gets a gradient.
+        query: ``(N, D)``, normalised; the only input with a gradient.
         key: ``(N, D)``, normalised, from the target network.
         queue: ``(M, D)``, normalised rows to compare with.
         temperature: tau, of the queries' similarities.
@@ -116,15 +116,15 @@ def weighted_contrast(
         contrastive: lambda, weight of InfoNCE.
         relational: mu, weight of ReSSL.
         ceiling: eta, weight of Ceil.
-        positive_slot: What the key's relations give the positive itself: nothing (``masked``, Eq. 5), or the
-            mass of a logit of 0, as the authors' code does.
+        positive_slot: Relation of the key to itself: 0 (``masked``, Eq. 5), or the mass of a logit of 0
+            (``zero_logit``, Algorithm 1 line 15 and juliendenize/eztorch, eztorch/losses/sce_loss.py).
         own_rows: ``(N,)``, the row of ``queue`` that is the sample's own key, to be left out, when the keys
             of the batch are part of ``queue``; ``None``: there is none.
 
     Raises:
         ValueError: A temperature is not positive, or the shapes do not fit.
 
-    Source: SCE Eq. 11 and Table 3; reference section 1.1.
+    Source: SCE Eq. 11, Proposition 1 and Table 3; docs/methods/sce.md#equations.
     """
     _check(query, key, queue, temperature, target_temperature)
     dtype = torch.float64 if query.dtype == torch.float64 else torch.float32
@@ -150,7 +150,7 @@ class _Settings(NamedTuple):
 
 
 class _Relations(NamedTuple):
-    """The key's view of the queue, for a block of rows."""
+    """Relations of the keys to the queue, for a block of rows."""
 
     probabilities: Tensor  # s: (rows, M)
     entropy: Tensor  # (rows,)
@@ -158,7 +158,7 @@ class _Relations(NamedTuple):
 
 
 class _Blockwise(torch.autograd.Function):
-    """The three terms per row, and the gradient of their sum with respect to the queries, in one sweep."""
+    """The three terms per row, and the gradient of their weighted sum by the queries, in one pass."""
 
     @staticmethod
     def forward(

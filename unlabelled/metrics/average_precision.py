@@ -1,4 +1,4 @@
-"""Area under the interpolated precision-recall curve, as PASCAL VOC has it since 2010."""
+"""Area under the interpolated precision-recall curve, as in PASCAL VOC since 2010."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def average_precision(scores: Tensor, relevant: Tensor) -> float:
     Returns:
         ``nan`` where nothing is relevant.
 
-    Source: SCE reference section 4.6.
+    Source: salesforce/PCL, eval_svm_voc.py; docs/methods/sce.md#low-shot-svm.
     """
     if scores.ndim != 1 or scores.shape != relevant.shape:
         raise ValueError(

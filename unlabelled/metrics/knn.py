@@ -25,7 +25,7 @@ def knn_predict(similarities: Tensor, labels: Tensor, num_classes: int, temperat
     Raises:
         ValueError: A label outside its range, or a temperature that is not positive.
 
-    Source: Wu et al. 2018, section 3.4, as in DINO; SCE reference section 4.8.
+    Source: Wu et al. 2018 (arXiv:1805.01978) section 3.4, as in DINO; docs/methods/sce.md#nearest-neighbours.
     """
     if temperature <= 0:
         raise ValueError(f"knn: temperature must be positive, got {temperature}")

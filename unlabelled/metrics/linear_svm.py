@@ -52,7 +52,7 @@ def draw_shots(labels: Tensor, shots: int, rng: np.random.Generator) -> Tensor:
     Raises:
         ValueError: A class has fewer samples.
 
-    Source: the low-shot protocol of PCL on VOC07; SCE reference section 4.6.
+    Source: salesforce/PCL, voc.py, ``convert_low_shot``; docs/methods/sce.md#low-shot-svm.
     """
     rows = []
     for number, column in enumerate((labels == 1).T):
@@ -80,7 +80,8 @@ def svm_average_precision(
     Raises:
         ValueError: The training samples are all of the class, or none is.
 
-    Source: SCE reference section 4.6: squared hinge, L2, positives weigh 2, at most 2000 iterations.
+    Source: salesforce/PCL, eval_svm_voc.py: squared hinge, L2, weight 2 of positives, at most 2000
+    iterations; docs/methods/sce.md#low-shot-svm.
     """
     used = train[1] != IGNORED
     targets = np.where(train[1][used].numpy() == 1, 1, -1)

@@ -1,4 +1,4 @@
-"""How often a search in one set finds the class of a query from another."""
+"""Recall of the class of a query among its nearest neighbours in another set."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def recall_at_k(labels: Tensor, targets: Tensor, ks: Sequence[int]) -> dict[int,
     Raises:
         ValueError: No rank has a query, or a k below 1.
 
-    Source: SCE reference section 4.5; SeLaVi reference section 4.2.
+    Source: SCE section 4.2.2 and Table 19; SeLaVi appendix A.7; docs/methods/sce.md#video-retrieval.
     """
     if not ks or min(ks) < 1:
         raise ValueError(f"recall: k must be at least 1, got {list(ks)}")
@@ -39,8 +39,8 @@ def recall_at_k(labels: Tensor, targets: Tensor, ks: Sequence[int]) -> dict[int,
 def centred(features: Tensor) -> Tensor:
     """Subtract the mean over the rows of all ranks from ``(n, D)``.
 
-    Source: the paper's code for video retrieval centres queries and bank each by its own mean; SCE reference
-    section 4.5.
+    Source: juliendenize/eztorch, run/retrieval_from_bank.py, which centres queries and bank each by its own
+    mean; docs/methods/sce.md#video-retrieval.
     """
     total = features.double().sum(0)
     count = torch.tensor(float(len(features)), dtype=torch.float64, device=features.device)

@@ -1,7 +1,7 @@
-"""BatchNorm that does not let a sample recognise its own batch: virtual groups, and shuffled batches.
+"""BatchNorm in virtual groups and on shuffled batches, against leakage of batch statistics.
 
-In contrastive learning the views of a sample share their batch's statistics, by which a network can tell the
-positive pair without looking at it. A target that sees the batch in another order has other statistics.
+In contrastive learning both views of a sample share the statistics of their batch, by which a network can
+identify the positive pair without its content. A target whose batch has another order has other statistics.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from unlabelled.distributed import broadcast_, gather_equal_rows, rank, world_si
 
 
 class SplitBatchNorm(_BatchNorm):
-    """BatchNorm in G virtual groups, as if G processes had trained without synchronisation.
+    """BatchNorm in G virtual groups, as in G processes without synchronisation.
 
     In training mode sample n is normalised by the statistics of group ``n mod G``; the running statistics
     move towards the mean over the groups. In evaluation mode, and in training with several processes, whose
@@ -32,7 +32,7 @@ class SplitBatchNorm(_BatchNorm):
     Raises:
         ValueError: ``groups`` is below 1; on a batch that is no multiple of ``groups``.
 
-    Source: SCE reference section 1.6 (split BatchNorm of the small image runs).
+    Source: juliendenize/eztorch, eztorch/modules/split_batch_norm.py; docs/methods/sce.md#batchnorm.
     """
 
     def __init__(
@@ -92,9 +92,9 @@ def _set_to_mean(statistics: Tensor | None, of_groups: Tensor | None) -> None:
 
 
 def split_batchnorm(network: nn.Module, groups: int) -> nn.Module:
-    """Turn every BatchNorm of ``network`` into :class:`SplitBatchNorm`, with the same parameters and buffers.
+    """Replace every BatchNorm of ``network`` by :class:`SplitBatchNorm` with the same parameters and buffers.
 
-    Changes ``network`` in place, and returns it, or its successor if it is a BatchNorm itself.
+    Changes ``network`` in place and returns it, or its replacement if it is a BatchNorm itself.
 
     Raises:
         ValueError: ``groups`` is below 1, or a BatchNorm is synchronised over the processes.
@@ -119,10 +119,10 @@ def _split(norm: _BatchNorm, groups: int) -> SplitBatchNorm:
 
 
 class ShuffleBatchNorm:
-    """Lets a target network see its batch in a random order, so that its BatchNorm mixes other samples.
+    """Apply a target network to its batch in a random order, so that BatchNorm groups other samples.
 
-    With several processes the batch is shuffled over all of them, and each process's share is a group; one
-    process has ``groups`` virtual ones. Nothing but the order changes: rows come back where they were.
+    With several processes the batch is shuffled over all of them, and the share of each process is a group;
+    a single process has ``groups`` virtual groups. The outputs are in the order of the inputs.
 
     Args:
         groups: G, virtual groups of a single process, by which its batch must be divisible.
@@ -130,7 +130,7 @@ class ShuffleBatchNorm:
     Raises:
         ValueError: ``groups`` is below 1.
 
-    Source: He et al. 2020 (MoCo), section 3.3; SCE reference section 1.6.
+    Source: He et al. 2020 (MoCo, arXiv:1911.05722), section 3.3; docs/methods/sce.md#batchnorm.
     """
 
     def __init__(self, groups: int = 8) -> None:
@@ -139,7 +139,7 @@ class ShuffleBatchNorm:
         self.groups = groups
 
     def prepare(self, network: nn.Module) -> nn.Module:
-        """Give ``network`` its virtual groups; they rest while there are several processes."""
+        """Replace the BatchNorm of ``network`` by virtual groups, which are unused with several processes."""
         return split_batchnorm(network, self.groups)
 
     @torch.no_grad()

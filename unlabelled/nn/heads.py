@@ -23,13 +23,13 @@ class MLP(nn.Sequential):
         out_dim: Size of the result, not normalised.
         num_layers: Linear layers, the output layer included.
         norm: Layers with BatchNorm: ``none``, the ``hidden`` ones, or ``all``.
-        output_bias: ``False`` takes the output layer's bias away where it has one (predictors of SCE).
+        output_bias: ``False``: no bias in the output layer (predictors of SCE).
         dropout: Probability, before each Linear (GDT: 0.3).
 
     Raises:
         ValueError: ``num_layers`` below 1, an unknown ``norm``, or ``dropout`` outside 0 to 1.
 
-    Source: SCE tables 21 and 24; SCE reference section 3.3.
+    Source: SCE Tables 21 and 24; docs/methods/sce.md#architectures.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""A queue of features of earlier steps."""
+"""Queues of embeddings of earlier steps."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 
 class FeatureQueue(nn.Module):
-    """The last M features, first in, first out, in a ring.
+    """A ring buffer of the last M embeddings, first in, first out.
 
-    It starts with random directions, so that the first steps contrast against noise.
+    It starts with random directions, so that the first steps contrast with noise.
 
     Args:
         size: M.
@@ -18,12 +18,12 @@ class FeatureQueue(nn.Module):
 
     Attributes:
         rows: ``(M, D)`` float32, normalised.
-        pointer: Where the next row goes, as an integer tensor.
+        pointer: Index of the next row to write, an integer tensor.
 
     Raises:
         ValueError: ``size`` is below 1.
 
-    Source: He et al. 2020 (arXiv:1911.05722); reference sce.md section 1.3.
+    Source: He et al. 2020 (arXiv:1911.05722); docs/methods/sce.md#queue-and-target-network.
     """
 
     rows: Tensor
@@ -44,7 +44,7 @@ class FeatureQueue(nn.Module):
 
     @torch.no_grad()
     def push(self, rows: Tensor) -> None:
-        """Let ``rows (n, D)`` take the place of the n oldest; of more than M, the last M stay."""
+        """Replace the n oldest rows by ``rows (n, D)``; of more than M, the last M are kept."""
         count, size = len(rows), len(self)
         slots = (self.pointer + torch.arange(count, device=rows.device)) % size
         self.rows.index_copy_(0, slots[-size:], rows[-size:].to(self.rows.dtype))

@@ -1,4 +1,4 @@
-"""A target network: the exponential moving average of an online one."""
+"""Target network: the exponential moving average of an online one."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ Pairs = Iterable[tuple[nn.Module, nn.Module]]
 
 
 def make_target(online: nn.Module) -> nn.Module:
-    """Return a copy that no optimiser will touch."""
+    """Return a copy whose parameters have no gradient."""
     return deepcopy(online).requires_grad_(False)
 
 
 def cosine_momentum(step: int, total_steps: int, start: float, end: float = 1.0) -> float:
     """Return the momentum of optimiser step ``step`` (from 0): ``start`` at the first, ``end`` at the last.
 
-    Source: reference sce.md section 1.5; Grill et al. 2020 (arXiv:2006.07733).
+    Source: Grill et al. 2020 (BYOL, arXiv:2006.07733); SCE appendix D.1;
+    docs/methods/sce.md#queue-and-target-network.
     """
     progress = min(step / max(total_steps - 1, 1), 1.0)
     return end - (end - start) * (1 + math.cos(math.pi * progress)) / 2
@@ -29,11 +30,11 @@ def cosine_momentum(step: int, total_steps: int, start: float, end: float = 1.0)
 
 @torch.no_grad()
 def update_target(pairs: Pairs, momentum: float) -> None:
-    """Move each target's parameters: ``target <- momentum * target + (1 - momentum) * online``.
+    """Move the parameters of each target: ``target <- momentum * target + (1 - momentum) * online``.
 
-    Buffers stay: the target runs in training mode and keeps BatchNorm statistics of its own.
+    Buffers do not change: the target runs in training mode and has its own BatchNorm statistics.
 
-    Source: SCE Eq. 2; reference sce.md section 1.5.
+    Source: SCE Eq. 2; docs/methods/sce.md#queue-and-target-network.
     """
     online, target = _parameters(pairs)
     torch._foreach_lerp_(target, online, 1 - momentum)
@@ -41,7 +42,7 @@ def update_target(pairs: Pairs, momentum: float) -> None:
 
 @torch.no_grad()
 def copy_online(pairs: Pairs) -> None:
-    """Make each target equal to its online network, buffers included."""
+    """Copy each online network to its target, buffers included."""
     for online, target in pairs:
         target.load_state_dict(online.state_dict())
 

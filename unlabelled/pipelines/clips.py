@@ -1,4 +1,4 @@
-"""Views of clips: several at once to contrast, or one to classify."""
+"""Pipeline of several views of a video, for contrastive methods."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ VIDEO_MEAN, VIDEO_STD = (0.45, 0.45, 0.45), (0.225, 0.225, 0.225)
 
 
 class VideoPipeline(ClipPipeline):
-    """What views without sound share: no file is too short, and evaluation is fixed."""
+    """Common part of pipelines of video without audio: any length of file, deterministic evaluation."""
 
     seconds = 0.0
     needs_video = True
@@ -41,12 +41,12 @@ class VideoPipeline(ClipPipeline):
 
 @dataclass(frozen=True)
 class AugmentedClip:
-    """One view of a clip: where to look, what happens to what is seen, and whether only motion is seen.
+    """One view of a clip: its crop, its augmentation, and the probability of a difference of frames.
 
     Args:
-        crop: Cuts the window, the same from all frames.
-        augmentation: Changes its colours, alike in all frames.
-        difference: Probability that the clip shows the difference of frames instead of the frames; see
+        crop: Cuts the same crop of all frames.
+        augmentation: Applied with the same parameters to all frames.
+        difference: Probability of the difference of frames in place of the frames; see
             :func:`~unlabelled.transforms.difference.rgb_difference`.
 
     Raises:
@@ -62,15 +62,15 @@ class AugmentedClip:
 
 
 class ContrastiveClips(VideoPipeline):
-    """Several random clips of each video, to be told from those of others.
+    """Return several random clips of each video, one per view, for contrastive methods.
 
-    A video that is shorter than a clip is a clip as a whole; its frames repeat where there are too few.
+    A video that is shorter than a clip is used as a whole; frames repeat where there are too few.
 
     Args:
-        views: The views, the target's first. They may differ in size.
+        views: The views; the first is the input of the target network. Sizes may differ.
         num_frames: T, spread evenly over the clip.
         duration: Seconds of a clip.
-        same_clip: Whether all views show the same seconds; otherwise each draws its own.
+        same_clip: Whether all views are of the same seconds; otherwise each draws its own.
         duration_jitter: f: a clip lasts ``duration`` times a factor from 1 - f to 1 + f.
         reverse: Probability of a clip played backwards, per view.
         train_short_side: Smallest and largest short side before cropping, drawn per view; ``null``: the
@@ -78,16 +78,17 @@ class ContrastiveClips(VideoPipeline):
         eval_short_side: Short side in evaluation.
         eval_crop: Height and width in evaluation.
         eval_clips: Clips per video in evaluation, from its beginning to its end; 1: its middle.
-        eval_crops: Squares per clip along its longer side, 1 or 3. If there are several of either, ``video``
-            has a dimension V of ``eval_clips * eval_crops`` before the channels, those of a clip together.
+        eval_crops: Square crops per clip along its longer side, 1 or 3. If there are several of either,
+            ``video`` has a dimension V of ``eval_clips * eval_crops`` before the channels, crops of a clip
+            contiguous.
         mean: Of red, green and blue, from 0 to 1.
-        std: Likewise.
+        std: Of red, green and blue.
         augment: See :class:`~unlabelled.pipelines.images.ContrastiveImages`.
 
     Raises:
         ValueError: Fewer than two views, a number out of its range, or a crop larger than its short side.
 
-    Source: SCE section 4.2, tables 16 and 24; reference sections 2.4 and 4.3.
+    Source: SCE section 4.2.1, Tables 15 to 17 and appendix D.3; docs/methods/sce.md#augmentations.
     """
 
     def __init__(

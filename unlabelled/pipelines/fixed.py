@@ -1,4 +1,4 @@
-"""What evaluation sees: the same part of a picture or clip each time, or several parts to be averaged."""
+"""Deterministic inputs of evaluation: one crop of an image or clip, or several to average over."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from unlabelled.transforms.clip_transforms import centre_crop
 
 @dataclass(frozen=True)
 class FixedImage:
-    """The middle of a picture.
+    """Cut the central crop of an image.
 
     Args:
         owner: Whose settings these are, for messages.
         size: Height and width of the result.
-        resize: Short side before the middle is cut out; ``None``: the whole picture is scaled to ``size`` x
-            ``size``, whatever its shape.
+        resize: Short side before the central crop; ``None``: the whole image is scaled to ``size`` x
+            ``size``, without regard to its shape.
 
     Raises:
         ValueError: ``size`` is below 1, or ``resize`` below ``size``.
@@ -48,21 +48,21 @@ class FixedImage:
 
 @dataclass(frozen=True)
 class FixedClips:
-    """Clips spread over a file, and squares spread over each clip's longer side.
+    """Cut clips spread over a file, and square crops spread over the longer side of each clip.
 
     Args:
         owner: Whose settings these are, for messages.
         num_frames: T of each clip.
         duration: Seconds of each clip.
         short_side: After scaling.
-        crop: Height and width of each square.
+        crop: Height and width of each square crop.
         clips: Number of clips; 1: the middle of the file.
-        crops: Number of squares, 1 or 3; 1: the middle of the picture.
+        crops: Number of crops per clip, 1 or 3; 1: the central one.
 
     Raises:
         ValueError: ``crop`` exceeds ``short_side``, ``crops`` is neither 1 nor 3, a number is not positive.
 
-    Source: SCE appendix D.3; reference section 4.3 (10 clips, 3 crops).
+    Source: SCE appendix D.3 (10 clips, 3 crops); docs/methods/sce.md#thirty-crops.
     """
 
     owner: str
@@ -84,7 +84,7 @@ class FixedClips:
             )
 
     def load(self, reader: Reader, path: str, duration: float) -> Tensor:
-        """Return ``(3, T, crop, crop)`` uint8; of several ``(clips * crops, ...)``, those of a clip together.
+        """Return ``(3, T, crop, crop)`` uint8; or ``(clips * crops, ...)``, crops of a clip contiguous.
 
         Raises:
             DecodeError: The file cannot be read.

@@ -1,4 +1,4 @@
-"""Views of pictures: several at once to contrast, or one to classify."""
+"""Pipelines of images: several views for contrastive methods, or one crop for classifiers."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ Where = Literal["batched", "workers"]
 
 
 class ContrastiveImages(ImagePipeline):
-    """Several random views of each picture, to be told from those of others.
+    """Return several random views of each image, for contrastive methods.
 
     Args:
-        crops: The views, the target's first. They may differ in size, as in multi-crop.
+        crops: The views; the first is the input of the target network. Sizes may differ, as in multi-crop.
         eval_size: Height and width in evaluation.
-        eval_resize: Short side in evaluation before the middle is cut out; ``null``: the whole picture is
-            scaled to ``eval_size`` x ``eval_size``.
+        eval_resize: Short side in evaluation before the central crop; ``null``: the whole image is scaled to
+            ``eval_size`` x ``eval_size``.
         mean: Of red, green and blue, from 0 to 1; ImageNet's by default.
         std: Likewise.
-        augment: Where the augmentations are carried out. ``batched`` is the faster, for small pictures
-            tenfold; ``workers`` spares a device that has nothing to spare. The same numbers are drawn, so the
+        augment: Where augmentations are applied. ``batched`` (on the training device) is faster, ten times
+            for small images; ``workers`` is for a fully loaded device. Both draw the same numbers, so the
             views are the same.
 
     Raises:
         ValueError: Fewer than two views, ``eval_resize`` below ``eval_size``, or ``std`` not positive.
 
-    Source: SCE table 1, appendices D.1 and D.2; reference sections 1.7 and 2.1.
+    Source: SCE Table 1, appendices D.1 and D.2; docs/methods/sce.md#augmentations.
     """
 
     def __init__(
@@ -78,21 +78,21 @@ class ContrastiveImages(ImagePipeline):
 
 
 class LabelledImages(ImagePipeline):
-    """One random window of each picture, perhaps flipped, for classifiers.
+    """Return one random crop of each image, flipped at random, for classifiers.
 
     Args:
-        crop: Cuts the window.
-        eval_size: See :class:`ContrastiveImages`, as the three that follow.
-        eval_resize: Likewise.
-        mean: Likewise.
-        std: Likewise.
+        crop: Cuts the random crop.
+        eval_size: See :class:`ContrastiveImages`.
+        eval_resize: See :class:`ContrastiveImages`.
+        mean: See :class:`ContrastiveImages`.
+        std: See :class:`ContrastiveImages`.
         flip: Probability of a horizontal flip in training.
-        augmentation: Further changes in training, as SeLa's; with its own flip beside the one above.
+        augmentation: Further augmentation in training, as in SeLa; its own flip adds to ``flip``.
 
     Raises:
         ValueError: As there, or ``flip`` is no probability.
 
-    Source: SCE appendices D.1 and D.2; reference section 4.1.
+    Source: SCE appendices D.1 and D.2; docs/methods/sce.md#linear-evaluation-on-images.
     """
 
     def __init__(

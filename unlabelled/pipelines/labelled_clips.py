@@ -1,4 +1,4 @@
-"""One random clip of each video, for classifiers."""
+"""Pipeline of one random clip of each video, for classifiers."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ if TYPE_CHECKING:
 
 
 class LabelledClips(VideoPipeline):
-    """One random clip of each video, a random square of it, perhaps flipped, for classifiers.
+    """Return one random clip of each video, randomly cropped and flipped, for classifiers.
 
     Args:
         num_frames: T, spread evenly over the clip.
-        duration: Seconds of a clip; a shorter video is one as a whole.
+        duration: Seconds of a clip; of a shorter video, the whole video.
         crop: Height and width in training.
         train_short_side: Smallest and largest short side before cropping, drawn per clip.
         flip: Probability of a horizontal flip in training.
-        augmentation: Further changes in training, as in fine-tuning; with its own flip beside the one above.
-        eval_short_side: See :class:`~unlabelled.pipelines.clips.ContrastiveClips`, as all that follow.
-        eval_crop: Likewise.
-        eval_clips: Likewise.
-        eval_crops: Likewise.
-        mean: Likewise.
-        std: Likewise.
+        augmentation: Further augmentation in training, as in fine-tuning; its own flip adds to ``flip``.
+        eval_short_side: This and the following: see :class:`~unlabelled.pipelines.clips.ContrastiveClips`.
+        eval_crop: Height and width in evaluation.
+        eval_clips: Clips per video in evaluation.
+        eval_crops: Square crops per clip in evaluation.
+        mean: Of red, green and blue, from 0 to 1.
+        std: Of red, green and blue.
 
     Raises:
         ValueError: A number is out of its range, or a crop larger than its short side.
 
-    Source: SCE appendix D.3; reference sections 4.2 to 4.4.
+    Source: SCE appendix D.3; docs/methods/sce.md#linear-evaluation-on-video, #fine-tuning.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Which seconds of a file a clip covers, and its frames as tensors ``(T, 3, H, W)`` uint8."""
+"""The seconds of a file that a clip covers, and its frames as tensors ``(T, 3, H, W)`` uint8."""
 
 from __future__ import annotations
 
@@ -26,9 +26,11 @@ def random_span(duration: float, length: float, rng: np.random.Generator) -> Spa
 
 
 def even_spans(duration: float, length: float, count: int) -> list[Span]:
-    """Return ``count`` clips from the file's beginning to its end; one clip: the middle.
+    """Return ``count`` clips from the beginning of the file to its end; one clip: the middle.
 
-    Source: reference section 4.3: ``start_j = j max(D - L, 0) / (count - 1)``.
+    Clip j starts at ``j max(D - L, 0) / (count - 1)``.
+
+    Source: SCE appendix D.3; docs/methods/sce.md#thirty-crops.
     """
     slack = max(duration - length, 0.0)
     if count == 1:

@@ -1,4 +1,4 @@
-"""Random changes of colour and sharpness: drawn per sample in a worker, carried out on whole batches."""
+"""Random changes of colour and sharpness: drawn per sample in a worker, applied to whole batches."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ _NUM_BLENDS, _HUE = 3, 3  # brightness, contrast and saturation are blends; then
 class Augmentation:
     """Colour jitter, greyscale, Gaussian blur, solarization and flip, in this order, all as in torchvision.
 
-    Which changes a sample gets, and by how much, is drawn by :meth:`draw` from the sample's own generator;
-    :meth:`apply` carries them out on a batch, where no two samples need be treated alike.
+    :meth:`draw` draws the parameters of a sample from its own generator; :meth:`apply` applies them to a
+    batch, with parameters per sample.
 
     Args:
-        jitter: Probability of a change of colours.
-        brightness: Factors are drawn from ``max(0, 1 - x)`` to ``1 + x``.
-        contrast: Likewise.
-        saturation: Likewise.
-        hue: The shift is drawn from ``-x`` to ``x`` of the colour circle, at most 0.5.
+        jitter: Probability of colour jitter.
+        brightness: x; factors are drawn from ``max(0, 1 - x)`` to ``1 + x``.
+        contrast: As ``brightness``.
+        saturation: As ``brightness``.
+        hue: x; the shift is drawn from ``-x`` to ``x`` of the colour circle, at most 0.5.
         greyscale: Probability.
         blur: Probability.
         blur_sigma: Smallest and largest standard deviation of the blur in pixels.
-        blur_kernel: Taps of the blur, odd; fewer for a picture that is smaller.
-        solarize: Probability of inverting what is brighter than half.
+        blur_kernel: Taps of the blur, odd; fewer for a smaller image.
+        solarize: Probability of inverting values above one half.
         flip: Probability of a horizontal flip.
 
     Raises:
         ValueError: A probability outside 0 to 1, a negative strength, ``hue`` above 0.5, an even
             ``blur_kernel`` or a range whose first number is the larger one.
 
-    Source: SCE table 1; reference section 2.1.
+    Source: SCE Table 1; docs/methods/sce.md#augmentations.
     """
 
     def __init__(

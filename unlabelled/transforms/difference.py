@@ -1,4 +1,4 @@
-"""Which of a clip's native frames are kept, and what moves between them and the frames that follow."""
+"""Choice of frames of a clip, and their difference from the frames that follow."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torchvision.transforms.v2 import functional as TF
 
 
 def kept_frames(num_native: int, num_frames: int) -> NDArray[np.int64]:
-    """Places ``(num_frames,)`` of the kept frames among the native ones: evenly spread, rounded down."""
+    """Return the indices ``(num_frames,)`` of the kept frames: evenly spread, rounded down."""
     return np.linspace(0, num_native - 1, num_frames).astype(np.int64)
 
 
@@ -18,8 +18,8 @@ def rgb_difference(frames: Tensor, kept: NDArray[np.int64]) -> Tensor:
     """Return the change of luma from each kept frame to the next native one, grey where nothing moves.
 
     Signed, the kept frame's minus the next one's: ``(Y_t - Y_{t+1} + 255) / 2``, luma cut to whole numbers,
-    the result rounded. The last native frame has the difference of the one before. The authors' code makes
-    a clip of a single frame black; here it is grey, for nothing moves in it.
+    the result rounded. The last native frame has the difference of the one before. A clip of a single frame
+    is grey, as nothing moves in it; the released code makes it black.
 
     Args:
         frames: All native frames of the clip ``(T, 3, H, W)`` uint8.
@@ -28,7 +28,8 @@ def rgb_difference(frames: Tensor, kept: NDArray[np.int64]) -> Tensor:
     Returns:
         ``(n, 3, H, W)`` uint8, all channels equal.
 
-    Source: SCE section 4.2, "difference"; reference sections 2.4 and 7.6.
+    Source: SCE section 4.2.1 and Table 16 ("diff"); juliendenize/eztorch,
+    eztorch/transforms/video/temporal_difference_transform.py; docs/methods/sce.md#augmentations.
     """
     now = torch.from_numpy(np.minimum(kept, max(len(frames) - 2, 0)))
     following = (now + 1).clamp_(max=len(frames) - 1)

@@ -1,6 +1,6 @@
 """The augmentations that the SCE paper names.
 
-Source: SCE table 1 (weak to strong-gamma) and appendix D.3 (colour strength); reference sections 2.1, 2.4.
+Source: SCE Table 1 (weak to strong-gamma) and Table 15 (colour strength); docs/methods/sce.md#augmentations.
 """
 
 from __future__ import annotations
@@ -10,21 +10,21 @@ from unlabelled.transforms.checks import check_at_least
 
 
 class Weak(Augmentation):
-    """A flip, half of the time."""
+    """Flip with probability 0.5."""
 
     def __init__(self) -> None:
         super().__init__(jitter=0.0)
 
 
 class Strong(Augmentation):
-    """MoCo v2's: jitter 0.4/0.4/0.4/0.1, greyscale, blur half of the time."""
+    """Augmentation of MoCo v2: jitter 0.4/0.4/0.4/0.1, greyscale, blur with probability 0.5."""
 
     def __init__(self) -> None:
         super().__init__(0.8, 0.4, 0.4, 0.4, 0.1, greyscale=0.2, blur=0.5)
 
 
 class _Coloured(Augmentation):
-    """Jitter in proportion to ``strength``, as BYOL's."""
+    """Jitter in proportion to ``strength``, as in BYOL."""
 
     def __init__(self, strength: float, blur: float, solarize: float) -> None:
         check_at_least(self, 0, strength=strength)
@@ -33,13 +33,13 @@ class _Coloured(Augmentation):
 
 
 class StrongAlpha(_Coloured):
-    """Always blurred.
+    """Blur with probability 1, no solarization.
 
     Args:
         strength: S: brightness and contrast 0.8 S, saturation 0.4 S, hue 0.2 S.
 
     Raises:
-        ValueError: ``strength`` is negative or above 2.5, where the hue has turned by half a circle.
+        ValueError: ``strength`` is negative or above 2.5, a shift of hue by half a circle.
     """
 
     def __init__(self, strength: float = 0.5) -> None:
@@ -47,14 +47,14 @@ class StrongAlpha(_Coloured):
 
 
 class StrongBeta(_Coloured):
-    """Rarely blurred, sometimes solarized; see :class:`StrongAlpha`."""
+    """Blur with probability 0.1, solarization with 0.2; see :class:`StrongAlpha`."""
 
     def __init__(self, strength: float = 0.5) -> None:
         super().__init__(strength, blur=0.1, solarize=0.2)
 
 
 class StrongGamma(_Coloured):
-    """Blurred half of the time, sometimes solarized; see :class:`StrongAlpha`."""
+    """Blur with probability 0.5, solarization with 0.2; see :class:`StrongAlpha`."""
 
     def __init__(self, strength: float = 0.5) -> None:
         super().__init__(strength, blur=0.5, solarize=0.2)

@@ -1,4 +1,4 @@
-"""HowTo100M (Miech et al. 2019): 1.2 million narrated videos, as features that were extracted beforehand."""
+"""HowTo100M (Miech et al. 2019): 1.2 million narrated videos, as pre-extracted features."""
 
 from __future__ import annotations
 
@@ -18,12 +18,11 @@ from unlabelled.transforms.checks import check_at_least, check_positive
 
 
 class HowTo100M(TextVideoDataModule[HowTo100MIndex]):
-    """Clips of the videos of a list: their features, the words that are spoken, their sound.
+    """Clips of the videos of a list: video features, spoken words and audio.
 
-    The list and the captions are mapped, not read: 1.2 million videos take seconds to start with and next to
-    no memory. Videos without captions are left out and named; those whose features turn out to be missing or
-    damaged are replaced by others and reported. What a video's clips are follows from the seed, the epoch
-    and the video.
+    The list and the captions are memory-mapped: 1.2 million videos take seconds to open and almost no
+    memory. Videos without captions are left out and named; those whose features are missing or damaged are
+    replaced by others and reported. The clips of a video are a function of the seed, the epoch and the video.
 
     Args:
         root: Folder of the data set.
@@ -31,9 +30,9 @@ class HowTo100M(TextVideoDataModule[HowTo100MIndex]):
         list_file: Text with a column ``path`` of ``category/.../video``, relative to ``root``.
         captions: Table of captions, relative to ``root``; ``python -m unlabelled convert`` makes it.
         files: Where the features are, below ``root``.
-        clips_per_video: Clips drawn of each video, with replacement; they stand side by side in a batch.
-        min_time: Seconds that a clip lasts, at least.
-        audio_shift: Where the sound of captioned clips begins: half of ``min_time`` after the clip
+        clips_per_video: Clips drawn from each video, with replacement; they are adjacent in a batch.
+        min_time: Least length of a clip, in seconds.
+        audio_shift: Where the audio of captioned clips begins: half of ``min_time`` after the clip
             (``forward``), before or after it (``random``), or with it (``none``).
         batch_size: Videos per rank and step in training.
         **kwargs: See :class:`~datamodules.text_video.TextVideoDataModule`.
@@ -43,7 +42,8 @@ class HowTo100M(TextVideoDataModule[HowTo100MIndex]):
         EmptyIndexError: No video of the list has captions.
         ValueError: A number is out of its range.
 
-    Source: reference sspc.md sections 2.2 and 2.3.
+    Source: Swetha5/Multi_Sinkhorn_Knopp, everything_at_once/dataset/howto_dataset.py;
+    docs/methods/sspc.md#features and #clip-sampling.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class HowTo100M(TextVideoDataModule[HowTo100MIndex]):
 
     @property
     def class_names(self) -> Sequence[str]:
-        """The categories in alphabetical order, as far as training videos have any."""
+        """The categories of the training videos in alphabetical order."""
         return self._index("train").categories
 
     @cached_property
@@ -91,7 +91,7 @@ class HowTo100M(TextVideoDataModule[HowTo100MIndex]):
         return index
 
     def dataset(self, split: str, train: bool) -> HowTo100MClips:
-        """Return the training videos; ``train`` changes nothing, since the epoch names what is drawn."""
+        """Return the training videos; ``train`` has no effect, as the epoch determines the draws."""
         return HowTo100MClips(
             self.root,
             self._indices[split],

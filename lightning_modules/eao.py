@@ -1,4 +1,4 @@
-"""EAO: everything at once, by one transformer for all (Shvetsova et al. 2022, arXiv:2112.04446)."""
+"""EAO: Everything at Once, one fusion transformer for all modalities (Shvetsova et al. 2022)."""
 
 from __future__ import annotations
 
@@ -20,15 +20,16 @@ _WITHOUT = {"text-video": 1.0}
 
 
 class EAO(TextVideoAudio):
-    """Contrast single and fused features of text, video and sound.
+    """Contrast of single and fused features of text, video and audio.
 
-    Each fused feature that a pair names costs one more pass of the transformer, over the tokens of both.
+    Each fused feature in ``pair_weights`` costs one more pass of the transformer, over the tokens of both.
 
     Args:
-        pair_weights: ``null``: 1 for text and video, 0.1 for each of the five pairs with sound.
+        pair_weights: ``null``: 1 for text and video, 0.1 for each of the five pairs with audio.
         **kwargs: See :class:`~lightning_modules.text_video_audio.TextVideoAudio`.
 
-    Source: reference sspc.md sections 1.9 and 1.10.
+    Source: Shvetsova et al. 2022 (arXiv:2112.04446); ninatu/everything_at_once,
+    everything_at_once/model/fusion_model.py; docs/methods/sspc.md#eao.
     """
 
     def __init__(self, pair_weights: dict[str, float] | None = None, **kwargs: Any) -> None:

@@ -20,19 +20,19 @@ from unlabelled.nn.queue import FillingQueue
 
 
 class MCN(BaseModule):
-    """Contrast modalities pair by pair, pull each to the clusters of their mean, keep what was pooled.
+    """Contrast of pairs of modalities, cross-entropy with the clusters of their mean, and reconstruction.
 
-    :class:`callbacks.QueueUpdate` fills the queue ``fused``, to which each step gives half the clips of each
-    video; :class:`callbacks.CentroidUpdate` renews the centroids. Before the first fit, which waits for a
-    full queue, there is no cluster loss.
+    :class:`callbacks.QueueUpdate` fills the queue ``fused`` with half the clips of each video in each step;
+    :class:`callbacks.CentroidUpdate` renews the centroids. There is no cluster loss before the first fit,
+    which needs a full queue; the released code fits from the first batch on.
 
     Args:
-        text: Features ``(B, D)`` of words.
-        video: Features of pictures.
-        audio: Features of sound.
+        text: Encoder of words, to ``(B, D)``.
+        video: Encoder of video features.
+        audio: Encoder of spectrograms.
         optimizer: Called with the parameters.
         num_centroids: K.
-        queue_size: Rows that the centroids are fitted to: 20 steps of 128 videos with 16 clips (40960).
+        queue_size: Rows to which the centroids are fitted: 20 steps of 128 videos with 16 clips (40960).
         margin: delta, of contrast and clusters.
         cluster_weight: Weight of the cluster loss.
         reconstruction_weight: Weight of the reconstruction; 0: there is none.
@@ -42,7 +42,8 @@ class MCN(BaseModule):
     Raises:
         ValueError: Features of different sizes, or a queue with fewer rows than centroids.
 
-    Source: reference sspc.md section 1.11.
+    Source: Chen et al. 2021 (arXiv:2104.12671); brian7685/Multimodal-Clustering-Network,
+    train_tri_kmeans.py; docs/methods/sspc.md#mcn.
     """
 
     def __init__(
@@ -79,7 +80,7 @@ class MCN(BaseModule):
     def embed(self, batch: Batch) -> Features:
         """Return ``{name: (B, D)}``, not normalised, of each modality of the batch and of sums of two.
 
-        Of an item whose one part is empty the sum is the other part.
+        If one part of an item is empty, the sum is the other part.
 
         Raises:
             ValueError: The batch has none of the modalities.
@@ -96,11 +97,11 @@ class MCN(BaseModule):
         return features
 
     def evaluation_step(self, batch: Batch) -> dict[str, Any]:
-        """Return ``features``; there are no several views of precomputed features."""
+        """Return ``features``."""
         return {"features": self.embed(batch)}
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
-        """Return the sum of the losses, and the fused features of every second clip for the queue."""
+        """Return the sum of the losses, and the fused features of every second clip as ``keys``."""
         pooled = {name: self._encoder(name).pool(batch) for name in self.encoders}
         features = self._features(pooled)
         valid = {name: each.nonempty for name, each in pooled.items()}

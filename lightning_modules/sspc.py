@@ -1,4 +1,4 @@
-"""SSPC: preserve the structure that each modality has of its own (Swetha et al. 2023, arXiv:2308.13077)."""
+"""SSPC: semantic-structure-preserving consistency (Swetha et al. 2023, arXiv:2308.13077)."""
 
 from __future__ import annotations
 
@@ -25,36 +25,38 @@ _WITHOUT = {"text-video": 1.0}
 
 
 class SSPC(TextVideoAudio):
-    """Contrast pairs of modalities, and let anchors before and after the fusion describe a clip alike.
+    """Contrast of pairs of modalities, and swapped prediction between anchors before and after the fusion.
 
-    Each modality has a transformer of its own, K anchors for its tokens' mean and K for its projected
-    feature. Codes of one supervise similarities to the other, within a modality and across modalities.
-    :class:`callbacks.QueueUpdate` fills the queues, among which the codes are balanced: names ``input_text``,
-    ``projected_text``, ...
+    Each modality has its own transformer, K anchors for the mean of its tokens and K for its projected
+    feature. Codes in one space supervise similarities in the other, within and across modalities.
+    :class:`callbacks.QueueUpdate` fills the queues ``input_text``, ``projected_text``, ..., whose rows take
+    part in the balanced assignment of codes.
 
     Args:
         num_anchors: K, of each bank.
         queue_size: Rows of each queue (5500).
-        lambda_nce: Weight of the contrast.
-        lambda_sspc: Weight of the anchors' loss; 0: it is not computed.
-        structure: Which terms the anchors' loss has, and their weights; ``null``: the released ones.
-        assignment: Gives the codes; ``null``: Multi-SK, Approach 1.
-        targets: ``minmax``: codes stretched to 0 and 1, row by row; ``raw``: as they are.
-        logits: ``exp``, of the similarities; or ``scaled``, the similarities by the temperature.
+        lambda_nce: Weight of the contrastive loss.
+        lambda_sspc: Weight of the SSPC loss; 0: it is not computed.
+        structure: Terms of the SSPC loss and their weights; ``null``: the released ones.
+        assignment: Makes the codes; ``null``: Multi-SK, Approach 1.
+        targets: ``minmax``: codes stretched to 0 and 1, row by row; ``raw``: codes as they are.
+        logits: ``exp``, of the scaled similarities; or ``scaled``, the similarities over the temperature.
         temperature: tau_b, of the similarities.
-        start: ``full``: the anchors' loss waits for full queues; ``now``: it does not.
-        mask_empty: Leave clips without a modality out of that modality's codes and terms. In a queue such
-            a clip takes its slot, as zeros, that no code counts.
-        raw_input_features: Let the anchors of the input space describe the pre-extracted features as they
-            are; sound, which has none, keeps its tokens.
-        pair_weights: ``null``: 1 for text and video, 0.1 for each pair with sound.
-        **kwargs: See :class:`~lightning_modules.text_video_audio.TextVideoAudio`; ``shared_transformer`` is
-            not among them.
+        start: ``full``: no SSPC loss before the queues are full; ``now``: from the first step on.
+        mask_empty: Leave clips without a modality out of the codes and terms of that modality. In a queue
+            such a clip is a row of zeros, which no code counts.
+        raw_input_features: Use the pre-extracted features instead of the tokens in the input space; for
+            audio, which has none, the tokens.
+        pair_weights: ``null``: 1 for text and video, 0.1 for each pair with audio.
+        **kwargs: See :class:`~lightning_modules.text_video_audio.TextVideoAudio`, except
+            ``shared_transformer``.
 
     Raises:
-        ValueError: A fused feature in a pair, or a negative weight, or no term that is on.
+        ValueError: A fused feature in a pair, a negative weight, or a SSPC loss without terms.
 
-    Source: reference sspc.md sections 1.2, 1.7 and 1.8.
+    Source: Swetha5/Multi_Sinkhorn_Knopp, everything_at_once/model/fusion_model.py
+    (TransformerPerModalityModel2) and loss/combinatorial_loss.py (AncSimilarityLoss);
+    docs/methods/sspc.md#anchors, #queues and #sspc-loss.
     """
 
     def __init__(
@@ -114,7 +116,7 @@ class SSPC(TextVideoAudio):
         return encoder
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
-        """Return the weighted sum of both losses, and the rows for the queues."""
+        """Return the weighted sum of both losses, and the rows for the queues as ``keys``."""
         seen = self.see(batch)
         singles, inputs = self.single_features(seen), self.input_features(batch, seen)
         rows, losses = self._batch_rows(inputs, singles, seen), self.contrast(singles, seen)
@@ -156,7 +158,7 @@ class SSPC(TextVideoAudio):
         return Rows(inputs, singles, seen.nonempty if self.objective.masked else everything)
 
     def _remembered_rows(self) -> Rows:
-        """Return this rank's share of the queues' rows, which all ranks have alike."""
+        """Return this rank's share of the rows of the queues, which are equal on all ranks."""
 
         def share(name: str) -> Tensor:
             return self._queue(name).filled_rows.tensor_split(world_size())[rank()]
@@ -167,7 +169,7 @@ class SSPC(TextVideoAudio):
         return Rows(inputs, projected, counted)
 
     def _keys(self, batch: Rows) -> dict[str, list[Tensor]]:
-        """Return what the queues are to remember; zeros for rows that do not count."""
+        """Return the rows for the queues; zeros for rows that do not count."""
         keys = {}
         for name, counted in batch.counted.items():
             for space, rows in (("input", batch.inputs), ("projected", batch.projected)):
@@ -176,7 +178,7 @@ class SSPC(TextVideoAudio):
 
     @torch.no_grad()
     def _usage(self, singles: Features) -> dict[str, Tensor]:
-        """Return how evenly each modality's nearest anchors are used, by similarity alone."""
+        """Return how evenly the nearest anchors of each modality are used, by similarity alone."""
         scores = self._anchor_scores(singles)
         return {
             f"usage_entropy/{name}": usage_entropy(score, self.num_assigned) for name, score in scores.items()

@@ -1,4 +1,4 @@
-"""What EAO and SSPC share: tokens of text, video and sound, transformers, projections, contrast of pairs."""
+"""Base of EAO and SSPC: tokens of text, video and audio, transformers, projections, contrast of pairs."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class Seen(NamedTuple):
     """A batch after the token encoders.
 
     Attributes:
-        tokens: By modality; the masking token stands where there was none.
-        nonempty: ``(B,)`` bool by modality: whether there was any.
+        tokens: By modality; the masking token replaces the first token of an empty modality.
+        nonempty: ``(B,)`` bool by modality: whether the item has any token.
     """
 
     tokens: dict[str, Tokens]
@@ -33,26 +33,27 @@ class Seen(NamedTuple):
 
 
 class TextVideoAudio(BaseModule):
-    """Contrast what is read, seen and heard in a clip, as projected means of a transformer's tokens.
+    """Contrast of the modalities of a clip, as projected means of the output tokens of transformers.
 
     Args:
-        text: Tokens of words.
-        video: Tokens of pictures.
+        text: Token encoder of words.
+        video: Token encoder of video features.
         optimizer: Called with the parameters.
-        transformer: Called with the tokens' size.
-        audio: Tokens of sound; ``null``: a method of text and video alone.
-        shared_transformer: One transformer for all, which also takes two modalities together; else one for
-            each, and a fused feature is the mean of two.
+        transformer: Called with D, the size of a token.
+        audio: Token encoder of spectrograms; ``null``: a method of text and video alone.
+        shared_transformer: One transformer for all modalities, which also takes two together; else one per
+            modality, and a fused feature is the mean of two.
         projection_dim: P, size of a feature.
-        shared_projection: One gated projection for all modalities instead of one for each.
-        pair_weights: What is contrasted, and how much it weighs: ``text-video``, ``text-video+audio``, ...
+        shared_projection: One gated projection for all modalities instead of one per modality.
+        pair_weights: Weights of the contrasted pairs, ``text-video``, ``text-video+audio``, ...
         pair_loss: ``null``: :class:`~unlabelled.losses.SymmetricNCE`.
         **kwargs: See :class:`~lightning_modules.base.BaseModule`.
 
     Raises:
         ValueError: Tokens of different sizes, or pairs that do not fit the modalities.
 
-    Source: reference sspc.md sections 1.9 and 1.10.
+    Source: ninatu/everything_at_once and its fork Swetha5/Multi_Sinkhorn_Knopp,
+    everything_at_once/model/fusion_model.py; docs/methods/sspc.md#transformer and #nce-loss.
     """
 
     def __init__(
@@ -88,7 +89,7 @@ class TextVideoAudio(BaseModule):
         """Return ``loss``, and ``keys`` where there are queues."""
 
     def see(self, batch: Batch, modalities: Collection[str] | None = None) -> Seen:
-        """Make tokens of the streams of a batch, all of them or those that are named."""
+        """Return the tokens of all streams of a batch, or of the given modalities."""
         names = [name for name in self.encoders if modalities is None or name in modalities]
         tokens: dict[str, Tokens] = {name: self.encoders[name](batch) for name in names}
         nonempty = {name: each.nonempty for name, each in tokens.items()}
@@ -101,8 +102,8 @@ class TextVideoAudio(BaseModule):
     def fused_feature(self, name: str, singles: Features, seen: Seen) -> Tensor:
         """Return the feature ``(B, P)`` of two modalities: a mean of normalised ones, itself not normalised.
 
-        Of an item whose one part is empty it is the other part's; the released EAO lets the transformer mix
-        the other part with the masking token. No pair's loss sees such items.
+        If one part of an item is empty, it is the feature of the other part; the released EAO mixes the other
+        part with the masking token in the transformer. Such items are in the loss of no pair with that part.
         """
         parts = parts_of(name)
         present = [part for part in parts if part in singles]
@@ -114,7 +115,7 @@ class TextVideoAudio(BaseModule):
         return torch.where(both.unsqueeze(1), self._features_of(parts, seen), apart)
 
     def _features_of(self, parts: tuple[str, ...], seen: Seen) -> Tensor:
-        """Let the tokens of ``parts`` look at each other; return the mean of the parts' features."""
+        """Run the transformer on the tokens of all ``parts``; return the mean of their features."""
         tokens = [seen.tokens[part] for part in parts]
         joined = Tokens(
             torch.cat([each.values for each in tokens], 1), torch.cat([t.mask for t in tokens], 1)
@@ -140,7 +141,7 @@ class TextVideoAudio(BaseModule):
     def embed(self, batch: Batch) -> Features:
         """Return ``{name: (B, P)}`` of each modality of the batch and of all pairs with such a modality.
 
-        An item's feature of a modality that it lacks is that of the masking token.
+        For an item without a modality it is the feature of the masking token.
 
         Raises:
             ValueError: The batch has none of the modalities.
@@ -164,11 +165,11 @@ class TextVideoAudio(BaseModule):
         return {**singles, **{name: self.fused_feature(name, singles, seen) for name in fused}}
 
     def evaluation_step(self, batch: Batch) -> dict[str, Any]:
-        """Return ``features``; there are no several views of precomputed features."""
+        """Return ``features``."""
         return {"features": self.embed(batch)}
 
     def contrast(self, singles: Features, seen: Seen) -> dict[str, Tensor]:
-        """Return the loss of each pair, over the items whose modalities are all there."""
+        """Return the loss of each pair, over the items that have all modalities of the pair."""
         features, losses = dict(singles), {}
         for name in self.pair_weights:
             for side in pair_of(name):
@@ -180,7 +181,7 @@ class TextVideoAudio(BaseModule):
         return losses
 
     def contrast_report(self, losses: dict[str, Tensor], seen: Seen) -> dict[str, Tensor]:
-        """Return what there is to log of the pairs and of what was empty."""
+        """Return the values to log: losses of the pairs and shares of non-empty items."""
         shares = {f"nonempty/{name}": there.float().mean() for name, there in seen.nonempty.items()}
         pairs = {f"nce/{name}": loss for name, loss in losses.items()}
         return {"nce": weighted_pairs(losses, self.pair_weights), **pairs, **shares}

@@ -1,4 +1,4 @@
-"""Zero-shot localisation of a task's steps in its videos, as CrossTask is evaluated."""
+"""Zero-shot localisation of the steps of a task in its videos, the evaluation of CrossTask."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from unlabelled.metrics import ordered_steps, pooled_recall, step_hits, video_me
 
 
 class StepLocalisation(SetEvaluation[StepSet, StepRows]):
-    """Give each step of a video's task one second, in order, and count those within their annotation.
+    """Assign one second to each step of a video's task, in order, and count those within their annotation.
 
     Logged per set and direction: ``val/crosstask/text_to_video+audio/recall``, the mean over tasks of the
     mean over videos, as MCN and EAO count, and ``pooled_recall``, the mean over tasks of the share of all its
-    steps, as CrossTask does. ``test`` prints a table. In a video with fewer seconds than steps none is found;
-    those are counted and told.
+    steps, as CrossTask does. ``test`` prints a table. In a video with fewer seconds than steps no step counts
+    as found; such videos are counted and reported.
 
     Args:
         direction: ``text-><features of the segments>``.
@@ -39,7 +39,8 @@ class StepLocalisation(SetEvaluation[StepSet, StepRows]):
         ValueError: What is not a direction, or features that are not finite.
         MisconfigurationException: The method has no features of a name, or the data module no view.
 
-    Source: reference sspc.md section 3.4.
+    Source: brian7685/Multimodal-Clustering-Network, eval_cross.py; ninatu/everything_at_once,
+    everything_at_once/dataset/crosstask_mining_dataset.py; docs/methods/sspc.md#step-localisation.
     """
 
     kind = StepSet
@@ -65,11 +66,11 @@ class StepLocalisation(SetEvaluation[StepSet, StepRows]):
 
     @property
     def state_key(self) -> str:
-        """Tell several of these callbacks apart."""
+        """Key that differs between several of these callbacks."""
         return self._generate_state_key(direction=str(self.direction), similarity=self.similarity)
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Check at start that there is something to score."""
+        """Check at the start that there is something to score."""
         super().setup(trainer, pl_module, stage)
         if stage != "predict" and not hasattr(datamodule(trainer), "active_pipeline"):
             raise MisconfigurationException(
@@ -77,13 +78,13 @@ class StepLocalisation(SetEvaluation[StepSet, StepRows]):
             )
 
     def start(self, trainer: Trainer, pl_module: LightningModule, chosen: StepSet) -> StepScores:
-        """Embed the steps; their text is the same for all videos of a task."""
+        """Embed the steps; they are the same for all videos of a task."""
         steps = embed_steps(trainer, pl_module, chosen, self.direction.query)
         counts = [len(each) for each in chosen.steps]
         return StepScores(steps, counts, self.direction.gallery, self.similarity)
 
     def score(self, pl_module: LightningModule, chosen: StepSet, rows: StepRows) -> Table:
-        """Localise the steps of all videos on each rank: there is little to do."""
+        """Localise the steps of all videos, on each rank, as this takes little time."""
         found, short = [], 0
         for video, task, seconds, scores in rows.by_video():
             num_steps = len(chosen.steps[task])

@@ -1,4 +1,4 @@
-"""Zero-shot classification: whether clusters of a labelled set's features are its classes."""
+"""Zero-shot classification: clusters of the features of a labelled set, matched to its classes."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ class ZeroShotClassification(SetEvaluation[LabelledSet, Rows]):
 
     k-means, then the one-to-one matching of clusters with classes that agrees on most samples. Logged per
     set: ``val/ucf101/video+audio/accuracy``, the mean over the seeds, ``accuracy_std``, and
-    ``accuracy_chance``, what the same clusters score on shuffled labels (the matching alone lifts it above
-    1 / classes). ``test`` prints a table. The paper does not say how k-means starts; here: faiss, k-means++,
-    ten restarts. Rank 0 clusters and must have room for all features, 0.3 GB for UCF-101.
+    ``accuracy_chance``, the accuracy of the same clusters on shuffled labels (the matching alone lifts it
+    above 1 / classes). ``test`` prints a table. The initialisation of k-means is not published; here: faiss,
+    k-means++, ten restarts. Rank 0 clusters and holds all features, 0.3 GB for UCF-101.
 
     Args:
         features: Name of the method's features.
-        restarts: Runs of k-means per seed, of which the tightest is kept.
+        restarts: Runs of k-means per seed, of which the one with the smallest error is kept.
         seeds: Number of seeds.
-        iterations: Of k-means, at most; it stops when nothing moves.
+        iterations: Largest number of iterations of k-means; it stops when no assignment changes.
         every_n_epochs: Validations of ``fit`` that do this; ``null``: none.
         before_training: Also score the untrained network on the validation sets, at the start of ``fit``; the
             numbers stay in the checkpoint, and ``test`` prints them beside its own.
@@ -43,7 +43,7 @@ class ZeroShotClassification(SetEvaluation[LabelledSet, Rows]):
         ValueError: A number below 1, no labelled sample, or features that are not finite.
         MisconfigurationException: The method has no such features.
 
-    Source: reference sspc.md section 3.3.
+    Source: SSPC supplement, section 1.1 and Table 1; docs/methods/sspc.md#classification.
     """
 
     kind = LabelledSet
@@ -70,11 +70,11 @@ class ZeroShotClassification(SetEvaluation[LabelledSet, Rows]):
 
     @property
     def state_key(self) -> str:
-        """Tell several of these callbacks apart."""
+        """Key that differs between several of these callbacks."""
         return self._generate_state_key(features=self.features)
 
     def start(self, trainer: Trainer, pl_module: LightningModule, chosen: LabelledSet) -> HostFeatures:
-        """Remember the features."""
+        """Collect the features."""
         return HostFeatures([self.features], "ZeroShotClassification")
 
     def score(self, pl_module: LightningModule, chosen: LabelledSet, rows: Rows) -> Table:

@@ -1,4 +1,4 @@
-"""Zero-shot retrieval: whether a text finds its video among those of a set, and the reverse."""
+"""Zero-shot retrieval of the video of a text among the videos of a set, and the reverse."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ _LOGGED = ("recall@1", "recall@5", "recall@10", "recall@50", "median_rank", "mea
 
 
 class ZeroShotRetrieval(SetEvaluation[RetrievalSet, Rows]):
-    """Search each retrieval set in one or several directions, as EAO and SSPC report it.
+    """Search each retrieval set in one or several directions, the protocol of EAO and SSPC.
 
     Logged per set and direction: ``val/msrvtt/text_to_video+audio/recall@1`` (5, 10, 50) as fractions, like
     all recalls here, and ``median_rank`` and ``mean_rank``, which count from 1. The table of ``test`` has
     recalls in percent, as papers do, and the geometric mean of R@1, R@5 and R@10. Ties get the mean of their
-    places. Items that are missing or could not be read are misses of R@k; the other two leave them out.
+    places. Items that are missing or unreadable are misses of R@k; the two ranks leave them out.
 
     Args:
-        directions: ``<query>-><gallery>`` with the names of the method's features; ``video+audio`` is what
-            the method makes of both.
+        directions: ``<query>-><gallery>`` with the names of the method's features; ``video+audio`` is the
+            method's feature of both.
         similarity: ``cosine``, or ``dot``: of the features as they are (MCN).
         ties: How the right item counts among equals: ``averaged``, the mean of their places (EAO, SSPC); or
             ``listed``, once for each of their places (MCN, AVLnet; recalls can exceed 1).
-        average_by_title: First average the features of all rows of one title, as the reference does with an
-            item's clips; otherwise each row is a pair of its own.
+        average_by_title: First average the features of all rows of one title, as the released code does with
+            the clips of an item; otherwise each row is a pair of its own.
         every_n_epochs: Validations of ``fit`` that do this; ``null``: none. A checkpoint that is selected by
             a recall needs as rare validations.
         before_training: Also score the untrained network on the validation sets, at the start of ``fit``; the
@@ -52,7 +52,8 @@ class ZeroShotRetrieval(SetEvaluation[RetrievalSet, Rows]):
         ValueError: What is not a direction, or features that are not finite.
         MisconfigurationException: The method has no features of a name.
 
-    Source: reference sspc.md section 3.2.
+    Source: Swetha5/Multi_Sinkhorn_Knopp, everything_at_once/trainer/trainer.py and metric/metric.py;
+    docs/methods/sspc.md#retrieval.
     """
 
     kind = RetrievalSet
@@ -79,13 +80,13 @@ class ZeroShotRetrieval(SetEvaluation[RetrievalSet, Rows]):
 
     @property
     def state_key(self) -> str:
-        """Tell several of these callbacks apart."""
+        """Key that differs between several of these callbacks."""
         return self._generate_state_key(
             directions=[str(each) for each in self.directions], similarity=self.similarity
         )
 
     def start(self, trainer: Trainer, pl_module: LightningModule, chosen: RetrievalSet) -> HostFeatures:
-        """Remember the features of all directions."""
+        """Collect the features of all directions."""
         names = dict.fromkeys(name for direction in self.directions for name in direction)
         return HostFeatures(list(names), "ZeroShotRetrieval")
 
@@ -105,7 +106,7 @@ class ZeroShotRetrieval(SetEvaluation[RetrievalSet, Rows]):
         return scores
 
     def shown(self, metrics: dict[str, float]) -> dict[str, float]:
-        """Return the columns of papers' tables."""
+        """Return the columns of the tables in papers."""
         recalls = {name.replace("recall", "R"): 100 * metrics[name] for name in _LOGGED if "recall" in name}
         middle = {"MedR": metrics["median_rank"], "MeanR": metrics["mean_rank"]}
         return recalls | middle | {"GeoMean": 100 * geometric_mean_recall(metrics)}

@@ -1,4 +1,4 @@
-"""Pictures of the anchors, in TensorBoard and as PNG files, and numbers that show their collapse."""
+"""Figures of the anchors, in TensorBoard and as PNG files, and numbers that show their collapse."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ _HIGH = 0.3  # a cosine that random directions hardly ever have
 
 
 class AnchorFigures(SetFigures):
-    """Draw which anchors samples are assigned and which categories have them, for each evaluation set.
+    """Draw the anchors assigned to samples and the categories of each anchor, for each evaluation set.
 
-    Pairs of samples with similar and with different codes, a confusing sample, the categories of the most
-    telling anchors and pairs of anchors (figures), and the top categories of every anchor (text). Categories
-    need labels; a set without them gets the pairs alone.
+    Figures: pairs of samples with similar and with different codes, a confusing sample, and the categories
+    of the most selective anchors and pairs of anchors; text: the top categories of every anchor. Categories
+    need labels; for a set without labels only the pairs are drawn.
 
-    At each evaluation are logged, for each set and modality, of the same samples that are drawn:
+    At each evaluation are logged, for each set and modality, over the same samples:
     ``val/<set>/anchors/<modality>/usage_entropy``, how evenly the K' nearest anchors of the samples are used,
-    by similarity alone, from 0 (all samples have the same) to 1 (the balanced assignment would hide a
-    collapse); ``.../score_std``, the mean over anchors of the standard deviation over samples; and
+    by similarity alone (the balanced assignment would hide a collapse), from 0 (the same for all samples) to
+    1; ``.../score_std``, the mean over anchors of the standard deviation over samples; and
     ``.../score_above_0.3``, the share of similarities beyond 0.3 in absolute value.
 
     Args:
-        every_n_epochs: Epochs between two sets of pictures in ``fit``, whose last epoch is drawn too;
+        every_n_epochs: Epochs between two sets of figures in ``fit``, which also draws at its last epoch;
             ``validate`` and ``test`` always draw.
-        max_samples: Samples of each set that are looked at, evenly spread over it; every rank holds them.
+        max_samples: Samples of each set that are used, evenly spread over it; every rank holds them.
 
-    Source: SSPC supplement section 4, Figures 1 to 4 and Table 8; reference sspc.md section 7.24.
+    Source: SSPC supplement, section 4, Figures 1 to 4 and Table 8; docs/methods/sspc.md#anchors and #traps.
     """
 
     def __init__(self, every_n_epochs: int = 10, max_samples: int = 2000) -> None:

@@ -1,4 +1,4 @@
-"""Centroids that follow a queue: fitted anew every few steps."""
+"""Refit centroids to a queue every few steps."""
 
 from __future__ import annotations
 
@@ -11,21 +11,22 @@ from unlabelled.contracts import HasCentroids
 
 
 class CentroidUpdate(Callback):
-    """Let the method fit its centroids after every ``every_n_steps``-th step of the optimiser.
+    """Call ``refresh_centroids`` after every ``every_n_steps``-th step of the optimiser.
 
-    The fit comes before the next batch, when the queue has the step's features, wherever this callback
-    stands among the others. When it comes depends on the number of steps alone, also in a resumed run. What
-    a method does while its queue is not full is its own matter (MCN waits).
+    The call comes before the next batch, when the queue has the features of the step, whatever the order of
+    the callbacks. It depends on the number of steps alone, also in a resumed run. Each method defines what it
+    does while its queue is not full (MCN waits).
 
     Args:
-        every_n_steps: Steps between two fits (paper: 20, in which the queue is filled once).
+        every_n_steps: Steps between two fits (MCN: 20, in which the queue is filled once).
 
     Raises:
         ValueError: ``every_n_steps`` is below 1.
         MisconfigurationException: The method has no centroids
             (:class:`unlabelled.contracts.HasCentroids`).
 
-    Source: Chen et al. 2021 (arXiv:2104.12671); reference sspc.md section 1.11.
+    Source: Chen et al. 2021 (arXiv:2104.12671); brian7685/Multimodal-Clustering-Network,
+    train_tri_kmeans.py; docs/methods/sspc.md#mcn.
     """
 
     serves: ClassVar[type] = HasCentroids
@@ -48,7 +49,7 @@ class CentroidUpdate(Callback):
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        """Fit if it is time, once per step also where a step accumulates several batches."""
+        """Fit if it is due, once per step even if a step accumulates several batches."""
         step = trainer.global_step
         if step == self._last or step % self.every_n_steps:
             return

@@ -1,4 +1,4 @@
-"""Multi-SK as the reference writes it (sspc.md section 1.4): the whole K x N x K tensor, step by step."""
+"""Multi-SK step by step on the whole K x N x K tensor (SSPC supplement, section 3)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Multi-SK: worked examples of the reference (sspc.md section 6), the direct tensor, and its invariants."""
+"""Multi-SK: worked examples (docs/methods/sspc.md#worked-examples), the direct tensor, and invariants."""
 
 from __future__ import annotations
 

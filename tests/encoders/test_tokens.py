@@ -1,4 +1,4 @@
-"""Tokens of text, video and sound against the reference's parameter counts, lengths and vectors."""
+"""Token encoders of text, video and audio against parameter counts and lengths of the released model."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from unlabelled.encoders import (
     masked_mean,
 )
 
-UNAPPLIED_NORM = 2  # the reference's audio CNN builds a BatchNorm of its input and does not apply it
-UNAPPLIED_FINAL_NORM = 2 * 4096  # as does its transformer, of its output
-MASKING_TOKEN = 4096  # which is a module of its own here
+UNAPPLIED_NORM = 2  # the released audio CNN has a BatchNorm of its input that it does not apply
+UNAPPLIED_FINAL_NORM = 2 * 4096  # the same of the output of its transformer
+MASKING_TOKEN = 4096  # a separate module here
 
 
 def count(module: nn.Module) -> int:
@@ -66,13 +66,13 @@ def test_lengths_of_the_reference(network: type[DAVEnetV2], frames: int, tokens:
 def test_a_token_is_real_if_any_of_its_frames_is(real: int, tokens: int) -> None:
     mask = DAVEnetV2(64).token_mask(torch.arange(770).lt(real).unsqueeze(0))
     assert mask.tolist() == [[number < tokens for number in range(13)]]
-    if real % 64 == 0:  # the reference: max-pooling by ceil(frames / tokens)
+    if real % 64 == 0:  # released code: max-pooling by ceil(frames / tokens)
         pooled = F.max_pool1d(torch.arange(768).lt(real).float()[None], 64).bool()
         assert torch.equal(mask[:, :12], pooled)
 
 
 def as_images(cnn: DAVEnet, spectrograms: Tensor) -> Tensor:
-    """The same network as the reference describes it: pictures of height 1, after a kernel (40, 1)."""
+    """The network with 2D convolutions, as released: maps of height 1 after a kernel (40, 1)."""
 
     def convolve(layer: nn.Conv1d, maps: Tensor, **options: Any) -> Tensor:
         return F.conv2d(maps, layer.weight.unsqueeze(2), **options)
@@ -184,7 +184,7 @@ def test_masked_mean_of_the_reference() -> None:
     torch.testing.assert_close(
         masked_mean(values, torch.tensor([[True, False]])), expected, atol=1e-7, rtol=0
     )
-    values[0, 1] = torch.inf  # what is masked does not count, whatever it is
+    values[0, 1] = torch.inf  # masked values do not count, not even infinite ones
     torch.testing.assert_close(
         masked_mean(values, torch.tensor([[True, False]])), expected, atol=1e-7, rtol=0
     )

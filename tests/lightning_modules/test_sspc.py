@@ -54,7 +54,7 @@ class Spy(MultiAssignment):
 
 @pytest.mark.parametrize(
     ("queue_size", "clips_per_step", "first"),
-    [(55, 22, 4), (55, 5, 12)],  # the reference's 5500 rows with 2160 and 500 clips, by a hundred
+    [(55, 22, 4), (55, 5, 12)],  # 5500 rows with 2160 and with 500 clips per step, over 100
 )
 def test_the_anchors_wait_for_full_queues(queue_size: int, clips_per_step: int, first: int) -> None:
     spy = Spy()
@@ -75,7 +75,7 @@ def test_the_anchors_wait_for_full_queues(queue_size: int, clips_per_step: int, 
 
 
 def plain_loss(module: SSPC, batch: dict[str, Tensor], masked: bool) -> dict[str, Tensor]:
-    """The terms from the definitions in the reference, one matrix at a time, with no queue."""
+    """The terms from their definitions, one matrix at a time, without queues."""
     seen = module.see(batch)
     inputs, projected = module.input_features(batch, seen), module.single_features(seen)
     there = {name: batch[f"{name}_mask"].any(1) | (not masked) for name in MODALITIES}

@@ -1,4 +1,4 @@
-"""What EAO and SSPC share, and EAO: features by name, masks, pairs, parameters of the reference."""
+"""The base of EAO and SSPC, and EAO: features by name, masks, pairs, parameter counts as released."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests._helpers.tri_modal import ADAM, TRANSFORMER, Clips, clips, norm_free,
 from unlabelled.encoders import AudioTokens, FusionTransformer, TextTokens, Tokens, VideoTokens, masked_mean
 from unlabelled.losses import SymmetricNCE, symmetric_nce
 
-FINAL_NORM = 2 * 4096  # built but not applied by the reference
+FINAL_NORM = 2 * 4096  # built but not applied by the released code
 MASKING_TOKEN = 4096
 AUDIO_NORM = 2  # as FINAL_NORM
 ANCHOR_EXTRAS = 6 * (64 + 64)  # a bias and a vector of zeros in each bank; as FINAL_NORM

@@ -1,4 +1,4 @@
-"""Losses of pairs of modalities: vectors of the reference (sspc.md section 6.6) and plain versions."""
+"""Losses of pairs of modalities: worked examples (docs/methods/sspc.md#worked-examples), plain versions."""
 
 from __future__ import annotations
 

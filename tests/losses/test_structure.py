@@ -1,4 +1,4 @@
-"""SSPC's loss: worked examples of the reference (sspc.md sections 6.4, 6.5), and the 18 terms one by one."""
+"""The SSPC loss: worked examples (docs/methods/sspc.md#worked-examples), and the 18 terms one by one."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_half_precision_is_left() -> None:
 
 
 def test_text_and_video_on_the_anchors_of_text() -> None:
-    """sspc.md section 6.5: the whole way from scores to the loss."""
+    """Worked example from scores to the loss, with Multi-SK in the order of the released code."""
     in_t = [[0.30, -0.10, 0.20, 0.05], [0.10, 0.25, -0.20, 0.00], [-0.05, 0.15, 0.35, -0.30]]
     pr_tt = [[0.25, 0, 0.10, -0.05], [0.05, 0.30, -0.10, 0.10], [0, -0.20, 0.40, 0.15]]
     pr_vt = [[0.20, 0.10, -0.15, 0.05], [-0.10, 0.35, 0.05, 0], [0.15, -0.05, 0.20, -0.25]]

@@ -1,4 +1,4 @@
-"""Steps in order: the reference's example, brute force, both recalls by hand."""
+"""Ordered steps: a worked example, brute force, both recalls by hand."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from unlabelled.metrics import ordered_steps, pooled_recall, step_hits, video_me
 from unlabelled.seeding import numpy_generator
 
 SCORES = np.array([[0.9, 0.8], [0.2, 0.1], [0.3, 0.7], [0.95, 0.6], [0.1, 0.2]])
-"""Reference sspc.md section 6.8."""
+"""A worked example: argmax per step, (3, 0), would violate the order."""
 
 
 def test_the_reference_example() -> None:

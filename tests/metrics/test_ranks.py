@@ -1,4 +1,4 @@
-"""Ranks of right rows: the reference's example, brute force, copies anywhere; scores from ranks."""
+"""Ranks of right rows: a worked example, brute force, copies anywhere; scores from ranks."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from unlabelled.metrics.duplicates import count_copies, row_codes
 from unlabelled.metrics.ranks import _tile_limits
 
 SIMS = torch.tensor([[0.9, 0.1, 0.3, 0.2], [0.5, 0.5, 0.5, 0.1], [0.7, 0.2, 0.7, 0.1], [0.4, 0.8, 0.6, 0.3]])
-"""Reference sspc.md section 6.7: row i asks for column i."""
+"""Worked example (docs/methods/sspc.md#worked-examples); column i is right for row i."""
 
 
 def of_matrix(similarities: Tensor) -> Ranks:

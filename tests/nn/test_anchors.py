@@ -10,7 +10,7 @@ from unlabelled.nn.anchors import AnchorBank
 
 
 def test_cosines_of_the_reference() -> None:
-    """sspc.md section 6.4."""
+    """A worked example by hand."""
     bank = AnchorBank(3, 2)
     bank.load_state_dict({"weight": torch.tensor([[0.0, 2], [5, 5], [-1, 0]])})
     rows = F.normalize(torch.tensor([[3.0, 4], [1, 0]]), dim=1)

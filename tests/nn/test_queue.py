@@ -54,7 +54,7 @@ def test_it_starts_with_random_directions_and_is_saved() -> None:
 
 @pytest.mark.parametrize(("pushed", "steps"), [(2160, 3), (500, 11)])
 def test_a_queue_of_the_reference_is_full_after_so_many_steps(pushed: int, steps: int) -> None:
-    """sspc.md section 6.8: SSPC is active from the step after."""
+    """The SSPC loss is active from the step after (docs/methods/sspc.md#queues)."""
     queue = FillingQueue(5500, 1)
     for step in range(1, steps + 1):
         assert not queue.is_full

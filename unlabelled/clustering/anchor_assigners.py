@@ -1,4 +1,4 @@
-"""Multi-Assignment Sinkhorn-Knopp with its settings, for configurations."""
+"""Multi-Assignment Sinkhorn-Knopp as objects with settings, for YAML."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from unlabelled.clustering.multi_sinkhorn import Order, damped_multi_sinkhorn, g
 
 
 class MultiAssignment(ABC):
-    """Gives each sample a soft code of several anchors.
+    """Assigns a soft code of several anchors to each sample.
 
     Args:
-        fraction: Share of the anchors that a sample gets.
+        fraction: Share of the anchors that are assigned to a sample.
 
     Raises:
         ValueError: ``fraction`` is not in (0, 1].
@@ -42,21 +42,22 @@ class MultiAssignment(ABC):
 
     @abstractmethod
     def __call__(self, scores: Tensor) -> Tensor:
-        """Return the codes T of ``scores (..., n, K)``, each rank its own n rows: the same shape."""
+        """Return the codes T of ``scores (..., n, K)``, in the same shape; each rank has its own n rows."""
 
 
 class DampedMultiSinkhorn(MultiAssignment):
     """Approach 1, the paper's choice: :func:`~unlabelled.clustering.damped_multi_sinkhorn`.
 
     Args:
-        fraction: Share of the anchors that a sample gets; K' = int(fraction * K).
+        fraction: Share of the anchors that are assigned to a sample; K' = int(fraction * K).
         damping: mu.
         epsilon: eps.
         num_iterations: Rounds.
         order: ``paper`` or ``code``.
         denominator_eps: 0; 1e-5 for the released code's numbers.
 
-    Source: reference sspc.md sections 1.1 and 1.3.
+    Source: SSPC supplement, section 2.1; values from Swetha5/Multi_Sinkhorn_Knopp,
+    configs/pretraining/resnet_tva.yaml; docs/methods/sspc.md#multi-sk and #hyperparameters.
     """
 
     def __init__(
@@ -83,14 +84,14 @@ class GradedMultiSinkhorn(MultiAssignment):
     """Approach 2: :func:`~unlabelled.clustering.graded_multi_sinkhorn`.
 
     Args:
-        fraction: Share of the anchors that a sample gets; K' = int(fraction * K).
+        fraction: Share of the anchors that are assigned to a sample; K' = int(fraction * K).
         range_factor: eta.
         epsilon: eps.
         num_iterations: Rounds.
         order: ``paper`` or ``code``.
         denominator_eps: 0; 1e-5 for the released code's numbers.
 
-    Source: SSPC supplement section 2.1 and Table 7.
+    Source: SSPC supplement, section 2.1 and Table 7; docs/methods/sspc.md#multi-sk.
     """
 
     def __init__(

@@ -1,7 +1,8 @@
-"""Multi-Assignment Sinkhorn-Knopp (Multi-SK): each sample gets several of K anchors, all used equally often.
+"""Multi-Assignment Sinkhorn-Knopp (Multi-SK): assign several of K anchors to each sample, all equally often.
 
-Swetha et al., "Preserving Modality Structure Improves Multi-Modal Learning" (ICCV 2023, arXiv:2308.13077),
-supplement section 2; reference sspc.md sections 1.3 to 1.6.
+Source: Swetha et al. 2023 (SSPC, arXiv:2308.13077), supplement, sections 2 and 3;
+Swetha5/Multi_Sinkhorn_Knopp, everything_at_once/loss/combinatorial_loss.py (multi_sinkhorn);
+docs/methods/sspc.md#multi-sk.
 """
 
 from __future__ import annotations
@@ -31,31 +32,31 @@ def damped_multi_sinkhorn(
     order: Order = "paper",
     denominator_eps: float = 0.0,
 ) -> Tensor:
-    """Give each sample K' anchors by Approach 1: K' slices of the scores, and K - K' damped ones.
+    """Assign K' anchors to each sample by Approach 1: K' slices of the scores, and K - K' damped ones.
 
     At convergence ``T = sigmoid((1 - mu) S / eps + alpha_n + beta_k)``, with rows that sum to K' and columns
-    that sum to N K' / K. Exact to 1e-6 whatever eps is: logarithms are float64, and float32 scores go on in
-    float32 only where its range is far from its end. Leaves autocast; gives no gradient.
+    that sum to N K' / K. Exact to 1e-6 for any eps: logarithms are float64, and float32 scores are processed
+    in float32 only where they are far from the ends of its range. Disables autocast; no gradient.
 
     Args:
-        scores: ``(..., n, K)`` floating point, cosines for instance; leading dimensions are problems of their
-            own. Each rank has its own n rows, possibly none; N is their number over all ranks.
+        scores: ``(..., n, K)`` floating point, cosines for instance; leading dimensions are separate
+            problems. Each rank has its own n rows, possibly none; N is their number over all ranks.
         num_assigned: K', 1 to K.
         damping: mu, weight of the damped slices, 0 to 1.
         epsilon: eps, temperature of the scores.
-        num_iterations: Rounds over anchors, samples and slices; one all-reduce each.
-        order: Of a round's steps: ``paper`` anchors, samples, slices; ``code`` samples, slices, anchors. Both
-            end with a step over anchors, and have the same limit.
-        denominator_eps: Added to each sum that is divided by, but the last; 1e-5 in the released code, where
-            it shifts the codes of peaked scores. 0 is the exact algorithm, and several times faster.
+        num_iterations: Rounds over anchors, samples and slices, with one all-reduce each.
+        order: Order of the steps of a round: ``paper`` anchors, samples, slices (supplement, section 3);
+            ``code`` samples, slices, anchors. Both end with a step over anchors and have the same limit.
+        denominator_eps: Added to all denominators but the last; 1e-5 in the released code, where it shifts
+            the codes of peaked scores. 0 is the exact algorithm, and several times faster.
 
     Returns:
-        T, ``(..., n, K)``, soft K'-hot codes: each row sums to K'. Where there is nothing to choose (K' = K,
-        or mu = 1), K' / K everywhere. float64 for float64 scores, else float32.
+        T, ``(..., n, K)``, soft K'-hot codes: each row sums to K'. K' / K everywhere if K' = K or mu = 1.
+        float64 for float64 scores, else float32.
 
     Raises:
-        ValueError: On all ranks, where an argument is out of range, a score is NaN or infinite, or no rank
-            has any row.
+        ValueError: On all ranks, if an argument is out of range, a score is NaN or infinite, or no rank has
+            any row.
     """
     _require("damping", damping, 0 <= damping <= 1, "a number from 0 to 1 (paper: 0.25)")
     groups = [SliceGroup(1.0, num_assigned), SliceGroup(damping, _num_anchors(scores) - num_assigned)]
@@ -72,19 +73,19 @@ def graded_multi_sinkhorn(
     order: Order = "paper",
     denominator_eps: float = 0.0,
 ) -> Tensor:
-    """Give each sample K' anchors by Approach 2: slice i of K weighs ``eta + (1 - eta)(1 - i / K)``.
+    """Assign K' anchors to each sample by Approach 2: slice i of K has weight ``eta + (1 - eta)(1 - i / K)``.
 
-    The code is the sum of the K' slices of the largest weights. As no two slices are equal, time is O(N K^2)
-    per iteration; memory is O(N K + K^2).
+    The code is the sum of the K' slices of the largest weights. As all slices differ, time is O(N K^2) per
+    iteration; memory is O(N K + K^2).
 
     Args:
-        scores: As in :func:`damped_multi_sinkhorn`, like all that is not said here.
+        scores: As in :func:`damped_multi_sinkhorn`.
         num_assigned: K'.
         range_factor: eta, 0 to 1; at 1 all slices are equal.
         epsilon: eps.
         num_iterations: Rounds.
-        order: Of a round's steps.
-        denominator_eps: Added to the sums.
+        order: Order of the steps of a round.
+        denominator_eps: Added to the denominators.
 
     Returns:
         T, ``(..., n, K)``; K' / K everywhere for K' = K or eta = 1.
@@ -132,7 +133,7 @@ def _multi_sinkhorn(
 
 
 def _count_rows(scores: Tensor, epsilon: float) -> int:
-    """Return N, the rows of each problem over all ranks; complain alike on all ranks."""
+    """Return N, the rows of each problem over all ranks; raise the same error on all ranks."""
     largest = torch.linalg.vector_norm(scores, torch.inf, dim=2).double() / epsilon
     bad = int((~largest.isfinite()).any(0).sum())
     counts = torch.tensor([float(scores.shape[1]), float(bad)], dtype=torch.float64, device=scores.device)

@@ -1,13 +1,13 @@
 """The slices of Multi-Assignment Sinkhorn-Knopp as scaling factors, in the log domain.
 
-Multi-SK looks at the scores S in K slices, ``exp(w_m S / eps)``, and scales the tensor of slices, samples and
-anchors along one axis after the other. Whatever it does is a factor per (slice, sample), per (slice, anchor)
-and per (sample, anchor)::
+Multi-SK makes K slices of the scores S, ``exp(w_m S / eps)``, and scales the tensor of slices, samples and
+anchors along one axis after the other. Each step multiplies by factors per (slice, sample), per (slice,
+anchor) or per (sample, anchor)::
 
     Q[m, n, k] = exp(w_m S[n, k] / eps + row[m, n] + column[m, k] + depth[n, k])
 
-So the K x N x K tensor never exists; and slices of equal weight stay equal, hence are kept once, with a
-multiplicity. Arithmetic is float64, whatever the scores are: logits are as large as 1 / eps = 500.
+So the K x N x K tensor is never built; slices of equal weight stay equal and are kept once, with a
+multiplicity. Arithmetic is float64 for scores of any type, as logits are as large as 1 / eps = 500.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from torch import Tensor
 from unlabelled.distributed import all_reduce_max_, all_reduce_sum_
 
 TILE_BYTES = 1 << 20  # with its copies, about a core's second-level cache
-DEVICE_TILE_BYTES = 1 << 28  # an accelerator wants few large operations, not many small ones
+DEVICE_TILE_BYTES = 1 << 28  # few large operations are faster on an accelerator
 
 
 class SliceGroup(NamedTuple):
@@ -30,7 +30,7 @@ class SliceGroup(NamedTuple):
 
     Attributes:
         weight: w_m.
-        multiplicity: How many slices have it.
+        multiplicity: Number of slices with this weight.
     """
 
     weight: float
@@ -49,19 +49,19 @@ class AnchorSlices:
     """The tensor Q of M groups of slices, and the three steps that scale it.
 
     Args:
-        scores: ``(L, n, K)`` float32 or float64, finite: L problems, of each this rank's n samples.
-        groups: Its M groups of slices.
-        chosen: How many of the groups, from the first on, make the code.
+        scores: ``(L, n, K)`` float32 or float64, finite: L problems with this rank's n samples each.
+        groups: The M groups of slices.
+        chosen: Number of groups, from the first on, whose sum is the code.
         epsilon: eps.
         num_samples: N, samples over all ranks.
-        denominator_eps: Added to every sum before dividing by it, as the released code does; 0: nothing.
+        denominator_eps: Added to every sum before dividing by it, 1e-5 in the released code; 0: exact.
 
     Attributes:
         row: ``(M, L, n)`` float64.
         column: ``(M, L, K)`` float64.
         depth: ``(L, n, K)`` float64; ``None`` before the first step over slices.
 
-    Source: reference sspc.md sections 1.3 to 1.6.
+    Source: SSPC supplement, sections 2.1 and 3; docs/methods/sspc.md#multi-sk.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class AnchorSlices:
             self.column -= self._log_total()
 
     def tiles(self) -> list[slice]:
-        """Visit the samples a few rows at a time."""
+        """Return slices that cover the samples, a few rows at a time."""
         return tiles(self.scores, len(self.slopes))
 
     def log_q(self, rows: slice) -> Tensor:

@@ -1,13 +1,13 @@
 """The iterations of Multi-Assignment Sinkhorn-Knopp for slices of two weights, in O(N K) time and memory.
 
-All undamped slices are equal, and so are all damped ones. After a step over slices, a sample's anchor belongs
-to the undamped ones with ``p = sigmoid(z)``, in equal parts, and to the damped ones with ``q = 1 - p``, where
+All undamped slices are equal, and so are all damped ones. After a step over slices, an entry (sample, anchor)
+has mass ``p = sigmoid(z)`` in the undamped slices together and ``q = 1 - p`` in the damped ones, where
 ``z[n, k] = slope S[n, k] + alpha[n] + beta[k]``. A round is two sums of p and two of q::
 
     alpha += log(sum_k q) - log(sum_k p)          P, Q: these sums over the anchors
     beta  += log(sum_n q / Q) - log(sum_n p / P) + log(K' / (K - K'))
 
-Source: reference sspc.md section 1.6.
+Source: ours; docs/methods/sspc.md#multi-sk.
 """
 
 from __future__ import annotations

@@ -13,24 +13,25 @@ _CHUNK = 8192  # rows whose similarities to all centroids are held at once
 
 
 class CosineCentroids(nn.Module):
-    """K centroids over remembered rows; every rank fits the same, given the same rows.
+    """K centroids of queue rows, equal on all ranks given equal rows.
 
     Args:
         num_centroids: K.
         dim: D.
-        iterations: At most so many updates per fit; it ends earlier where no row changes its centroid.
-        unit: Whether a centroid is the direction of its unit rows (spherical k-means) instead of the mean of
-            its rows as they are, which the released code takes.
-        seed: Of the rows to begin with.
+        iterations: Largest number of updates per fit; it ends earlier if no row changes its centroid.
+        unit: A centroid is the direction of its unit rows (spherical k-means) instead of the mean of its
+            rows as they are, as in the released code.
+        seed: Seed of the choice of the first rows.
 
     Attributes:
         centroids: ``(K, D)`` float32; zeros before the first fit.
-        fitted: Whether there was one, as a bool tensor.
+        fitted: Whether there was a fit, as a bool tensor.
 
     Raises:
         ValueError: A size is below 1.
 
-    Source: Chen et al. 2021 (MCN, arXiv:2104.12671); reference sspc.md section 1.11.
+    Source: Chen et al. 2021 (MCN, arXiv:2104.12671); brian7685/Multimodal-Clustering-Network,
+    train_tri_kmeans.py; docs/methods/sspc.md#mcn.
     """
 
     centroids: Tensor
@@ -51,7 +52,7 @@ class CosineCentroids(nn.Module):
 
     @torch.no_grad()
     def fit(self, rows: Tensor) -> None:
-        """Move the centroids to ``rows (n, D)``: the first time from K of them, later from where they are.
+        """Fit the centroids to ``rows (n, D)``: the first time from K of them, later from the last centroids.
 
         Raises:
             ValueError: Fewer than K rows, or rows that are NaN or infinite.

@@ -1,4 +1,4 @@
-"""Encoders of whole clips for MCN: a stream pooled over time, and a projection of that."""
+"""Encoders of whole clips for MCN: a stream pooled over time, and its projection."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class PooledClip(NamedTuple):
     """A stream, pooled over time.
 
     Attributes:
-        values: ``(B, pooled_dim)``; zeros where there was nothing to pool.
+        values: ``(B, pooled_dim)``; zeros for empty items.
         nonempty: ``(B,)`` bool.
     """
 
@@ -59,7 +59,8 @@ class ClipText(ClipEncoder):
         in_dim: Width of the word vectors.
         dim: D, also of the hidden layer.
 
-    Source: Chen et al. 2021 (arXiv:2104.12671); reference sspc.md section 1.11.
+    Source: Chen et al. 2021 (arXiv:2104.12671); brian7685/Multimodal-Clustering-Network,
+    model_kmeans_ICCV.py; docs/methods/sspc.md#mcn.
     """
 
     modality = "text"
@@ -72,23 +73,24 @@ class ClipText(ClipEncoder):
         self.projection = GatedUnit(dim, dim)
 
     def pool(self, batch: Batch) -> PooledClip:
-        """Return ``(B, dim)``, the maximum over the words that there are."""
+        """Return ``(B, dim)``, the maximum over the words."""
         words, mask = self.stream(batch)
         return PooledClip(_masked_max(self.words(words), mask), mask.any(1))
 
 
 class ClipVideo(ClipEncoder):
-    """The maximum over time of each stream of features, normalised stream by stream, then a gated unit.
+    """The maximum over time of each stream of features, each stream normalised, then a gated unit.
 
     Args:
         in_dim: Width of the features, all streams together.
         dim: D.
-        streams: Streams of equal width that stand side by side: 2 (2D and 3D), 1 (CLIP).
+        streams: Number of concatenated streams of equal width: 2 (2D and 3D), 1 (CLIP).
 
     Raises:
         ValueError: ``streams`` does not divide ``in_dim``.
 
-    Source: reference sspc.md section 1.11.
+    Source: brian7685/Multimodal-Clustering-Network, youtube_dataloader.py and model_kmeans_ICCV.py;
+    docs/methods/sspc.md#mcn.
     """
 
     modality = "video"
@@ -111,13 +113,13 @@ class ClipVideo(ClipEncoder):
 class ClipAudio(ClipEncoder):
     """The mean over time of an audio CNN, then a gated unit and a linear layer.
 
-    In training the mean includes the padding, in evaluation only what was heard, as in the released code.
+    In training the mean includes the padding, in evaluation only real frames, as in the released code.
 
     Args:
         dim: D.
         cnn: ``null``: :class:`DAVEnetV1`.
 
-    Source: reference sspc.md section 1.11.
+    Source: brian7685/Multimodal-Clustering-Network, model_kmeans_ICCV.py; docs/methods/sspc.md#mcn.
     """
 
     modality = "audio"

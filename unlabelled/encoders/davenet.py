@@ -1,4 +1,4 @@
-"""DAVEnet: a residual network over time that makes audio tokens of a log-mel spectrogram."""
+"""DAVEnet: a residual network over time that maps a log-mel spectrogram to audio tokens."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _STEM = 128  # channels
 
 
 class DAVEnet(nn.Module):
-    """Convolutions over the frames; the first one takes all mel bands at once.
+    """Convolutions over the frames, the first one over all mel bands at once.
 
-    Each stage halves the number of frames, rounded up, in its first block. The original also builds a
+    Each stage halves the number of frames, rounded up, in its first block. The released code also has a
     BatchNorm of the input, which it never applies (2 parameters); here there is none.
 
     Args:
@@ -32,7 +32,8 @@ class DAVEnet(nn.Module):
     Raises:
         ValueError: ``widths`` and ``blocks`` differ in length, or a number is below 1.
 
-    Source: Harwath et al. 2020 (arXiv:1911.09602); reference sspc.md section 2.5.
+    Source: Harwath et al. 2020 (arXiv:1911.09602); Swetha5/Multi_Sinkhorn_Knopp,
+    everything_at_once/model/utils/davenet.py; docs/methods/sspc.md#token-encoders.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Transformers over tokens, of one modality or of several together, and how tokens become one feature."""
+"""Transformers over tokens of one or several modalities, and the pooling of tokens to one feature."""
 
 from __future__ import annotations
 
@@ -13,19 +13,20 @@ _SPREAD = 0.02  # of the initial weights
 
 
 class FusionTransformer(nn.Module):
-    """Pre-norm transformer blocks over any set of tokens: there are no positions, and no final norm.
+    """Pre-norm transformer blocks over a set of tokens, without positions and without a final norm.
 
     Args:
         dim: D.
-        depth: Blocks; 0: the tokens are left as they are (EAO's ablation).
+        depth: Number of blocks; 0: the tokens are not changed (ablation of EAO).
         num_heads: Heads of the attention; they divide D.
-        mlp_ratio: Hidden width of the blocks' MLPs, in D.
-        cls_token: Let a learned token stand before all others; it speaks for them (EAO's ablation).
+        mlp_ratio: Hidden width of the MLPs, as a multiple of D.
+        cls_token: Prepend a learned token, whose output is the feature (ablation of EAO).
 
     Raises:
         ValueError: ``num_heads`` does not divide ``dim``, or ``depth`` is negative.
 
-    Source: Shvetsova et al. 2022 (arXiv:2112.04446); reference sspc.md section 1.10.
+    Source: Shvetsova et al. 2022 (arXiv:2112.04446); ninatu/everything_at_once,
+    everything_at_once/model/utils/fusion_transformer.py; docs/methods/sspc.md#transformer.
     """
 
     def __init__(
@@ -41,10 +42,10 @@ class FusionTransformer(nn.Module):
         self.cls_token = nn.Parameter(_small(dim)) if cls_token else None
 
     def forward(self, tokens: Tokens) -> Tensor:
-        """Map tokens ``(B, T, D)`` to ``(B, T, D)``; what is masked is not attended to.
+        """Map tokens ``(B, T, D)`` to ``(B, T, D)``; masked tokens are not attended to.
 
-        With ``cls_token`` the first of ``(B, 1 + T, D)`` is its output. Each item needs at least one token:
-        see :class:`MaskingToken`.
+        With ``cls_token`` the result is ``(B, 1 + T, D)``, its output first. Each item needs at least one
+        token: see :class:`MaskingToken`.
         """
         values, mask = tokens
         if self.cls_token is not None:
@@ -56,12 +57,13 @@ class FusionTransformer(nn.Module):
 
 
 class MaskingToken(nn.Module):
-    """A learned token that takes the place of nothing: an item's first token, if the item has none.
+    """A learned token that replaces the first token of each item without tokens.
 
     Args:
         dim: D.
 
-    Source: reference sspc.md sections 2.6 and 7.11.
+    Source: ninatu/everything_at_once, everything_at_once/model/fusion_model.py;
+    docs/methods/sspc.md#token-encoders.
     """
 
     def __init__(self, dim: int) -> None:
@@ -69,7 +71,7 @@ class MaskingToken(nn.Module):
         self.token = nn.Parameter(_small(dim))
 
     def forward(self, tokens: Tokens) -> Tokens:
-        """Map tokens ``(B, T, D)`` to tokens of which each item has at least one."""
+        """Map tokens ``(B, T, D)`` to tokens with at least one per item."""
         first = torch.zeros_like(tokens.mask)
         first[:, 0] = ~tokens.nonempty
         values = torch.where(first.unsqueeze(2), self.token.to(tokens.values.dtype), tokens.values)
@@ -83,7 +85,8 @@ def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
         values: ``(B, T, D)``.
         mask: ``(B, T)`` bool.
 
-    Source: reference sspc.md section 1.10.
+    Source: Swetha5/Multi_Sinkhorn_Knopp, everything_at_once/model/fusion_model.py;
+    docs/methods/sspc.md#token-encoders.
     """
     weights = mask.unsqueeze(2)
     return torch.where(weights, values, 0).float().sum(1) / (weights.sum(1) + 1e-5)

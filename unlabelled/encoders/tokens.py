@@ -1,4 +1,4 @@
-"""Tokens of text, video and sound: what a frozen network saw, or an audio CNN makes, in one common width."""
+"""Token encoders of text, video and audio: from features of frozen networks or an audio CNN to one width."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _EPS = 1e-6
 
 
 class TokenEncoder(StreamEncoder):
-    """Makes tokens of one stream of a batch.
+    """Maps one stream of a batch to tokens.
 
     Attributes:
         dim: D, size of a token.
@@ -28,7 +28,7 @@ class TokenEncoder(StreamEncoder):
 
     @abstractmethod
     def forward(self, batch: Batch) -> Tokens:
-        """Return tokens ``(B, T, dim)``; those of an empty item mean nothing."""
+        """Return tokens ``(B, T, dim)``; those of an empty item are undefined."""
 
 
 class _FeatureTokens(TokenEncoder):
@@ -53,7 +53,8 @@ class TextTokens(_FeatureTokens):
         in_dim: Width of the word vectors: 300 (word2vec), 512 (CLIP).
         dim: D.
 
-    Source: reference sspc.md sections 1.10 and 2.6.
+    Source: Swetha5/Multi_Sinkhorn_Knopp, everything_at_once/model/fusion_model.py;
+    docs/methods/sspc.md#token-encoders.
     """
 
     modality = "text"
@@ -67,10 +68,11 @@ class VideoTokens(_FeatureTokens):
     """A token per feature of a frozen network.
 
     Args:
-        in_dim: Width of the features: 4096 (ResNet-152 beside ResNeXt-101), 1024 (S3D), 512 (CLIP).
+        in_dim: Width of the features: 4096 (ResNet-152 and ResNeXt-101), 1024 (S3D), 512 (CLIP).
         dim: D.
 
-    Source: reference sspc.md sections 1.10 and 2.4.
+    Source: Swetha5/Multi_Sinkhorn_Knopp, everything_at_once/model/fusion_model.py;
+    docs/methods/sspc.md#token-encoders.
     """
 
     modality = "video"
@@ -81,13 +83,14 @@ class VideoTokens(_FeatureTokens):
 
 
 class AudioTokens(TokenEncoder):
-    """A token per 64 frames of a log-mel spectrogram, by a CNN that is trained with all the rest.
+    """A token per 64 frames of a log-mel spectrogram, by a CNN that is trained jointly.
 
     Args:
         dim: D.
         cnn: ``null``: :class:`DAVEnetV2`.
 
-    Source: reference sspc.md sections 1.10 and 2.5.
+    Source: SSPC supplement, section 5; Swetha5/Multi_Sinkhorn_Knopp,
+    everything_at_once/model/fusion_model.py; docs/methods/sspc.md#token-encoders.
     """
 
     modality = "audio"

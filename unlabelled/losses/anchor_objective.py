@@ -1,4 +1,4 @@
-"""SSPC's loss of a batch among remembered rows: codes, targets, terms."""
+"""The SSPC loss of a batch, with codes assigned together with queue rows: codes, targets, terms."""
 
 from __future__ import annotations
 
@@ -28,18 +28,19 @@ Targets = Literal["minmax", "raw"]
 
 @dataclass(frozen=True)
 class AnchorObjective:
-    """What the anchors are trained for.
+    """The loss that trains the anchors.
 
     Args:
-        terms: Of the loss.
-        assignment: Gives the codes.
+        terms: Terms of the loss.
+        assignment: Makes the codes.
         targets: ``minmax``: codes stretched to 0 and 1 row by row, as in the released code; ``raw``.
         logits: ``exp``, as in the released code; ``scaled``.
         temperature: tau_b.
-        masked: Whether rows may not count; a term is then a mean over those that count for both of its
+        masked: Use ``Rows.counted``: a term is then a mean over the rows that count for both of its
             modalities.
 
-    Source: reference sspc.md sections 1.5, 1.7 and 7.9.
+    Source: Swetha5/Multi_Sinkhorn_Knopp, everything_at_once/loss/combinatorial_loss.py
+    (AncSimilarityLoss); docs/methods/sspc.md#multi-sk and #sspc-loss.
     """
 
     terms: tuple[StructureTerm, ...]
@@ -53,9 +54,9 @@ class AnchorObjective:
         """Return the loss of the batch.
 
         Args:
-            anchors: Described by them.
+            anchors: Anchor banks of both spaces.
             batch: This rank's rows, with a gradient.
-            remembered: This rank's share of the rows that the codes are balanced among, too.
+            remembered: This rank's share of the queue rows, among which the codes are balanced too.
         """
         wanted = needed_codes(self.terms)
         scores = anchors(batch, _either(wanted, needed_predictions(self.terms)))
@@ -93,7 +94,7 @@ class AnchorObjective:
         return min_max_targets(codes, self.assignment.num_assigned(codes.shape[1]))
 
     def _terms_by_rows(self, batch: Rows) -> list[tuple[list[StructureTerm], Tensor | None]]:
-        """Return the terms, each with the rows ``(B,)`` that it is a mean of; None: all."""
+        """Return the terms in groups, each with the mask ``(B,)`` of the rows of its mean; None: all rows."""
         if not self.masked:
             return [(list(self.terms), None)]
         groups: dict[frozenset[str], list[StructureTerm]] = {}

@@ -1,4 +1,4 @@
-"""SSPC's anchors in both spaces, and the codes of a batch among remembered rows."""
+"""Anchors of SSPC in both spaces, and the codes of a batch assigned together with queue rows."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Rows(NamedTuple):
     Attributes:
         inputs: ``(n, D)`` by modality.
         projected: ``(n, P)`` by modality.
-        counted: ``(n,)`` bool by modality: which of them take part.
+        counted: ``(n,)`` bool by modality: rows that take part.
     """
 
     inputs: Mapping[str, Tensor]
@@ -42,7 +42,7 @@ class Scores(NamedTuple):
     projected: dict[tuple[str, str], Tensor]
 
     def of(self, modality: str, like: Scores) -> list[Tensor]:
-        """Return all scores that a modality's own rows have in ``like``."""
+        """Return all scores of the rows of a modality, for the keys of ``like``."""
         pairs = [pair for pair in like.projected if pair[0] == modality]
         own = [self.inputs[modality]] if modality in like.inputs else []
         return own + [self.projected[pair] for pair in pairs]
@@ -56,7 +56,8 @@ class AnchorSpaces(nn.Module):
         input_dims: D by modality.
         projected_dim: P.
 
-    Source: reference sspc.md section 1.2.
+    Source: Swetha5/Multi_Sinkhorn_Knopp, everything_at_once/model/fusion_model.py (ClusterAssignments);
+    docs/methods/sspc.md#anchors.
     """
 
     def __init__(self, num_anchors: int, input_dims: Mapping[str, int], projected_dim: int) -> None:
@@ -65,14 +66,14 @@ class AnchorSpaces(nn.Module):
         self.projected = nn.ModuleDict({m: AnchorBank(num_anchors, projected_dim) for m in input_dims})
 
     def forward(self, rows: Rows, needed: NeededScores) -> Scores:
-        """Return the cosines that are needed."""
+        """Return the needed cosines."""
         return Scores(
             {m: self.inputs[m](rows.inputs[m]) for m in needed.inputs},
             {(j, m): self.projected[m](rows.projected[j]) for j, m in needed.projected},
         )
 
     def nothing(self) -> Tensor:
-        """Return a zero that depends on every anchor: DDP expects a gradient for each in each step."""
+        """Return a zero that depends on every anchor, as DDP requires a gradient for each in each step."""
         return torch.stack([bank.sum() for bank in self.parameters()]).sum() * 0
 
 
@@ -84,16 +85,16 @@ def codes_of_batch(
     remembered_counts: Mapping[str, Tensor],
     batch_counts: Mapping[str, Tensor],
 ) -> Scores:
-    """Assign anchors to remembered rows and the batch together; return the batch's codes.
+    """Assign anchors to queue rows and the batch together; return the codes of the batch.
 
-    One assignment for each modality j, of all the scores that its rows have: ``in_j`` and ``pr_{j|m}``.
+    One assignment per modality j, of all scores of its rows: ``in_j`` and ``pr_{j|m}``.
 
     Args:
-        assign: Maps ``(L, n, K)`` to codes, balanced over all ranks' rows.
-        remembered: Scores of this rank's share of the remembered rows; they say which codes are wanted.
-        batch: Scores of the batch: those, or more.
-        remembered_counts: ``(n,)`` bool by modality: which rows take part.
-        batch_counts: ``(B,)`` bool by modality. The other rows' codes are zeros.
+        assign: Maps ``(L, n, K)`` to codes, balanced over the rows of all ranks.
+        remembered: Scores of this rank's share of the queue rows; their keys are the codes to compute.
+        batch: Scores of the batch, with these keys at least.
+        remembered_counts: ``(n,)`` bool by modality: rows that take part.
+        batch_counts: ``(B,)`` bool by modality. The codes of the other rows are zeros.
     """
     codes = Scores({}, {})
     for modality, counts in batch_counts.items():
@@ -110,13 +111,13 @@ def codes_of_batch(
 
 @torch.no_grad()
 def usage_entropy(scores: Tensor, num_assigned: int) -> Tensor:
-    """Return how evenly the K' nearest anchors of all ranks' rows are used: 0 (all have the same) to 1.
+    """Return how evenly the K' nearest anchors are used by the rows of all ranks: 0 (the same for all) to 1.
 
     Args:
         scores: ``(n, K)``.
         num_assigned: K'.
 
-    Source: reference sspc.md section 7.24.
+    Source: ours; docs/methods/sspc.md#traps.
     """
     num_anchors = scores.shape[1]
     if num_assigned == num_anchors:

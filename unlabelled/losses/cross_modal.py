@@ -1,7 +1,7 @@
-"""Losses of two modalities' features: the same clip's belong together, all other clips' do not.
+"""Contrastive losses between the features of two modalities: positives are the features of the same clip.
 
 Each rank compares its own rows with those of all ranks; the losses are scaled such that their mean over the
-ranks is the loss of the whole batch, and DDP's mean of the gradients its gradient.
+ranks is the loss of the whole batch, and DDP's mean of the gradients is its gradient.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from unlabelled.distributed import gather_equal_rows, gather_with_gradient, rank
 
 
 class PairLoss(ABC):
-    """Compares the features of two modalities, which are one row per clip."""
+    """Loss between the features of two modalities, one row per clip."""
 
     @abstractmethod
     def __call__(self, first: Tensor, second: Tensor, valid: Tensor) -> Tensor:
@@ -69,7 +69,7 @@ def symmetric_nce(first: Tensor, second: Tensor, valid: Tensor, temperature: flo
     Args:
         first: ``(B, P)``; normalised here. B is equal on all ranks.
         second: ``(B, P)``, the same clips.
-        valid: ``(B,)`` bool, clips that have both.
+        valid: ``(B,)`` bool, clips that have both modalities.
         temperature: tau.
 
     Returns:
@@ -78,7 +78,8 @@ def symmetric_nce(first: Tensor, second: Tensor, valid: Tensor, temperature: flo
     Raises:
         ValueError: ``temperature`` is not positive, or the shapes do not fit.
 
-    Source: reference sspc.md section 1.9; EAO (Shvetsova et al. 2022, arXiv:2112.04446).
+    Source: EAO (Shvetsova et al. 2022, arXiv:2112.04446); ninatu/everything_at_once,
+    everything_at_once/loss/contrastive_losses.py (NormSoftmaxLoss); docs/methods/sspc.md#nce-loss.
     """
     _check_temperature(temperature)
     first, second = _in_float32(first), _in_float32(second)
@@ -88,7 +89,7 @@ def symmetric_nce(first: Tensor, second: Tensor, valid: Tensor, temperature: flo
 
 
 def masked_margin_softmax(first: Tensor, second: Tensor, valid: Tensor, margin: float = 0.001) -> Tensor:
-    """Return the cross-entropies of the dot products in both directions, the right pair's less a margin.
+    """Return the cross-entropy of the dot products in both directions, the positives reduced by a margin.
 
     Computed in float32 at least, also under autocast.
 
@@ -104,7 +105,8 @@ def masked_margin_softmax(first: Tensor, second: Tensor, valid: Tensor, margin: 
     Raises:
         ValueError: The shapes do not fit.
 
-    Source: reference sspc.md section 1.11; AVLnet (arXiv:2006.09199); MCN (arXiv:2104.12671).
+    Source: MMS loss of AVLnet (arXiv:2006.09199) and MCN (arXiv:2104.12671);
+    brian7685/Multimodal-Clustering-Network, loss.py; docs/methods/sspc.md#mcn.
     """
     first, second = _in_float32(first), _in_float32(second)
     with torch.autocast(first.device.type, enabled=False):
@@ -115,13 +117,14 @@ def weighted_pairs(losses: Mapping[str, Tensor], weights: Mapping[str, float]) -
     """Return ``sum w L / sum w`` over the pairs that have a loss and a weight.
 
     Args:
-        losses: A scalar for each pair that exists, by its name.
-        weights: By the same names; pairs without a weight count as 0.
+        losses: A scalar for each pair, by its name.
+        weights: Weights by name; 0 for pairs that are not in it.
 
     Raises:
         ValueError: No pair has both.
 
-    Source: reference sspc.md section 1.9.
+    Source: ninatu/everything_at_once, everything_at_once/loss/combinatorial_loss.py (CombinatorialLoss);
+    docs/methods/sspc.md#nce-loss.
     """
     counted = {name: weights[name] for name in losses if weights.get(name, 0.0) != 0}
     if not counted:

@@ -1,6 +1,7 @@
-"""What MCN adds to contrast: pull each modality to the clusters of all, and keep what the encoders gave.
+"""Losses of MCN besides the contrast: cross-entropy with clusters of the fused feature, and reconstruction.
 
-Source: Chen et al. 2021 (MCN, arXiv:2104.12671); reference sspc.md section 1.11.
+Source: Chen et al. 2021 (MCN, arXiv:2104.12671); brian7685/Multimodal-Clustering-Network,
+train_tri_kmeans.py and model_kmeans_ICCV.py; docs/methods/sspc.md#mcn.
 """
 
 from __future__ import annotations
@@ -23,16 +24,16 @@ def cluster_loss(
 ) -> Tensor:
     """Return the mean over the modalities of the cross-entropy with the cluster of the fused feature.
 
-    Logits are dot products of the features as they are with the centroids, the right one's less a margin.
-    In float32 at least, also under autocast.
+    Logits are dot products of the features as they are with the centroids, less a margin for the right
+    centroid. In float32 at least, also under autocast.
 
     Args:
         features: ``(B, D)`` by modality, not normalised.
-        centroids: ``(K, D)``; they get no gradient.
+        centroids: ``(K, D)``, without a gradient.
         labels: ``(B,)`` int64, one cluster per clip.
         margin: delta.
         valid: ``(B,)`` bool by modality, rows that are not empty: the mean is over those of all ranks, and 0
-            for a modality without any. ``None``: all rows, equally many on each rank.
+            for a modality without such rows. ``None``: all rows, equally many on each rank.
 
     Returns:
         A scalar, in nats.
@@ -61,8 +62,8 @@ def reconstruction_loss(
 
     Args:
         reconstructions: ``(B, D_m)`` by modality.
-        targets: ``(B, D_m)``, what the encoders were given. They get a gradient, as in the released code; the
-            caller may detach them.
+        targets: ``(B, D_m)``, inputs of the projections. They receive a gradient, as in the released code;
+            the caller may detach them.
         valid: As in :func:`cluster_loss`.
 
     Returns:

@@ -1,12 +1,14 @@
-"""SSPC: similarities to anchors in one space predict the anchors that the other space assigns.
+"""The SSPC loss: similarities to anchors in one space predict the codes of the other space.
 
-Each modality m has anchors twice, in the input space (features before the fusion of modalities) and in the
-projected space (those that are contrasted). Scores of inputs are cosines ``in_m (B, K)`` of m's inputs with
-m's input anchors; projected scores are cosines ``pr_{j|m} (B, K)`` of modality j's projected features with
-m's projected anchors. Codes Y of one supervise scores of the other, in both directions, for each pair (m,
-j): 18 terms with three modalities.
+Each modality m has two banks of anchors, in the input space (features before the fusion of modalities) and in
+the projected space (the features of the contrastive loss). Input scores are cosines ``in_m (B, K)`` of the
+inputs of m with its input anchors; projected scores are cosines ``pr_{j|m} (B, K)`` of the projected features
+of modality j with the projected anchors of m. Codes Y of one space supervise scores of the other, in both
+directions, for each pair (m, j): 18 terms with three modalities.
 
-Source: reference sspc.md section 1.7; Swetha et al. 2023 (arXiv:2308.13077).
+Source: Swetha et al. 2023 (arXiv:2308.13077); Swetha5/Multi_Sinkhorn_Knopp,
+everything_at_once/loss/combinatorial_loss.py (calculate_cost, AncSimilarityLoss);
+docs/methods/sspc.md#sspc-loss.
 """
 
 from __future__ import annotations
@@ -30,10 +32,10 @@ ProjectedTensors = Mapping[tuple[str, str], Tensor]
 
 
 class StructureLoss(NamedTuple):
-    """The loss and what it is made of.
+    """The loss and its terms.
 
     Attributes:
-        total: The weighted sum of the terms, which has the gradient.
+        total: The weighted sum of the terms, with a gradient.
         terms: Each term's cost by name, without its weight.
     """
 
@@ -56,15 +58,15 @@ def structure_loss(
     Args:
         input_scores: ``in_m``.
         projected_scores: ``pr_{j|m}``.
-        input_targets: Targets of the inputs, from the codes of ``in_m``.
-        projected_targets: Targets of the projected features, from the codes of ``pr_{j|m}``.
-        terms: From :meth:`StructureWeights.terms`; only what they need has to be there.
+        input_targets: Targets from the codes of ``in_m``.
+        projected_targets: Targets from the codes of ``pr_{j|m}``.
+        terms: From :meth:`StructureWeights.terms`; scores and targets that they do not need may be missing.
         temperature: tau_b.
         logits: As in :func:`anchor_cost`, like ``weight``.
         weight: ``(B,)`` or ``None``.
 
     Raises:
-        ValueError: There are no terms, or scores or targets that they need are missing.
+        ValueError: There are no terms, or needed scores or targets are missing.
     """
     if not terms:
         raise ValueError("SSPC has no terms; give StructureWeights a part that is on, or leave the loss out")
@@ -96,18 +98,18 @@ def anchor_cost(
 
     Args:
         similarities: ``(B, K)`` cosines.
-        targets: ``(B, K)`` in [0, 1]; they get no gradient.
+        targets: ``(B, K)`` in [0, 1], without a gradient.
         temperature: tau_b.
-        logits: What makes logits of similarities: ``exp``, ``exp(S / tau_b)``, as the released code does
-            (the logit is then always positive, so that a target of 0 costs ln 2 at least), or ``scaled``,
-            ``S / tau_b``.
-        weight: ``(B,)``, how much a row counts, for instance a bool mask: the mean is over the counting rows
-            of all ranks, and 0 if there are none. ``None``: all count, equally many on each rank.
+        logits: Logits from similarities: ``exp``, ``exp(S / tau_b)``, as in the released code (always
+            positive, so that a target of 0 costs ln 2 at least), or ``scaled``, ``S / tau_b``.
+        weight: ``(B,)`` weights of the rows, for instance a bool mask: a weighted mean over the rows of all
+            ranks, and 0 if all weights are 0. ``None``: equal weights, equally many rows on each rank.
 
     Raises:
         ValueError: The shapes differ, ``temperature`` is not positive, or ``logits`` is unknown.
 
-    Source: reference sspc.md sections 1.7 and 7.1.
+    Source: Swetha5/Multi_Sinkhorn_Knopp, everything_at_once/loss/combinatorial_loss.py (calculate_cost);
+    docs/methods/sspc.md#sspc-loss and #traps.
     """
     shares = row_shares(weight) if weight is not None else None
     return _mean_cost(similarities, targets, temperature, logits, shares)

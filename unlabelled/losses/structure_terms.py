@@ -1,4 +1,4 @@
-"""Which terms SSPC's loss has, and what each weighs."""
+"""Terms of the SSPC loss and their weights."""
 
 from __future__ import annotations
 
@@ -48,19 +48,20 @@ class NeededScores(NamedTuple):
 
 @dataclass(frozen=True)
 class StructureWeights:
-    """Weights of SSPC's terms; the defaults are the released ones.
+    """Weights of the terms of the SSPC loss; the defaults are the released ones.
 
     Args:
-        cross_modal: Whether the terms of two modalities count.
-        modality_specific: Whether the terms of one modality count.
-        audio: Weight of the terms with audio on either side; all others weigh 1.
-        overrides: Other weights for single terms, by :attr:`StructureTerm.name`; they leave the switches
-            alone.
+        cross_modal: Whether terms of two modalities count.
+        modality_specific: Whether terms of one modality count.
+        audio: Weight of terms with audio on either side; the weight of all others is 1.
+        overrides: Other weights for single terms, by :attr:`StructureTerm.name`; the two switches above still
+            apply.
 
     Raises:
         ValueError: A negative weight, or the name of a term that does not exist.
 
-    Source: reference sspc.md section 1.7; SSPC supplement Table 6.
+    Source: Swetha5/Multi_Sinkhorn_Knopp, configs/pretraining/resnet_tva.yaml (c_loss_*); SSPC supplement,
+    section 1.5 and Table 6; docs/methods/sspc.md#sspc-loss.
     """
 
     cross_modal: bool = True
@@ -82,7 +83,7 @@ class StructureWeights:
             )
 
     def terms(self, modalities: Sequence[str]) -> tuple[StructureTerm, ...]:
-        """Return the terms of these modalities that have a weight.
+        """Return the terms of these modalities whose weight is not 0.
 
         Raises:
             ValueError: A modality is none of text, video and audio.
@@ -100,14 +101,14 @@ class StructureWeights:
 
 
 def needed_codes(terms: Iterable[StructureTerm]) -> NeededScores:
-    """Return the scores whose codes the terms need, in the order of the terms."""
+    """Return the scores whose codes are the targets of the terms, in the order of the terms."""
     inputs = {term.anchor: None for term in terms if term.predicts == "projected"}
     projected = {(term.feature, term.anchor): None for term in terms if term.predicts == "input"}
     return NeededScores(tuple(inputs), tuple(projected))
 
 
 def needed_predictions(terms: Iterable[StructureTerm]) -> NeededScores:
-    """Return the scores that the terms train, in the order of the terms."""
+    """Return the scores that predict in the terms, in the order of the terms."""
     inputs = {term.anchor: None for term in terms if term.predicts == "input"}
     projected = {(term.feature, term.anchor): None for term in terms if term.predicts == "projected"}
     return NeededScores(tuple(inputs), tuple(projected))

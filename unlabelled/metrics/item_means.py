@@ -1,4 +1,4 @@
-"""Mean features of items of which several rows are known, such as the clips of one video."""
+"""Mean features of items with several rows, such as the clips of one video."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _PIECE = 1024  # rows of each rank that travel at a time
 
 @torch.no_grad()
 def mean_by_id(features: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the mean of all ranks' rows of each id, ``(m, D)``, and the ids ``(m,)``, in rising order.
+    """Return the mean over the rows of each id on all ranks, ``(m, D)``, and the ids ``(m,)``, ascending.
 
-    The ids are dealt to the ranks by their remainder, so that each id is on one rank; features of another
-    kind with the same ids come in the same order. Summed in float64.
+    Ids are distributed over the ranks by their remainder, so that each id is on one rank; other features
+    with the same ids are in the same order. Summed in float64.
 
     Args:
         features: ``(n, D)``, this rank's rows.
@@ -24,7 +24,8 @@ def mean_by_id(features: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:
     Raises:
         ValueError: Wrong shapes.
 
-    Source: reference sspc.md section 3.2.
+    Source: Swetha5/Multi_Sinkhorn_Knopp, everything_at_once/trainer/trainer.py;
+    docs/methods/sspc.md#retrieval.
     """
     if features.ndim != 2 or ids.shape != (len(features),):
         raise ValueError(

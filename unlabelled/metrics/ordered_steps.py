@@ -1,4 +1,4 @@
-"""Steps of a task in a video: where they are if they come in order, and how many are found."""
+"""Localise the ordered steps of a task in a video, and measure the recall."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 
 def ordered_steps(scores: NDArray[np.floating]) -> NDArray[np.int64]:
-    """Give each step exactly one second, in strictly rising order, with the largest sum of scores.
+    """Assign exactly one second to each step, in strictly ascending order, with the largest sum of scores.
 
-    Of equally good choices the last step takes its first possible second, then the one before it, and so on.
+    At ties the last step takes its first possible second, then the step before it, and so on.
 
     Args:
         scores: ``(T, K)``, of second t and step k.
@@ -20,7 +20,8 @@ def ordered_steps(scores: NDArray[np.floating]) -> NDArray[np.int64]:
     Raises:
         ValueError: Another shape, no step, fewer seconds than steps, or a score that is not finite.
 
-    Source: reference sspc.md section 3.4 (CrossTask's inference; unlike its code also right for T = K).
+    Source: inference of DmZhukov/CrossTask, dp.pyx, but also correct for T = K;
+    docs/methods/sspc.md#step-localisation.
     """
     _check(scores)
     sums = [scores[:, 0].astype(np.float64)]  # best sum with step k in second t
@@ -35,35 +36,36 @@ def ordered_steps(scores: NDArray[np.floating]) -> NDArray[np.int64]:
 
 
 def step_hits(seconds: NDArray[np.int64], annotated: NDArray[np.bool_]) -> tuple[int, int]:
-    """Return how many of the steps that a video shows are found, and how many it shows.
+    """Return the number of annotated steps that are found, and the number of annotated steps.
 
     Args:
-        seconds: ``(K,)``, where each step was found.
-        annotated: ``(T, K)``, whether second t lies within step k; no second of a step: it is not shown.
+        seconds: ``(K,)``, the predicted second of each step.
+        annotated: ``(T, K)``, whether second t lies within step k; a step without any is not in the video.
     """
     found = annotated[seconds, np.arange(annotated.shape[1])]
     return int(found.sum()), int(annotated.any(0).sum())
 
 
 def video_mean_recall(hits: NDArray[np.int64], steps: NDArray[np.int64], tasks: NDArray[np.int64]) -> float:
-    """Return the mean over tasks of the mean over its videos of their recall, as MCN counts.
+    """Return the recall as in MCN: mean over the videos of a task, then over tasks.
 
     Args:
         hits: ``(V,)``, steps that were found in each video.
-        steps: ``(V,)``, steps that each video shows; a video without any does not count.
-        tasks: ``(V,)``, each video's task; a task without such a video does not count.
+        steps: ``(V,)``, annotated steps of each video; a video without any does not count.
+        tasks: ``(V,)``, the task of each video; a task without such a video does not count.
 
     Raises:
-        ValueError: No video shows a step.
+        ValueError: No video has an annotated step.
 
-    Source: reference sspc.md section 3.4.
+    Source: brian7685/Multimodal-Clustering-Network, eval_cross.py; DmZhukov/CrossTask, train.py for
+    :func:`pooled_recall`; docs/methods/sspc.md#step-localisation.
     """
     hits, steps, tasks = _shown(hits, steps, tasks)
     return _mean_over_tasks(hits / steps, np.ones_like(hits), tasks)
 
 
 def pooled_recall(hits: NDArray[np.int64], steps: NDArray[np.int64], tasks: NDArray[np.int64]) -> float:
-    """Return the mean over tasks of the share of all its videos' steps that are found, as CrossTask counts.
+    """Return the recall as in CrossTask: over all steps of the videos of a task, then mean over tasks.
 
     Arguments, exception and source as those of :func:`video_mean_recall`.
     """

@@ -1,4 +1,4 @@
-"""At which rank each query finds the one row that belongs to it: exact, by tiles, over all ranks."""
+"""Exact rank of the one right gallery row of each query, computed by tiles over all processes."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _ROOM = 56 * 2**20  # bytes for the tiles: wide features get smaller ones
 
 
 class Ranks(NamedTuple):
-    """Where each query's own row stands in the gallery sorted by score.
+    """Position of the own row of each query in the gallery sorted by score.
 
     Attributes:
-        greater: ``(n,)`` int64, gallery rows with a larger score than the query's own row.
+        greater: ``(n,)`` int64, gallery rows with a larger score than the own row of the query.
         equal: ``(n,)`` int64, rows with the same score, the own row included: at least 1.
     """
 
@@ -30,7 +30,7 @@ class Ranks(NamedTuple):
 
     @property
     def averaged(self) -> Tensor:
-        """``(n,)`` float64, from 0; among equals the mean of their places, as the reference has it."""
+        """``(n,)`` float64, from 0; among equals the mean of their places, as in EAO and SSPC."""
         return self.greater + (self.equal - 1) / 2
 
     @property
@@ -62,7 +62,8 @@ def pair_ranks(queries: Tensor, gallery: Tensor, device: torch.device | None = N
         ValueError: Wrong shapes, no rows on any rank, or a value that is not finite or so large that a score
             would not be; the latter on all ranks at once.
 
-    Source: reference sspc.md sections 3.2 and 7.20.
+    Source: Swetha5/Multi_Sinkhorn_Knopp, everything_at_once/metric/metric.py;
+    docs/methods/sspc.md#retrieval.
     """
     if queries.ndim != 2 or queries.shape != gallery.shape:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""What is reported of the ranks at which queries find the rows that belong to them."""
+"""Retrieval scores from the ranks of the right rows: recalls, median and mean rank."""
 
 from __future__ import annotations
 
@@ -18,19 +18,20 @@ def retrieval_scores(
 ) -> dict[str, float]:
     """Return ``recall@<k>``, ``median_rank`` and ``mean_rank`` over the queries of all ranks.
 
-    Recalls are fractions in [0, 1] of ``complete_size``: an item that is missing is a miss. The ranks of the
-    other two count from 1 and are taken over the items that are present, as in the reference. Rank 0.5, a tie
-    for the first place, is within the first 5 but not the first: R@1 counts rank 0 alone.
+    Recalls are fractions in [0, 1] of ``complete_size``: a missing item is a miss. Median and mean rank count
+    from 1 and are over the items that are present, as in the released code. Rank 0.5, a tie for the first
+    place, counts for R@5 but not for R@1, which counts rank 0 alone.
 
     Args:
         ranks: ``(n,)`` of this rank's queries, from 0, such as :attr:`Ranks.averaged`.
-        complete_size: Number of items with those that are missing; None: none is.
-        ks: Places that are near enough.
+        complete_size: Number of items including missing ones; None: none is missing.
+        ks: Values of k.
 
     Raises:
         ValueError: No rank has a query, there are more of them than ``complete_size``, or a k below 1.
 
-    Source: reference sspc.md section 3.2.
+    Source: Swetha5/Multi_Sinkhorn_Knopp, everything_at_once/metric/metric.py;
+    docs/methods/sspc.md#retrieval.
     """
     places, size = _gathered(ranks, complete_size, ks)
     hits = {k: (places == 0 if k == 1 else places < k) for k in ks}
@@ -41,10 +42,10 @@ def retrieval_scores(
 def listed_ties_scores(
     ranks: Ranks, complete_size: int | None = None, ks: Sequence[int] = KS
 ) -> dict[str, float]:
-    """Return the same as :func:`retrieval_scores` with each place of a tie in the list of ranks.
+    """Return the scores of :func:`retrieval_scores` with every place of a tie in the list of ranks.
 
     A query whose right row is one of m equals counts m times, once for each of their places: recalls can
-    exceed 1. That is how MCN, AVLnet and the first HowTo100M model count; without ties it is the same.
+    exceed 1. MCN, AVLnet and the first HowTo100M model count so; without ties the scores are the same.
 
     Args:
         ranks: Of this rank's queries.
@@ -54,7 +55,7 @@ def listed_ties_scores(
     Raises:
         ValueError: As above.
 
-    Source: reference sspc.md sections 3.2 and 6.7.
+    Source: brian7685/Multimodal-Clustering-Network, metrics.py; docs/methods/sspc.md#retrieval.
     """
     _, size = _gathered(ranks.greater, complete_size, ks)
     greater, equal = (gather_rows(part).cpu() for part in ranks)
@@ -66,7 +67,7 @@ def listed_ties_scores(
 
 
 def geometric_mean_recall(scores: dict[str, float]) -> float:
-    """Return the geometric mean of R@1, R@5 and R@10, which the released code selects checkpoints by."""
+    """Return the geometric mean of R@1, R@5 and R@10, by which the released code selects checkpoints."""
     return float((scores["recall@1"] * scores["recall@5"] * scores["recall@10"]) ** (1 / 3))
 
 

@@ -1,4 +1,4 @@
-"""Learnable directions that a sample is described by."""
+"""Learnable anchors, to which the similarities of a sample are measured."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 
 class AnchorBank(nn.Module):
-    """K anchors, normalised at each use; they start as i.i.d. N(0, 1) rows.
+    """K anchors, initialised as i.i.d. N(0, 1) rows and normalised at each use.
 
     Args:
         num_anchors: K.
@@ -20,7 +20,8 @@ class AnchorBank(nn.Module):
     Raises:
         ValueError: A size is below 1.
 
-    Source: reference sspc.md section 1.2.
+    Source: Swetha5/Multi_Sinkhorn_Knopp, everything_at_once/model/fusion_model.py (ClusterAssignments);
+    docs/methods/sspc.md#anchors.
     """
 
     def __init__(self, num_anchors: int, dim: int) -> None:

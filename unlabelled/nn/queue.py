@@ -52,7 +52,7 @@ class FeatureQueue(nn.Module):
 
 
 class FillingQueue(FeatureQueue):
-    """A queue that starts empty and knows how many of its rows are features yet.
+    """A queue that starts empty and counts how many of its rows are filled.
 
     Args:
         size: M.
@@ -62,7 +62,8 @@ class FillingQueue(FeatureQueue):
         rows: ``(M, D)`` float32, as they were pushed; zeros where nothing was pushed yet.
         filled: Rows pushed so far, at most M, as an integer tensor.
 
-    Source: reference sspc.md sections 1.8, 7.5 and 7.6.
+    Source: Swetha5/Multi_Sinkhorn_Knopp, everything_at_once/loss/combinatorial_loss.py
+    (AncSimilarityLoss), whose queues start with random rows; docs/methods/sspc.md#queues.
     """
 
     filled: Tensor
@@ -76,7 +77,7 @@ class FillingQueue(FeatureQueue):
 
     @torch.no_grad()
     def push(self, rows: Tensor) -> None:
-        """Let ``rows (n, D)`` fill the queue, then take the place of the n oldest."""
+        """Append ``rows (n, D)``; once the queue is full, they replace the n oldest."""
         super().push(rows)
         self.filled.add_(len(rows)).clamp_(max=len(self))
 

@@ -44,18 +44,18 @@ class FeaturePipeline(SamplePipeline):
     """Makes tensors of clips of pre-extracted features.
 
     Args:
-        text: Turns captions into vectors.
-        stream_2d: Features of frames; CLIP's too.
-        stream_3d: Features of chunks of frames, at whose rate the tokens come; ``null``: 2D alone (CLIP).
+        text: Maps captions to vectors.
+        stream_2d: Features of frames, also those of CLIP.
+        stream_3d: Features of chunks of frames, whose rate is that of the tokens; ``null``: 2D alone (CLIP).
         video_tokens: T, of a training clip; evaluation sets may have their own.
-        audio_frames: F, likewise; 100 a second.
+        audio_frames: F, likewise; 100 per second.
         max_words: W, likewise.
-        audio: Whether there is sound.
-        audio_padding: What follows the last frame: 0, as in the released code, or -80, silence.
-        strategy: What becomes of clips with more than T tokens, see
+        audio: Whether to read audio.
+        audio_padding: Value after the last frame: 0, as in the released code, or -80, silence.
+        strategy: How clips with more than T tokens are shortened, see
             :func:`~unlabelled.data.features.tokens.video_tokens`.
 
-    Source: reference sspc.md sections 2.4 to 2.6.
+    Source: Swetha5/Multi_Sinkhorn_Knopp, everything_at_once/dataset/utils.py; docs/methods/sspc.md#features.
     """
 
     def __init__(

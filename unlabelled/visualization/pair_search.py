@@ -1,4 +1,4 @@
-"""A few searches to show, in a gallery that is spread over all ranks."""
+"""Search results of a few queries for figures, in a gallery distributed over all ranks."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _BLOCK = 16384  # gallery rows that are compared at a time
 
 
 class PairSearches(NamedTuple):
-    """What some queries find; the same on all ranks.
+    """Results of some queries; equal on all ranks.
 
     Attributes:
         queries: ``(q,)`` int64, their ids, ascending.
         ids: ``(q, k)`` int64 of the results, the best first.
         similarities: ``(q, k)`` float32.
-        places: ``(q,)`` float64, of the right one, from 1; among equals the mean of their places.
+        places: ``(q,)`` float64, place of the right row, from 1; among equals the mean of their places.
         size: Rows in the gallery.
     """
 
@@ -37,20 +37,20 @@ def search_pairs(
 ) -> PairSearches:
     """Search the gallery of all ranks for a few queries; row i of the gallery is right for query i.
 
-    Only the chosen queries and their results travel.
+    Only the chosen queries and their results are exchanged between ranks.
 
     Args:
         queries: ``(n, D)``, this rank's.
         gallery: ``(n, D)``, this rank's.
         ids: ``(n,)``, from 0 to 2**32 - 1, each only once over all ranks.
         chosen: ``(m,)`` ids, the same on all ranks; those that no rank has are left out.
-        k: Results per query; where the gallery has fewer rows, all of them.
-        device: Where to search, and where the ranks can exchange; that of the queries by default.
+        k: Results per query; at most the number of rows of the gallery.
+        device: Device of the search and of the communication; that of the queries by default.
 
     Raises:
         ValueError: No rank has a row, or a value is not finite; on all ranks at once.
 
-    Source: SSPC supplement Figure 5; ties as in reference sspc.md section 3.2.
+    Source: SSPC supplement, Figure 5; docs/methods/sspc.md#retrieval for ties.
     """
     device = queries.device if device is None else device
     mine = torch.isin(ids, chosen)

@@ -1,4 +1,4 @@
-"""From seconds to rows, tokens and frames: the reference's vectors, and independent computations."""
+"""Rows, tokens and frames of a clip: worked examples, and independent computations."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from unlabelled.data.features.tokens import (
 )
 
 MAPS = [
-    # start, end, 2D rows, 3D rows, which 2D row stands at each 3D row; reference sspc.md section 6.8
+    # start, end, 2D rows, 3D rows, the 2D row at each 3D row; by hand, docs/methods/sspc.md#features
     (10.3, 18.3, (10, 19), (15, 28), [0, 0, 1, 2, 2, 3, 4, 4, 5, 6, 6, 7, 8]),
     (3.9, 12.1, (3, 13), (5, 19), [0, 0, 1, 2, 2, 3, 4, 5, 5, 6, 7, 7, 8, 9]),
 ]

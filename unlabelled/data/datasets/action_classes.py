@@ -1,4 +1,4 @@
-"""UCF101 and HMDB51 as features: clips of human actions, to be found again as clusters."""
+"""UCF101 and HMDB51 as features: clips of human actions, for zero-shot classification by clusters."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _MENDED = {"claping": "clapping"}
 
 
 class UCF101Features(TableLabelledSet):
-    """All 13 320 clips of UCF101 (Soomro et al. 2012); half of them have sound.
+    """All 13 320 clips of UCF101 (Soomro et al. 2012); half of them have audio.
 
-    Columns ``video`` (its name), ``class``, ``2d``, ``3d`` and ``audio`` (no frames where there is no sound),
-    after the keys that MCN's loaders use. A class's name in words is that of its capitals:
-    ``ApplyEyeMakeup`` is "apply eye makeup".
+    Columns ``video`` (its name), ``class``, ``2d``, ``3d`` and ``audio`` (no frames if there is no audio),
+    named as in MCN's loaders. A class name is split into words at its capitals: ``ApplyEyeMakeup`` is "apply
+    eye makeup".
 
     Args:
         table: Folder of the table; ``python -m unlabelled convert`` makes it of a pickle.
@@ -27,7 +27,8 @@ class UCF101Features(TableLabelledSet):
         budget: Lengths of the tensors: 32 s.
         other: CLIP's or S3D's features instead of the table's own.
 
-    Source: reference sspc.md section 3.3.
+    Source: SSPC supplement, section 1.1; brian7685/Multimodal-Clustering-Network, ucf_dataloader.py;
+    docs/methods/sspc.md#classification.
     """
 
     def __init__(
@@ -45,10 +46,10 @@ class UCF101Features(TableLabelledSet):
 
 
 class HMDB51Features(TableLabelledSet):
-    """All 6 849 clips of HMDB51 (Kuehne et al. 2011), without sound.
+    """All 6 849 clips of HMDB51 (Kuehne et al. 2011), without audio.
 
-    Columns as those of :class:`UCF101Features`. A class's name in words has spaces for underscores:
-    ``brush_hair`` is "brush hair"; "claping" is mended.
+    Columns as those of :class:`UCF101Features`. In a class name underscores become spaces: ``brush_hair`` is
+    "brush hair"; "claping" is corrected.
 
     Args:
         table: Folder of the table; ``python -m unlabelled convert`` makes it of a pickle.
@@ -56,7 +57,8 @@ class HMDB51Features(TableLabelledSet):
         budget: Lengths of the tensors: 32 s.
         other: CLIP's or S3D's features instead of the table's own.
 
-    Source: reference sspc.md section 3.3.
+    Source: SSPC supplement, section 1.1; brian7685/Multimodal-Clustering-Network, hmdb_dataloader.py;
+    docs/methods/sspc.md#classification.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Captioned videos of a table to train on: each from beginning to end, with one of its captions at a time."""
+"""Captioned videos of a table, for training: whole videos with one of their captions at a time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class CaptionedIndex:
 
     Args:
         table: The videos.
-        name: Of the split, for messages.
+        name: Name of the split, for messages.
     """
 
     def __init__(self, table: FeatureTable, name: str) -> None:
@@ -37,23 +37,24 @@ class CaptionedIndex:
         return digest.hexdigest()[:16]
 
     def summary(self) -> str:
-        """One line: how many videos are usable, and which are not and why, five names a reason."""
+        """Return one line: how many videos are usable, and five names per reason of the others."""
         return f"{self.name}: {self.table.summary()}"
 
 
 class CaptionedVideos(SampleDataset):
-    """Videos as tensors with one of their captions, drawn anew in each epoch.
+    """Videos as tensors with one of their captions, drawn in each epoch.
 
     Args:
         index: The videos.
         pipeline: Makes tensors.
-        budget: Their lengths.
-        train: Draw a caption; else it is always the first one.
+        budget: Lengths of the tensors.
+        train: Draw a caption; else take the first one.
 
     Raises:
-        ValueError: The features are not those that ``pipeline`` makes tensors of.
+        ValueError: The features do not fit ``pipeline``.
 
-    Source: reference sspc.md section 3.1.
+    Source: ninatu/everything_at_once, everything_at_once/dataset/msrvtt_dataset.py;
+    docs/methods/sspc.md#retrieval-sets.
     """
 
     def __init__(self, index: CaptionedIndex, pipeline: FeaturePipeline, budget: Budget, train: bool) -> None:

@@ -1,4 +1,4 @@
-"""CrossTask (Zhukov et al. 2019): where in instructional videos the steps of a task are."""
+"""CrossTask (Zhukov et al. 2019): instructional videos with annotated steps of their tasks."""
 
 from __future__ import annotations
 
@@ -38,25 +38,26 @@ _BUDGET = Budget(video_tokens=12, audio_frames=768, max_words=20)
 
 
 class CrossTask(StepSet):
-    """Videos of the 18 primary tasks, second by second, each with what lies within 4 s before and after it.
+    """Videos of the 18 primary tasks, one row per second, each with 4 s of context before and after.
 
     Below ``root``, of CrossTask's release: ``tasks_primary.txt``, ``videos_val.csv`` and
-    ``annotations/<task>_<video>.csv`` (see :mod:`~.crosstask_release`); features in files like HowTo100M's:
-    ``features/<video>_2d.npz`` (its rows, one a second, are the video's seconds), ``<video>_3d.npz``, and
+    ``annotations/<task>_<video>.csv`` (see :mod:`~.crosstask_release`); features in the layout of HowTo100M:
+    ``features/<video>_2d.npz`` (one row per second of the video), ``<video>_3d.npz``, and
     ``audio/<video>_spec.npz``. Videos without features or annotation are left out and named.
 
     Args:
         root: Folder of the data set.
         tasks: The tasks, relative to ``root``.
-        videos: The list of videos, relative to ``root``; those of other tasks are passed over. CrossTask's
+        videos: The list of videos, relative to ``root``; videos of other tasks are skipped. CrossTask's
             validation list is the usual one; ``videos.csv`` has all.
         annotations: Folder of the annotations, relative to ``root``.
-        files: Where the features are, below ``root``.
-        radius: Seconds before and after that belong to a second; less at both ends of a video.
+        files: Paths of the features, below ``root``.
+        radius: Context of a second before and after it, in seconds; less at both ends of a video.
         name: A part of the metrics' names.
         budget: Lengths of the tensors.
 
-    Source: reference sspc.md section 3.4.
+    Source: brian7685/Multimodal-Clustering-Network, cvpr19_dataloader.py; DmZhukov/CrossTask;
+    docs/methods/sspc.md#step-localisation.
     """
 
     def __init__(
@@ -79,10 +80,10 @@ class CrossTask(StepSet):
         self.left_out: dict[str, list[str]] = {}
 
     def open(self) -> None:
-        """Read the release's files, and the lengths of the features; see :meth:`EvaluationSet.open`.
+        """Read the files of the release and the lengths of the features; see :meth:`EvaluationSet.open`.
 
         Raises:
-            ValueError: None of the videos is usable, or a file is not what it should be.
+            ValueError: None of the videos is usable, or a file is malformed.
         """
         if self.videos:
             return
@@ -100,7 +101,7 @@ class CrossTask(StepSet):
         return self.videos[-1].first + self.videos[-1].seconds if self.videos else 0
 
     def summary(self) -> str:
-        """Return one line: how many videos and seconds there are, and which are not and why."""
+        """Return one line: how many videos and seconds there are, and which are left out and why."""
         found = f"{self.name}: {len(self.videos)} videos of {len(self.tasks)} tasks, {len(self)} s"
         return "; ".join([found, *told(self.left_out)])
 
@@ -129,10 +130,10 @@ class CrossTask(StepSet):
     def dataset(self, pipeline: FeaturePipeline) -> SampleDataset:
         """Return all seconds of all videos, with ``video``, ``second`` and ``task``, and no label.
 
-        Videos without sound are looked at in silence, and counted.
+        Videos without audio have empty audio, and are counted.
 
         Raises:
-            FileNotFoundError: A video lacks features that the pipeline asks for.
+            FileNotFoundError: A video lacks features that the pipeline needs.
         """
         for part in set(pipeline.parts) - {SOUND}:
             names = [each.identifier for each in self.videos]
@@ -166,7 +167,7 @@ class CrossTask(StepSet):
         return videos, dict(left_out)
 
     def _seconds(self, identifier: str) -> int:
-        """Return the number of 2D rows; 0: there are none that can be read."""
+        """Return the number of 2D rows; 0 if there is no readable file."""
         _, key = self.files.part("rows_2d")
         return num_rows(feature_paths(self.root, self.files, identifier, "rows_2d"), key)
 

@@ -76,13 +76,14 @@ def read_videos(path: Path) -> list[tuple[str, str]]:
 def read_annotation(path: Path, num_seconds: int, num_steps: int) -> NDArray[np.bool_]:
     """Return ``(T, K)``: whether second t lies in step k, of ``<task>_<video>.csv``.
 
-    Its rows are ``step,start,end``, steps counted from one, in seconds; from ``floor(start)`` to
-    ``ceil(end)``. What lies beyond the T seconds is left out.
+    Its rows are ``step,start,end``, steps from 1, times in seconds; a step covers ``floor(start)`` to
+    ``ceil(end)``. Seconds beyond T are left out.
 
     Raises:
-        ValueError: A row is not that, or the task has no such step.
+        ValueError: A row is malformed, or the task has no such step.
 
-    Source: reference sspc.md section 3.4.
+    Source: DmZhukov/CrossTask; brian7685/Multimodal-Clustering-Network, cvpr19_dataloader.py;
+    docs/methods/sspc.md#step-localisation.
     """
     truth = np.zeros((num_seconds, num_steps), dtype=bool)
     with path.open(newline="", encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""Tables of pre-extracted features, one video after the other: what converted pickles look like to a set."""
+"""Tables of pre-extracted features, one row per video, as converted from published pickles."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from unlabelled.pipelines.features import FeaturePipeline, RawClip
 class FeatureTable:
     """The videos of a table that have all their features.
 
-    Which those are is decided by the lengths of the columns alone, so that nothing is read. A video without
-    sound stays.
+    They are found from the lengths of the columns alone, without reading features. A video without audio is
+    kept.
 
     Args:
-        path: Folder of the table; ``python -m unlabelled convert`` makes it of a published pickle.
+        path: Folder of the table; ``python -m unlabelled convert`` makes it from a published pickle.
         names: Its columns.
-        other: Other features to use. Videos without 2D or 3D features in ``path`` are left out all the same,
-            as they are missing for all methods (reference sspc.md section 3.1).
+        other: Other features to use. Videos without 2D or 3D features in ``path`` are left out as well, so
+            that all methods are evaluated on the same videos (docs/methods/sspc.md#retrieval-sets).
         captioned: Leave out videos without a caption.
 
     Attributes:
-        rows: Which rows of the table are there ``(N,)``.
+        rows: Rows of the table that are used ``(N,)``.
         left_out: Identifiers of the others, by reason.
-        silent: Identifiers of videos without sound, if others have some.
+        silent: Identifiers of videos without audio, if others have audio.
 
     Raises:
         FileNotFoundError: There is no such table.

@@ -1,4 +1,4 @@
-"""HowTo100M's features as they are published: folders of ``.npz`` files, captions, clips drawn of them."""
+"""HowTo100M features in the published layout: folders of ``.npz`` files, captions, sampled clips."""
 
 from __future__ import annotations
 
@@ -21,17 +21,18 @@ from unlabelled.pipelines.features import FeaturePipeline, RawClip
 
 @dataclass(frozen=True)
 class FeatureFiles:
-    """Where a video's features are, below the root; ``{path}`` is as listed, ``{id}`` its last component.
+    """Paths of the features of a video, below the root; ``{path}`` is as listed, ``{id}`` its last component.
 
     Attributes:
-        rows_2d: Places of 2D features; the first file that exists counts.
-        rows_3d: Of 3D features.
-        spectrogram: Of log-mel spectrograms ``(40, frames)``.
+        rows_2d: Paths of 2D features; the first file that exists is read.
+        rows_3d: Paths of 3D features.
+        spectrogram: Paths of log-mel spectrograms ``(40, frames)``.
         key_2d: Name of the array in the ``.npz``.
         key_3d: Likewise.
         key_spectrogram: Likewise.
 
-    Source: reference sspc.md section 2.2.
+    Source: Swetha5/Multi_Sinkhorn_Knopp, everything_at_once/dataset/howto_dataset.py;
+    docs/methods/sspc.md#features.
     """
 
     rows_2d: Sequence[str] = ("features/{path}/{id}_2d.npz", "features/{path}_2d.npz")
@@ -76,11 +77,11 @@ class HowTo100MClips(SampleDataset):
     Args:
         root: Folder of the data set.
         index: The videos.
-        captions: Theirs.
-        files: Where their features are.
+        captions: Their captions.
+        files: Paths of their features.
         pipeline: Makes tensors of clips.
-        clips: Per video.
-        min_time: Seconds that a clip lasts, at least.
+        clips: Clips per video.
+        min_time: Least length of a clip, in seconds.
         audio_shift: See :func:`~unlabelled.data.features.clip_sampling.sample_clip`.
     """
 
@@ -138,7 +139,7 @@ class HowTo100MClips(SampleDataset):
         ]
 
     def _seconds(self, arrays: dict[str, Rows], sources: dict[str, str]) -> float:
-        """Return how long a video is: its sound; without sound, its 2D rows."""
+        """Return the length of a video, from its spectrogram, or without audio from its 2D rows."""
         name, axis = ("spectrogram", 1) if "spectrogram" in arrays else ("rows_2d", 0)
         if arrays[name].ndim != 2:
             raise DecodeError(sources[name], f"expected an array of 2 dimensions, found {arrays[name].shape}")

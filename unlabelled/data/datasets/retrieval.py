@@ -1,4 +1,4 @@
-"""MSR-VTT, YouCook2 and MSVD: texts that ask for videos."""
+"""MSR-VTT, YouCook2 and MSVD: pairs of texts and videos for retrieval."""
 
 from __future__ import annotations
 
@@ -16,18 +16,19 @@ YOUCOOK2 = ColumnNames(rows_2d="2d_full", rows_3d="3d_full")
 
 
 class MSRVTT(TableRetrievalSet):
-    """MSR-VTT's 1000 test pairs of JSFusion (Yu et al. 2018), of which 968 have sound and are published.
+    """MSR-VTT's 1000 test pairs of JSFusion (Yu et al. 2018), of which 968 have audio and are published.
 
     Columns ``id``, ``2d``, ``3d``, ``audio`` and ``eval_caption``, as in ``msrvtt_jsfusion_test.pkl``.
 
     Args:
-        table: Folder of the table; ``python -m unlabelled convert`` makes it of the published pickle.
+        table: Folder of the table; ``python -m unlabelled convert`` makes it from the published pickle.
         name: A part of the metrics' names.
         budget: Lengths of the tensors: 32 s.
-        complete_size: What R@k is divided by.
+        complete_size: Denominator of R@k.
         other: CLIP's or S3D's features instead of the table's own.
 
-    Source: reference sspc.md section 3.1.
+    Source: Swetha5/Multi_Sinkhorn_Knopp, everything_at_once/dataset/msrvtt_dataset.py and metric/metric.py;
+    docs/methods/sspc.md#retrieval-sets.
     """
 
     def __init__(
@@ -47,13 +48,14 @@ class YouCook2(TableRetrievalSet):
     Columns ``id``, ``2d_full``, ``3d_full``, ``audio`` and ``caption``, as in ``youcook_val.pkl``.
 
     Args:
-        table: Folder of the table; ``python -m unlabelled convert`` makes it of the published pickle.
+        table: Folder of the table; ``python -m unlabelled convert`` makes it from the published pickle.
         name: A part of the metrics' names.
         budget: Lengths of the tensors: 48 s.
-        complete_size: What R@k is divided by.
+        complete_size: Denominator of R@k.
         other: CLIP's or S3D's features instead of the table's own.
 
-    Source: reference sspc.md section 3.1.
+    Source: Swetha5/Multi_Sinkhorn_Knopp, everything_at_once/dataset/youcook_dataset.py and metric/metric.py;
+    docs/methods/sspc.md#retrieval-sets.
     """
 
     def __init__(
@@ -68,21 +70,23 @@ class YouCook2(TableRetrievalSet):
 
 
 class MSVD(TableRetrievalSet):
-    """MSVD's 670 test videos (Chen and Dolan 2011), each with one of its forty or so captions.
+    """MSVD's 670 test videos (Chen and Dolan 2011), each with one of its about forty captions.
 
-    Nobody has published features of it in this layout; the table has MSR-VTT's columns: ``id``, ``2d``,
-    ``3d``, ``caption`` (a list of texts) and perhaps ``audio``, of which most of its videos have none. Each
-    video is there once, because copies of it in the gallery would tie with the right answer. Which caption
-    asks for it is a choice: the first one, or another number, to see how much depends on that; a video with
-    fewer captions is asked for by its last one.
+    No features of it are published in this layout; the table has the columns of MSR-VTT: ``id``, ``2d``,
+    ``3d``, ``caption`` (a list of texts) and optionally ``audio``, which most of its videos lack. Each video
+    is in the gallery once, because copies of it would tie with the right answer. The caption that serves as
+    the query is a choice: the first one, or another number, to measure its influence; for a video with fewer
+    captions it is the last one.
 
     Args:
         table: Folder of the table.
         caption_number: Which of a video's captions is its text, from 0.
         name: A part of the metrics' names.
         budget: Lengths of the tensors: 32 s; the clips last 10 s on average.
-        complete_size: What R@k is divided by.
+        complete_size: Denominator of R@k.
         other: CLIP's or S3D's features instead of the table's own.
+
+    Source: SSPC supplement, section 1.2 and Table 2, which do not say which captions are the queries.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Which columns of a table are what."""
+"""Names of the columns of a table."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class ColumnNames:
-    """Columns of a table, called like the published pickles' keys (reference sspc.md section 3.1).
+    """Columns of a table, named as the keys of the published pickles (docs/methods/sspc.md#retrieval-sets).
 
     Attributes:
-        identifier: Of the video, text.
-        rows_2d: Its features of frames ``(n, dim)``.
-        rows_3d: Its features of chunks; a table without such a column has none.
-        audio: Its spectrogram, by time ``(frames, 40)``; likewise.
-        has_audio: Whether ``audio`` is sound, not zeros; a table without such a column has sound everywhere.
+        identifier: Identifier of the video, text.
+        rows_2d: Features of frames ``(n, dim)``.
+        rows_3d: Features of chunks of frames; the column is optional.
+        audio: Spectrogram, time first ``(frames, 40)``; the column is optional.
+        has_audio: Whether ``audio`` is audio, not zeros; without such a column all videos have audio.
         caption: One text, or a list of texts.
     """
 

@@ -1,4 +1,4 @@
-"""Which seconds of a captioned video make a training clip, and which captions go with them."""
+"""Sampling of training clips from a captioned video: their seconds and their captions."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class ClipWindow:
     """A training clip.
 
     Attributes:
-        start: First second of its pictures.
-        end: Last one.
-        audio_start: First second of its sound.
-        audio_end: Last one.
-        captions: Those that are spoken, in the order in which their words are taken; none: no speech.
+        start: Start of the video, in seconds.
+        end: End of the video.
+        audio_start: Start of the audio.
+        audio_end: End of the audio.
+        captions: Rows of the spoken captions, in the order in which their words are taken; empty: no speech.
     """
 
     start: float
@@ -53,19 +53,20 @@ def sample_clip(
 ) -> ClipWindow:
     """Draw a clip.
 
-    A window of ``min_time`` seconds is drawn. If a caption is being spoken at its start, or else at its end,
-    the clip grows around this caption (:func:`grow`); if not, the window is the clip, without words.
+    A window of ``min_time`` seconds is drawn. If a caption is spoken at its start, or else at its end, the
+    clip is grown around this caption (:func:`grow`); if not, the window is the clip, without words.
 
     Args:
-        captions: Of the video; may be none.
-        duration: Length of the video in seconds; the fraction of the last one does not count.
-        rng: All randomness comes from here.
-        min_time: Seconds that a clip lasts, at least.
-        audio_shift: Where the sound of a clip with words begins, and lasts ``min_time`` seconds: half of it
-            later than the clip (``forward``: what the released code always does), earlier or later with equal
-            chances (``random``: what it means to do); ``none``: the sound of the clip's own seconds.
+        captions: Captions of the video; may be empty.
+        duration: Length of the video in seconds, rounded down.
+        rng: Source of all randomness.
+        min_time: Least length of a clip, in seconds.
+        audio_shift: Start of the audio of a clip with words, which lasts ``min_time`` seconds: half of that
+            after the start of the clip (``forward``, the behaviour of the released code), before or after it
+            with equal probability (``random``, its apparent intention); ``none``: the span of the clip.
 
-    Source: reference sspc.md sections 2.3 and 7.10.
+    Source: Swetha5/Multi_Sinkhorn_Knopp, everything_at_once/dataset/howto_dataset.py;
+    docs/methods/sspc.md#clip-sampling.
     """
     start = float(rng.uniform(0.0, max(0.0, int(duration) - min_time)))
     end = start + min_time
@@ -88,9 +89,9 @@ def spoken_at(captions: Spans, second: float) -> int | None:
 def grow(captions: Spans, chosen: int, min_time: float) -> tuple[int, ...]:
     """Return the captions of a window of ``min_time`` seconds or more, in the order in which they were added.
 
-    The previous or the next caption is added, whichever makes the shorter window (the previous one, if both
-    do), until the window is long enough or there are no more. So the words of previous captions follow those
-    of later ones.
+    The previous or the next caption is added, whichever gives the shorter window (the previous one at a tie),
+    until the window is long enough or there are no more. So words of previous captions can follow those of
+    later ones.
     """
     starts, ends, number = captions.starts, captions.ends, len(captions.starts)
     first = last = chosen

@@ -1,4 +1,4 @@
-"""The log-mel spectrograms of AVLnet, as librosa 0.7 and 0.8 computed them."""
+"""The log-mel spectrograms of AVLnet, as computed by librosa 0.7 and 0.8."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ _EMPTY = 200
 
 
 class AVLnetSpectrogram:
-    """Waveform to 40 mel bands in decibels below the file's loudest, 100 frames a second.
+    """Waveform to 40 mel bands in decibels below the maximum of the file, 100 frames per second.
 
     Mean subtracted, pre-emphasis 0.97, 25 ms windows (symmetric Hamming) every 10 ms, centred on multiples of
     10 ms, power, Slaney's mel filters from 20 Hz to 8 kHz with unit area, ``10 log10`` relative to the
     maximum, at least ``-top_db``. The released code lowers the volume by 4 dB when it converts videos to wav
-    files, which changes nothing here but what counts as silence.
+    files, which here only changes what counts as silence.
 
     Args:
-        padding: What the signal continues with beyond both ends: mirrored (``reflect``), librosa's default
-            until 0.8, or silence (``constant``), its default since 0.9. AVLnet is of 2020.
-        top_db: Decibels below the maximum at which values are cut off.
+        padding: Continuation of the signal beyond both ends: mirrored (``reflect``), librosa's default until
+            0.8, or silence (``constant``), its default since 0.9. AVLnet is from 2020.
+        top_db: Decibels below the maximum at which values are clipped.
 
-    Source: reference sspc.md section 2.5.
+    Source: roudimit/AVLnet, audio_to_spectrograms.py; docs/methods/sspc.md#features.
     """
 
     num_bands = 40
@@ -50,7 +50,7 @@ class AVLnetSpectrogram:
     def __call__(self, waveform: Tensor) -> Tensor:
         """Map a waveform ``(samples,)`` at 16 kHz to a spectrogram ``(40, 1 + samples // 160)`` float32.
 
-        Without samples, 200 zeros are taken. All decibels of silence are 0, the maximum.
+        An empty waveform is replaced by 200 zeros. Silence is 0 dB everywhere, the maximum.
 
         Raises:
             ValueError: The waveform has more than one channel.

@@ -1,4 +1,4 @@
-"""Text features that were extracted elsewhere, such as CLIP's, by text."""
+"""Pre-extracted text features, such as those of CLIP, looked up by text."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ from unlabelled.data.media.reader import DecodeError
 class StoredTextFeatures(TextEncoder):
     """Features of whole captions, one vector per word (or sub-word) in its context.
 
-    A text of nothing but white space has no features and needs none stored.
+    A text of white space alone has no features and is not looked up. CLIP: 512 numbers per token, after the
+    text projection, without start and end tokens.
 
     Args:
         path: A table that :func:`write_text_features` wrote.
 
-    Source: reference sspc.md section 2.6 (CLIP: 512 numbers per word, after the text projection, without
-    start and end tokens).
+    Source: SSPC supplement, section 1.3; ninatu/everything_at_once, everything_at_once/trainer/clip_utils.py;
+    docs/methods/sspc.md#features.
     """
 
     def __init__(self, path: str) -> None:

@@ -1,6 +1,6 @@
-"""From rows of features and spectrograms of whole videos to the tokens and frames of one clip.
+"""Tokens and frames of one clip, from feature rows and spectrograms of whole videos.
 
-Pure functions of arrays; rows are features ``(n, dim)`` in order of time, at a fixed rate.
+Pure functions of arrays; rows are features ``(n, dim)`` in temporal order, at a fixed rate.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ _LEAST_NORM = 1e-12
 
 
 def clip_rows(start: float, end: float, rate: float, num_rows: int) -> slice:
-    """Return the rows of a clip, at ``rate`` rows a second: ``int(start * rate)`` to ``int(end * rate)``.
+    """Return the rows of a clip, at ``rate`` rows per second: ``int(start * rate)`` to ``int(end * rate)``.
 
-    The last one is included. Those beyond the video's beginning and end are left out, so there may be none.
-    ``end`` may be infinite.
+    The last one is included. Rows outside the video are left out, so the result may be empty. ``end`` may be
+    infinite.
 
-    Source: reference sspc.md section 2.4.
+    Source: Swetha5/Multi_Sinkhorn_Knopp, everything_at_once/dataset/utils.py; docs/methods/sspc.md#features.
     """
     first = min(max(0, int(start * rate)), num_rows)
     last = num_rows if math.isinf(end) else min(max(0, int(end * rate) + 1), num_rows)
@@ -34,12 +34,12 @@ def clip_rows(start: float, end: float, rate: float, num_rows: int) -> slice:
 
 
 def nearest_rows(num_rows: int, wanted: int) -> NDArray[np.int64]:
-    """Return which of ``num_rows`` stands at each of ``wanted`` places: ``floor(i * num_rows / wanted)``."""
+    """Return the nearest-neighbour row at each of ``wanted`` places: ``floor(i * num_rows / wanted)``."""
     return np.arange(wanted, dtype=np.int64) * num_rows // max(1, wanted)
 
 
 def l2_normalise(rows: Rows) -> NDArray[np.float32]:
-    """Return rows of length one, float32; a row of zeros stays."""
+    """Return rows of norm 1, float32; a row of zeros is not changed."""
     values = rows.astype(np.float32)
     norms = np.sqrt(np.square(values).sum(axis=-1, keepdims=True))
     normalised: NDArray[np.float32] = values / np.maximum(norms, _LEAST_NORM)
@@ -51,17 +51,18 @@ def video_tokens(
 ) -> NDArray[np.float32]:
     """Return at most ``num_tokens`` tokens ``(t, sum of dims)`` of one clip, without padding.
 
-    Each stream is L2-normalised, then they are joined along the features. All take on the length of the last
-    one (the 3D rows), by nearest neighbours, before anything is cut off. Without rows in one of the streams
-    there are no tokens.
+    Each stream is L2-normalised, then they are concatenated along the features. All are resampled to the
+    length of the last one (the 3D rows), by nearest neighbours, before truncation. If one of the streams has
+    no rows, there are no tokens.
 
     Args:
         streams: ``(n, dim)`` each; 2D and 3D rows, or CLIP's alone.
-        num_tokens: The budget.
+        num_tokens: Largest number of tokens.
         strategy: ``clip`` keeps the first tokens. For ablations in evaluation: ``nearest`` resamples each
             stream to ``num_tokens``; ``max_pool`` first takes maxima over ``floor(n / num_tokens)`` rows.
 
-    Source: reference sspc.md sections 2.4 and 7.17.
+    Source: SSPC supplement, section 5; Swetha5/Multi_Sinkhorn_Knopp, everything_at_once/dataset/utils.py;
+    docs/methods/sspc.md#features.
     """
     if any(len(rows) == 0 for rows in streams):
         return np.zeros((0, sum(rows.shape[1] for rows in streams)), np.float32)
@@ -93,20 +94,20 @@ def pad_tokens(tokens: Rows, num_tokens: int) -> tuple[NDArray[np.float32], NDAr
 
 
 def frame_at(seconds: float) -> int:
-    """Return the spectrogram's frame at a time: ``floor((int(t * 16000) - 200) / 160)``; may be negative.
+    """Return the frame of the spectrogram at a time: ``floor((int(t * 16000) - 200) / 160)``, maybe negative.
 
-    Source: reference sspc.md section 2.5.
+    Source: Swetha5/Multi_Sinkhorn_Knopp, everything_at_once/dataset/utils.py; docs/methods/sspc.md#features.
     """
     return (int(seconds * SAMPLE_RATE) - WINDOW // 2) // HOP
 
 
 def frames_seconds(num_frames: int) -> float:
-    """Return the seconds that so many frames last."""
+    """Return the duration of ``num_frames`` frames in seconds."""
     return (HOP * num_frames + WINDOW // 2) / SAMPLE_RATE if num_frames else 0.0
 
 
 def audio_window(spectrogram: Rows, start: float, end: float) -> Rows:
-    """Return the frames of ``spectrogram (bands, F)`` from one second to another, those that there are.
+    """Return the existing frames of ``spectrogram (bands, F)`` from one second to another.
 
     ``end`` may be infinite.
     """
@@ -122,10 +123,10 @@ def pad_frames(
 
     Args:
         frames: Log-mel energies in decibels, from -80 to 0.
-        num_frames: The budget.
-        padding: 0 is what the released code pads with, though it is the loudest level; -80 is silence.
+        num_frames: Number of frames to return.
+        padding: 0, as in the released code, is the loudest level; -80 is silence.
 
-    Source: reference sspc.md sections 2.5 and 7.13.
+    Source: Swetha5/Multi_Sinkhorn_Knopp, everything_at_once/dataset/utils.py; docs/methods/sspc.md#traps.
     """
     kept = frames[:, :num_frames]
     padded = np.full((frames.shape[0], num_frames), padding, np.float32)

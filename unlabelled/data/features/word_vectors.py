@@ -1,4 +1,4 @@
-"""Word vectors out of word2vec's binary file, which is mapped and never read as a whole."""
+"""Word vectors from the binary file of word2vec, which is memory-mapped."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ _VERSION = 1
 def words_of(text: str) -> list[str]:
     """Return the words of a text: letters, digits, underscores and apostrophes; their case is kept.
 
-    Source: reference sspc.md section 2.6.
+    Source: Swetha5/Multi_Sinkhorn_Knopp, everything_at_once/dataset/utils.py; docs/methods/sspc.md#features.
     """
     return _WORD.findall(text)
 
 
 class WordVectors(TextEncoder):
-    """Vectors of words, such as GoogleNews' 3 million of 300 numbers.
+    """Vectors of words, such as the 3 million 300-d vectors of GoogleNews.
 
     Words without a vector are left out, then the first ones are kept. Case matters; nothing is normalised.
-    Where each word stands is written down once, beside the file (``.unlabelled/word2vec/``) or in the user's
-    cache folder: a minute for GoogleNews. From then on opening it takes milliseconds.
+    An index of the words is written once, beside the file (``.unlabelled/word2vec/``) or in the cache folder
+    of the user, which takes a minute for GoogleNews; later it opens in milliseconds.
 
     Args:
         path: A file in word2vec's binary format: ``count dim``, a line break, then per word its bytes, a
             space and ``dim`` float32.
 
-    Source: reference sspc.md section 2.6.
+    Source: SSPC supplement, section 5; docs/methods/sspc.md#features.
     """
 
     def __init__(self, path: str) -> None:

@@ -1,4 +1,4 @@
-"""Training films as HowTo100M has them: a list, features and spectrograms by video, captions with times."""
+"""Training films in the layout of HowTo100M: list, features and spectrograms by video, timed captions."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ Features = Mapping[Scene, SceneFeatures]
 
 
 def write_training_films(folder: Path, films: Sequence[Film], features: Features, seconds: int) -> None:
-    """Write the list, the captions, and a folder of features and one of sound for each film.
+    """Write the list, the captions, and a folder of features and one of spectrograms for each film.
 
     Args:
-        folder: Where to.
-        films: In their order.
-        features: Of all their scenes.
+        folder: Folder to write to.
+        films: The films, in order.
+        features: Features of all their scenes.
         seconds: Length of a scene.
 
-    Source: reference sspc.md section 2.2.
+    Source: roudimit/AVLnet, training.md; docs/methods/sspc.md#features.
     """
     paths = [f"{film.category}/{n // _SHELF:03d}/{film.identifier}" for n, film in enumerate(films)]
     with (folder / LIST).open("w", newline="", encoding="utf-8") as file:

@@ -11,7 +11,7 @@ from unlabelled.data.features.word_vectors import words_of, write_word2vec
 from unlabelled.seeding import numpy_generator
 
 WITHOUT_VECTOR = frozenset({"a", "and", "of", "to"})
-"""Words that the published GoogleNews vectors lack (reference sspc.md section 2.6)."""
+"""Words that the published GoogleNews vectors lack (docs/methods/sspc.md#features)."""
 
 _STOPPED = "a again after and as at be before by can down has in is it its of on that the to up we while with"
 STOP_WORDS = frozenset(_STOPPED.split())

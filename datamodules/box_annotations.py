@@ -1,4 +1,4 @@
-"""Annotators' boxes around what sounds, as the release of Senocak et al. 2018 writes them."""
+"""Boxes of annotators around sounding objects, in the file format of Senocak et al. 2018."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ import torch
 from torch import Tensor
 
 SIDE = 256
-"""Pixels of a frame's sides in the annotations' coordinates, whatever the frame's own size."""
+"""Side of a frame in the coordinates of the annotations, in pixels, for frames of any size."""
 
 
 def read_boxes(path: Path) -> Tensor:
     """Return the boxes of all annotators ``(boxes, 4)``: x0, y0, x1, y1 as fractions of the frame.
 
     Each element ``bbox`` is one: its last four children are xmin, ymin, xmax and ymax in pixels of a frame
-    of 256x256. An annotator who drew several counts several times, as in the published evaluation.
+    of 256x256. An annotator with several boxes counts several times, as in the published evaluation.
 
     Raises:
         ValueError: The file is not XML, or has no such box.
 
-    Source: reference dmc.md section 3.3.
+    Source: ardasnck/learning_to_localize_sound_source; hche11/Localizing-Visual-Sounds-the-Hard-Way,
+        utils.py, ``testset_gt``; docs/methods/dmc.md#sound-localisation.
     """
     try:
         root = ElementTree.parse(path).getroot()

@@ -1,4 +1,4 @@
-"""The scenes of the D-CASE 2013 challenge, called DCASE2014 by papers on sound features: 200 recordings."""
+"""The scenes of the D-CASE 2013 challenge, called DCASE2014 in papers on audio features: 200 recordings."""
 
 from __future__ import annotations
 
@@ -21,24 +21,25 @@ _TEST_PREFIX = "test_"
 
 
 class DCASE2014(ClipDataModule):
-    """Ten scenes, each with ten recordings to train on and ten to test, which serve as ``val`` too.
+    """Ten scenes with ten training and ten test recordings each; ``val`` is ``test``.
 
     ``train`` is the public development set, ``scenes_stereo.zip``, and ``test`` the former secret one,
     ``scenes_stereo_testset.zip``, each unpacked to a folder of its name anywhere below ``root``. The files
     are named ``<scene><two digits>.wav``, and many names occur in both. Files whose names begin with
-    ``test_``, as ``dcase_util`` renames them, are test recordings wherever they are. There is no list: what
-    is missing shows as a scene with fewer than ten recordings, which is reported.
+    ``test_``, as ``dcase_util`` renames them, are test recordings in any folder. There is no list: scenes
+    with fewer than ten recordings are reported.
 
     Args:
         root: Folder of the data set.
-        **kwargs: See :class:`~datamodules.clips.ClipDataModule`. The pipeline has to do without pictures, as
-            :class:`~unlabelled.pipelines.AudioPipeline` does.
+        **kwargs: See :class:`~datamodules.clips.ClipDataModule`. The pipeline must not need images; use
+            :class:`~unlabelled.pipelines.AudioPipeline`.
 
     Raises:
         FileNotFoundError: There is no recording of a split.
 
     Source: Stowell et al. 2015; archive.org/details/dcase2013_scene_classification and, for the test set,
-        .../dcase2013_scene_classification_testset; DMC supplement section 4.
+        .../dcase2013_scene_classification_testset; Hu et al. 2019 (DMC), supplement section 4;
+        docs/methods/dmc.md#audio-classification.
     """
 
     num_recordings = 10
@@ -85,7 +86,7 @@ class DCASE2014(ClipDataModule):
 
 
 def _split(path: str) -> str | None:
-    """Return the split of a sound, or None for one of another data set."""
+    """Return the split of an audio file, or None for a file of another data set."""
     parts = PurePosixPath(path).parts
     if parts[-1].startswith(_TEST_PREFIX) or _FOLDERS["test"] in parts[:-1]:
         return "test"

@@ -1,4 +1,4 @@
-"""ESC-50 (Piczak 2015): 2000 environmental sounds of 5 seconds, 50 classes, five folds."""
+"""ESC-50 (Piczak 2015): 2000 recordings of environmental sounds, 5 seconds each, 50 classes, five folds."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class _Row(NamedTuple):
 
 
 class ESC50(ClipDataModule):
-    """Sounds listed by the official ``esc50.csv``.
+    """Recordings listed by the official ``esc50.csv``.
 
     The list (columns ``filename, fold, target, category, ...``) lies in ``root/meta`` or ``root``, the files
     ``1-100032-A-0.wav`` in ``root/audio`` or any other folder below ``root``.
@@ -31,17 +31,17 @@ class ESC50(ClipDataModule):
     Args:
         root: Folder of the data set.
         fold: The fold that is ``val`` and ``test``; the other four are ``train``. ``null``: all recordings
-            are ``val`` and ``test``, each fold to be judged by what was learned on the others
-            (:meth:`folds`); there is nothing to train on then.
-        **kwargs: See :class:`~datamodules.clips.ClipDataModule`. The pipeline has to do without pictures, as
-            :class:`~unlabelled.pipelines.AudioPipeline` does.
+            are ``val`` and ``test``, and each fold is evaluated with a classifier fitted on the others
+            (:meth:`folds`); there is no ``train`` then.
+        **kwargs: See :class:`~datamodules.clips.ClipDataModule`. The pipeline must not need images; use
+            :class:`~unlabelled.pipelines.AudioPipeline`.
 
     Raises:
         FileNotFoundError: The list is not there.
-        ValueError: A row of it lacks a column or has no such number, or there are more or less than 50
-            classes; or ``train`` is asked for without a fold.
+        ValueError: A row of it lacks a column or has no such number, or the number of classes is not
+            50; or ``train`` is requested without a fold.
 
-    Source: github.com/karolpiczak/ESC-50; reference dmc.md section 3.1.
+    Source: github.com/karolpiczak/ESC-50; docs/methods/dmc.md#audio-classification.
     """
 
     num_classes = 50
@@ -78,7 +78,7 @@ class ESC50(ClipDataModule):
                 "does, and there is none to train on or to compare with; set --data.init_args.fold to the "
                 "fold to hold out, from 1 to 5"
             )
-        _ = self.class_names  # checks the list
+        _ = self.class_names  # check the list
         files = {Path(path).stem: path for path in scan_files(self.root, AUDIO_SUFFIXES)}
         return [
             Entry(locate([Path(row.filename).stem], files, f"audio/{row.filename}"), row.target)
@@ -87,7 +87,7 @@ class ESC50(ClipDataModule):
         ]
 
     def folds(self, split: str) -> list[int] | None:
-        """Return the fold of each usable recording; None: one fold is held out."""
+        """Return the fold of each usable recording; None if one fold is held out."""
         if self.fold is not None:
             return None
         fold = {Path(row.filename).stem: row.fold for row in self.rows}

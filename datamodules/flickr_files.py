@@ -1,4 +1,4 @@
-"""The files of Flickr-SoundNet by the number of the video, under whatever folders their owner keeps them."""
+"""Files of Flickr-SoundNet by the number of the video, in any folders."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _ANNOTATION = ".xml"
 
 
 class Video(NamedTuple):
-    """What there is of a video.
+    """Files of a video.
 
     Attributes:
-        path: The sound, or the video itself; None: neither.
-        pictures: The sound's pictures in the order of time; none if ``path`` is a video.
-        has_pictures: Whether there are any, in either case.
+        path: The audio file, or the video file; None if there is neither.
+        pictures: The images of an audio file in the order of time; empty if ``path`` is a video file.
+        has_pictures: Whether there are images or a video.
     """
 
     path: str | None
@@ -38,10 +38,10 @@ class FlickrFiles:
     annotations: dict[str, str] = field(default_factory=dict)
 
     def video(self, number: str) -> Video:
-        """Return what to read of a video.
+        """Return the files to read for a video.
 
-        A sound with a picture goes before a sound with a folder of frames, and both before the film: where
-        there are several, they are those that the annotations were made for.
+        An audio file with an image is preferred to one with a folder of frames, and both to the video file:
+        the annotations were made for the former.
         """
         pictures = self._pictures(number)
         sounds = self.sounds.get(number, [])
@@ -59,7 +59,7 @@ class FlickrFiles:
 
 
 def scan_flickr(root: str) -> FlickrFiles:
-    """Find all files of the data set below ``root``; one walk, no opening."""
+    """Find all files of the data set below ``root``, in one walk, without opening any."""
     files = FlickrFiles()
     for path in scan_files(root, (*MEDIA_SUFFIXES, *AUDIO_SUFFIXES, *IMAGE_SUFFIXES, _ANNOTATION)):
         number, suffix = video_number(path), PurePosixPath(path).suffix.lower()
@@ -79,7 +79,7 @@ def scan_flickr(root: str) -> FlickrFiles:
 def video_number(path: str) -> str:
     """Return the number of the video that a file, or a line of a list, belongs to.
 
-    It is the beginning of the file's name, or of the folder ``<number>.mp4`` of frames.
+    It is the beginning of the file name, or of the folder ``<number>.mp4`` of frames.
     """
     name = PurePosixPath(path).parent.name if _is_frame(path) else PurePosixPath(path).name
     return name.partition(".")[0]
@@ -89,7 +89,7 @@ def read_numbers(path: Path) -> Iterator[str]:
     """Yield the videos of a list, each once.
 
     Raises:
-        ValueError: A line begins with no number.
+        ValueError: A line does not begin with a number.
     """
     seen = set()
     for row, line in enumerate(path.read_text("utf-8").splitlines(), 1):
@@ -112,6 +112,6 @@ def _folder(path: str) -> str:
 
 
 def _place(path: str) -> tuple[int, str]:
-    """Frames go by the last number in their names: frame2 before frame10."""
+    """Return the sort key of a frame, the last number in its name: frame2 before frame10."""
     numbers = re.findall(r"\d+", PurePosixPath(path).stem)
     return (int(numbers[-1]) if numbers else 0), path

@@ -1,4 +1,4 @@
-"""Flickr-SoundNet (Aytar et al. 2016) with the boxes of Senocak et al. 2018 around what sounds."""
+"""Flickr-SoundNet (Aytar et al. 2016) with the boxes of Senocak et al. 2018 around sounding objects."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ DAMAGED_ANNOTATION = "damaged annotation"
 
 
 class _Sifted(NamedTuple):
-    """The videos of a list that have all that is needed, their pictures by path, and the rest by reason."""
+    """Usable videos of a list, their images by path, and the reason for each video left out."""
 
     entries: list[Entry]
     pictures: dict[str, list[str]]
@@ -39,38 +39,38 @@ class _Sifted(NamedTuple):
 
 
 class FlickrSoundNet(ClipDataModule):
-    """Videos from Flickr, or their frames and sounds; 250 of them with boxes of three annotators to test.
+    """Videos from Flickr, or their frames and audio; 250 test videos have boxes of three annotators.
 
-    Everything goes by the number of the video and may lie in any folder below ``root``:
+    Files are identified by the number of the video and may lie in any folder below ``root``:
 
-    - sounds ``<id>.wav`` (also ``.mp3``, ``<id>.mp4.mp3``, ...);
-    - pictures ``<id>.jpg`` (``Data/<digit>/`` of the annotated release, ``frames/`` of its copies), or a
-      folder ``<id>.mp4/`` of frames in the order of their numbers, one every ``frame_seconds`` (SoundNet's
-      release);
-    - or videos ``<id>.mp4`` with both;
+    - audio ``<id>.wav`` (also ``.mp3``, ``<id>.mp4.mp3``, ...);
+    - images ``<id>.jpg`` (``Data/<digit>/`` of the annotated release, ``frames/`` of its copies), or a folder
+      ``<id>.mp4/`` of frames in the order of their numbers, one every ``frame_seconds`` (release of
+      SoundNet);
+    - or videos ``<id>.mp4`` with both modalities;
     - annotations ``<id>.xml``, see :func:`~datamodules.box_annotations.read_boxes`.
 
-    A list has one video per line, of which the number counts: ``<id>.wav``, ``<id>.png``, ``<id>,<number>``,
-    ``/any/<id>.mp4`` or a frame's path. The test list serves as ``val`` too; its videos are left out of
-    ``train``. There are no labels (-1).
+    A list has one video per line, from which the number is read: ``<id>.wav``, ``<id>.png``,
+    ``<id>,<number>``, ``/any/<id>.mp4`` or the path of a frame. ``val`` is ``test``; its videos are left out
+    of ``train``. There are no labels (-1).
 
     Args:
         root: Folder of the data set.
         train_list: List of ``train``, relative to ``root``; ``null``: ``Flickr_train_144k.txt``,
             ``flickr_144k.csv`` or ``flickr_10k.txt``, in ``root`` or ``root/metadata``.
         test_list: List of ``val`` and ``test``; ``null``: ``test_list.txt`` or ``flickr_test.csv``.
-        frame_seconds: For so long each frame of a folder is shown.
+        frame_seconds: Seconds between the frames of a folder.
         **kwargs: See :class:`~datamodules.clips.ClipDataModule`.
 
     Attributes:
-        box_agreement: Of the three annotators two make a pixel certain.
+        box_agreement: Number of annotators, of three, whose agreement gives a pixel the value 1.
 
     Raises:
         FileNotFoundError: A list is not there.
         EmptyIndexError: A split has no usable video.
 
-    Source: github.com/ardasnck/learning_to_localize_sound_source; soundnet.csail.mit.edu; reference dmc.md
-        sections 2.4 and 3.3.
+    Source: github.com/ardasnck/learning_to_localize_sound_source; soundnet.csail.mit.edu;
+        docs/methods/dmc.md#sound-localisation.
     """
 
     box_agreement = 2.0
@@ -90,19 +90,17 @@ class FlickrSoundNet(ClipDataModule):
 
     @property
     def class_names(self) -> list[str]:
-        """None: nothing is labelled."""
+        """Empty: there are no labels."""
         return []
 
     def listing(self, split: str) -> list[Entry]:
-        """Return the videos of a split that have all that is needed."""
+        """Return the usable videos of a split."""
         return self._sift(split).entries
 
     def find(self, split: str) -> ClipIndex:
-        """Check the sounds, or the films, of a split; add what else is missing to the report."""
+        """Check the audio or video files of a split; add other missing files to the report."""
         sifted, pipeline = self._sift(split), self.active_pipeline
-        needs = Requirements(
-            pipeline.needs_video and not sifted.pictures, pipeline.needs_audio, pipeline.seconds
-        )
+        needs = Requirements(pipeline.needs_video and not sifted.pictures, pipeline.needs_audio, pipeline.seconds)
         index = index_entries(
             self.root, split, sifted.entries, needs, self.index_workers, progress=self._rank()[0] == 0
         )
@@ -129,7 +127,7 @@ class FlickrSoundNet(ClipDataModule):
         Args:
             split: ``val`` or ``test``; a training video may have an annotation too.
             row: Of the split.
-            second: Of the frame; the annotations are of one frame per video, so it makes no difference.
+            second: Of the frame; unused, as there are annotations of one frame per video.
 
         Raises:
             ValueError: The video has no annotation, or a damaged one.
@@ -156,7 +154,7 @@ class FlickrSoundNet(ClipDataModule):
         return sifted
 
     def _why_not(self, split: str, number: str, tested: set[str]) -> str | None:
-        """Say why a video of the list cannot be used, as far as the files' names and the annotations tell."""
+        """Return why a video of the list cannot be used, from file names and annotations; None if it can."""
         video = self._files.video(number)
         if video.path is None:
             return MISSING

@@ -1,4 +1,4 @@
-"""What DMC, L3-Net and GDT share: an encoder for what is seen, one for what is heard, pairs of both."""
+"""Base of DMC, L3-Net and GDT: a visual encoder, an audio encoder, and pairs of both modalities."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ AUDIO = "audio"
 
 
 class AudioVisual(BaseModule):
-    """Learns which pictures and sounds belong together, from clips and from mismatched pairs of them.
+    """Base of the methods that learn from matched and mismatched pairs of images (or videos) and audio.
 
-    Encoders without a trainable weight stay in evaluation mode: they are to be left as they are.
+    Encoders without a trainable weight stay in evaluation mode.
 
     Args:
         visual_encoder: Of images or of videos.
@@ -28,7 +28,7 @@ class AudioVisual(BaseModule):
         **kwargs: See :class:`~lightning_modules.base.BaseModule`.
 
     Raises:
-        ValueError: The encoders are not one for sight and one for sound.
+        ValueError: The encoders are not one for image or video and one for audio.
     """
 
     pair_threshold: float | None = None
@@ -47,15 +47,15 @@ class AudioVisual(BaseModule):
 
     @abstractmethod
     def pair_codes(self, batch: Batch, maps: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Return ``visual`` and ``audio (B, ...)``, all that :meth:`pair_scores` needs of a clip.
+        """Return ``visual`` and ``audio (B, ...)``, the input of :meth:`pair_scores`.
 
         Args:
-            batch: Where the maps come from.
+            batch: The batch that the maps were computed from.
             maps: ``(B, D, *positions)`` by modality.
         """
 
     def train(self, mode: bool = True) -> Self:
-        """Set the mode, but leave the running statistics of a frozen encoder alone."""
+        """Set the mode, but keep frozen encoders in evaluation mode."""
         super().train(mode)
         for encoder in self.encoders.values():
             if not any(parameter.requires_grad for parameter in encoder.parameters()):
@@ -63,15 +63,15 @@ class AudioVisual(BaseModule):
         return self
 
     def feature_maps(self, batch: Batch) -> dict[str, Tensor]:
-        """Return ``{modality: (B, D, *positions)}`` of what there is in the batch."""
+        """Return ``{modality: (B, D, *positions)}`` of the modalities in the batch."""
         return {name: self._encoder(name).feature_maps(batch[name]) for name in self._present(batch)}
 
     def embed(self, batch: Batch) -> Features:
-        """Return ``{"image" | "video": (B, D_v), "audio": (B, D_a)}`` of what there is in the batch."""
+        """Return ``{"image" | "video": (B, D_v), "audio": (B, D_a)}`` of the modalities in the batch."""
         return {name: self._encoder(name)(batch[name]) for name in self._present(batch)}
 
     def evaluation_step(self, batch: Batch) -> dict[str, Any]:
-        """Return ``features`` and, of clips with sight and sound, ``pair_codes``."""
+        """Return ``features`` and, if the batch has both modalities, ``pair_codes``."""
         if has_crops(batch) or len(self._present(batch)) < 2:
             return super().evaluation_step(batch)
         maps = self.feature_maps(batch)

@@ -26,27 +26,28 @@ _MOMENTUM = 0.99
 
 
 class DMC(AudioVisual):
-    """Cluster the places of pictures and of sounds; the clusters of one clip must agree, cluster by cluster.
+    """Deep multimodal clustering: the clusters of an image and of its audio must agree, cluster by cluster.
 
-    Both modalities are projected by the same matrices into the clusters' subspaces, each is clustered by
-    itself, and centre k of the picture is compared with centre k of the sound only. With supervision from
-    vision (the paper's double dagger) the visual encoder is a trained one that does not learn.
+    The same matrices project both modalities into the subspaces of the clusters, each modality is clustered
+    separately, and visual centre k is compared with audio centre k only. For supervision from vision (the
+    double dagger of the paper) give a trained visual encoder whose weights are frozen.
 
     Args:
         visual_encoder: Of images or of videos.
         audio_encoder: Of spectrograms.
         optimizer: Called with the trainable parameters.
         clustering: Called with the number of channels; ``null``: K = 10, D = 16, three passes.
-        loss: ``null``: the max-margin loss over all wrong pairs of the batch.
-        adapter_dim: Bring both encoders' maps to so many channels first, by a linear map each; ``null``: they
-            have equally many.
-        sound_map: How :meth:`localise` finds the place; see :func:`~unlabelled.losses.sound_maps.cluster_weights`.
+        loss: ``null``: the max-margin loss over all mismatched pairs of the batch.
+        adapter_dim: Number of channels to which one linear layer per modality maps first; ``null``: no layer,
+            both encoders have the same number.
+        sound_map: Rule of :meth:`localise`; see :func:`~unlabelled.losses.sound_maps.cluster_weights`.
         **kwargs: See :class:`~lightning_modules.base.BaseModule`.
 
     Raises:
         ValueError: The encoders have different numbers of channels, and ``adapter_dim`` is not given.
 
-    Source: reference dmc.md sections 1.4 to 1.8.
+    Source: Hu et al. 2019 (arXiv:1807.03094) and its supplement; DTaoo/DMC, models/dmc_model_av.py;
+        docs/methods/dmc.md#what-it-learns-from.
     """
 
     typical_sound: Tensor
@@ -75,7 +76,7 @@ class DMC(AudioVisual):
         self.register_buffer("num_typical", torch.zeros((), dtype=torch.int64))
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
-        """Return the loss over the pairs of all ranks' clips."""
+        """Return the loss over the pairs of the clips of all ranks."""
         clusters = self._cluster(batch, self.feature_maps(batch))
         visual, audio = clusters[_VISUAL], clusters[AUDIO]
         comparison = compare_centres(visual.centres, audio.centres, batch["index"], batch.get("silent"))
@@ -91,7 +92,7 @@ class DMC(AudioVisual):
         return {"loss": ranked.loss}
 
     def pair_codes(self, batch: Batch, maps: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Return the centres ``(B, K, D)`` of both."""
+        """Return the centres ``(B, K, D)`` of both modalities."""
         return {name: part.centres for name, part in self._cluster(batch, maps).items()}
 
     def pair_scores(self, visual: Tensor, audio: Tensor) -> Tensor:
@@ -99,7 +100,7 @@ class DMC(AudioVisual):
         return paired_cosines(audio, visual).mean(1)
 
     def localise(self, batch: Batch) -> Localised:
-        """Return where in the pictures the sounds come from; of a video clip, the mean over its frames."""
+        """Return maps of where the sound of each clip comes from; of a video the mean over its frames."""
         maps = self.feature_maps(batch)
         clusters = self._cluster(batch, maps)
         visual, audio = clusters[_VISUAL], clusters[AUDIO]
@@ -120,9 +121,9 @@ class DMC(AudioVisual):
 
     @torch.no_grad()
     def _remember(self, centres: Tensor) -> None:
-        """Follow the mean of the unit centres of sounds, of all ranks."""
+        """Update the running mean of the unit audio centres of all ranks."""
         mean = all_reduce_sum_(unit(centres).mean(0)) / world_size()
-        mean = torch.where(mean.isfinite(), mean, self.typical_sound)  # an overflow is not to last
+        mean = torch.where(mean.isfinite(), mean, self.typical_sound)  # skip an overflow
         self.num_typical += 1
         self.typical_sound.lerp_(mean, (1 / self.num_typical).clamp(min=1 - _MOMENTUM))
 
@@ -141,7 +142,7 @@ def _common(dims: dict[str, int]) -> int:
 
 
 def _mask_of_places(mask: Tensor | None, maps: Tensor) -> Tensor | None:
-    """Return ``(B, F' T')``: a column of the maps is there if any of its frames is in ``mask (B, T)``."""
+    """Return ``(B, F' T')``: a column of the map is valid if any of its frames is in ``mask (B, T)``."""
     if mask is None:
         return None
     columns = F.adaptive_max_pool1d(mask.float().unsqueeze(1), maps.shape[3])  # (B, 1, T')

@@ -1,4 +1,4 @@
-"""What DMC logs of its pairs and clusters."""
+"""Numbers that DMC logs about pairs and clusters."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from unlabelled.losses.pair_ranking import Comparison
 
 @torch.no_grad()
 def report_of_pairs(comparison: Comparison) -> dict[str, Tensor]:
-    """Return how far true and wrong pairs are apart."""
+    """Return mean cosines of true and of mismatched pairs, their gap, and the recall within the batch."""
     wrong = comparison.wrong_sounds
     others = (comparison.pictures * wrong).sum() / wrong.sum().clamp_min(1)
     best = comparison.pictures.masked_fill(~wrong, -torch.inf).amax(1)
@@ -26,14 +26,14 @@ def report_of_pairs(comparison: Comparison) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def report_of_clusters(clusters: dict[str, MapClusters]) -> dict[str, Tensor]:
-    """Return how evenly clusters are used, how hard the assignments are, and what the passes gained.
+    """Return usage of clusters, sharpness of assignments, and change of the objective over the passes.
 
     Args:
         clusters: By modality; usage is an entropy in nats, at most ln K, sharpness from 1/K to 1.
     """
     report = {}
     for name, part in clusters.items():
-        there = part.assignments.sum(1).mean()  # less than 1 where places are masked
+        there = part.assignments.sum(1).mean()  # below 1 if positions are masked
         usage = part.assignments.mean((0, 2)) / there
         report[f"usage_entropy/{name}"] = torch.special.entr(usage).sum()
         report[f"sharpness/{name}"] = part.assignments.amax(1).mean() / there

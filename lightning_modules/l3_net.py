@@ -21,19 +21,20 @@ _DIFFERENT, _TRUE = 0, 1
 
 
 class L3Net(AudioVisual):
-    """Tell from the pooled features of a picture and a sound whether they belong together.
+    """L3-Net: classify from pooled features whether an image and an audio track are of one clip.
 
-    Each step judges every clip's own pair and, as often, its picture with the sound of another video of the
-    batch.
+    Each step judges the own pair of every clip and, equally often, its image with the audio of another video
+    of the batch.
 
     Args:
         visual_encoder: Of images or of videos.
         audio_encoder: Of spectrograms.
         optimizer: Called with the trainable parameters.
-        hidden_dim: Width of the layer between both features and the answer.
+        hidden_dim: Width of the hidden layer of the classifier.
         **kwargs: See :class:`~lightning_modules.base.BaseModule`.
 
-    Source: reference dmc.md section 2.6.
+    Source: Arandjelovic and Zisserman 2017 (arXiv:1705.08168); marl/l3embedding, l3embedding/model.py;
+        docs/methods/dmc.md#l3-net.
     """
 
     pair_threshold: float | None = 0.0
@@ -57,7 +58,7 @@ class L3Net(AudioVisual):
             nn.init.zeros_(layer.get_parameter("bias"))
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
-        """Return the cross-entropy over true and wrong pairs, equally many."""
+        """Return the cross-entropy over true and mismatched pairs, equally many."""
         features = self.embed(batch)
         visual, audio = features[self.visual], features[AUDIO]
         wrong_sounds, _ = mismatched(batch["index"], batch.get("silent"))
@@ -72,12 +73,12 @@ class L3Net(AudioVisual):
         return {"loss": loss}
 
     def pair_codes(self, batch: Batch, maps: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Return the pooled features ``(B, D)`` of both."""
+        """Return the pooled features ``(B, D)`` of both modalities."""
         names = {_VISUAL: self.visual, AUDIO: AUDIO}
         return {code: self._encoder(name).pool(maps[name]) for code, name in names.items()}
 
     def pair_scores(self, visual: Tensor, audio: Tensor) -> Tensor:
-        """Return by how much "they belong together" is likelier, ``(n,)`` in log-odds."""
+        """Return the log-odds ``(n,)`` that a pair is of one clip."""
         answers: Tensor = self.fusion(_pair(visual, audio)).float()
         return answers[:, _TRUE] - answers[:, _DIFFERENT]
 
@@ -87,6 +88,6 @@ def _pair(visual: Tensor, audio: Tensor) -> Tensor:
 
 
 def _mean_over_ranks(values: Tensor) -> Tensor:
-    """Return what has the mean of all ranks' ``values (n,)`` as its mean over ranks; n may differ."""
+    """Return a scalar whose mean over ranks is the mean of the ``values (n,)`` of all ranks; n may differ."""
     count = all_reduce_sum_(torch.tensor(len(values), device=values.device))
     return values.sum() * world_size() / count

@@ -1,4 +1,4 @@
-"""Classification of sounds by linear machines on frozen features: ESC-50, DCASE2014."""
+"""Audio classification by linear SVMs on frozen features: ESC-50, DCASE2014."""
 
 from __future__ import annotations
 
@@ -28,33 +28,33 @@ class AudioSVMEvaluation(BankEvaluation):
     """Classify recordings by one linear SVM per class against the rest, on features of the audio encoder.
 
     Runs in ``test`` and ``validate``, not within ``fit``. Features are standardised; in training each
-    sub-clip has its recording's label; of a test recording the scores of its sub-clips are averaged before
-    the best class is taken. The cost is chosen on inner splits of the training recordings, which keep the
-    sub-clips of a recording together, and never on test recordings. ``test/sound_svm_accuracy`` is the mean
-    over the classes of their accuracy.
+    sub-clip has the label of its recording; the scores of the sub-clips of a test recording are averaged
+    before the best class is taken. The cost is chosen on inner splits of the training recordings, never on
+    test recordings; a split keeps the sub-clips of a recording together. ``test/sound_svm_accuracy`` is the
+    mean over the classes of their accuracy.
 
-    The training recordings are the data module's bank. If it is
-    :class:`~unlabelled.contracts.CrossValidated`, there is no bank: the recordings of each fold are judged by
-    what was learned on the others, and ``test/sound_svm_accuracy_std`` is the deviation over the folds.
+    The training recordings are the bank of the data module. If it is
+    :class:`~unlabelled.contracts.CrossValidated`, there is no bank: each fold is evaluated with SVMs fitted
+    on the others, and ``test/sound_svm_accuracy_std`` is the standard deviation over the folds.
     ``test`` prints a table.
 
-    All features come together on rank 0, which does the work and needs room for it: recordings * sub-clips *
-    D * 4 bytes, 0.15 GB for the training set of DCASE2014, and some eight times as much for the solver.
+    All features are gathered on rank 0, which fits the SVMs and needs memory for them: recordings * sub-clips
+    * D * 4 bytes, 0.15 GB for the training set of DCASE2014, and about eight times as much for the solver.
 
     Args:
-        grid: The encoder's last maps are max-pooled to so many places, (frequency, time), and flattened: 4x3
-            of 512 channels are 6144 features. [1, 1]: the maximum over all places. An axis with fewer places
-            is left as it is. ``null``: the method's own pooled feature of each sub-clip.
-        costs: What the C of the machines is chosen from.
-        inner_rounds: Inner folds that are held out in turn to choose it, the data set's other folds or five
-            drawn ones; ``null``: all of them. Each round costs one fit per cost.
+        grid: The last maps of the encoder are max-pooled to this many positions, (frequency, time), and
+            flattened: 4x3 of 512 channels are 6144 features. [1, 1]: the maximum over all positions. An axis
+            with fewer positions is not pooled. ``null``: the pooled feature of the method for each sub-clip.
+        costs: Candidates for C of the SVMs.
+        inner_rounds: Number of inner folds that are held out in turn to choose it, the other folds of the
+            data set or five drawn ones; ``null``: all of them. Each round takes one fit per cost.
         seed: Of the drawn inner folds and the solver.
 
     Raises:
         ValueError: A number is out of its range, samples have several labels, or a class has no training
             recording.
 
-    Source: DMC supplement section 4; reference dmc.md sections 3.1 and 5.6.
+    Source: Hu et al. 2019 (DMC), supplement section 4; docs/methods/dmc.md#audio-classification.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class AudioSVMEvaluation(BankEvaluation):
             )
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Check at start that there is an audio encoder and something to compare with."""
+        """Check that there is an audio encoder."""
         super().setup(trainer, pl_module, stage)
         encoders = list(pl_module.encoders) if isinstance(pl_module, HasEncoders) else []
         if stage != "predict" and AUDIO not in encoders:
@@ -91,7 +91,7 @@ class AudioSVMEvaluation(BankEvaluation):
     def evaluate(
         self, trainer: Trainer, pl_module: LightningModule, bank: Rows, queries: Rows, stage: str
     ) -> None:
-        """Learn from the bank and judge the queries."""
+        """Fit on the bank and evaluate the queries."""
         svm = self._svm(trainer)
         train, test = self._gathered(bank), self._gathered(queries)
 
@@ -103,7 +103,7 @@ class AudioSVMEvaluation(BankEvaluation):
         self._report(trainer, pl_module, from_first_rank(work), stage)
 
     def _finish(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Go fold by fold, if the data set has folds."""
+        """Evaluate fold by fold if the data set has folds."""
         if self._queries is None:
             return
         data = datamodule(trainer)
@@ -131,7 +131,7 @@ class AudioSVMEvaluation(BankEvaluation):
         return AudioSVM(num_classes(trainer), self.costs, self.inner_rounds, self.seed)
 
     def _gathered(self, rows: Rows) -> tuple[Recordings, Tensor] | None:
-        """Return all ranks' recordings and their rows in the data set, to rank 0."""
+        """Return, on rank 0, the recordings of all ranks and their rows in the data set."""
         labels = class_of_each(rows, "AudioSVMEvaluation")
         everything = on_first_rank(Rows(rows.features, labels, rows.ids, rows.replaced))
         if everything is None:

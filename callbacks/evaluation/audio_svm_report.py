@@ -1,4 +1,4 @@
-"""What :class:`~callbacks.evaluation.audio_svm_evaluation.AudioSVMEvaluation` says about its results."""
+"""Report of :class:`~callbacks.evaluation.audio_svm_evaluation.AudioSVMEvaluation`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from unlabelled.metrics.one_vs_all import MAX_ITERATIONS
 
 
 def summary(results: Mapping[str, Result]) -> dict[str, float]:
-    """Return what is logged: the accuracy and its cost, or of several folds the mean and the deviation."""
+    """Return the logged values: accuracy and cost, or mean and standard deviation over several folds."""
     accuracies = [result.accuracy for result in results.values()]
     if len(results) == 1:
         return {"sound_svm_accuracy": accuracies[0], "sound_svm_cost": next(iter(results.values())).cost}
@@ -22,7 +22,7 @@ def summary(results: Mapping[str, Result]) -> dict[str, float]:
 
 
 def as_table(results: Mapping[str, Result]) -> Table:
-    """Return a row for each fold, with the cost that was chosen for it, and one for all of several."""
+    """Return a row for each fold, with its cost, and a row of means if there are several."""
     table = {f"{name}, C={result.cost:g}": _row(result) for name, result in results.items()}
     if len(results) > 1:
         means = {
@@ -37,7 +37,7 @@ def _row(result: Result) -> dict[str, float]:
 
 
 def remarks(results: Mapping[str, Result]) -> Iterator[str]:
-    """Yield what a reader of the numbers should know."""
+    """Yield warnings: fits that did not converge, classes without test recordings."""
     unconverged = sum(result.unconverged for result in results.values())
     if unconverged:
         yield (

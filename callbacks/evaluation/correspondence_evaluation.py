@@ -1,4 +1,4 @@
-"""Whether a method knows which picture and which sound belong together."""
+"""Evaluation of how well a method finds the audio of an image and the image of an audio track."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ _CODES = ("visual", "audio")
 
 
 class CorrespondenceEvaluation(Callback):
-    """Let held-out pairs of a picture and its sound compete with mismatched ones.
+    """Compare held-out pairs of an image and its audio with mismatched ones.
 
-    Each clip's picture meets the sounds of the clips at fixed distances from it in the data set, cyclically.
-    ``val/pair_accuracy`` is how often the true pair scores higher, ties by half: the mean of
-    ``val/pair_accuracy_sounds``, where it is the true sound of the picture, and
-    ``val/pair_accuracy_pictures``, where it is the true picture of the sound. Chance is 0.5. Of a method with
-    a threshold ``val/two_way_accuracy`` is how often it judges pairs rightly, of which half are true. Silent
-    sounds are left out. ``test`` prints a table.
+    The image of each clip is paired with the audio of clips at fixed distances from it in the data set,
+    cyclically. ``val/pair_accuracy`` is how often the true pair scores higher, ties by half: the mean of
+    ``val/pair_accuracy_sounds``, the true audio of the image, and ``val/pair_accuracy_pictures``, the true
+    image of the audio. Chance is 0.5. For a method with a threshold, ``val/two_way_accuracy`` is the accuracy
+    on pairs of which half are true. Clips with silent audio are left out. ``test`` prints a table.
 
-    The codes of all clips come together on all ranks, which share the work.
+    The codes of all clips are gathered on all ranks, which share the work.
 
     Args:
-        mismatches: Wrong partners of each clip; all others where there are fewer.
+        mismatches: Mismatched partners of each clip; all others if there are fewer.
         before_training: Also score the untrained network on the validation set, at the start of ``fit``; the
             numbers stay in the checkpoint, and ``test`` prints them beside its own.
 
     Raises:
-        ValueError: ``mismatches`` is below 1; fewer than two clips with a sound.
+        ValueError: ``mismatches`` is below 1; fewer than two clips with audio.
 
-    Source: reference dmc.md sections 1.9 and 2.6.
+    Source: DTaoo/Simplified_DMC, location_dmc.py, ``eva_metric2`` (pair ranking); Arandjelovic and Zisserman
+        2017 (two-way accuracy); docs/methods/dmc.md#correspondence-evaluation.
     """
 
     def __init__(self, mismatches: int = 50, before_training: bool = True) -> None:
@@ -52,7 +52,7 @@ class CorrespondenceEvaluation(Callback):
         self._told = False
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Check at start that there are pairs to score."""
+        """Check that the method scores pairs."""
         if not isinstance(pl_module, ScoresPairs):
             raise MisconfigurationException(
                 "CorrespondenceEvaluation needs a method that scores pairs "
@@ -74,7 +74,7 @@ class CorrespondenceEvaluation(Callback):
             logger.log_metrics({f"val/{name}": value for name, value in self.before.items()}, step=0)
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start anew."""
+        """Reset."""
         self._codes = _Codes()
 
     on_test_epoch_start = on_validation_epoch_start
@@ -88,7 +88,7 @@ class CorrespondenceEvaluation(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Remember the codes of a batch."""
+        """Store the codes of a batch."""
         self._codes.add(batch, outputs)
 
     on_test_batch_end = on_validation_batch_end
@@ -132,7 +132,7 @@ class CorrespondenceEvaluation(Callback):
         return {"before": self.before}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take them back."""
+        """Restore the scores before training."""
         self.before = state_dict["before"]
 
 
@@ -145,7 +145,7 @@ def _columns(scores: dict[str, float]) -> dict[str, float]:
 
 
 class _Codes:
-    """Gathers one rank's codes, batch by batch."""
+    """Collector of the codes of one rank, batch by batch."""
 
     def __init__(self) -> None:
         self._parts: dict[str, list[Tensor]] = {name: [] for name in (*_CODES, "index")}
@@ -155,7 +155,7 @@ class _Codes:
         """Append the clips of a batch.
 
         Raises:
-            ValueError: The method gave no codes.
+            ValueError: The method returned no codes.
         """
         if "pair_codes" not in outputs:
             raise ValueError(
@@ -171,7 +171,7 @@ class _Codes:
         self._left_out += int((~keep).sum())
 
     def everywhere(self) -> tuple[Tensor, Tensor, int]:
-        """Return the codes of all ranks in the data set's order, and how many clips were left out."""
+        """Return the codes of all ranks in the order of the data set, and the number of clips left out."""
         if not self._parts["index"]:
             raise ValueError("evaluation: a process has no samples; use fewer processes than samples")
         order = gather_rows(torch.cat(self._parts["index"])).argsort()

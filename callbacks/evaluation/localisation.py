@@ -1,4 +1,4 @@
-"""Whether a method knows where in the picture the sound comes from."""
+"""Evaluation of sound localisation."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ CENTRED, UNTRAINED, TRAINED = "centred box", "untrained maps", "maps"
 
 
 class Localisation(Callback):
-    """Compare the maps of where sounds come from with the annotators' boxes.
+    """Compare localisation maps with the boxes of the annotators.
 
-    A map is scaled bilinearly to ``size`` x ``size`` and stretched to 0 to 1; what exceeds the threshold is
+    A map is scaled bilinearly to ``size`` x ``size`` and stretched to 0 to 1; pixels above the threshold are
     claimed. Logged: ``val/ciou``, the share of clips whose cIoU is at least 0.5, ``val/ciou_mean`` and
-    ``val/ciou_auc``. Beside them stand two baselines. ``val/ciou_centred...``: one box in the middle of all
-    frames, as wide and high as the evaluated boxes are on average, the only thing that it knows of them. And
-    the untrained network. ``test`` prints a table and draws (:class:`LocalisationFigures`).
+    ``val/ciou_auc``. There are two baselines: ``val/ciou_centred...``, one box in the middle of all frames
+    with the mean width and height of the evaluated boxes, and the untrained network. ``test`` prints a table
+    and draws figures (:class:`LocalisationFigures`).
 
     Args:
         threshold: ``median``, ``fixed`` or ``rel_max``, as in
             :func:`~unlabelled.metrics.localisation.detected`. With ``median`` at level 0.5 each map claims
-            half of the frame, which cannot reach a cIoU of 0.5 on boxes of less than a quarter of it.
+            half of the frame and cannot reach a cIoU of 0.5 on boxes of less than a quarter of it.
         level: Of the threshold.
         size: Height and width at which maps and boxes are compared.
         pictures: Clips to draw in ``test``.
@@ -40,9 +40,10 @@ class Localisation(Callback):
             numbers stay in the checkpoint, and ``test`` prints them beside its own.
 
     Raises:
-        ValueError: An argument is out of its range, or the batches do not say when their frame is shown.
+        ValueError: An argument is out of its range, or the batches have no ``frame_second``.
 
-    Source: reference dmc.md section 3.3.
+    Source: Senocak et al. 2018; hche11/Localizing-Visual-Sounds-the-Hard-Way, test.py;
+        docs/methods/dmc.md#sound-localisation. The baselines are ours.
     """
 
     def __init__(
@@ -68,7 +69,7 @@ class Localisation(Callback):
         self._told = False
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Check at start that there are maps and boxes to compare."""
+        """Check that there are maps and boxes to compare."""
         if not isinstance(pl_module, Localises):
             raise MisconfigurationException(
                 "Localisation needs a method that localises sounds (unlabelled.contracts.Localises), which "
@@ -160,5 +161,5 @@ class Localisation(Callback):
         return {"before": self.before}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take them back."""
+        """Restore the scores before training."""
         self.before = state_dict["before"]

@@ -1,4 +1,4 @@
-"""Features of each sub-clip of a recording, where a method's own are their mean."""
+"""Features of each sub-clip of a recording (the features of a method are their mean)."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ AUDIO, MASK = "audio", "audio_mask"
 
 
 def sub_clip_features(module: nn.Module, batch: Batch, grid: tuple[int, int] | None) -> Tensor:
-    """Return ``(B, V, D)`` float32, features of each of the V sub-clips of a batch's sounds.
+    """Return ``(B, V, D)`` float32, features of each of the V sub-clips of a batch.
 
     Args:
         module: The method.
-        batch: ``audio (B, V, 1, F, T)``, or ``(B, 1, F, T)``: V is 1; ``audio_mask (B, T)`` for encoders of
-            streams.
-        grid: Places of :func:`grid_maxima`; None: what the method's ``embed`` gives for sound.
+        batch: ``audio (B, V, 1, F, T)``, or ``(B, 1, F, T)``: V is 1; ``audio_mask (B, T)`` for stream
+            encoders.
+        grid: Positions of :func:`grid_maxima`; None: the audio feature of the method's ``embed``.
 
     Raises:
-        ValueError: The batch has no sound.
+        ValueError: The batch has no audio.
     """
     if AUDIO not in batch:
         raise ValueError(
@@ -44,7 +44,7 @@ def _features(module: nn.Module, sound: Batch, grid: tuple[int, int] | None) -> 
 
 
 def _maps(encoder: nn.Module, sound: Batch) -> Tensor:
-    """Return ``(B, D, *places)``; the tokens of an encoder of streams are its places, one feature is one."""
+    """Return ``(B, D, *positions)``; tokens of a stream encoder are positions, a single feature is one."""
     if isinstance(encoder, Encoder):
         return encoder.feature_maps(sound[AUDIO])
     assert isinstance(encoder, StreamEncoder)
@@ -53,15 +53,16 @@ def _maps(encoder: nn.Module, sound: Batch) -> Tensor:
 
 
 def grid_maxima(maps: Tensor, grid: tuple[int, int]) -> Tensor:
-    """Return the maxima over a grid of places, ``(B, D * places)`` float32.
+    """Return the maxima over a grid of positions, ``(B, D * positions)`` float32.
 
-    Of maps with fewer places along an axis than the grid has, that axis is left as it is.
+    An axis with fewer positions than the grid is not pooled.
 
     Args:
         maps: ``(B, D, F, T)``, or ``(B, D, T)`` without an axis of frequencies.
-        grid: Places along F and T.
+        grid: Positions along F and T.
 
-    Source: reference dmc.md sections 2.6 and 3.1: 4x3 places of 512 channels are 6144 features.
+    Source: marl/openl3, openl3/models.py: 4x3 positions of 512 channels are 6144 features;
+        docs/methods/dmc.md#audio-classification.
     """
     places = maps.float() if maps.ndim == 4 else maps.float().unsqueeze(2)
     size = [min(wanted, there) for wanted, there in zip(grid, places.shape[2:], strict=True)]

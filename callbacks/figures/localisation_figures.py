@@ -1,4 +1,4 @@
-"""Pictures of where sounds come from, of a few clips of a test."""
+"""Figures of sound localisation for a few clips of a test."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from unlabelled.visualization.localisation import (
 
 
 class LocalisationFigures:
-    """Keeps some of the first process's clips, evenly spread, and draws them.
+    """Figures of some clips of rank 0, evenly spread.
 
-    Written are, to TensorBoard and as PNG files, ``localisation_overlays`` (frame, map and boxes),
+    They are written to TensorBoard and as PNG files: ``localisation_overlays`` (frame, map and boxes),
     ``localisation_clusters`` (one panel per cluster) and ``localisation_success`` (clips over thresholds).
 
     Args:
-        count: Clips.
+        count: Number of clips.
     """
 
     def __init__(self, count: int) -> None:
@@ -37,11 +37,11 @@ class LocalisationFigures:
         self.start()
 
     def start(self) -> None:
-        """Forget the last clips."""
+        """Remove the stored clips."""
         self._frames: list[LocalisedFrame] = []
 
     def add(self, trainer: Trainer, batch: Batch, batch_idx: int, found: Localised, scored: Scored) -> None:
-        """Keep the clips of a batch whose turn it is."""
+        """Store the evenly spread clips among those of a batch."""
         if self.count == 0 or not trainer.is_global_zero:
             return
         size = len(batch["index"])
@@ -51,7 +51,7 @@ class LocalisationFigures:
                 self._frames.append(_frame(trainer, batch, row, found, scored, place))
 
     def draw(self, trainer: Trainer, overlaps: dict[str, Tensor]) -> None:
-        """Publish the figures; ``overlaps`` are the cIoU of all clips by what was compared."""
+        """Publish the figures; ``overlaps`` are the cIoU of all clips by name of the maps."""
         if not trainer.is_global_zero or self.count == 0:
             return
         curves = {name: values.double().cpu().numpy() for name, values in overlaps.items()}

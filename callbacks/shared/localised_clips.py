@@ -1,4 +1,4 @@
-"""The cIoU of one rank's clips, and of a box in the middle of their frames."""
+"""cIoU of the clips of one rank, and of a box in the middle of their frames."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _HALF = 10  # where the success rates are those of a cIoU of 0.5
 
 
 class Scored(NamedTuple):
-    """The clips of a batch that were compared.
+    """The compared clips of a batch.
 
     Attributes:
-        rows: ``(n,)``, their places in the batch.
+        rows: ``(n,)``, rows of the batch.
         maps: ``(n, size, size)``, in 0 to 1.
         claimed: ``(n, size, size)`` bool.
         boxes: ``(annotators, 4)`` of each.
@@ -45,11 +45,11 @@ class Scored(NamedTuple):
 
 
 class LocalisedClips:
-    """Scores maps batch by batch, and remembers boxes and cIoU.
+    """Collector of boxes and cIoU, batch by batch.
 
     Args:
-        data: Knows the boxes.
-        split: Where the batches are from.
+        data: Returns the boxes.
+        split: The split of the batches.
         threshold: See :func:`~unlabelled.metrics.localisation.detected`, as for ``level``.
         level: Likewise.
         size: Height and width at which maps and boxes are compared.
@@ -63,10 +63,10 @@ class LocalisedClips:
         self._overlaps: list[Tensor] = []
 
     def add(self, batch: Batch, found: Localised) -> Scored:
-        """Compare the maps of a batch with the boxes of the moment that it shows.
+        """Compare the maps of a batch with the boxes at the time of each frame.
 
         Raises:
-            ValueError: The batch does not say which moment.
+            ValueError: The batch has no ``frame_second``.
         """
         if "frame_second" not in batch:
             raise ValueError(
@@ -85,7 +85,7 @@ class LocalisedClips:
         return Scored(rows, maps, claimed, boxes, overlaps)
 
     def scores(self) -> dict[str, float]:
-        """Return ``ciou``, ``ciou_mean`` and ``ciou_auc`` of all ranks' clips."""
+        """Return ``ciou``, ``ciou_mean`` and ``ciou_auc`` of the clips of all ranks."""
         return _summary(self.overlaps())
 
     def centred(self) -> dict[str, float]:
@@ -93,12 +93,12 @@ class LocalisedClips:
         return _summary(self.centred_overlaps())
 
     def overlaps(self) -> Tensor:
-        """Return the cIoU ``(n,)`` of all ranks' clips."""
+        """Return the cIoU ``(n,)`` of the clips of all ranks."""
         mine = self._overlaps or [torch.zeros(0, dtype=torch.float64)]
         return gather_rows(torch.cat(mine))
 
     def centred_overlaps(self) -> Tensor:
-        """Return the cIoU ``(n,)`` of a box of all ranks' mean width and height in the middle."""
+        """Return the cIoU ``(n,)`` of a centred box with the mean width and height over all ranks."""
         device = self._overlaps[0].device if self._overlaps else torch.device("cpu")
         width, height = self._mean_sides(device)
         box = torch.tensor([[0.5 - width / 2, 0.5 - height / 2, 0.5 + width / 2, 0.5 + height / 2]])
@@ -107,7 +107,7 @@ class LocalisedClips:
         return gather_rows(torch.tensor(mine, dtype=torch.float64, device=device))
 
     def left_out_everywhere(self) -> int:
-        """Return how many stand-ins for unreadable clips were not compared, of all ranks."""
+        """Return the number of unreadable clips that were left out, of all ranks."""
         device = self._overlaps[0].device if self._overlaps else torch.device("cpu")
         return int(all_reduce_sum_(torch.tensor(self.left_out, device=device)))
 

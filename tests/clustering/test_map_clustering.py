@@ -1,4 +1,4 @@
-"""DMC's clustering of maps: worked examples of the reference, invariants, gradients."""
+"""Clustering of maps of DMC: worked examples (docs/methods/dmc.md#worked-examples), invariants, gradients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Encoders whose maps keep places: shapes and counts of reference dmc.md section 2; where they look."""
+"""Encoders that return maps: shapes and parameter counts (docs/methods/dmc.md#encoders), receptive fields."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_l3_divides_the_spectrogram() -> None:
 
 @pytest.mark.parametrize("encoder", [lambda: SmallVGG(4), VGG16, lambda: L3Vision(4)])
 def test_maps_lie_over_the_picture(encoder: Callable[[], Encoder]) -> None:
-    """What a place sees is centred on its own pixels: as far to one side as to the other."""
+    """The receptive field of a position is centred on its own pixels."""
     torch.manual_seed(0)
     network = encoder().eval()
     picture = torch.randn(1, 3, 256, 256, requires_grad=True)
@@ -95,7 +95,7 @@ def test_maps_lie_over_the_picture(encoder: Callable[[], Encoder]) -> None:
     for axis in (1, 2):
         where = seen[0].abs().sum((0, axis)).nonzero().flatten()
         before, after = middle * stride - int(where.min()), int(where.max()) - (middle * stride + stride - 1)
-        assert abs(before - after) <= stride // 4  # a maximum may lie anywhere in its window
+        assert abs(before - after) <= stride // 4  # the maximum may be anywhere in its window
 
 
 def test_small_vgg_sees_22_pixels() -> None:
@@ -104,5 +104,5 @@ def test_small_vgg_sees_22_pixels() -> None:
     changed[:, :, :, 47:] = 9.0
     with torch.no_grad():
         difference = (network.feature_maps(picture) - network.feature_maps(changed)).abs().sum((0, 1, 2))
-    # the place of pixels 32 to 39 sees those from 25 to 46
+    # the receptive field of the position of pixels 32 to 39 is 25 to 46
     assert (difference > 0).tolist() == [False] * 5 + [True] * 3

@@ -1,4 +1,4 @@
-"""Losses over the pairs of a batch: worked examples of the reference (dmc.md section 5.3), and invariants."""
+"""Losses over the pairs of a batch: worked examples (docs/methods/dmc.md#worked-examples), and invariants."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from unlabelled.losses import CorrespondenceLoss, MaxMargin, PairCrossEntropy
 from unlabelled.losses.mismatch import NONE, draw_mismatches, mismatched
 from unlabelled.losses.pair_ranking import Comparison, compare_centres
 
-# rows are pictures
+# rows are images
 S = torch.tensor([[1.6, 0.3, -0.2], [0.9, 1.1, 0.4], [0.1, 1.4, 1.0]])
 LOSSES = [MaxMargin(), MaxMargin(0.3, "hardest"), MaxMargin(0.3, "one_random"), PairCrossEntropy(0.3)]
 
@@ -30,7 +30,7 @@ def centres(seed: int, rows: int) -> tuple[Tensor, Tensor]:
 
 
 def test_the_batch_of_the_reference() -> None:
-    """Sums 2.6 over sounds and 2.2 over pictures; the hardest ones 0.733333 and, by hand, 2/3."""
+    """Sums 2.6 over rows and 2.2 over columns; the hardest ones 0.733333 and, by hand, 2/3."""
     everything = MaxMargin(1.0)(of_table(S), 0)
     assert float(everything.loss) == pytest.approx((2.6 + 2.2) / 12, abs=1e-6)
     # above 0 in rows: .8, .3, .1, 1.4; in columns: .2, .3, .4, 1.3
@@ -42,7 +42,7 @@ def test_the_batch_of_the_reference() -> None:
 
 
 def test_the_three_clips_of_the_reference() -> None:
-    """One picture, its sound and a wrong one: 0.455448 of summed cosines, margin 2; half of it of means."""
+    """One image, its audio and a mismatched one: 0.455448 of summed cosines, margin 2; of means half."""
     matrices = torch.tensor([[[1.0, 0], [0, 1]], [[2, 0], [0, -1]]], dtype=torch.float64)
     maps = ([[1, 0], [0, 1], [1, 1]], [[2, 0], [0, 1], [1, -1], [0.5, 0.5]], [[0, -1], [1, 0.2], [0.3, -1]])
     sound, picture, other = (

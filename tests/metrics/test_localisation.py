@@ -1,4 +1,4 @@
-"""cIoU and AUC: the worked examples of the reference, and a count pixel by pixel."""
+"""cIoU and AUC: worked examples (docs/methods/dmc.md#worked-examples), and a count pixel by pixel."""
 
 from __future__ import annotations
 

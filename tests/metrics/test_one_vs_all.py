@@ -1,4 +1,4 @@
-"""One machine per class against the rest, and recordings judged by the mean score of their sub-clips."""
+"""One SVM per class against the rest; recordings classified by the mean score of their sub-clips."""
 
 from __future__ import annotations
 
@@ -59,7 +59,8 @@ def test_scores_are_those_of_separate_machines(classes: int, monkeypatch: pytest
 
 
 def test_the_mean_score_decides_not_the_majority() -> None:
-    scores = torch.tensor([[[0.2, 0.1, -1], [0.15, 0.1, -1], [-2, 1.5, -1]]])  # reference dmc.md section 5.6
+    # docs/methods/dmc.md#worked-examples
+    scores = torch.tensor([[[0.2, 0.1, -1], [0.15, 0.1, -1], [-2, 1.5, -1]]])
     torch.testing.assert_close(mean_scores(scores)[0], torch.tensor([-0.55, 0.5666667, -1]))
     assert mean_scores(scores).argmax(1).tolist() == [1]
     assert scores.argmax(2).mode().values.tolist() == [0]

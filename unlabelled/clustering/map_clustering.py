@@ -9,19 +9,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-_CENTRE_EPS = 1e-12  # of a squared norm: positions may cancel
+_CENTRE_EPS = 1e-12  # of a squared norm: descriptors may cancel
 _SQUASH_EPS = 1e-7
 
 
 class MapClusters(NamedTuple):
-    """What became of the maps of a batch.
+    """The clusters of the maps of a batch.
 
     Attributes:
         centres: ``(batch, clusters, dim)``, sums of the projected descriptors by their assignments; only
             their directions matter.
         assignments: ``(batch, clusters, positions)``, those of the last sum: over clusters they sum to 1, or
             to 0 where a position is masked.
-        objective: ``(passes, batch)``, the smooth objective at the unit centres of each pass; it never rises.
+        objective: ``(passes, batch)``, the smooth objective at the unit centres of each pass; it never
+            increases.
     """
 
     centres: Tensor
@@ -37,7 +38,7 @@ class SharedProjection(nn.Module):
         num_clusters: K.
         dim: D, of each subspace.
 
-    Source: reference dmc.md section 1.1.
+    Source: Hu et al. 2019; DTaoo/DMC, cluster/clustering_layer.py; docs/methods/dmc.md#notation.
     """
 
     def __init__(self, in_dim: int, num_clusters: int, dim: int) -> None:
@@ -53,9 +54,9 @@ class SharedProjection(nn.Module):
 
 
 class MapClustering(nn.Module):
-    """Cluster the positions of maps of any modality, in a few unrolled passes.
+    """Soft clustering of the positions of a map, in a few unrolled passes, for any modality.
 
-    All is done in float32 at least, outside of autocast.
+    Runs in float32 or wider, outside autocast.
 
     Args:
         in_dim: C, channels of the maps.
@@ -63,11 +64,11 @@ class MapClustering(nn.Module):
         dim: D, of each cluster's subspace.
         iterations: T, passes.
         sharpness: z of the soft assignment; the larger, the harder.
-        squash: Bring the descriptors to a length of almost 1 first, as the released code does; those near
-            zero stay there.
-        detach_passes: Let no gradient through the assignments, only through the last sum.
+        squash: Scale the descriptors to a norm of almost 1 first, as the released code does; those near zero
+            stay near zero.
+        detach_passes: Stop the gradient through the assignments; it passes through the last sum only.
 
-    Source: Hu et al. 2019, supplement Eq. 7-12; reference dmc.md section 1.4.
+    Source: Hu et al. 2019, supplement Eq. 7 to 12; docs/methods/dmc.md#clustering-of-maps.
     """
 
     def __init__(
@@ -96,7 +97,7 @@ class MapClustering(nn.Module):
 
         Args:
             descriptors: Local descriptors in any order.
-            mask: ``(batch, positions)``, False where there is nothing, such as padded sound.
+            mask: ``(batch, positions)``, False at positions to ignore, such as padded audio.
         """
         projected = self.project(descriptors)
         with torch.autocast(descriptors.device.type, enabled=False):
@@ -106,7 +107,7 @@ class MapClustering(nn.Module):
         """Map ``(batch, positions, C)`` to each cluster's subspace, ``(batch, K, positions, D)``.
 
         Raises:
-            ValueError: Other channels than C.
+            ValueError: The number of channels is not C.
         """
         if descriptors.ndim != 3 or descriptors.shape[2] != self.in_dim:
             raise ValueError(
@@ -126,20 +127,20 @@ def cluster_maps(
     mask: Tensor | None = None,
     detach_passes: bool = False,
 ) -> MapClusters:
-    """Assign each position softly to the clusters and move the centres, ``iterations`` times.
+    """Assign each position softly to the clusters and update the centres, ``iterations`` times.
 
     Each pass first sums the projected descriptors by the assignments, then assigns by the scalar product
-    with the sum's direction. As the softmax is the gradient of the smooth minimum, no pass makes the
-    objective worse: ``-1/z sum_p log sum_k exp(z <u_kp, c_k>)``.
+    with the direction of the sum. The softmax is the gradient of the smooth minimum, so no pass increases
+    the objective ``-1/z sum_p log sum_k exp(z <u_kp, c_k>)``.
 
     Args:
         projected: ``(batch, K, positions, D)`` floating point.
         iterations: T.
         sharpness: z.
-        mask: ``(batch, positions)``, False where there is nothing.
+        mask: ``(batch, positions)``, False at positions to ignore.
         detach_passes: See :class:`MapClustering`.
 
-    Source: reference dmc.md sections 1.2-1.4.
+    Source: Hu et al. 2019, supplement sections 1 and 2; docs/methods/dmc.md#clustering-of-maps.
     """
     present = _present(projected, mask)  # (batch, 1, positions)
     logits = torch.zeros_like(projected[..., 0])
@@ -160,24 +161,28 @@ def smooth_objective(products: Tensor, sharpness: float, present: Tensor) -> Ten
     """Return the smooth sum of distances to the nearest centre, ``(batch,)``.
 
     Args:
-        products: ``(batch, K, positions)``, scalar products with the unit centres: distances, negated.
+        products: ``(batch, K, positions)``, scalar products with the unit centres, that is negated
+            distances.
         sharpness: z.
-        present: ``(batch, positions)``, 0 where there is nothing.
+        present: ``(batch, positions)``, 0 at positions to ignore.
 
-    Source: supplement Eq. 7; reference dmc.md section 1.2.
+    Source: Hu et al. 2019, supplement Eq. 1 and 7; docs/methods/dmc.md#clustering-of-maps.
     """
     nearest = torch.logsumexp(sharpness * products, 1) / sharpness
     return -(nearest * present).sum(1)
 
 
 def squash(descriptors: Tensor, gain: float = 10.0) -> Tensor:
-    """Bring ``(..., C)`` to length ``tanh(gain * length)``: 1, unless it was near 0."""
+    """Scale ``(..., C)`` to norm ``tanh(gain * norm)``, almost 1 unless the norm is near 0.
+
+    Source: DTaoo/DMC, cluster/clustering_layer.py, ``tanh``.
+    """
     length = (descriptors.square().sum(-1, keepdim=True) + _SQUASH_EPS).sqrt()
     return descriptors * (torch.tanh(gain * length) / length)
 
 
 def unit(vectors: Tensor) -> Tensor:
-    """Return the directions of ``(..., D)``; 0 stays 0, with a finite gradient."""
+    """Return ``(..., D)`` with norm 1; a zero vector stays zero, with a finite gradient."""
     return vectors * vectors.square().sum(-1, keepdim=True).clamp_min(_CENTRE_EPS).rsqrt()
 
 

@@ -1,4 +1,4 @@
-"""The two subnets of L3-Net: eight convolutions, pooled by the maximum over all places."""
+"""The visual and the audio network of L3-Net: eight convolutions, maximum over all positions."""
 
 from __future__ import annotations
 
@@ -34,12 +34,13 @@ class _L3Subnet(Encoder):
 
 
 class L3Vision(_L3Subnet):
-    """L3-Net's subnet for one frame: 28x28 maps of 512 channels at 224x224.
+    """Visual network of L3-Net for one frame: 28x28 maps of 512 channels at 224x224.
 
     Args:
         width: Channels of the first block; the last has 8 times as many.
 
-    Source: Arandjelovic and Zisserman 2017; reference dmc.md section 2.6.
+    Source: Arandjelovic and Zisserman 2017; marl/l3embedding, l3embedding/vision_model.py;
+        docs/methods/dmc.md#encoders.
     """
 
     modality = "image"
@@ -49,13 +50,14 @@ class L3Vision(_L3Subnet):
 
 
 class L3Audio(_L3Subnet):
-    """L3-Net's subnet for a log-spectrogram of one second: 32x24 maps of 512 channels of 257x199.
+    """Audio network of L3-Net for a log-spectrogram of one second, 257x199: 32x24 maps of 512 channels.
 
     Args:
         width: Channels of the first block; the last has 8 times as many.
-        scale: Divides the spectrogram first; the original has none of BatchNorm on its input.
+        scale: Divides the spectrogram first; the network has no BatchNorm on its input.
 
-    Source: Arandjelovic and Zisserman 2017; reference dmc.md section 2.6.
+    Source: Arandjelovic and Zisserman 2017; marl/l3embedding, l3embedding/audio_model.py;
+        docs/methods/dmc.md#encoders.
     """
 
     modality = "audio"

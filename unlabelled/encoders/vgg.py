@@ -1,4 +1,4 @@
-"""VGG encoders whose maps keep a place for each part of a picture or of a sound (DMC)."""
+"""VGG encoders of DMC, which return feature maps of images and of spectrograms."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ _POOL5 = 30  # where torchvision's ``features`` end before the last pooling
 
 
 class VGG16(Encoder):
-    """The convolutions of VGG-16, without the last pooling: 16x16 maps of 512 channels at 256x256.
+    """Convolutions of VGG-16 without the last pooling: 16x16 maps of 512 channels at 256x256.
 
     Args:
-        weights: Start from these: the name of torchvision's (``IMAGENET1K_V1``, fetched where it is not at
-            hand) or a file with its ``state_dict``; ``null``: random ones.
-        pool5: With the last pooling, 8x8 maps at 256x256.
-        trainable: Off: the weights are left as they are, as in DMC with supervision from vision.
+        weights: First weights: a name of torchvision (``IMAGENET1K_V1``, downloaded unless cached) or a file
+            with its ``state_dict``; ``null``: random ones.
+        pool5: Keep the last pooling, 8x8 maps at 256x256.
+        trainable: False freezes the weights, as in DMC with supervision from vision.
 
     Raises:
         FileNotFoundError: ``weights`` names a file that does not exist.
 
-    Source: reference dmc.md section 2.2.
+    Source: DTaoo/DMC, models/videoNet.py; docs/methods/dmc.md#encoders.
     """
 
     modality = "image"
@@ -38,7 +38,7 @@ class VGG16(Encoder):
         self.requires_grad_(trainable)
 
     def feature_maps(self, inputs: Tensor) -> Tensor:
-        """Map ``(batch, 3, H, W)`` to ``(batch, 512, H/16, W/16)``, or an 8th of it more with pool5."""
+        """Map ``(batch, 3, H, W)`` to ``(batch, 512, H/16, W/16)``; with ``pool5`` to ``H/32, W/32``."""
         maps: Tensor = self.trunk(inputs)
         return maps
 
@@ -57,14 +57,15 @@ def _torchvision_vgg16(weights: str | None) -> VGG:
 
 
 class VGGishMaps(Encoder):
-    """A VGGish-like network for log-mel spectrograms: 8x62 maps of 512 channels of 64x496.
+    """VGGish-like network for log-mel spectrograms, 64x496: 8x62 maps of 512 channels.
 
     Six 3x3 convolutions with ReLU; three poolings that round up.
 
     Args:
         width: Channels of the first convolution; the last has 8 times as many.
 
-    Source: reference dmc.md section 2.1; the axes here are (mel, time).
+    Source: DTaoo/DMC, models/audioNet.py, with axes (time, mel), here (mel, time);
+        docs/methods/dmc.md#encoders.
     """
 
     modality = "audio"

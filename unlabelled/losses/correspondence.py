@@ -1,4 +1,4 @@
-"""Whether a sound belongs to a picture: similarity of cluster centres, and losses that rank the true pair."""
+"""Audio-visual correspondence: similarity of cluster centres, and a hinge that ranks the true pair first."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from unlabelled.clustering.map_clustering import unit
 
 
 def centre_similarity(audio: Tensor, visual: Tensor) -> Tensor:
-    """Return the sum over clusters of the cosines of all pairs, ``(audio clips, pictures)``, in -K to K.
+    """Return the sum over clusters of the cosines of all pairs, ``(n, m)``, in -K to K.
 
-    Cluster k of a sound is compared with cluster k of a picture only.
+    Audio centre k is compared with visual centre k only.
 
     Args:
         audio: ``(n, K, D)`` centres.
         visual: ``(m, K, D)`` centres.
 
-    Source: reference dmc.md section 1.6.
+    Source: DTaoo/DMC, models/dmc_model_av.py; docs/methods/dmc.md#similarity.
     """
     return torch.einsum("ikd,jkd->ij", unit(audio), unit(visual))
 
@@ -29,15 +29,15 @@ def paired_cosines(audio: Tensor, visual: Tensor) -> Tensor:
 
 
 def ranking_hinge(similarities: Tensor, positives: Tensor, negative: Tensor, margin: float) -> Tensor:
-    """Return the mean over all negative pairs of what the true pair is short of being ``margin`` better.
+    """Return the mean hinge loss of all negative pairs, ``max(0, margin + negative - positive)``.
 
     Args:
         similarities: ``(n, m)``, of n anchors with m candidates.
-        positives: ``(n,)``, of each anchor with its own.
-        negative: ``(n, m)``, whether a pair is a mismatched one.
-        margin: K for the summed cosine, 1 for the mean one.
+        positives: ``(n,)``, of each anchor with its own candidate.
+        negative: ``(n, m)``, True for mismatched pairs.
+        margin: Of the released code: K for summed cosines, that is 1 for mean cosines.
 
-    Source: reference dmc.md section 1.7.
+    Source: DTaoo/DMC, models/dmc_model_av.py; docs/methods/dmc.md#loss.
     """
     short = F.relu(margin + similarities - positives[:, None])
     return (short * negative).sum() / negative.sum().clamp_min(1)

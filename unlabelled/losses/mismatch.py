@@ -1,4 +1,4 @@
-"""Which sounds and pictures do not belong together: for losses, and for the choice of wrong pairs."""
+"""Mismatched pairs of images and audio tracks, for losses and for the choice of negatives."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ NONE = -1
 
 
 def mismatched(videos: Tensor, silent: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """Say which pairs of this rank's clips with those of all ranks are wrong ones.
+    """Return which pairs of the clips of this rank with those of all ranks are mismatched.
 
-    A pair of one video's own is not, even if the batch has the video twice. Nor is a pair with a silent
-    sound, which nothing could be learned from.
+    Pairs of one video are not, even if the batch has the video twice. Neither are pairs with a silent audio
+    track, which are trivial negatives.
 
     Args:
         videos: ``(n,)`` int64, equal for clips of one video; n is equal on all ranks.
-        silent: ``(n,)`` bool, sounds without a sound; None: none.
+        silent: ``(n,)`` bool, silent audio tracks; None: none.
 
     Returns:
-        ``(n, N)`` bool twice: this rank's pictures with all sounds, and this rank's sounds with all pictures.
+        ``(n, N)`` bool twice: images of this rank with the audio of all ranks, and audio of this rank with
+        the images of all ranks.
 
-    Source: reference dmc.md section 1.7.
+    Source: ours; docs/methods/dmc.md#loss.
     """
     others = videos[:, None] != gather_equal_rows(videos)
     if silent is None:
@@ -33,16 +34,18 @@ def mismatched(videos: Tensor, silent: Tensor | None = None) -> tuple[Tensor, Te
 
 
 def draw_mismatches(negative: Tensor, step: int) -> Tensor:
-    """Choose one wrong partner for each of this rank's clips, ``(n,)``: a row of all ranks, or :data:`NONE`.
+    """Draw one mismatched partner for each clip of this rank, ``(n,)``: a row of all ranks, or :data:`NONE`.
 
-    All clips look so many places ahead, so that no two get the same partner; where that one is not allowed,
-    the next one counts. The distance is drawn from the run's seed and the step, the same on all ranks.
+    The partners of all clips are at the same cyclic distance, so that no two clips have the same one; if it
+    is not allowed, the next allowed row is used. The distance is drawn from the seed of the run and the
+    step, the same on all ranks.
 
     Args:
-        negative: ``(n, N)``, the partners that are allowed.
-        step: What it is drawn for.
+        negative: ``(n, N)``, True for allowed partners.
+        step: Seeds the draw, with the seed of the run.
 
-    Source: reference dmc.md section 1.7 (one fake sound per picture) and 2.6.
+    Source: one mismatched audio track per image as in DTaoo/DMC, utils/multimodal_loader.py;
+        docs/methods/dmc.md#loss and docs/methods/dmc.md#l3-net.
     """
     rows, columns = negative.shape
     distance = torch.randint(

@@ -1,7 +1,7 @@
-"""Losses over all pairs of the sounds and pictures of a batch, of which one each is the true one.
+"""Losses over all pairs of the images and audio tracks of a batch, of which one per clip is true.
 
-Each rank compares its own pictures with the sounds of all ranks and its own sounds with all pictures; the
-losses are scaled such that their mean over the ranks is the loss of the whole batch.
+Each rank compares its own images with the audio of all ranks and its own audio with all images; the losses
+are scaled such that their mean over the ranks is the loss of the whole batch.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from unlabelled.losses.mismatch import draw_mismatches, mismatched
 
 
 class Comparison(NamedTuple):
-    """The n clips of a rank among the N of all ranks; similarities are mean cosines over the clusters.
+    """Similarities of the n clips of a rank with the N of all ranks: mean cosines over the clusters.
 
     Attributes:
-        pictures: ``(n, N)``, this rank's pictures with all sounds.
-        sounds: ``(n, N)``, this rank's sounds with all pictures.
-        own: ``(n,)``, of each clip's picture with its own sound.
-        wrong_sounds: ``(n, N)`` bool, where ``pictures`` has mismatched pairs.
+        pictures: ``(n, N)``, the images of this rank with the audio of all.
+        sounds: ``(n, N)``, the audio of this rank with the images of all.
+        own: ``(n,)``, the image of each clip with its own audio.
+        wrong_sounds: ``(n, N)`` bool, True where ``pictures`` holds a mismatched pair.
         wrong_pictures: ``(n, N)`` bool, likewise for ``sounds``.
     """
 
@@ -35,14 +35,14 @@ class Comparison(NamedTuple):
     wrong_pictures: Tensor
 
     def directions(self) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
-        """Return similarities and mismatched pairs of both directions."""
+        """Return (similarities, mismatched pairs) of both directions."""
         return (self.pictures, self.wrong_sounds), (self.sounds, self.wrong_pictures)
 
 
 def compare_centres(
     visual: Tensor, audio: Tensor, videos: Tensor, silent: Tensor | None = None
 ) -> Comparison:
-    """Compare the cluster centres of all pictures and sounds of all ranks.
+    """Compare the cluster centres of the images and audio tracks of all ranks.
 
     Args:
         visual: ``(n, K, D)``; n is equal on all ranks.
@@ -59,33 +59,34 @@ def compare_centres(
 
 
 class Ranked(NamedTuple):
-    """A loss, and what there is to log of it beside, scalars by name."""
+    """A loss, and scalars to log beside it, by name."""
 
     loss: Tensor
     report: dict[str, Tensor]
 
 
 class CorrespondenceLoss(ABC):
-    """Ranks what belongs together above what does not."""
+    """Base of the losses that rank true pairs above mismatched ones."""
 
     @abstractmethod
     def __call__(self, comparison: Comparison, step: int) -> Ranked:
-        """Return the loss; ``step`` is what random choices are drawn for."""
+        """Return the loss; ``step`` seeds random choices."""
 
 
 class MaxMargin(CorrespondenceLoss):
-    """The mean over wrong pairs of what the true pair is short of being ``margin`` better.
+    """Mean hinge loss of mismatched pairs: the true pair must score ``margin`` higher.
 
     Args:
-        margin: Of mean cosines. The released code's loss of summed cosines with margin K is K times this one
-            with margin 1.
-        negatives: ``all`` wrong pairs of both directions; the ``hardest`` one of each picture and each sound;
-            or ``one_random``: for each picture one wrong sound, as the released code does.
+        margin: Of mean cosines. The loss of summed cosines with margin K, as in the released code, is K times
+            this one with margin 1.
+        negatives: ``all`` mismatched pairs of both directions; the ``hardest`` one of each image and of each
+            audio track; or ``one_random``: one mismatched audio track per image, as in the released code.
 
     Raises:
         ValueError: ``margin`` is not positive, or ``negatives`` is none of the three.
 
-    Source: reference dmc.md section 1.7.
+    Source: DTaoo/DMC, models/dmc_model_av.py (margin) and utils/multimodal_loader.py (negatives);
+        docs/methods/dmc.md#loss.
     """
 
     def __init__(
@@ -98,7 +99,7 @@ class MaxMargin(CorrespondenceLoss):
         self.margin, self.negatives = margin, negatives
 
     def __call__(self, comparison: Comparison, step: int) -> Ranked:
-        """Return the loss and ``active_hinges``, the share of wrong pairs that are too good."""
+        """Return the loss and ``active_hinges``, the share of mismatched pairs with a positive hinge."""
         own, loss, active = comparison.own, [], []
         chosen = self._chosen(comparison, step)
         total = all_reduce_sum_(torch.stack([wrong.sum() for _, wrong in chosen]).sum())
@@ -110,7 +111,7 @@ class MaxMargin(CorrespondenceLoss):
         return Ranked(torch.stack(loss).sum(), {"active_hinges": torch.stack(active).sum()})
 
     def _chosen(self, comparison: Comparison, step: int) -> list[tuple[Tensor, Tensor]]:
-        """Return similarities, and which of them count, for each direction."""
+        """Return (similarities, pairs to use) for each direction."""
         if self.negatives == "one_random":
             partner = draw_mismatches(comparison.wrong_sounds, step)
             return [(comparison.pictures, _only(partner, comparison.wrong_sounds))]
@@ -123,10 +124,10 @@ class MaxMargin(CorrespondenceLoss):
 
 
 class PairCrossEntropy(CorrespondenceLoss):
-    """The contrastive variant: cross-entropy of finding the own sound among all, and the own picture.
+    """Contrastive variant: cross-entropy of finding the own audio among all, and the own image.
 
-    Ours, over the same centres as the max-margin loss. The contrastive loss of Simplified_DMC belongs to
-    another layer, with Euclidean distances (reference dmc.md section 1.9), which is not here.
+    Ours, over the same centres as the max-margin loss. The contrastive loss of DTaoo/Simplified_DMC belongs
+    to another layer with Euclidean distances, which is not implemented (docs/methods/dmc.md#simplified-dmc).
 
     Args:
         temperature: Divides the mean cosines.
@@ -152,5 +153,5 @@ class PairCrossEntropy(CorrespondenceLoss):
 
 
 def _only(column: Tensor, allowed: Tensor) -> Tensor:
-    """Return ``allowed (n, N)`` with all but one ``column (n,)`` of each row taken away."""
+    """Return ``allowed (n, N)`` restricted to one ``column (n,)`` of each row."""
     return allowed & (torch.arange(allowed.shape[1], device=allowed.device) == column[:, None])

@@ -1,4 +1,4 @@
-"""Where in a picture a sound comes from, by the clusters of both."""
+"""Sound localisation from the clusters of an image and its audio."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ SoundMap = Literal["best_cluster", "weighted", "distinctive", "cosine"]
 
 
 class Localised(NamedTuple):
-    """Where the sounds of a batch come from.
+    """Localisation maps of a batch.
 
     Attributes:
         maps: ``(B, h, w)``, larger where the sound comes from; only the order of the values matters.
-        cluster_maps: ``(B, K, h, w)``, how much each place belongs to each cluster, from 0 to 1.
+        cluster_maps: ``(B, K, h, w)``, assignments of the positions to the clusters, from 0 to 1.
     """
 
     maps: Tensor
@@ -27,21 +27,20 @@ class Localised(NamedTuple):
 
 
 def cluster_weights(kind: SoundMap, visual: Tensor, audio: Tensor, typical: Tensor) -> Tensor:
-    """Return how much each cluster's assignments say about the place of the sound, ``(B, K)``.
+    """Return the weight of the assignments of each cluster in the localisation map, ``(B, K)``.
 
-    ``best_cluster``: 1 for the cluster with the largest cosine between the picture's and the sound's centre.
-    ``weighted``: the cosines themselves, where they are positive. ``distinctive``: by how much they exceed
-    those with the ``typical`` sound. Where none is positive, the largest counts alone: no map is blank. A
-    cluster of background agrees with every sound; it has a large cosine, which says nothing about where this
-    one comes from.
+    ``best_cluster``: 1 for the cluster with the largest cosine of its visual and its audio centre.
+    ``weighted``: the positive part of the cosines. ``distinctive``: the positive part of the cosines minus
+    those with the ``typical`` centres. If no weight is positive, the largest alone is used, so that no map is
+    constant. A background cluster has a large cosine with every audio track, hence ``distinctive``.
 
     Args:
-        kind: See there.
+        kind: See above.
         visual: ``(B, K, D)`` centres.
         audio: ``(B, K, D)`` centres.
-        typical: ``(K, D)``, the mean of the unit centres of many sounds.
+        typical: ``(K, D)``, the mean unit audio centres of many clips.
 
-    Source: reference dmc.md section 3.3; ``distinctive`` is ours.
+    Source: ours, as the released code has no evaluation; docs/methods/dmc.md#sound-map.
     """
     cosines = paired_cosines(audio, visual)
     if kind == "best_cluster":
@@ -58,7 +57,7 @@ def _best(scores: Tensor) -> Tensor:
 
 
 def _positive_part(scores: Tensor) -> Tensor:
-    """Return ``scores (B, K)`` where they are positive; the largest alone in rows without any."""
+    """Return the positive part of ``scores (B, K)``; in rows without any, 1 for the largest."""
     positive = scores.relu()
     return torch.where(positive.any(1, keepdim=True), positive, _best(scores))
 
@@ -66,17 +65,17 @@ def _positive_part(scores: Tensor) -> Tensor:
 def sound_map(
     kind: SoundMap, visual: MapClusters, audio: MapClusters, projected: Tensor, typical: Tensor
 ) -> Tensor:
-    """Return where in the pictures the sounds come from, ``(B, positions)``; only its order matters.
+    """Return the localisation map of each clip, ``(B, positions)``; only the order of the values matters.
 
     Args:
-        kind: One of :func:`cluster_weights`, or ``cosine``: of each place the largest cosine, over the
-            clusters, of its projected descriptor with the sound's centre.
-        visual: Clusters of the pictures.
-        audio: Clusters of the sounds.
-        projected: ``(B, K, positions, D)``, the pictures' descriptors in the clusters' subspaces.
-        typical: ``(K, D)``, see there.
+        kind: One of :func:`cluster_weights`, or ``cosine``: of each position the largest cosine, over the
+            clusters, of its projected descriptor with the audio centre.
+        visual: Clusters of the images.
+        audio: Clusters of the audio tracks.
+        projected: ``(B, K, positions, D)``, projected descriptors of the images.
+        typical: ``(K, D)``, see :func:`cluster_weights`.
 
-    Source: reference dmc.md section 3.3.
+    Source: ours; docs/methods/dmc.md#sound-map.
     """
     if kind == "cosine":
         return torch.einsum("bkpd,bkd->bkp", unit(projected), unit(audio.centres)).amax(1)
@@ -85,10 +84,10 @@ def sound_map(
 
 
 def on_grid(values: Tensor, positions: torch.Size) -> Tensor:
-    """Give ``(..., P)`` the shape of the maps, ``(..., h, w)``; over the frames of a clip the mean is taken.
+    """Reshape ``(..., P)`` to maps ``(..., h, w)``, averaged over the frames of a clip.
 
     Args:
-        values: One number per place.
+        values: One number per position.
         positions: ``(h, w)`` or ``(frames, h, w)``.
     """
     maps = values.reshape(*values.shape[:-1], *positions)

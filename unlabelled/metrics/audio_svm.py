@@ -1,4 +1,4 @@
-"""Classification of recordings by linear machines whose cost is chosen on the training recordings alone."""
+"""Classification of recordings by linear SVMs whose cost is chosen on the training recordings only."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ INNER_FOLDS = 5
 
 
 class Result(NamedTuple):
-    """What one division into training and test recordings came to.
+    """Result of one division into training and test recordings.
 
     Attributes:
         accuracy: On the test recordings, the mean over the classes of their accuracy.
-        cost: C of the machines.
-        inner_accuracy: Of that cost on the inner splits; ``nan`` if there was nothing to choose from.
-        recordings: Test recordings.
-        untested: Classes without any.
-        unconverged: Solvers that did not come to their end, of all that were tried.
+        cost: C of the SVMs.
+        inner_accuracy: Of that cost on the inner splits; ``nan`` if there was only one cost.
+        recordings: Number of test recordings.
+        untested: Number of classes without test recordings.
+        unconverged: Number of fits that did not converge, of all costs and rounds.
     """
 
     accuracy: float
@@ -38,15 +38,16 @@ class Result(NamedTuple):
 
 @dataclass(frozen=True)
 class AudioSVM:
-    """The protocol.
+    """SVM protocol for audio features.
 
     Args:
         num_classes: C.
-        costs: What C of the machines is chosen from.
-        inner_rounds: Inner folds that are held out in turn to choose it; None: all of them.
+        costs: Candidates for C of the SVMs.
+        inner_rounds: Number of inner folds that are held out in turn to choose it; None: all of them.
         seed: Of the drawn inner folds and the solver.
 
-    Source: reference dmc.md section 3.1.
+    Source: Hu et al. 2019, supplement section 4; the choice of the cost is ours;
+        docs/methods/dmc.md#audio-classification.
     """
 
     num_classes: int
@@ -55,12 +56,13 @@ class AudioSVM:
     seed: int = 0
 
     def held_out(self, train: Recordings, test: Recordings, folds: Tensor | None = None) -> Result:
-        """Choose a cost on ``train``, learn from all of it, and judge ``test``.
+        """Choose a cost on ``train``, fit on all of it, and evaluate ``test``.
 
         Args:
             train: The training recordings.
-            test: The others.
-            folds: ``(n,)``, inner folds of ``train`` to choose the cost on; None: five, drawn class by class.
+            test: The test recordings.
+            folds: ``(n,)``, inner folds of ``train`` for the choice of the cost; None: five, drawn class by
+                class.
 
         Raises:
             ValueError: A class has no training recording, or there is no test recording.
@@ -75,17 +77,17 @@ class AudioSVM:
         return Result(accuracy, cost, inner_accuracy, len(test), untested, unconverged + (not converged))
 
     def cross_validated(self, recordings: Recordings, folds: Tensor, numbers: Sequence[int]) -> list[Result]:
-        """Judge the recordings of each fold by what was learned on the others.
+        """Evaluate each fold with SVMs fitted on the others.
 
-        The cost is chosen on the other folds; the first to be held out is the next one, cyclically.
+        The cost is chosen on the other folds; the first held-out fold is the next one, cyclically.
 
         Args:
-            recordings: All of them.
+            recordings: All recordings.
             folds: ``(n,)``, the fold of each.
             numbers: The folds, whose results are returned in this order.
 
         Raises:
-            ValueError: A fold has no recording, or the others have none of a class.
+            ValueError: A fold has no recording, or the others have no recording of a class.
         """
         results = []
         for number in numbers:
@@ -95,7 +97,7 @@ class AudioSVM:
         return results
 
     def _choose(self, train: Recordings, folds: Tensor) -> tuple[float, float, int]:
-        """Return the best cost, the smallest of equally good ones, its accuracy, and failed solvers."""
+        """Return the best cost (the smallest of equal ones), its accuracy, and the number of failed fits."""
         costs, unconverged = sorted(self.costs), 0
         if len(costs) == 1:
             return costs[0], float("nan"), 0
@@ -128,14 +130,14 @@ class AudioSVM:
 
 
 def stratified_folds(labels: Tensor, count: int, rng: np.random.Generator) -> Tensor:
-    """Deal the recordings of each class at random to ``count`` folds and return the fold of each ``(n,)``.
+    """Draw ``count`` folds stratified by class and return the fold of each recording ``(n,)``.
 
     The folds of all recordings, and those of a class, differ in size by one at most.
 
     Args:
         labels: ``(n,)``.
         count: Folds, 0 to ``count - 1``.
-        rng: Deals.
+        rng: Random generator.
     """
     classes = [(labels == label).nonzero().flatten().numpy() for label in torch.unique(labels)]
     order = np.concatenate([rng.permutation(rows) for rows in classes])

@@ -1,4 +1,4 @@
-"""How often the picture and the sound of one clip win against mismatched pairs."""
+"""How often the image and the audio of one clip score higher than mismatched pairs."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from unlabelled.distributed import all_reduce_sum_, rank, world_size
 
 @dataclass(frozen=True)
 class PairContest:
-    """What came of all mismatched pairs, of all ranks.
+    """Counts over the mismatched pairs of all ranks.
 
     Attributes:
         pairs: Mismatched pairs.
-        sounds: Of them, those that score lower than their picture with its own sound; ties count half.
-        pictures: Those that score lower than their sound with its own picture; likewise.
+        sounds: Those that score lower than their image with its own audio; ties count half.
+        pictures: Those that score lower than their audio with its own image; likewise.
         rejected: Those that score at most the threshold.
-        accepted: Share of the true pairs that score more; None without a threshold.
+        accepted: Share of the true pairs above the threshold; None without a threshold.
     """
 
     pairs: float
@@ -49,19 +49,19 @@ def pair_contest(
     mismatches: int,
     threshold: float | None = None,
 ) -> PairContest:
-    """Let each picture meet its own sound and those of ``mismatches`` other clips.
+    """Compare each image with its own audio and with that of ``mismatches`` other clips.
 
-    The others are those at evenly spread distances behind it, cyclically; at most all. Each rank does its
-    share of the pictures.
+    The others follow it at evenly spread distances, cyclically; at most all. The ranks share the images.
 
     Args:
-        score: Maps codes ``(m, ...)`` of pictures and of sounds, row by row, to scores ``(m,)``.
+        score: Maps visual and audio codes ``(m, ...)``, row by row, to scores ``(m,)``.
         visual: ``(n, ...)``, n at least 2, the same on all ranks.
         audio: ``(n, ...)``, of the same clips.
-        mismatches: Wrong partners of each picture.
-        threshold: What scores more is taken for a true pair; None: there is no such.
+        mismatches: Mismatched partners of each image.
+        threshold: Pairs above it are classified as true; None: no threshold.
 
-    Source: reference dmc.md section 1.9 (pair ranking) and 2.6 (two-way accuracy).
+    Source: DTaoo/Simplified_DMC, location_dmc.py, ``eva_metric2`` (pair ranking); Arandjelovic and Zisserman
+        2017 (two-way accuracy); docs/methods/dmc.md#correspondence-evaluation.
     """
     total, limit = len(visual), threshold if threshold is not None else 0.0
     own = score(visual, audio).double()

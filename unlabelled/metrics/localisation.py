@@ -1,4 +1,4 @@
-"""Localisation of sounds: consensus of annotators, cIoU, success over thresholds."""
+"""Sound localisation: consensus of annotators, cIoU, success rates over thresholds."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ _STEPS = 21
 
 
 def consensus_map(boxes: Tensor, size: tuple[int, int], agreement: float = 2.0) -> Tensor:
-    """Return how sure the annotators are of each pixel, ``(H, W)`` float64 in 0 to 1.
+    """Return the agreement of the annotators on each pixel, ``(H, W)`` float64 in 0 to 1.
 
     Args:
         boxes: ``(annotators, 4)``, ``x0, y0, x1, y1`` as fractions of the frame.
         size: H and W; borders are rounded down, ends are exclusive.
-        agreement: As many annotators make a pixel certain.
+        agreement: Number of annotators for the value 1.
 
-    Source: reference dmc.md section 3.3 (Senocak et al. 2018).
+    Source: Senocak et al. 2018; hche11/Localizing-Visual-Sounds-the-Hard-Way, utils.py, ``testset_gt``;
+        docs/methods/dmc.md#sound-localisation.
     """
     height, width = size
     votes = torch.zeros(height, width, dtype=torch.float64)
@@ -32,22 +33,24 @@ def consensus_map(boxes: Tensor, size: tuple[int, int], agreement: float = 2.0) 
 
 
 def normalised_maps(maps: Tensor) -> Tensor:
-    """Stretch each of ``(n, H, W)`` to 0 to 1; a constant one becomes 0."""
+    """Stretch each map of ``(n, H, W)`` to 0 to 1; a constant map becomes 0."""
     low, high = maps.amin((1, 2), keepdim=True), maps.amax((1, 2), keepdim=True)
     return (maps - low) / (high - low).clamp_min(torch.finfo(maps.dtype).tiny)
 
 
 def detected(maps: Tensor, threshold: Threshold = "median", level: float = 0.5) -> Tensor:
-    """Return which pixels a map claims, ``(n, H, W)`` bool.
+    """Return the pixels above the threshold of each map, ``(n, H, W)`` bool.
 
     Args:
         maps: ``(n, H, W)`` in 0 to 1.
         threshold: ``fixed``: above ``level``. ``median``: above the value at sorted index ``level * H * W``,
-            so that each map claims half of its pixels (the convention of Flickr-SoundNet). ``rel_max``: above
+            so that at 0.5 half of the pixels remain (the convention of Flickr-SoundNet). ``rel_max``: above
             ``level`` times the map's maximum.
-        level: See there.
+        level: See ``threshold``.
 
-    Source: reference dmc.md section 3.3.
+    Source: hche11/Localizing-Visual-Sounds-the-Hard-Way, test.py (``median``);
+        DTaoo/Discriminative-Sounding-Objects-Localization, music-exp/tools.py (``rel_max``);
+        docs/methods/dmc.md#sound-localisation.
     """
     flat = maps.flatten(1)
     if threshold == "fixed":
@@ -63,13 +66,15 @@ def detected(maps: Tensor, threshold: Threshold = "median", level: float = 0.5) 
 def consensus_iou(claimed: Tensor, consensus: Tensor) -> Tensor:
     """Return the cIoU of each clip, ``(n,)`` float64.
 
-    Found consensus over all consensus and the claimed pixels that nobody marked; 0 where nobody marked any.
+    Consensus within the claimed pixels, over the total consensus plus the claimed pixels that no annotator
+    marked; 0 if no annotator marked any.
 
     Args:
         claimed: ``(n, H, W)`` bool.
         consensus: ``(n, H, W)``, from :func:`consensus_map`.
 
-    Source: reference dmc.md section 3.3.
+    Source: Senocak et al. 2018; hche11/Localizing-Visual-Sounds-the-Hard-Way, utils.py, ``cal_CIOU``;
+        docs/methods/dmc.md#sound-localisation.
     """
     if claimed.shape != consensus.shape:
         raise ValueError(
@@ -93,9 +98,9 @@ def success_area(overlaps: Tensor, slack: float = _SLACK) -> float:
 
     Args:
         overlaps: ``(n,)``, cIoU of each clip.
-        slack: What an overlap may lack of a threshold; the published scripts have none, and lose overlaps
-            that equal a threshold to rounding.
+        slack: Tolerance below a threshold; the published scripts have none and lose overlaps that equal a
+            threshold by rounding.
 
-    Source: reference dmc.md sections 3.3 and 5.4.
+    Source: hche11/Localizing-Visual-Sounds-the-Hard-Way, test.py; docs/methods/dmc.md#sound-localisation.
     """
     return float(torch.trapezoid(success_rates(overlaps, slack), dx=0.05))

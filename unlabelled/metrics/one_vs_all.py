@@ -1,4 +1,4 @@
-"""Linear machines, one class against the rest, that judge recordings by the mean score of their sub-clips."""
+"""Linear SVMs, one class against the rest, that classify recordings by the mean score of their sub-clips."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_ITERATIONS = 2000
 
 @dataclass(frozen=True)
 class Recordings:
-    """Recordings of one class each.
+    """Recordings with one class label each.
 
     Attributes:
         features: ``(n, V, D)``, of the V sub-clips of each.
@@ -33,22 +33,23 @@ class Recordings:
         return len(self.labels)
 
     def where(self, keep: Tensor) -> Recordings:
-        """Return those where ``keep (n,)`` holds."""
+        """Return the recordings where ``keep (n,)`` is True."""
         return Recordings(self.features[keep], self.labels[keep])
 
 
 class OneVsAll:
-    """An SVM (squared hinge, L2) per class against the rest, on features standardised over all sub-clips.
+    """One SVM (squared hinge, L2) per class against the rest, on features standardised over all sub-clips.
 
     Args:
         num_classes: C.
-        cost: C of the machines.
+        cost: C of the SVMs.
         seed: Of the solver's coordinate order.
 
     Attributes:
-        converged: Whether the solver came to its end, known after :meth:`fit`.
+        converged: Whether the solver converged, set by :meth:`fit`.
 
-    Source: reference dmc.md section 3.1.
+    Source: the practice of SoundNet and L3-Net, to which the DMC supplement refers in section 4;
+        marl/l3embedding, classifier/train.py; docs/methods/dmc.md#audio-classification.
     """
 
     def __init__(self, num_classes: int, cost: float, seed: int = 0) -> None:
@@ -57,16 +58,16 @@ class OneVsAll:
         self._machine = LinearSVC(C=cost, dual=True, max_iter=MAX_ITERATIONS, random_state=seed)
 
     def fit(self, train: Recordings) -> OneVsAll:
-        """Learn; each sub-clip has its recording's label.
+        """Fit the SVMs; each sub-clip has the label of its recording.
 
         Raises:
-            ValueError: The recordings are all of one class.
+            ValueError: All recordings are of one class.
         """
         labels = train.labels.repeat_interleave(train.features.shape[1]).numpy()
         if len(np.unique(labels)) < 2:
             raise ValueError("svm: the training recordings are all of one class; nothing can be told apart")
         standardised = self._scaler.fit_transform(_rows(train.features))
-        with warnings.catch_warnings():  # the caller is told by `converged`
+        with warnings.catch_warnings():  # reported by `converged`
             warnings.simplefilter("ignore", ConvergenceWarning)
             self._machine.fit(standardised, labels)
         self.converged = bool(np.max(self._machine.n_iter_) < MAX_ITERATIONS)
@@ -80,10 +81,10 @@ class OneVsAll:
         Args:
             features: ``(n, V, D)``.
 
-        Source: reference dmc.md section 5.6: the mean score, not the majority of the sub-clips.
+        Source: the mean score, not the majority of the sub-clips: docs/methods/dmc.md#worked-examples.
         """
         known = self._machine.decision_function(self._scaler.transform(_rows(features)))
-        if known.ndim == 1:  # of two classes scikit-learn keeps one plane
+        if known.ndim == 1:  # scikit-learn returns one column for two classes
             known = np.stack([-known, known], 1)
         scores = torch.full((len(known), self.num_classes), -torch.inf, dtype=torch.float64)
         scores[:, torch.from_numpy(self._machine.classes_)] = torch.from_numpy(known)
@@ -101,23 +102,23 @@ def _rows(features: Tensor) -> NDArray[np.float64]:
 
 
 def class_accuracy(predicted: Tensor, labels: Tensor) -> float:
-    """Return the share of right predictions in each class that ``labels (n,)`` has, averaged over these.
+    """Return the accuracy of each class in ``labels (n,)``, averaged over these classes.
 
-    Where all classes are equally frequent, as in ESC-50 and DCASE2014, it is the plain accuracy.
+    Equal to the plain accuracy if all classes are equally frequent, as in ESC-50 and DCASE2014.
     """
     right = (predicted == labels).double()
     return float(torch.stack([right[labels == label].mean() for label in torch.unique(labels)]).mean())
 
 
 class Judgement(NamedTuple):
-    """How well the machines of one cost did, and whether their solver came to its end."""
+    """Accuracy of the SVMs of one cost, and whether their solver converged."""
 
     accuracy: float
     converged: bool
 
 
 def judge(train: Recordings, test: Recordings, num_classes: int, cost: float, seed: int = 0) -> Judgement:
-    """Learn from ``train`` and predict the classes of ``test``, by the mean score of their sub-clips."""
+    """Fit on ``train`` and predict the classes of ``test`` by the mean score of their sub-clips."""
     machine = OneVsAll(num_classes, cost, seed).fit(train)
     predicted = machine.scores(test.features).argmax(1)
     return Judgement(class_accuracy(predicted, test.labels), machine.converged)

@@ -1,4 +1,4 @@
-"""The sound of a file alone, as one spectrogram or as those of several sub-clips."""
+"""The audio of a file, as one spectrogram or as those of several sub-clips."""
 
 from __future__ import annotations
 
@@ -15,25 +15,26 @@ from unlabelled.transforms.vggish_mel import VGGishMel
 
 
 class AudioPipeline(ClipPipeline):
-    """Sub-clips of a recording's sound.
+    """Sub-clips of a recording.
 
-    Training: one that starts anywhere, at a random volume. Evaluation: ``eval_clips`` of them, from the
-    recording's beginning to its end with equally spaced starts; one: the middle. If there are several,
-    ``audio`` has a dimension V of them before the channels. A method's features are their mean; who wants
-    each of them (:class:`callbacks.AudioSVMEvaluation`) asks the encoder.
+    Training: one sub-clip with random start and random volume. Evaluation: ``eval_clips`` sub-clips with
+    equally spaced starts, from the beginning to the end of the recording; if it is one, the middle. If there
+    are several, ``audio`` has a dimension V before the channels. The features of a method are their mean;
+    :class:`callbacks.AudioSVMEvaluation` computes features of each sub-clip.
 
     Args:
-        audio: The spectrogram; ``null``: VGGish's (64x496 of 5 s).
-        clip_seconds: Length of a sub-clip, of which the spectrogram shows the beginning; ``null``: the
-            spectrogram's own.
+        audio: The spectrogram; ``null``: that of VGGish (64x496 of 5 s).
+        clip_seconds: Duration of a sub-clip, of which the spectrogram covers the beginning; ``null``: the
+            duration of the spectrogram.
         eval_clips: Sub-clips per recording in evaluation.
         volume: Smallest and largest factor on the waveform in training, drawn per sub-clip.
-        mask: Add ``audio_mask (T,)``, all true, which encoders of streams (EAO, SSPC, MCN) ask for.
+        mask: Add ``audio_mask (T,)``, all true, which stream encoders (EAO, SSPC, MCN) require.
 
     Raises:
         ValueError: A number is out of its range, or a sub-clip shorter than the spectrogram.
 
-    Source: the sub-clips of DCASE2014, reference dmc.md section 3.1.
+    Source: Hu et al. 2019, supplement section 4 (the 60 sub-clips of DCASE2014);
+        docs/methods/dmc.md#audio-classification.
     """
 
     needs_video = False
@@ -61,7 +62,7 @@ class AudioPipeline(ClipPipeline):
 
     @property
     def seconds(self) -> float:
-        """Length of a sub-clip."""
+        """Duration of a sub-clip."""
         return self.clip_seconds
 
     def load(
@@ -83,7 +84,7 @@ class AudioPipeline(ClipPipeline):
         return torch.stack(spectrograms) if self.eval_clips > 1 else spectrograms[0]
 
     def _waveforms(self, reader: Reader, path: str, starts: list[float]) -> list[Tensor]:
-        """Read one stretch for all sub-clips where they overlap, and each on its own where they do not."""
+        """Read one stretch for all sub-clips if they overlap, otherwise each separately."""
         length, rate = self.audio.seconds, self.audio.sample_rate
         stretch = starts[-1] - starts[0] + length
         if stretch > len(starts) * length:

@@ -1,4 +1,4 @@
-"""One frame of a clip and the sound around it."""
+"""One frame of a clip and the audio around it."""
 
 from __future__ import annotations
 
@@ -26,36 +26,37 @@ _INSTANT = 1e-3  # seconds: one frame is the one on screen when they begin
 
 
 class Times(NamedTuple):
-    """Seconds in a file at which a sound begins, and at which a frame is shown."""
+    """Seconds in a file at which the audio begins and the frame is shown."""
 
     sound: float
     frame: float
 
 
 class FrameAndAudio(ClipPipeline):
-    """A frame and the spectrogram of the seconds that it lies in.
+    """A frame and the spectrogram of the span that contains it.
 
-    Training: random seconds. Evaluation: those in the middle of the file, and a frame that is scaled as a
-    whole, so that places in it, as fractions of its sides, stay what they are.
+    Training: a random span. Evaluation: the span in the middle of the file, and a frame that is scaled
+    without a crop, so that positions as fractions of its sides do not change.
 
     Args:
-        size: Height and width of the picture.
-        audio: The spectrogram; ``null``: VGGish's, DMC's (64x496 of 5 s).
-        segment: The sound begins at a multiple of so many seconds (DMC: 5); ``null``: anywhere.
-        frame: Which one: at the ``beginning`` of the sound (DMC), or ``within`` it, in training any one, in
-            evaluation the middle one (L3-Net).
-        crop: Cuts the picture in training, to ``size``; ``null``: the whole picture, as in evaluation.
-        augmentation: Changes its colours in training, and flips it.
+        size: Height and width of the image.
+        audio: The spectrogram; ``null``: that of VGGish and DMC (64x496 of 5 s).
+        segment: The audio begins at a multiple of this number of seconds (DMC: 5); ``null``: anywhere.
+        frame: At the ``beginning`` of the audio (DMC), or ``within`` it: in training any frame, in evaluation
+            the middle one (L3-Net).
+        crop: Random crop in training, to ``size``; ``null``: the whole frame, as in evaluation.
+        augmentation: Colours and flip in training.
         volume: Smallest and largest factor on the waveform in training.
-        mean: Of red, green and blue, from 0 to 1; the default maps pictures to -1 to 1.
+        mean: Of red, green and blue, from 0 to 1; the default maps images to -1 to 1.
         std: Likewise.
-        silence: A sound whose root mean square is below this is ``silent``.
-        pad: Take files that are shorter than the sound too, and say in ``audio_mask`` what there is of it.
+        silence: An audio track whose root mean square is below this is ``silent``.
+        pad: Also accept files that are shorter than the spectrogram, and add ``audio_mask`` of valid frames.
 
     Raises:
         ValueError: A number is out of its range, or ``crop`` cuts another size.
 
-    Source: reference dmc.md sections 1.7, 2.3, 2.4 (DMC) and 2.6 (L3-Net).
+    Source: DTaoo/DMC, utils/multimodal_loader.py (DMC); marl/l3embedding, data/avc/sample.py (L3-Net);
+        docs/methods/dmc.md#input. ``silence`` is ours.
     """
 
     needs_video = True
@@ -90,16 +91,16 @@ class FrameAndAudio(ClipPipeline):
 
     @property
     def seconds(self) -> float:
-        """How long a file must be: as long as the spectrogram, unless what is missing is padded."""
+        """Smallest duration of a file: that of the spectrogram, or 0 with ``pad``."""
         return 0.0 if self.pad else self.audio.seconds
 
     def load(
         self, reader: Reader, path: str, duration: float, rng: np.random.Generator, train: bool
     ) -> dict[str, Any]:
-        """Return ``image``, uint8, ``audio``, ``frame_second`` and ``silent``, and what they need beside.
+        """Return ``image``, ``audio``, ``frame_second`` and ``silent``.
 
-        Their shapes: ``(3, size, size)``, ``(1, F, T)`` float32, ``()`` float64 seconds in the file, ``()``
-        bool. With ``pad`` there is ``audio_mask (T,)``, in training with an augmentation ``augmentations``.
+        Shapes: ``(3, size, size)`` uint8, ``(1, F, T)`` float32, ``()`` float64 seconds in the file, ``()``
+        bool. With ``pad`` also ``audio_mask (T,)``; in training with an augmentation also ``augmentations``.
         """
         times = self._random_times(duration, rng) if train else self._middle_times(duration)
         sample: dict[str, Any] = {
@@ -114,7 +115,7 @@ class FrameAndAudio(ClipPipeline):
         return sample
 
     def finish(self, batch: Batch) -> Batch:
-        """Augment and normalise the pictures; see :meth:`SamplePipeline.finish`."""
+        """Augment and normalise the images; see :meth:`SamplePipeline.finish`."""
         augmentations = [] if self.augmentation is None else [self.augmentation]
         return finish_batch(batch, augmentations, self.mean, self.std)
 
@@ -158,11 +159,11 @@ class FrameAndAudio(ClipPipeline):
     ) -> dict[str, Tensor]:
         samples = reader.waveform(path, start, self.audio.seconds, self.audio.sample_rate)
         waveform = torch.from_numpy(np.array(samples, dtype=np.float64))
-        silent = waveform.square().mean().sqrt() < self.silence  # before the volume: it may be drawn as 0
+        silent = waveform.square().mean().sqrt() < self.silence  # before the volume factor, which may be 0
         louder = waveform if rng is None else waveform * rng.uniform(*self.volume)
         return {"audio": self.audio(louder), "silent": silent}
 
     def _present(self, remaining: float) -> Tensor:
-        """Say of each frame of the spectrogram whether it begins before the file ends, ``(T,)`` bool."""
+        """Return which frames of the spectrogram begin before the end of the file, ``(T,)`` bool."""
         starts = torch.arange(self.audio.num_frames) * self.audio.hop_samples / self.audio.sample_rate
         return starts < max(remaining, 0.0)

@@ -1,4 +1,4 @@
-"""Random changes of single frames: L3-Net's crop and colours."""
+"""Random crop and colour augmentation of single frames, as in L3-Net."""
 
 from __future__ import annotations
 
@@ -15,17 +15,19 @@ from unlabelled.transforms.crops import Crop
 
 
 class ResizedCrop(Crop):
-    """Any window of fixed size of the picture after scaling.
+    """Random window of fixed size of the scaled image.
 
     Args:
         size: Height and width of the window.
-        resize: Side of the scaled picture.
-        stretch: Scale to ``resize`` x ``resize``, as pictures are in evaluation; else the short side alone.
+        resize: Side of the scaled image.
+        stretch: Scale to ``resize`` x ``resize``, as in evaluation; otherwise scale the short side to
+            ``resize``.
 
     Raises:
         ValueError: ``size`` is below 1 or exceeds ``resize``.
 
-    Source: reference dmc.md section 2.6 (256 and 224).
+    Source: Arandjelovic and Zisserman 2017; marl/l3embedding, data/avc/sample.py (256 and 224);
+        docs/methods/dmc.md#input.
     """
 
     def __init__(self, size: int = 224, resize: int = 256, stretch: bool = False) -> None:
@@ -34,13 +36,13 @@ class ResizedCrop(Crop):
         self.size, self.resize, self.stretch = size, resize, stretch
 
     def __call__(self, frames: Tensor, rng: np.random.Generator) -> Tensor:
-        """Return ``(..., 3, size, size)`` uint8, bilinear and smoothed where it shrinks."""
+        """Return ``(..., 3, size, size)`` uint8, bilinear with antialiasing."""
         sides = [self.resize, self.resize] if self.stretch else [self.resize]
         return random_crop(TF.resize(frames, sides, antialias=True), self.size, rng)
 
 
 class L3Colours(Augmentation):
-    """Saturation and brightness in random order, then a flip, as L3-Net's.
+    """Saturation and brightness in random order, then a flip, as in L3-Net.
 
     Brightness is a shift, not a factor as in :class:`Augmentation`.
 
@@ -52,7 +54,7 @@ class L3Colours(Augmentation):
     Raises:
         ValueError: A probability outside 0 to 1, or a negative strength.
 
-    Source: reference dmc.md section 2.6.
+    Source: marl/l3embedding, data/avc/sample.py; docs/methods/dmc.md#input.
     """
 
     def __init__(self, saturation: float = 0.5, brightness: float = 32 / 255, flip: float = 0.5) -> None:

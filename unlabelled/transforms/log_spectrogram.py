@@ -1,4 +1,4 @@
-"""The plain log-spectrogram that L3-Net's sound network sees."""
+"""Log-spectrogram, the input of the audio network of L3-Net."""
 
 from __future__ import annotations
 
@@ -12,20 +12,22 @@ class LogSpectrogram(Spectrogram):
     """Waveform to ``log(max(x, 1e-12))`` of the magnitudes at all frequencies, computed in float64.
 
     257x199 of one second at 48 kHz: periodic Hann windows of 10 ms that overlap by half, a Fourier transform
-    of 512 points. The division by 5 of the re-implementation is :class:`~unlabelled.encoders.L3Audio`'s.
+    of 512 points. The division by 5 of marl/l3embedding is done by
+    :class:`~unlabelled.encoders.L3Audio`.
 
     Args:
         sample_rate: Hertz.
         num_frames: T.
         window: Seconds per frame.
-        hop: Seconds between frames. 242 samples, as the re-implementation has it, give 197 frames.
+        hop: Seconds between frames. 242 samples, as in marl/l3embedding, give 197 frames.
         num_fft: Points of the Fourier transform; F is half of it plus 1.
         floor: Smallest magnitude.
 
     Raises:
         ValueError: The window is longer than the Fourier transform, or a number is out of its range.
 
-    Source: Arandjelovic and Zisserman 2017; reference dmc.md section 2.6.
+    Source: Arandjelovic and Zisserman 2017; marl/l3embedding, l3embedding/audio_model.py;
+        docs/methods/dmc.md#input.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The log-mel spectrogram of VGGish, which DMC's sound network sees."""
+"""Log-mel spectrogram of VGGish, the input of the audio network of DMC."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class VGGishMel(Spectrogram):
     """Waveform to ``log(x + 0.01)`` of the magnitudes in mel bands, computed in float64.
 
     Periodic Hann window, magnitude (not power) of the Fourier transform of the next power of two, triangular
-    bands that are linear in HTK's mel, no band hears the constant part. The frames start at 0 and are not
+    bands that are linear in HTK's mel, without the constant part. The frames start at 0 and are not
     padded: 5 s have 498 of 25 ms every 10 ms, of which DMC keeps the first 496.
 
     Args:
@@ -31,8 +31,9 @@ class VGGishMel(Spectrogram):
     Raises:
         ValueError: The bands are out of order, or a number is out of its range.
 
-    Source: reference dmc.md section 2.3. The released parameters (80 ms every 50 ms) give no example from the
-        5 s that the loader cuts; these are the ones that the network's sizes are made for.
+    Source: DTaoo/DMC, utils/mel_features.py. Its utils/sound_params.py (80 ms every 50 ms) gives no example
+        from the 5 s that the loader cuts; these values fit the sizes of the network
+        (docs/methods/dmc.md#paper-and-released-code).
     """
 
     def __init__(

@@ -1,12 +1,12 @@
-"""Dasgupta cost and time of all ways to build a hierarchy, on one set of features after the other.
+"""Dasgupta cost and time of all methods that build a hierarchy, on several sets of features.
 
     python benchmarks/hierarchy.py [--leaves 1000 --seeds 3 --threads 2] [--features FILE.npy ...]
 
 Prints a Markdown table per similarity. A cell is the cost relative to average linkage of the same features,
 in percent, mean and standard deviation over seeds; lower is better. Each seed draws the features and what is
 random in a method. Pairs count once in the cost ("1x"; HypHC's code counts them twice). Seconds, on the wall
-and of all threads together, are medians over sets and seeds, and the longest. "Bound" is what no tree can
-cost less than, for sets of at most 500 leaves. At last how many triplets a second are trained on.
+and of all threads together, are medians over sets and seeds, and the longest. "Bound" is a lower bound of the
+cost of all trees, for sets of at most 500 leaves. The last line: triplets per second in training.
 
 Sets: a tree of 5 x 10 Gaussian clusters (easy: noise 1 / .6 / .35 per level; hard: 1 / .8 / 1.6), the digits
 of scikit-learn, centred, as samples and as centres of k-means, unstructured Gaussian, pixels and spectra of
@@ -105,7 +105,7 @@ def embedded(leaves: int, rng: np.random.Generator) -> Floats:
     """Return ``(leaves, 2813)``: a frame and the spectrum of two seconds, of so many clips of all classes."""
     pixels, spectra = zip(*(_clip(index % len(LEAVES), rng) for index in range(leaves)), strict=True)
     parts = [standardised(part) / np.sqrt(np.shape(part)[1]) for part in (pixels, spectra)]
-    return np.concatenate(parts, 1)  # sight and sound weigh the same
+    return np.concatenate(parts, 1)  # image and audio have the same weight
 
 
 def _clip(leaf: int, rng: np.random.Generator) -> tuple[Floats, Floats]:

@@ -24,30 +24,30 @@ from unlabelled.nn.heads import MultiHead
 from unlabelled.seeding import derive_seed
 
 HierarchiesOf = Literal["each", "joint", "all"]
-_FIRST_TEMPERATURE = 0.1  # of cosines with k-means' centroids, before there are leaves (reference 1.1)
+_FIRST_TEMPERATURE = 0.1  # of cosines with k-means' centroids in the first pass; ours
 
 
 class SHHC(ClusterPredictor):
-    """Sight and sound must each find the leaf of the visual and of the audio hierarchy that their clip is in.
+    """Both modalities of a clip predict its leaf in a visual and in an audio hierarchy.
 
     Each modality's features are clustered on their own, H times, and each clustering's centroids become the
     leaves of a tree in the Poincaré ball (:class:`callbacks.ClusteringPass` with
     :class:`unlabelled.clustering.HierarchicalClusterer`). The leaves are the prototypes of a softmax over
-    negative hyperbolic distances, which four kinds of heads learn: sight to visual and to audio leaves, sound
-    to both.
+    negative hyperbolic distances, for four kinds of heads: visual to visual, visual to audio, audio to visual
+    and audio to audio (equation 1).
 
     Args:
         visual_encoder: Of single frames ``(B, 3, H, W)`` (paper: L3-Net's) or clips ``(B, 3, T, H, W)``.
         audio_encoder: Of log-mel spectrograms ``(B, 1, F, T)``.
         optimizer: Called with the parameters.
-        num_clusters: K, leaves (paper: 1000 on VGG-Sound, 100 on Kinetics-Sound).
-        num_heads: H, clusterings of each modality (paper: 10).
-        dim: Dimension of the manifold (paper: 50).
-        temperature: T of the softmax over distances (paper: 1).
-        hierarchies_of: What is clustered: ``each`` modality alone (paper); ``joint``, both together, with
-            pseudo-labels read off the product of both predictions as in SeLaVi (for the paper's table 5); or
-            ``all`` three, which shows what neither sense can tell apart on its own.
-        manifold: Where heads and leaves meet; ``null``: the Poincaré ball of curvature -1.
+        num_clusters: K, leaves (paper: 1000 in section 3.2; 100, 60 and 34 in Tables 2 and 5).
+        num_heads: H, clusterings of each modality (paper: 10, section 4.2).
+        dim: Dimension of the manifold (paper: 50, Table 5).
+        temperature: T of the softmax over distances (1: equation 13, which has none).
+        hierarchies_of: ``each`` modality has hierarchies of its own (paper); ``joint``: hierarchies of both
+            together, with pseudo-labels from the product of both predictions as in SeLaVi (for the paper's
+            Table 5); ``all``: all three, for data whose classes no modality separates alone.
+        manifold: The space of head outputs and leaves; ``null``: the Poincaré ball of curvature -1.
         hidden_dim: Width of the heads' hidden layer.
         dropout: Dropout in the heads.
         **kwargs: See :class:`~lightning_modules.base.BaseModule`.
@@ -56,7 +56,7 @@ class SHHC(ClusterPredictor):
         prototypes: ``(2 H, K, dim)`` float64, the leaves; NaN for empty clusters, and before the first pass.
             (``joint``: ``(H, K, dim)``; ``all``: ``(3 H, K, dim)``.)
 
-    Source: paper sections 3 and 4.2, equations 1 and 13; reference shhc.md sections 0 and 1.11.
+    Source: paper sections 3 and 4.2, equations 1 and 13; docs/methods/shhc.md#method and #hyperbolic-softmax.
     """
 
     prototypes: Tensor
@@ -104,7 +104,7 @@ class SHHC(ClusterPredictor):
         return ["+".join(source) for source in self._sources]
 
     def targets(self, index: Tensor) -> Tensor:
-        """Return the pseudo-labels ``(B, 2 H)``; none where the cluster has lost all other members."""
+        """Return the pseudo-labels ``(B, 2 H)``; ``UNLABELLED`` where the cluster is no leaf."""
         labels = super().targets(index)
         is_leaf = self._is_leaf()[torch.arange(self.num_clusterings, device=labels.device), labels]
         return labels.where(is_leaf & (labels != UNLABELLED), UNLABELLED)
@@ -112,7 +112,7 @@ class SHHC(ClusterPredictor):
     def logits(self, name: str, feature: Tensor, head: int | None = None) -> Tensor:
         """Return ``-d(leaf, output) / T (B, 2 H, K)`` (equation 13), or ``(B, K)``; -inf where no leaf is.
 
-        In float64, which autocast does not touch.
+        In float64, also under autocast (paper section 6).
         """
         outputs = super().logits(name, feature, head)
         if head is not None:
@@ -130,7 +130,7 @@ class SHHC(ClusterPredictor):
         return self.prototypes.isfinite().all(-1)  # (2 H, K)
 
     def clustered_features(self, features: Features, head: int) -> Tensor:
-        """Return the unit features ``(n, D)`` that are clustered; those of two modalities side by side."""
+        """Return the unit features ``(n, D)`` that are clustered; of two modalities, concatenated."""
         source = self._source(head)
         return torch.cat([F.normalize(features[name].float(), dim=1) for name in source], 1)
 
@@ -138,13 +138,13 @@ class SHHC(ClusterPredictor):
         return self._sources[head // self.num_heads]
 
     def num_modalities(self, head: int) -> int:
-        """Return of how many modalities the scores are sums; those of the first pass are one soft-max."""
+        """Return the number of modalities whose scores are summed; 1 in the first pass, of one softmax."""
         return 1 if head in self._first_centroids else len(self._source(head))
 
     def prepare_clustering(self, features: Features, pass_index: int, seed: int) -> None:
-        """Find centroids for the first pass, when there are no leaves yet: spherical k-means, once per head.
+        """Find centroids for the first pass, which has no leaves yet: spherical k-means, once per head.
 
-        Source: reference shhc.md section 1.1, "First round".
+        Ours; the paper leaves the first pass open: docs/methods/shhc.md#pre-clustering.
         """
         self._first_centroids = {}
         for head in range(self.num_clusterings):
@@ -156,7 +156,7 @@ class SHHC(ClusterPredictor):
                 )
 
     def cluster_scores(self, features: Features, head: int) -> Tensor:
-        """Return log-probabilities ``(n, K)`` of the clusters, by the modality that is clustered alone."""
+        """Return log-probabilities ``(n, K)`` of the clusters, by the clustered modality alone."""
         if (centroids := self._first_centroids.get(head)) is not None:
             cosines = F.normalize(self.clustered_features(features, head), dim=1) @ centroids.T
             return (cosines / _FIRST_TEMPERATURE).log_softmax(1)
@@ -164,10 +164,10 @@ class SHHC(ClusterPredictor):
         return torch.stack([each.float() for each in log_probs.values()]).sum(0)
 
     def use_assignment(self, head: int, assignment: Assignment) -> None:
-        """Take over the new leaves, rotated onto the old ones.
+        """Replace the leaves by those of the assignment, rotated onto the old ones.
 
         Raises:
-            ValueError: The clusterer makes no hierarchy, or one in another dimension.
+            ValueError: The assignment has no hierarchy, or one in another dimension.
         """
         if assignment.hierarchy is None:
             raise ValueError(
@@ -189,18 +189,18 @@ class SHHC(ClusterPredictor):
         self.hierarchies[head] = replace(assignment.hierarchy, points=points)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the trees beside labels and prototypes."""
+        """Save the trees beside labels and prototypes."""
         super().on_save_checkpoint(checkpoint)
         checkpoint["hierarchies"] = hierarchy_states(self.hierarchies)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Bring the trees back."""
+        """Restore the trees."""
         super().on_load_checkpoint(checkpoint)
         self.hierarchies = hierarchies_from_states(checkpoint["hierarchies"])
 
 
 def _sources(names: list[str], hierarchies_of: HierarchiesOf) -> list[list[str]]:
-    """Return the modalities that each hierarchy is made of."""
+    """Return the modalities of each hierarchy."""
     each = [[name] for name in names]
     choices = {"each": each, "joint": [names], "all": [*each, names]}
     if hierarchies_of not in choices:

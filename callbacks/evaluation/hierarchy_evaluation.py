@@ -1,4 +1,4 @@
-"""Hierarchies of clusters against ground truth: level by level, as a whole, and beside linkage."""
+"""Hierarchies of clusters against ground truth: by level, as a whole, and beside linkage."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from unlabelled.metrics.clustering import contingency
 from unlabelled.metrics.hierarchy_scores import HierarchyScoring, linkages_of
 
 _Heads = list[tuple[ClusterTree, Tensor]]
-"""Of each head, the tree and the held-out samples ``(K, C)`` by predicted cluster and class."""
+"""The tree of each head, and the held-out samples ``(K, C)`` by predicted cluster and class."""
 
 
 class HierarchyEvaluation(Callback):
-    """Score the clusters of held-out samples at several cuts of the hierarchies that they are leaves of.
+    """Score the clusters of held-out samples at several cuts of their hierarchies.
 
     A sample's cluster is the arg-max of the sum of all modalities' log-probabilities. Logged for each
     hierarchy, such as ``image`` and ``audio``, are of head 0 and, under ``..._mean`` and ``..._std``, of all
@@ -45,7 +45,7 @@ class HierarchyEvaluation(Callback):
     - ``.../groups_nmi_cut3`` and so on, if the data's classes belong to groups: a cut into as many clusters
       as groups, against those;
     - ``.../alone_nmi_cut9``, ``.../alone_groups_nmi_cut3`` and so on, of the clusters that the hierarchy's
-      own modality predicts alone, if it is made of a single one (Table 2's rows of one modality);
+      own modality predicts alone, if the hierarchy has a single one (Table 2's rows of one modality);
     - ``.../dendrogram_purity`` and ``.../groups_dendrogram_purity`` of the held-out samples;
     - ``.../dasgupta_1x``, the cost of the tree over the training samples' centroids, each pair of samples
       once, and ``.../leaves``.
@@ -60,7 +60,7 @@ class HierarchyEvaluation(Callback):
     Raises:
         ValueError: No cuts, or one out of range.
 
-    Source: sHHC paper section 5 and Table 2; reference shhc.md sections 1.10, 3 and 7.14.
+    Source: sHHC paper (ICCV 2023) section 5 and Table 2; docs/methods/shhc.md#evaluation-protocols.
     """
 
     def __init__(self, cuts: list[int]) -> None:
@@ -87,7 +87,7 @@ class HierarchyEvaluation(Callback):
             )
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start anew, if there are trees."""
+        """Reset the counts, if there are trees."""
         self._tables = None
         if trainer.sanity_checking:
             return

@@ -11,9 +11,9 @@ from unlabelled.metrics.hierarchy_scores import HierarchyScoring
 
 Scores = dict[str, float]
 TREE = "tree"
-"""What the method's own tree is called beside linkages."""
+"""Name of the method's own tree beside linkages."""
 ALONE = "tree, own modality alone"
-"""And where the samples' clusters are those that its own modality predicts."""
+"""The same, with the clusters that its own modality predicts."""
 
 
 def over_heads(heads: list[Scores]) -> Scores:
@@ -38,8 +38,8 @@ def cut_tables(name: str, scoring: HierarchyScoring, summaries: Mapping[str, Sco
 
     Args:
         name: Of the hierarchy.
-        scoring: What was scored.
-        summaries: By tree, what :func:`over_heads` returns.
+        scoring: The levels and measures.
+        summaries: By tree, the result of :func:`over_heads`.
     """
     return {
         f"{name}, {level.clusters} clusters" + (", groups" if level.against else ""): _rows(

@@ -1,4 +1,4 @@
-"""What k-means finds in the features: for methods without cluster heads, and beside those with them."""
+"""k-means on the features, for methods with and without cluster heads."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class KMeansEvaluation(HeldOutEvaluation):
     Raises:
         ValueError: A number out of range, or samples with several labels.
 
-    Source: the row of L3 in the sHHC paper's Table 6.
+    For the row of L3 in the sHHC paper's Table 6; the paper does not name the clustering, k-means is ours.
     """
 
     def __init__(

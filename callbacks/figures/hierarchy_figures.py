@@ -1,4 +1,4 @@
-"""Pictures of the hierarchies of clusters, in TensorBoard and as PNG files."""
+"""Figures of the hierarchies of clusters, in TensorBoard and as PNG files."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ _NO_CLIP = 240  # the grey of a leaf without a held-out clip
 
 
 class HierarchyFigures(ClipFigures):
-    """Draw the tree of head 0 of each hierarchy, with what it makes of held-out clips.
+    """Draw the tree of head 0 of each hierarchy, with its predictions for held-out clips.
 
     The tree in the Poincaré disk, coloured by the clips' classes and, if those belong to groups, by groups; a
-    dendrogram with the most confident clip of each cluster (none where clips are sounds alone); the
+    dendrogram with the most confident clip of each cluster (none where clips are audio alone); the
     similarities of the centroids in plain order and in that of the tree. From the first process's share of
     the held-out clips, at the end of ``test`` and every few epochs of ``fit``; nothing before the first
     clustering pass.
 
     Args:
-        every_n_epochs: Epochs between two sets of pictures in ``fit``, whose last epoch is drawn too.
-        max_clips: Clips kept for them, evenly spread.
+        every_n_epochs: Epochs between two sets of figures in ``fit``, whose last epoch is drawn too.
+        max_clips: Clips kept for the figures, evenly spread.
         num_branches: Branches of the dendrogram, of a larger tree the uppermost.
-        num_blocks: Clusters that are framed in the matrix of similarities; ``null``: as many as groups, or
+        num_blocks: Clusters with a frame in the matrix of similarities; ``null``: as many as groups, or
             else as classes.
 
     Raises:
         ValueError: A number is below 1.
 
-    Source: sHHC paper Figures 3 and 4.
+    Source: sHHC paper (ICCV 2023) Figures 3 and 4.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class HierarchyFigures(ClipFigures):
         return {"confidence": confidence, "cluster": cluster}
 
     def draw(self, trainer: Trainer, pl_module: LightningModule, rows: dict[str, Tensor]) -> None:
-        """Publish the pictures of each hierarchy."""
+        """Publish the figures of each hierarchy."""
         assert isinstance(pl_module, HasHierarchies)
         trees = pl_module.hierarchies[:: pl_module.num_heads]
         for number, (name, tree) in enumerate(zip(pl_module.clustering_names, trees, strict=True)):

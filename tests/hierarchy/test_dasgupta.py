@@ -1,4 +1,4 @@
-"""Dasgupta's cost: worked examples (shhc.md 5.4), the definition by brute force, and its invariants."""
+"""Dasgupta's cost: docs/methods/shhc.md#worked-examples, the definition by brute force, invariants."""
 
 from __future__ import annotations
 

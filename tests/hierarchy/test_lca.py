@@ -1,4 +1,4 @@
-"""LCA depths: worked examples of the reference (shhc.md 5.2), HypHC's procedure, the geodesic itself."""
+"""LCA depths: docs/methods/shhc.md#worked-examples, HypHC's procedure, and the geodesic itself."""
 
 from __future__ import annotations
 

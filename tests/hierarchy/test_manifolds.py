@@ -1,4 +1,4 @@
-"""Both manifolds through their one interface, beside the worked example of shhc.md 5.5 and plain geometry."""
+"""Both manifolds through one interface: docs/methods/shhc.md#worked-examples and plain geometry."""
 
 from __future__ import annotations
 

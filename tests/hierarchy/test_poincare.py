@@ -1,4 +1,4 @@
-"""Ball operations: worked examples of the reference (shhc.md 5.1), invariants, precision, gradients."""
+"""Ball operations: docs/methods/shhc.md#worked-examples, invariants, precision, gradients."""
 
 from __future__ import annotations
 

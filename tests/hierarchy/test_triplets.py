@@ -1,4 +1,4 @@
-"""The triplet loss against worked examples (shhc.md 5.3), its identity with the cost, and sampling."""
+"""The triplet loss: docs/methods/shhc.md#worked-examples, its identity with the cost, and sampling."""
 
 from __future__ import annotations
 

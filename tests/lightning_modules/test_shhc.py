@@ -84,7 +84,7 @@ def passed(**options: Any) -> tuple[SHHC, dict[str, torch.Tensor], list[Assignme
 
 
 def test_the_softmax_over_hyperbolic_distances_of_the_reference() -> None:
-    """Vector 5.5 of the reference sheet."""
+    """See docs/methods/shhc.md#worked-examples."""
     method = shhc(num_clusters=3, num_heads=1, dim=2)
     leaves = torch.tensor([[0.5, 0], [-0.3, 0.4], [0, -0.7]], dtype=torch.float64)
     method.prototypes[:] = leaves

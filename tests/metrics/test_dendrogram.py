@@ -102,7 +102,7 @@ def test_merged_rows() -> None:
 def test_level_scores_of_the_reference() -> None:
     target, predicted = (
         torch.tensor([int(digit) for digit in digits]) for digits in ("0001112222", "0011112203")
-    )  # shhc.md section 5.7
+    )  # docs/methods/shhc.md#worked-examples
     assert level_scores(contingency(predicted, target, 4, 3)) == pytest.approx(
         {"nmi": 0.568241032923, "ari": 0.28, "purity": 0.854166666667, "weighted_purity": 0.8}, abs=1e-12
     )

@@ -16,18 +16,18 @@ from unlabelled.seeding import derive_seed
 
 
 class HierarchicalClusterer(Clusterer):
-    """Pre-clusters, and a tree over their centroids: sHHC's two steps.
+    """Pre-clusters, and a tree over their centroids: sHHC's pre- and post-clustering.
 
     The centroids are means of the unit features of all ranks' samples. The first process builds the tree, in
-    float64, and sends it to the others. Clusters that lost all members are no leaves; they get no samples in
-    later passes, because no score is finite for them.
+    float64, and sends it to the others. Clusters without members are no leaves; they get no samples in
+    later passes either, because no score is finite for them.
 
     Args:
-        clusterer: Makes the pre-clusters.
-        hierarchy: Makes the tree; ``null``: :class:`~unlabelled.hierarchy.LocalSearchTree`.
+        clusterer: Returns the pre-clusters.
+        hierarchy: Builds the tree; ``null``: :class:`~unlabelled.hierarchy.LocalSearchTree`.
         similarity: Of two centroids: ``half_cosine``, (1 + cos) / 2, or ``positive_cosine``, max(cos, 0).
 
-    Source: paper sections 3.1 and 3.2; reference shhc.md sections 1.1 and 1.7.
+    Source: sHHC paper (ICCV 2023) sections 3.1 and 3.2; docs/methods/shhc.md#pre-clustering.
     """
 
     def __init__(
@@ -77,11 +77,11 @@ class HierarchicalClusterer(Clusterer):
         return from_first_rank(build)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the inner clusterer's state; trees are kept by the method."""
+        """Return the inner clusterer's state; the method keeps the trees."""
         return {"clusterer": self.clusterer.state_dict()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take back what ``state_dict`` returned."""
+        """Restore the result of ``state_dict``."""
         self.clusterer.load_state_dict(state_dict["clusterer"])
 
 

@@ -1,4 +1,4 @@
-"""Clusters that are the branches of a tree over the samples themselves, without pre-clusters."""
+"""Clusters that are the branches of a tree over the samples, without pre-clusters."""
 
 from __future__ import annotations
 
@@ -21,18 +21,19 @@ from unlabelled.seeding import derive_seed, numpy_generator
 
 
 class TreeClusterer(Clusterer):
-    """One tree over the samples, cut into K branches: sHHC without pre-clustering (paper, table 6, HypHC).
+    """One tree over the samples, cut into K branches: sHHC without pre-clustering (paper, Table 6, HypHC).
 
     A tree over N samples takes O(N^2) time and memory, so it is built over a random part of them; the others
     join the branch with the closest mean direction. A branch's prototype is the midpoint of its leaves
     in the manifold.
 
     Args:
-        hierarchy: Makes the tree, with points; ``null``: :class:`~unlabelled.hierarchy.HypHC`.
+        hierarchy: Builds the tree, with points; ``null``: :class:`~unlabelled.hierarchy.HypHC`.
         similarity: Of two samples.
         max_samples: Most leaves.
 
-    Source: paper section 5.6; reference shhc.md sections 1.10 and 4.
+    Source: sHHC paper (ICCV 2023) section 5.6 and Table 6, which give no details; the sample, the cut and the
+    prototypes are ours: docs/methods/shhc.md#merged-classes.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class TreeClusterer(Clusterer):
         self._centroids: dict[int, Tensor] = {}
 
     def __call__(self, scores: Tensor, context: ClusterContext) -> Assignment:
-        """Cluster into as many clusters as ``scores (n_local, K)`` has columns; their values do not count."""
+        """Cluster into as many clusters as ``scores (n_local, K)`` has columns; their values are not used."""
         if context.features is None:
             raise ValueError(
                 "TreeClusterer needs the features of the samples, which the method does not give "
@@ -101,10 +102,10 @@ class TreeClusterer(Clusterer):
         return replace(upper, counts=counts.clamp_min(1), centroids=centroids)
 
     def _named(self, tree: ClusterTree, head: int) -> ClusterTree:
-        """Give each branch the number of the last pass's branch that it is most like, one to one.
+        """Give each branch the number of the most similar branch of the last pass, one to one.
 
-        A cut numbers its branches from left to right, so that heads would have to learn new names every time
-        (reference shhc.md section 1.11).
+        A cut numbers its branches from left to right, so that heads would have to learn new numbers in every
+        pass (docs/methods/shhc.md#paper-and-code).
         """
         names = torch.arange(tree.num_clusters)
         if (before := self._centroids.get(head)) is not None:
@@ -118,5 +119,5 @@ class TreeClusterer(Clusterer):
         return {"centroids": dict(self._centroids)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take back what ``state_dict`` returned."""
+        """Restore the result of ``state_dict``."""
         self._centroids = dict(state_dict["centroids"])

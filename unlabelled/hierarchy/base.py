@@ -1,4 +1,4 @@
-"""What all ways to build a hierarchy have in common."""
+"""The interface of all methods that build a hierarchy, and their result."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from unlabelled.hierarchy.tree import Tree
 
 @dataclass(frozen=True, eq=False)
 class Hierarchy:
-    """A tree over leaves, and where they are in a manifold.
+    """A tree over leaves, and the points of the leaves in a manifold.
 
     Args:
         tree: Over the K leaves; its heights order the merges.
         points: ``(K, D)`` float64, at one distance from the manifold's origin, of methods that embed leaves.
         report: Numbers worth logging, by name; costs are ``dasgupta_1x``, each pair of samples counted once.
-        manifold: Where the points are, if there are any.
+        manifold: The space of the points, if there are any.
     """
 
     tree: Tree
@@ -31,18 +31,18 @@ class Hierarchy:
 
 
 class HierarchyMethod(ABC):
-    """Builds a binary tree over leaves."""
+    """A method that builds a binary tree over leaves."""
 
     @abstractmethod
     def fit(self, leaves: Leaves, seed: int = 0) -> Hierarchy:
-        """Return the hierarchy of at least one leaf; ``seed`` determines all that is random."""
+        """Return the hierarchy of at least one leaf; ``seed`` determines all random draws."""
 
 
 def with_average_heights(tree: Tree, leaves: Leaves) -> Tree:
     """Return the tree with merges ordered by ``1 - w``, averaged over all pairs of samples that they join.
 
-    These are the heights of average linkage. A tree made by moves has none of its own, but a cut into
-    clusters undoes the highest merges.
+    These are the heights of average linkage. A tree made by local moves has no heights, and a cut into
+    clusters needs them: it undoes the highest merges.
     """
     between = merge_weights(tree, leaves.weights)
     sizes = [*leaves.counts.tolist(), *merge_sizes(tree, leaves.counts).tolist()]

@@ -1,4 +1,4 @@
-"""The hierarchy of one clustering: which clusters are the leaves of a tree, and where they are."""
+"""The hierarchy of one clustering: the clusters that are leaves of a tree, and their points."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class ClusterTree:
 
     Args:
         tree: Over the leaves.
-        clusters: ``(L,)`` int64, which cluster each leaf is.
+        clusters: ``(L,)`` int64, the cluster of each leaf.
         counts: ``(L,)`` float64, samples per leaf.
         centroids: ``(L, D)`` float64, means of the unit features of a leaf's samples.
-        points: ``(L, dim)`` float64 in the manifold, of hierarchies that embed their leaves.
+        points: ``(L, dim)`` float64 in the manifold; None: the method does not embed its leaves.
         num_clusters: K.
-        similarity: What the tree was built on.
+        similarity: The similarity that the tree was built from.
         report: Numbers worth logging, by name.
     """
 
@@ -49,7 +49,7 @@ class ClusterTree:
         num_clusters: int,
         similarity: Similarity,
     ) -> ClusterTree:
-        """Remember which clusters the leaves of a hierarchy are."""
+        """Return a hierarchy together with the clusters that its leaves stand for."""
         return cls(
             hierarchy.tree,
             clusters,
@@ -87,7 +87,7 @@ class ClusterTree:
         return prototypes
 
     def leaves(self) -> Leaves:
-        """Return what the tree was built over."""
+        """Return the leaves that the tree was built over."""
         return Leaves.from_features(self.centroids, self.similarity, self.counts)
 
     def state_dict(self) -> dict[str, Any]:
@@ -106,7 +106,7 @@ class ClusterTree:
 
     @classmethod
     def from_state_dict(cls, state: dict[str, Any]) -> ClusterTree:
-        """Return what :meth:`state_dict` was taken of."""
+        """Return the tree of a :meth:`state_dict`."""
         values = dict(state)
         tree = Tree(values.pop("merges").numpy(), values.pop("heights").numpy())
         return cls(tree=tree, **values)
@@ -118,5 +118,5 @@ def hierarchy_states(hierarchies: Sequence[ClusterTree | None]) -> list[dict[str
 
 
 def hierarchies_from_states(states: Sequence[dict[str, Any] | None]) -> list[ClusterTree | None]:
-    """Return what :func:`hierarchy_states` was taken of."""
+    """Return the hierarchies of :func:`hierarchy_states`."""
     return [None if state is None else ClusterTree.from_state_dict(state) for state in states]

@@ -1,4 +1,4 @@
-"""The same problem with fewer leaves: clusters that stay whole, so that only what joins them is searched."""
+"""The same problem with fewer leaves: clusters that stay whole, so that only their joins are searched."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from unlabelled.hierarchy.tree import Floats, Indices, Tree
 class CoarseProblem:
     """Clusters of a tree as leaves of a smaller one.
 
-    A tree over the clusters costs as much less than the whole tree as the clusters' own subtrees cost, which
-    is the same for all.
+    The whole tree costs the tree over the clusters plus the clusters' own subtrees, which are the same for
+    all trees over the clusters.
 
     Args:
         tree: The whole tree.

@@ -3,7 +3,8 @@
 Every pair counts once, as in the definition and in higra ("1x" in the names); HypHC's code counts it twice.
 With w = 1 every binary tree costs (K^3 - K) / 3.
 
-Source: Dasgupta 2016 (arXiv:1510.05043); reference shhc.md section 1.9.
+Source: Dasgupta 2016 (arXiv:1510.05043); HypHC's factor of two: HazyResearch/HypHC, utils/metrics.py;
+docs/methods/shhc.md#dasgupta-cost.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from numpy.typing import ArrayLike
 from unlabelled.hierarchy.tree import Floats, Tree
 
 LARGEST_BOUND = 500
-"""Leaves up to which the lower bound is made, which takes O(K^3)."""
+"""Largest number of leaves for the lower bound, which takes O(K^3)."""
 
 
 def dasgupta_1x(tree: Tree, weights: Floats, counts: ArrayLike | None = None) -> float:
@@ -22,10 +23,10 @@ def dasgupta_1x(tree: Tree, weights: Floats, counts: ArrayLike | None = None) ->
 
     Args:
         tree: Over K leaves.
-        weights: ``(K, K)`` symmetric, w of two leaves, or the sum of w over their samples; no diagonal is
-            used.
-        counts: ``(K,)`` samples per leaf; None: 1. Pairs within one leaf are not in the cost: they add the
-            same to every tree.
+        weights: ``(K, K)`` symmetric, w of two leaves, or the sum of w over their samples; the diagonal is
+            not used.
+        counts: ``(K,)`` samples per leaf; None: 1. Pairs within one leaf do not count: they add the same
+            to every tree.
     """
     return float(np.dot(merge_weights(tree, weights), merge_sizes(tree, counts)))
 
@@ -59,8 +60,8 @@ def dasgupta_1x_half_cosine(tree: Tree, sums: ArrayLike, counts: ArrayLike | Non
     """Return the cost over all N samples for w = (1 + cos) / 2, in O(K d), without any matrix of pairs.
 
     Leaf k stands for ``n_k`` samples, as a node with that many children. Between two clusters the weights sum
-    up to ``(n_a n_b + <S_a, S_b>) / 2``. Samples are unit vectors; one of zeros, which has no direction, is
-    not allowed and not noticed (:class:`~unlabelled.commands.hierarchy.sample_cost.SampleCost` takes them).
+    up to ``(n_a n_b + <S_a, S_b>) / 2``. Samples are unit vectors. A vector of zeros, which has no direction,
+    gives a wrong cost without an error (:class:`~unlabelled.commands.hierarchy.sample_cost.SampleCost` allows it).
 
     Args:
         tree: Over K leaves.
@@ -87,9 +88,9 @@ def dasgupta_1x_half_cosine(tree: Tree, sums: ArrayLike, counts: ArrayLike | Non
 
 
 def dasgupta_1x_lower_bound(weights: Floats) -> float:
-    """Return what no tree over ``weights (K, K)`` can cost less than; O(K^3), at most 500 leaves.
+    """Return a lower bound of the cost of all trees over ``weights (K, K)``; O(K^3), at most 500 leaves.
 
-    In every triplet two of the three pairs are separated at its top, at best the two least similar ones.
+    A tree separates two of the three pairs of a triplet first, at best the two least similar pairs.
     """
     num_leaves = len(weights)
     if num_leaves > LARGEST_BOUND:

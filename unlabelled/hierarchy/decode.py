@@ -1,6 +1,6 @@
 """From the depths of common ancestors to a binary tree.
 
-Source: reference shhc.md section 1.8.
+Source: HypHC (arXiv:2010.00402); HazyResearch/HypHC, utils/linkage.py; docs/methods/shhc.md#tree-decoding.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ DECODERS: tuple[Decoder, ...] = ("average", "single")
 
 
 def decode(depths: Tensor, method: Decoder = "single") -> Tree:
-    """Merge by linkage, those with the deepest common ancestor first.
+    """Merge by linkage, the pair with the deepest common ancestor first.
 
     Args:
         depths: ``(K, K)`` symmetric; the diagonal is not used.
-        method: ``single`` is HypHC's decoder, done exactly; on one radius it depends on the directions alone.
-            ``average`` was cheaper on all data that we know.
+        method: ``single`` is HypHC's decoder, computed exactly; with one radius it depends on the directions
+            alone. ``average`` costs less on all data sets of benchmarks/hierarchy.py.
     """
     if depths.ndim != 2 or depths.shape[0] != depths.shape[1] or not depths.isfinite().all():
         raise ValueError(f"decode: depths are {tuple(depths.shape)}, expected (K, K), all finite")

@@ -1,8 +1,9 @@
 """HypHC's optimisation: leaves in hyperbolic space, moved until similar ones have a deep common ancestor.
 
-All leaves share one radius, so that only directions and that radius are learned, by plain Adam.
+All leaves share one radius, so that only directions and that radius are learned, and plain Adam is enough.
 
-Source: paper section 3.2, equations 10 and 12; reference shhc.md sections 1.3 to 1.6, and 6 for the defaults.
+Source: sHHC paper (ICCV 2023) section 3.2, equations 10 and 12; the defaults are ours, see
+docs/methods/shhc.md#hyper-parameters.
 """
 
 from __future__ import annotations
@@ -25,18 +26,18 @@ from unlabelled.hierarchy.tree import Tree
 from unlabelled.hierarchy.triplets import TripletSampler, UniformTriplets, triplet_loss
 
 SMALLEST_GAIN = 1e-9
-"""Of a cost, relatively; less is rounding, which must not decide whose points are kept."""
+"""Smallest relative gain of a cost; less is rounding, which must not decide which points are kept."""
 
 
 @dataclass(frozen=True, eq=False)
 class Embedding:
-    """Leaves in a manifold, and the cheapest tree read off them.
+    """Leaves in a manifold, and the cheapest tree decoded from them.
 
     Args:
         points: ``(K, D)`` float64, all of one norm.
         tree: Decoded from the points.
-        decoder: How it was decoded.
-        report: The tree's cost, and epoch, radius and mean loss where it was found.
+        decoder: The decoder of that tree.
+        report: The tree's cost, and the epoch, radius and mean loss at which it was found.
     """
 
     points: Tensor
@@ -48,22 +49,22 @@ class Embedding:
 class TripletEmbedding:
     """Adam on the triplet loss, in float64 on the CPU; the embedding with the cheapest decoded tree is kept.
 
-    Loss and decoded cost do not move together near the end, so the cost decides what is kept and when to
-    stop.
+    Near the end loss and decoded cost do not fall together, so the cost decides which state is kept and when
+    to stop.
 
     Args:
         dim: Dimension of the manifold.
-        start: Where leaves are at first; None: :class:`ExponentialStart`.
-        triplets: Which triplets an epoch has; None: 100,000 new ones.
+        start: The first directions; None: :class:`ExponentialStart`.
+        triplets: The triplets of an epoch; None: 100,000 new ones.
         epochs: Most epochs; 0 decodes the start.
-        patience: Stop after so many epochs without a cheaper tree.
+        patience: Epochs without a cheaper tree after which to stop.
         batch_size: Triplets per step.
         lr: Learning rate at first; it falls to 0 along a cosine.
         temperature: tau of the first epoch.
         last_temperature: tau of the last; it falls exponentially.
         radius: The leaves' norm at first, relative to the largest one.
-        decoders: How trees are read off; the cheapest counts.
-        manifold: Where the leaves are; None: :class:`PoincareBall`.
+        decoders: Decoders of the trees; the cheapest tree counts.
+        manifold: The space of the leaves; None: :class:`PoincareBall`.
     """
 
     def __init__(

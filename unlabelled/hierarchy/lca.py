@@ -5,7 +5,8 @@ to the origin. With one radius for all points it is inside the geodesic, and dep
 With different radii the closest point of the *line* through both may lie beyond one of them (a parent and its
 descendant would look unrelated); the *segment* version then returns that one.
 
-Source: reference shhc.md section 1.4; Chami et al. 2020 (arXiv:2010.00402).
+Source: HypHC (Chami et al. 2020, arXiv:2010.00402) and HazyResearch/HypHC, utils/lca.py, whose reflections
+have the same result; the closed forms are ours: docs/methods/shhc.md#ancestor-depth.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ def equal_radius_depth(u: Tensor, v: Tensor, radius: float | Tensor, c: Curvatur
 def cosine_depth(cosines: Tensor, radius: float | Tensor, c: Curvature = 1.0) -> Tensor:
     """Return LCA depths ``(...)`` of points of one norm, from the cosines ``(...)`` between them.
 
-    As :func:`equal_radius_depth`, but for float64: close to 1 a cosine in float32 says little. What rounding
-    put beyond [-1, 1] is taken for the end.
+    As :func:`equal_radius_depth`, but for float64 only: close to 1 a cosine in float32 has too few digits.
+    Cosines beyond [-1, 1], by rounding, are clamped.
     """
     cosines = cosines.clamp(-1, 1)
     return _equal_radius(2 + 2 * cosines, 2 - 2 * cosines, radius, c)
@@ -44,7 +45,7 @@ def cosine_depth(cosines: Tensor, radius: float | Tensor, c: Curvature = 1.0) ->
 def line_depth(x: Tensor, y: Tensor, c: Curvature = 1.0) -> Tensor:
     """Return distances ``(...)`` from the origin to the lines through points ``(..., D)``, of any norms.
 
-    This is the LCA of HypHC's code. It is at most the depth of either point, which it is for coincident ones.
+    This is the LCA of HypHC's code. It is at most the depth of either point, and equal for coincident points.
     """
     x, y, depths = _in_unit_ball(x, y, c)
     return _foot_depth(x, y, depths) / c**0.5
@@ -63,12 +64,12 @@ def segment_depth(x: Tensor, y: Tensor, c: Curvature = 1.0) -> Tensor:
 
 
 def gromov_product(x: Tensor, y: Tensor, c: Curvature = 1.0) -> Tensor:
-    """Return ``(d(0, x) + d(0, y) - d(x, y)) / 2 (...)``: a depth that behaves well for any norms."""
+    """Return ``(d(0, x) + d(0, y) - d(x, y)) / 2 (...)``: a depth that is safe for any norms."""
     return (distance_to_origin(x, c) + distance_to_origin(y, c) - distance(x, y, c)) / 2
 
 
 def lca_point(x: Tensor, y: Tensor, c: Curvature = 1.0) -> Tensor:
-    """Return the LCA ``(..., D)`` of points ``(..., D)``: what of their geodesic segment is closest to 0."""
+    """Return the LCA ``(..., D)`` of points ``(..., D)``: the point of their segment closest to 0."""
     klein_x, klein_y = _klein(x, c), _klein(y, c)
     return _from_klein(closest_on_segment(klein_x, klein_y), c)
 
@@ -103,7 +104,7 @@ def _from_klein(x: Tensor, c: Curvature) -> Tensor:
 
 
 def _share_of_foot(x: Tensor, y: Tensor) -> Tensor:
-    """Return where on the way from x to y the line is closest to the origin; 0 for coincident points."""
+    """Return the share of the way from x to y at which the line is closest to 0; 0 for coincident points."""
     chord = y - x
     squares = _square(chord)
     share = -(x * chord).sum(-1, keepdim=True) / squares.where(squares > 0, 1)

@@ -1,4 +1,4 @@
-"""What a hierarchy is built over: leaves (samples or centroids), and how similar they are."""
+"""The leaves of a hierarchy (samples or centroids), and their similarities."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from unlabelled.hierarchy.tree import Floats
 
 logger = logging.getLogger(__name__)
 Similarity = Literal["half_cosine", "positive_cosine"]
-"""w = (1 + cos) / 2, or max(cos, 0), which has more contrast."""
+"""w = (1 + cos) / 2 (HypHC), or max(cos, 0), which has more contrast; the sHHC paper names neither."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,9 +23,9 @@ class Leaves:
 
     Args:
         similarity: ``(K, K)`` symmetric, w between leaves, per pair of samples; the diagonal is 0 and unused.
-        counts: ``(K,)`` positive, how many samples each leaf stands for; all 1 if leaves are samples, or if
-            the cost is to be that of the centroids.
-        features: ``(K, d)`` unit vectors that the similarity was made of, if there are any.
+        counts: ``(K,)`` positive, the samples that each leaf stands for; all 1 if leaves are samples, or for
+            the cost of the centroids alone.
+        features: ``(K, d)`` unit vectors that the similarity was computed from, if there are any.
     """
 
     similarity: Floats
@@ -39,7 +39,7 @@ class Leaves:
         similarity: Similarity = "half_cosine",
         counts: ArrayLike | torch.Tensor | None = None,
     ) -> Leaves:
-        """Take similarities of features ``(K, d)``, which need no unit length.
+        """Return leaves from features ``(K, d)`` of any length.
 
         A feature of zeros has no direction: its cosine with all others is 0.
 
@@ -62,7 +62,7 @@ class Leaves:
         counts: ArrayLike | torch.Tensor | None = None,
         features: Floats | None = None,
     ) -> Leaves:
-        """Take given similarities ``(K, K)``.
+        """Return leaves from given similarities ``(K, K)``.
 
         Raises:
             ValueError: They are not finite or not symmetric, or the counts are not positive.
@@ -92,14 +92,14 @@ class Leaves:
 
     @property
     def dissimilarity(self) -> Floats:
-        """``1 - w (K, K)``, with a diagonal of 0; what is more similar than 1 has 0."""
+        """``1 - w (K, K)``, at least 0, with a diagonal of 0."""
         distances = np.maximum(1 - self.similarity, 0)
         np.fill_diagonal(distances, 0)
         return distances
 
 
 def unit_rows(features: Floats) -> Floats:
-    """Return rows of unit length; rows of zeros stay, and are counted in the log."""
+    """Return rows of unit length; rows of zeros stay, and the log counts them."""
     scale = np.abs(features).max(1, keepdims=True)  # so that squares neither overflow nor vanish
     scaled = features / np.where(scale > 0, scale, 1)
     if (empty := int((scale == 0).sum())) > 0:

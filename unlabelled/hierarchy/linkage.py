@@ -1,4 +1,8 @@
-"""Agglomerative clustering by scipy, the baselines of every hierarchy."""
+"""Agglomerative clustering by scipy: the baselines of every hierarchy.
+
+The sHHC paper (section 5.2) interchanges the definitions of single and complete linkage; here single is the
+nearest pair and complete the furthest, as usual: docs/methods/shhc.md#linkage.
+"""
 
 from __future__ import annotations
 
@@ -18,13 +22,13 @@ LINKAGES: tuple[LinkageName, ...] = ("single", "complete", "average", "ward")
 
 
 class Linkage(HierarchyMethod):
-    """Merge the two closest clusters, again and again, until one is left.
+    """Merge the two closest clusters repeatedly, until one is left.
 
     Distances are ``1 - w``; Ward's method takes Euclidean ones between the unit features or, where there are
-    only similarities, ``sqrt(2 (1 - w))``. Leaves count once, whatever number of samples they stand for.
+    only similarities, ``sqrt(2 (1 - w))``. Every leaf counts once, whatever its number of samples.
 
     Args:
-        method: What is the distance of two clusters: the smallest between their leaves (``single``), the
+        method: The distance of two clusters: the smallest between their leaves (``single``), the
             largest (``complete``), the mean (``average``), or the growth of the sum of squares (``ward``).
     """
 

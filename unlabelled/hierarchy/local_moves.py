@@ -1,10 +1,10 @@
-"""Improve a tree by moves that are judged by its exact Dasgupta cost.
+"""Local search over trees by the exact Dasgupta cost (ours; docs/methods/shhc.md#tree-search).
 
-Published procedures end with a tree that nobody compared with its neighbours. Here every subtree is put where
-it costs least, until no single move helps. Three things lead past trees that single moves cannot better:
-small clusters that are joined at random and then moved as wholes, which finds other arrangements of the large
-ones; descending from several of these and of the given trees; and annealing the best of them, with places
-drawn from their Boltzmann distribution. The result never costs more than the best of the given trees.
+Published methods do not compare their tree with its neighbours. Here every subtree moves to the place where
+it costs least, until no single move lowers the cost. Three steps leave such local optima: small clusters are
+joined at random and then moved as wholes, which arranges the large ones differently; the descent starts from
+several of these and of the given trees; and the best tree is annealed, with places drawn from their Boltzmann
+distribution. The result never costs more than the best of the given trees.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from unlabelled.seeding import numpy_generator
 
 @dataclass(frozen=True, eq=False)
 class SearchResult:
-    """What a search found.
+    """The result of a search.
 
     Args:
         tree: The cheapest tree; its heights are 1, 2, ...
         cost: Its Dasgupta cost, each pair counted once.
-        report: The best cost after each phase, and what was done, by name.
+        report: The best cost after each phase and the number of moves, by name.
     """
 
     tree: Tree
@@ -37,18 +37,18 @@ class SearchResult:
 class LocalSearch:
     """Descent by prune-and-regraft moves from several starts, and annealing of the best result.
 
-    Takes O(K^2) time per sweep and 32 K^2 bytes. The seed determines the result, unless the time limit
-    strikes.
+    Takes O(K^2) time per sweep and 32 K^2 bytes. The seed determines the result, unless the time limit is
+    reached.
 
     Args:
         random_starts: Random trees over small clusters of each of the two cheapest given trees.
         num_descents: Trees of which all subtrees are moved: the cheapest given one, and the cheapest of those
             from random starts.
-        descent_sweeps: Most sweeps of one descent; in each, every subtree is looked at once. The last
-            descent, from the cheapest tree, goes on until a sweep finds nothing.
+        descent_sweeps: Most sweeps of one descent; in each, every subtree is tried once. The last
+            descent, from the cheapest tree, ends with a sweep that finds no move.
         annealing_sweeps: In each, every subtree is moved once; 0: none.
         temperature: At the beginning, relative to the weights' standard deviation times K times the number of
-            samples, which is about what a leaf on the wrong side of the root costs.
+            samples, which is about the cost of a leaf on the wrong side of the root.
         cooling: The last temperature, relative to the first; it falls exponentially.
         time_limit: Seconds after which the cheapest tree so far is returned; None: no limit.
     """
@@ -87,7 +87,7 @@ class LocalSearch:
             starts: Trees over the same K leaves, at least one.
             weights: ``(K, K)`` symmetric with a diagonal of 0: w, or its sum over the samples of two leaves.
             counts: ``(K,)`` samples per leaf; None: 1.
-            seed: Of random starts, of the order in which subtrees are looked at, and of annealing.
+            seed: Of random starts, of the order in which subtrees are tried, and of annealing.
         """
         if not starts:
             raise ValueError("LocalSearch: no tree to start from; give at least one")

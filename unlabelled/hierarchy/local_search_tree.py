@@ -1,7 +1,7 @@
-"""A hierarchy that is never worse than linkage or the method that it starts from, and mostly better.
+"""A hierarchy that never costs more than linkage or the method it starts from, and mostly less.
 
-The published procedure ties with average linkage (reference shhc.md section 6). Here its tree and those of
-linkage are improved by local moves that are judged by the exact Dasgupta cost, which is ours.
+Local moves lower the exact Dasgupta cost of the tree of the published procedure and of those of linkage. This
+is ours: docs/methods/shhc.md#tree-search.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from unlabelled.hierarchy.post_clustering import PostClustering
 
 
 class LocalSearchTree(HierarchyMethod):
-    """Local moves from the trees of another method and of linkage, which none of them beats.
+    """Local moves from the trees of another method and of linkage; the result costs at most as much as each.
 
-    The points are those of the other method; the moves leave them where they are.
+    The points are those of the other method; the moves do not change them.
 
     Args:
         hierarchy: The other method; None: :class:`PostClustering`.
         search: The local moves; None: with their defaults.
-        linkages: Trees that are improved as well.
+        linkages: Linkages whose trees are starts as well.
     """
 
     def __init__(

@@ -1,6 +1,7 @@
-"""Where leaves and prototypes live: hyperbolic or Euclidean space, behind one interface.
+"""The spaces of leaves and prototypes: hyperbolic or Euclidean, behind one interface.
 
-Source: paper sections 3.2 and 3.3, and Table 5 for the comparison; reference shhc.md sections 1.2, 1.4, 1.11.
+Source: sHHC paper (ICCV 2023) sections 3.2 and 3.3, and Table 5 for the comparison;
+docs/methods/shhc.md#poincare-ball.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ TANGENT_LIMITS = (0.01, 3.8)
 
 
 class Manifold(ABC):
-    """A space with an origin, whose points are reached by tangent vectors there."""
+    """A space with an origin, whose tangent vectors map to all points."""
 
     @abstractmethod
     def embed(self, v: Tensor) -> Tensor:
@@ -30,7 +31,7 @@ class Manifold(ABC):
 
     @abstractmethod
     def cosine_depth(self, cosines: Tensor, radius: float | Tensor) -> Tensor:
-        """Return how far from the origin the geodesics ``(...)`` between points of one norm pass.
+        """Return the distances ``(...)`` from the origin to the geodesics between points of one norm.
 
         Args:
             cosines: ``(...)`` between the points' directions.
@@ -56,8 +57,8 @@ class PoincareBall(Manifold):
 
     Args:
         curvature: c; the sectional curvature is -c.
-        max_norm: Longer tangent vectors are shortened to it: the exponential map saturates, and what it puts
-            onto the border is infinitely far from everything.
+        max_norm: Longer tangent vectors are shortened to it: the exponential map saturates, and points on the
+            border are infinitely far from all others.
     """
 
     def __init__(self, curvature: float = 1.0, max_norm: float = 5.0) -> None:
@@ -82,7 +83,7 @@ class PoincareBall(Manifold):
         return lca.cosine_depth(cosines, radius, self.curvature)
 
     def midpoint(self, points: Tensor) -> Tensor:
-        """Return Einstein's midpoint."""
+        """Return the Einstein midpoint."""
         return poincare.einstein_midpoint(points, c=self.curvature)
 
     def ancestor(self, x: Tensor, y: Tensor) -> Tensor:
@@ -91,7 +92,7 @@ class PoincareBall(Manifold):
 
 
 class EuclideanSpace(Manifold):
-    """Flat space, for comparison: a tangent vector is its own point."""
+    """Euclidean space, for comparison: a tangent vector is its own point."""
 
     def embed(self, v: Tensor) -> Tensor:
         """Return v."""

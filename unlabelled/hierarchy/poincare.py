@@ -1,12 +1,13 @@
-"""The Poincaré ball of curvature -c: points x with ``c |x|^2 < 1``, in the forms that keep their digits.
+"""The Poincaré ball of curvature -c: points x with ``c |x|^2 < 1``, in forms without loss of digits.
 
-Distances use the area hyperbolic sine of ``|x - y|``, which loses nothing where the usual form, an area
-hyperbolic tangent close to 1, loses everything. All functions take leading dimensions and broadcast, compute
+Distances use the inverse hyperbolic sine of ``|x - y|``, which is exact where the usual form, an inverse
+hyperbolic tangent close to 1, loses all digits. All functions take leading dimensions and broadcast, compute
 in float32 at least, also under autocast, and have finite gradients for coincident points and for points on
 the border. Heads and prototypes should come in float64: in float32 a distance at radius 0.9999 is off by
-1e-3. geoopt has the same operations as clamped area hyperbolic tangents: it is what the tests compare to.
+1e-3. geoopt has the same operations as clamped inverse hyperbolic tangents; the tests compare with it.
 
-Source: reference shhc.md sections 1.2 and 7.1; Ganea et al. 2018 (arXiv:1805.09112).
+Source: sHHC paper (ICCV 2023) equations 7 to 12, with the corrections in docs/methods/shhc.md#poincare-ball;
+Ganea et al. 2018 (arXiv:1805.09112).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import torch
 from torch import Tensor
 
 Curvature = float | Tensor
-"""c > 0; the sectional curvature is -c. A tensor (a buffer) is not checked, to spare a synchronisation."""
+"""c > 0; the sectional curvature is -c. A tensor (buffer) is not checked, which avoids a synchronisation."""
 
 
 def mobius_add(x: Tensor, y: Tensor, c: Curvature = 1.0) -> Tensor:
@@ -35,7 +36,7 @@ def distance(x: Tensor, y: Tensor, c: Curvature = 1.0) -> Tensor:
     """Return distances ``(...)`` between points ``(..., D)``.
 
     ``2 / sqrt(c) asinh(sqrt(c) |x - y| / sqrt((1 - c |x|^2) (1 - c |y|^2)))``. The gradient of coincident
-    points is 0. Source: paper equation 8, reference shhc.md section 1.2.
+    points is 0. Source: paper equation 8, in the form of docs/methods/shhc.md#poincare-ball.
     """
     c, x, y = _checked(c), widen(x), widen(y)
     gaps = safe_sqrt((x - y).square().sum(-1))
@@ -45,7 +46,7 @@ def distance(x: Tensor, y: Tensor, c: Curvature = 1.0) -> Tensor:
 def pairwise_distance(x: Tensor, y: Tensor, c: Curvature = 1.0) -> Tensor:
     """Return all distances ``(..., N, M)`` between points ``(..., N, D)`` and ``(..., M, D)``.
 
-    From Gram matrices, so that nothing larger than the result is held. They are made in float64 whatever the
+    From Gram matrices, so that no array is larger than the result. They are computed in float64 whatever the
     input, because they lose digits for close points; the result has the input's dtype, float32 at least.
     """
     c, x, y = _checked(c), widen(x), widen(y)
@@ -89,7 +90,7 @@ def log0(y: Tensor, c: Curvature = 1.0) -> Tensor:
 def exp_at(x: Tensor, v: Tensor, c: Curvature = 1.0) -> Tensor:
     """Return ``exp_x(v) (..., D)``: from x along v, over a distance of ``lambda_x |v|``.
 
-    Source: paper equation 11, with the c that it lacks.
+    Source: paper equation 11, where the c of the denominator is missing.
     """
     x = widen(x)
     return mobius_add(x, exp0(v / _margin(x, _checked(c)).unsqueeze(-1), c), c)
@@ -108,7 +109,8 @@ def project(x: Tensor, c: Curvature = 1.0, eps: float | None = None) -> Tensor:
     Args:
         x: Any vectors.
         c: Curvature.
-        eps: Default: 1e-5 in float64 and 4e-3 in float32, as in the code of HypHC and in geoopt.
+        eps: Default: 1e-5 in float64 and 4e-3 in float32, as in HazyResearch/HypHC, utils/poincare.py, and
+                in geoopt.
     """
     c, x = _checked(c), widen(x)
     if eps is None:
@@ -128,7 +130,7 @@ def einstein_midpoint(points: Tensor, weights: Tensor | None = None, c: Curvatur
         weights: ``(N,)`` not negative, for instance cluster sizes; None: all 1.
         c: Curvature.
 
-    Source: reference shhc.md section 1.10, for the prototype of a merged class.
+    The prototype of a merged class, which the paper leaves open: docs/methods/shhc.md#merged-classes.
     """
     c, points = _checked(c), widen(points)
     squares = c * points.square().sum(-1, keepdim=True)
@@ -140,7 +142,7 @@ def einstein_midpoint(points: Tensor, weights: Tensor | None = None, c: Curvatur
 
 
 def safe_sqrt(squares: Tensor) -> Tensor:
-    """Return the root, 0 for what rounding made negative; its gradient there is 0 instead of infinity."""
+    """Return the root, 0 for negative rounding errors; its gradient there is 0 instead of infinity."""
     positive = squares > 0
     return squares.where(positive, 1).sqrt().where(positive, 0)
 

@@ -1,6 +1,7 @@
-"""sHHC's own way to a hierarchy, as published, and HypHC's: an embedding, and the tree that is read off it.
+"""sHHC's post-clustering, as published, and HypHC: an embedding, and the tree decoded from it.
 
-Source: Long & van Noord 2023, section 3.2; Chami et al. 2020 (arXiv:2010.00402); reference shhc.md section 6.
+Source: Long and van Noord 2023 (sHHC), section 3.2; Chami et al. 2020 (arXiv:2010.00402) and
+HazyResearch/HypHC, model/hyphc.py; docs/methods/shhc.md#hyphc.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ from unlabelled.hierarchy.triplets import PairCoveringTriplets
 
 
 class PostClustering(HierarchyMethod):
-    """sHHC's step after pre-clustering: exponential start, triplet loss (equation 10), decoded tree.
+    """sHHC's step after pre-clustering: exponential start (equation 12), triplet loss (10), decoded tree.
 
-    On all data that we know it about ties with average linkage.
+    Costs about as much as average linkage on clustered data, and less on other (benchmarks/hierarchy.py).
 
     Args:
         embedding: None: with its defaults.
@@ -32,11 +33,13 @@ class PostClustering(HierarchyMethod):
 
 
 class HypHC(PostClustering):
-    """Random start in two dimensions, one set of triplets of pairs, and single linkage of the result.
+    """HypHC: random start in two dimensions, one set of triplets of pairs, and single linkage.
 
     The triplets cover all pairs where the budget allows it, which is up to 447 leaves by default.
-    HypHC's procedure and its own choice of triplets, without its quirks: the radius is learned by a sigmoid,
-    so that its gradient does not vanish; decoding is exact; and the state that is kept is a copy.
+    Loss, start, triplets and decoder are those of HypHC's code (``model/hyphc.py``, ``datasets/triples.py``).
+    Ours are: the radius by a sigmoid, whose gradient does not vanish; the exact decoder; the best state as a
+    copy; and learning rate, optimiser, temperatures, radius and batch size, which are the defaults of
+    :class:`TripletEmbedding` (its own: docs/methods/shhc.md#hyphc).
 
     Args:
         embedding: None: at most 50 epochs of 100,000 triplets, and a patience of 20, in two dimensions.

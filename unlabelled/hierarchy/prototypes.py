@@ -1,6 +1,7 @@
-"""Prototypes of merged classes: what stands for a subtree when its leaves become one class.
+"""Prototypes of merged classes: the point of a subtree whose leaves become one class.
 
-Source: reference shhc.md section 1.10.
+Source: sHHC paper (ICCV 2023) section 3.3, "Cluster Merging", which does not define the point:
+docs/methods/shhc.md#merged-classes.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def merged_prototypes(
         points: ``(K, D)`` the leaves in the manifold.
         num_clusters: Of the cut.
         kind: ``midpoint`` of the cluster's leaves; or ``ancestor``, the LCA of the points of its two
-            children, which are found in the same way.
+            children, which are computed in the same way.
         manifold: None: :class:`PoincareBall`.
     """
     if len(points) != tree.num_leaves or kind not in ("midpoint", "ancestor"):
@@ -47,7 +48,7 @@ def merged_prototypes(
 
 
 def node_points(tree: Tree, points: Tensor, manifold: Manifold | None = None) -> Tensor:
-    """Return a point ``(2K-1, D)`` for every node: a leaf's own, and of a merge the LCA of its two."""
+    """Return a point ``(2K-1, D)`` for every node: a leaf's own, and the LCA of a merge's two children."""
     space = PoincareBall() if manifold is None else manifold
     nodes = list(points)
     for left, right in tree.merges.tolist():

@@ -1,4 +1,4 @@
-"""A tree that can be changed: what every prune-and-regraft move would do to its exact Dasgupta cost.
+"""A mutable tree, and the exact change of its Dasgupta cost by every prune-and-regraft move.
 
 Such a move takes a subtree S out (its parent vanishes with it) and puts it above another node x, with a new
 parent. With ``w(v)`` the weight between S and the leaves under v, ``n(v)`` their number, both without S, and
@@ -21,7 +21,7 @@ from unlabelled.hierarchy.tree import Floats, Tree
 
 
 class MutableTree:
-    """A tree over K leaves with the sums that moves need; nodes keep their numbers while they move.
+    """A tree over K leaves with the sums that moves need; a node keeps its number when it moves.
 
     Holds ``(2K-1, K)`` float64: 16 MB at K = 1000.
 
@@ -90,7 +90,7 @@ class MutableTree:
         return gains
 
     def move(self, subtree: int, above: int) -> None:
-        """Move ``subtree``, whose gains were asked for last, above a node at which its gain is finite."""
+        """Move ``subtree``, that of the last call of ``gains``, above a node at which its gain is finite."""
         joint, sibling = self.parent[subtree], self.sibling[subtree]
         if above == sibling:
             return
@@ -165,7 +165,7 @@ def all_gains(tree: Tree, weights: Floats, counts: Floats | None = None) -> Floa
 
 
 class _Work:
-    """What every call of ``gains`` writes to, so that none has to allocate."""
+    """Work space of all calls of ``gains``, which thus allocate no memory."""
 
     def __init__(self, num_leaves: int) -> None:
         num_nodes = 2 * num_leaves - 1

@@ -1,9 +1,9 @@
 """Rotating a new embedding onto the one before it.
 
-A hierarchy's points are defined up to a rotation (and reflection) of the ball. Heads that were trained on the
-old points would have to find the new frame first.
+A hierarchy's points are defined up to a rotation (and reflection) of the ball. Without the rotation, heads
+trained on the old points would have to learn the new frame first.
 
-Source: reference shhc.md section 1.11, "Re-clustering hazard".
+Source: ours; the paper does not treat it: docs/methods/shhc.md#paper-and-code.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from torch import Tensor
 def rotate_onto(points: Tensor, reference: Tensor) -> Tensor:
     """Return ``points (K, D)`` after the orthogonal map that brings them closest to ``reference (K, D)``.
 
-    Orthogonal Procrustes, in float64; rows that are NaN in either (empty clusters) have no say. Distances,
-    depths of common ancestors and thus the tree stay as they are.
+    Orthogonal Procrustes, in float64; rows that are NaN in either (empty clusters) do not count. Distances,
+    depths of common ancestors and thus the tree do not change.
     """
     known = (points.isfinite() & reference.isfinite()).all(1)
     left, _, right = torch.linalg.svd(points[known].double().T @ reference[known].double())

@@ -1,4 +1,4 @@
-"""Leaves at one distance from the origin: what is learned are their directions and that one radius."""
+"""Leaves at one distance from the origin: their directions and that one radius are learned."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ class SharedRadius(nn.Module):
     """Leaves on one learned radius of a manifold.
 
     The radius is a sigmoid between the manifold's limits, so that it has a gradient everywhere, which a clamp
-    would not have. Source: reference shhc.md section 1.5.
+    would not have. Source: HazyResearch/HypHC, model/hyphc.py, ``normalize_embeddings``, which clamps it.
 
     Args:
-        start: ``(K, D)`` float64 vectors whose directions are the leaves' at first; a random one for zeros.
-        manifold: Where the leaves are.
-        share: The radius at first, between the manifold's smallest (0) and largest (1).
+        start: ``(K, D)`` float64 vectors in the leaves' first directions; a random one for zeros.
+        manifold: The space of the leaves.
+        share: The first radius, between the manifold's smallest (0) and largest (1).
         seed: Of the random directions.
     """
 

@@ -1,4 +1,4 @@
-"""Where leaves are before their embedding is optimised."""
+"""The start of the leaves' embedding."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from unlabelled.seeding import torch_generator
 
 
 class Start(ABC):
-    """Where the leaves are at first."""
+    """The first points of the leaves."""
 
     @abstractmethod
     def tangents(self, leaves: Leaves, dim: int, seed: int) -> Tensor:
@@ -22,12 +22,13 @@ class Start(ABC):
 
 
 class ExponentialStart(Start):
-    """The paper's: features, for the exponential map at the origin.
+    """The paper's start: features, to be mapped by the exponential map at the origin.
 
     They are centred, reduced to their principal components (with zeros for those that do not exist), and
     scaled to a mean norm of 1. Without features the components are those of the centred similarities.
 
-    Source: paper section 3.2; reference shhc.md section 2 for the reduction, which the paper leaves open.
+    Source: sHHC paper (ICCV 2023) section 3.2, equation 12; the reduction to ``dim``, which the paper leaves
+    open, is ours: docs/methods/shhc.md#triplet-loss.
     """
 
     def tangents(self, leaves: Leaves, dim: int, seed: int) -> Tensor:
@@ -41,7 +42,7 @@ class ExponentialStart(Start):
 
 
 class RandomStart(Start):
-    """HypHC's: random directions."""
+    """HypHC's start: random directions."""
 
     def tangents(self, leaves: Leaves, dim: int, seed: int) -> Tensor:
         """Return normally distributed vectors."""

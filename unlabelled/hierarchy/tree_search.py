@@ -1,4 +1,4 @@
-"""The cheapest tree so far, and ways to find a cheaper one."""
+"""The cheapest tree so far, and the steps of a search for a cheaper one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from unlabelled.hierarchy.tree import Floats, Tree
 from unlabelled.seeding import numpy_generator
 
 RELATIVE_TOLERANCE = 1e-9
-"""Smallest gain of a move, relative to the sum of all weights: far above rounding, far below what matters."""
+"""Smallest gain of a move, relative to the sum of all weights: above rounding, below any relevant gain."""
 NEGLIGIBLE = 30.0
 """Temperatures above the best place at which another one is not drawn: their odds are below 1e-13."""
 COARSE_SHARE = 3
@@ -25,7 +25,7 @@ SMALLEST_COARSE = 50
 
 
 class TreeSearch:
-    """A search for the tree with the lowest cost; the cheapest one that was seen is kept.
+    """A search for the tree with the lowest cost; it keeps the cheapest tree.
 
     Args:
         weights: ``(K, K)`` symmetric, with a diagonal of 0.
@@ -45,7 +45,7 @@ class TreeSearch:
         self._smallest_gain = RELATIVE_TOLERANCE * float(np.abs(weights).sum()) / 2
 
     def is_late(self) -> bool:
-        """Return whether the time is up."""
+        """Return whether the time limit has passed."""
         return time.monotonic() >= self._deadline
 
     def offer(self, tree: Tree) -> float:
@@ -56,7 +56,7 @@ class TreeSearch:
         return cost
 
     def descend(self, tree: Tree, max_sweeps: int | None, rng: np.random.Generator) -> None:
-        """Move each subtree to its best place, again and again until none moves, and offer the result."""
+        """Move each subtree to its best place, repeatedly until none moves, and offer the result."""
         mutable = MutableTree(tree, self.weights, self.counts)
         sweeps = 0
         while (max_sweeps is None or sweeps < max_sweeps) and self._descend_once(mutable, rng):
@@ -80,7 +80,7 @@ class TreeSearch:
     def join_anew(self, trees: Sequence[Tree], random_starts: int, max_sweeps: int, seed: int) -> list[Tree]:
         """Return trees in which small clusters of given ones are joined in other ways, the cheapest first.
 
-        They are joined at random and then moved as wholes, ``random_starts`` times for each tree.
+        The clusters are joined at random and then moved as wholes, ``random_starts`` times for each tree.
         """
         num_leaves = len(self.counts)
         num_clusters = min(num_leaves, max(SMALLEST_COARSE, num_leaves // COARSE_SHARE))
@@ -99,13 +99,13 @@ class TreeSearch:
         return [found[cost] for cost in sorted(found)]
 
     def anneal(self, sweeps: int, temperature: float, cooling: float, seed: int) -> Tree:
-        """Return the cheapest tree after moves at random, freely at first and then less and less.
+        """Return the tree after random moves, with a temperature that falls.
 
         Args:
             sweeps: In each, every subtree is moved once.
             temperature: At the beginning, see :class:`LocalSearch`.
             cooling: Of the temperature, until the end.
-            seed: Of all that is drawn.
+            seed: Of all random draws.
         """
         mutable = MutableTree(self.tree, self.weights, self.counts)
         rng = numpy_generator(seed, "annealing")

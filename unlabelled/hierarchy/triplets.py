@@ -1,7 +1,7 @@
-"""HypHC's triplet loss, a smooth Dasgupta cost, and which triplets of leaves it is taken over.
+"""HypHC's triplet loss, a smooth Dasgupta cost, and its triplets of leaves.
 
-Source: paper equation 10 as corrected in reference shhc.md sections 1.5 and 1.6; Chami et al. 2020
-(arXiv:2010.00402).
+Source: sHHC paper (ICCV 2023) equation 10, with the temperature and mean of HypHC (Chami et al. 2020,
+arXiv:2010.00402; HazyResearch/HypHC, model/hyphc.py, datasets/triples.py); docs/methods/shhc.md#triplet-loss.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def uniform_triplets(num_leaves: int, count: int, generator: torch.Generator) ->
     """Return ``count`` triplets ``(count, 3)`` int64 of distinct leaves, uniform over all ordered ones."""
     _check(num_leaves, count)
     first, second, third = (torch.randint(num_leaves - i, (count,), generator=generator) for i in range(3))
-    second += second >= first  # skips the one that is taken
+    second += second >= first  # skips the first one
     lower, upper = torch.minimum(first, second), torch.maximum(first, second)
     third += third >= lower
     third += third >= upper
@@ -52,10 +52,10 @@ def uniform_triplets(num_leaves: int, count: int, generator: torch.Generator) ->
 def pair_covering_triplets(num_leaves: int, count: int, generator: torch.Generator) -> Tensor:
     """Return HypHC's triplets ``(count, 3)`` int64: pairs of leaves, each with a random third leaf.
 
-    All pairs i < j are repeated ``count // pairs`` times, and a random selection of them, without repetition,
-    fills up. With fewer triplets than the ``K (K - 1) / 2`` pairs that selection is all, and not every pair
-    is in it: 100,000 of the 499,500 pairs of 1000 leaves. As in its code the third leaf is any of K, so that
-    it equals one of the pair with probability 2 / K.
+    All pairs i < j are repeated ``count // pairs`` times; a random selection of them, without repetition,
+    is the remainder. With fewer triplets than the ``K (K - 1) / 2`` pairs there is only that selection, which
+    lacks some pairs: 100,000 of the 499,500 pairs of 1000 leaves. As in HypHC's ``datasets/triples.py`` the
+    third leaf is any of K, so that it equals one of the pair with probability 2 / K.
     """
     _check(num_leaves, count)
     pairs = torch.combinations(torch.arange(num_leaves))
@@ -67,7 +67,7 @@ def pair_covering_triplets(num_leaves: int, count: int, generator: torch.Generat
 
 
 class TripletSampler(ABC):
-    """Which triplets the epochs of an embedding go through.
+    """The triplets of the epochs of an embedding.
 
     Args:
         per_epoch: Number of triplets.
@@ -93,7 +93,7 @@ class UniformTriplets(TripletSampler):
 
 
 class PairCoveringTriplets(TripletSampler):
-    """HypHC's own scheme: one set, drawn once and shuffled every epoch, of all pairs if the budget allows it.
+    """HypHC's scheme: one set, drawn once and shuffled every epoch, of all pairs if the budget allows it.
 
     With fewer triplets per epoch than pairs, it is a random selection of pairs without repetition.
     """

@@ -3,8 +3,10 @@
 Every edge has a learned weight. The tree is the single linkage of these weights, and an edge's ultrametric is
 the height at which it joins its ends: a gather from the weights, so that a loss of it has a gradient.
 
-Written from the paper and reference shhc.md section 3 (which describes the released code), on torch and scipy
-alone. The weights of neighbours that are not mutual are not halved here, and dissimilarities are scaled to 1.
+On torch and scipy alone. The released code, PerretB/ultrametric-fitting (ultrametric/graph.py, loss.py and
+optimization.py), halves the weights of neighbours that are not mutual and keeps the weights after the best
+step; here they are not halved, the best weights are those before the step, and dissimilarities are scaled to
+at most 1: docs/methods/shhc.md#ufit.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from unlabelled.hierarchy.tree import Floats, Indices, Tree
 
 UFitLoss = Literal["dasgupta", "closest_and_cluster_size"]
 WINDOW = 30
-"""Steps whose mean losses are compared to decide when to stop."""
+"""Steps of a window; the mean losses of two windows decide when to stop."""
 
 
 class UFit(HierarchyMethod):

@@ -1,4 +1,4 @@
-"""How well the levels of a tree fit known classes.
+"""Agreement of the levels of a tree with known classes.
 
 Everything starts from a table ``(K, C)``, which counts the samples of cluster or leaf k (row) and class c
 (column), so that no sample has to be kept.
@@ -79,12 +79,13 @@ def merged_rows(table: Tensor, labels: Tensor) -> Tensor:
 
 
 def level_scores(table: Tensor) -> dict[str, float]:
-    """Return how clusters agree with classes, by :data:`LEVEL_MEASURES`.
+    """Return the agreement of clusters with classes, by :data:`LEVEL_MEASURES`.
 
     Args:
         table: ``(K, C)`` counts.
 
-    Source: reference shhc.md section 3.
+    Source: sHHC paper (ICCV 2023) section 5.4; NMI, ARI and mean purity as in SeLaVi, appendix A.4, equations
+    8, 9 and 11; docs/methods/shhc.md#evaluation-protocols.
     """
     return {name: measure(table) for name, measure in _MEASURES.items()}
 

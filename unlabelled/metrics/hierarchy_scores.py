@@ -1,4 +1,4 @@
-"""What is known of a hierarchy of clusters: its cost, and its levels against classes and their groups."""
+"""Scores of a hierarchy of clusters: its cost, and its levels against classes and their groups."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from unlabelled.hierarchy.linkage import LINKAGES, Linkage
 from unlabelled.metrics.dendrogram import LEVEL_MEASURES, dendrogram_purity, level_scores, merged_rows
 
 GROUPS = "groups_"
-"""What the names of scores against the groups of classes start with."""
+"""Prefix of the names of scores against the groups of classes."""
 
 
 @dataclass(frozen=True)
 class Level:
-    """A cut of the tree, and what it is compared with.
+    """A cut of the tree, and the labels it is compared with.
 
     Args:
         clusters: As many clusters (or as many as leaves, if those are fewer).
@@ -101,7 +101,7 @@ _PURITIES = ["dendrogram_purity", f"{GROUPS}dendrogram_purity"]
 
 
 def linkages_of(hierarchy: ClusterTree) -> dict[str, ClusterTree]:
-    """Return what scipy's linkages make of the same centroids, by their names; points are left out."""
+    """Return the trees of scipy's linkages over the same centroids, by their names, without points."""
     leaves = hierarchy.leaves()
     fits = {method: Linkage(method).fit(leaves) for method in LINKAGES}
     return {

@@ -2,7 +2,7 @@
 
 Of a large tree the top is drawn; what ends a branch stands for all leaves under it.
 
-Source: paper Figure 4.
+Source: sHHC paper (ICCV 2023) Figure 4.
 """
 
 from __future__ import annotations

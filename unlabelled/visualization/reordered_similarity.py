@@ -1,6 +1,6 @@
 """The similarities of a tree's leaves in the order of the tree, beside the order that they came in.
 
-Source: paper Figure 3.
+Source: sHHC paper (ICCV 2023) Figure 3.
 """
 
 from __future__ import annotations

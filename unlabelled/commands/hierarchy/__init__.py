@@ -1,4 +1,4 @@
-"""The command that builds all hierarchies of one file of features, and compares and draws them."""
+"""The command that builds all hierarchies of one file of features, compares them and draws them."""
 
 from unlabelled.commands.hierarchy.main import main
 

@@ -16,7 +16,7 @@ from unlabelled.commands.hierarchy.pre_clusters import Rows
 from unlabelled.commands.suggestions import hint
 
 _UNREADABLE = (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error)
-_CHUNK = 65536  # rows that are looked at together
+_CHUNK = 65536  # rows that are checked together
 
 
 def read_features(path: str, key: str | None = None) -> Rows:
@@ -32,7 +32,7 @@ def read_features(path: str, key: str | None = None) -> Rows:
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: It cannot be read, or holds something else; says what.
+        ValueError: It cannot be read, or holds something else; the message names it.
     """
     readers = {".npy": _npy, ".npz": _npz, ".pt": _pt, ".pth": _pt}
     suffix = Path(path).suffix.lower()
@@ -44,7 +44,7 @@ def read_features(path: str, key: str | None = None) -> Rows:
 
 
 def checked_features(name: str, array: Any) -> Rows:
-    """Return ``array`` as features, or raise a ValueError that says what is wrong with it."""
+    """Return ``array`` as features, or raise a ValueError that names the fault."""
     if not isinstance(array, np.ndarray):
         raise ValueError(f"{name}: expected an array of numbers (n, d), found {type(array).__name__}")
     if array.dtype.kind not in "fiub":
@@ -74,7 +74,7 @@ def read_lines(path: str, num_rows: int) -> list[str]:
 
     Args:
         path: ``.npy`` of integers or strings, or text with one per line.
-        num_rows: How many there must be.
+        num_rows: The expected number.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -132,7 +132,7 @@ def _load(path: str) -> Any:
 def _pt(path: str, key: str | None) -> Any:
     try:
         content = torch.load(io.BytesIO(Path(path).read_bytes()), map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises whatever its parser stumbles over
+    except Exception as error:  # torch passes on any error of its parser
         raise ValueError(
             f"{path}: cannot be read: {_reason(error)}; write it with torch.save(tensor, path)"
         ) from error
@@ -163,7 +163,7 @@ def _chosen(path: str, arrays: Mapping[Any, Any], key: str | None) -> Any:
 
 
 def _text_lines(path: str) -> list[str]:
-    """Split at line feeds alone: a name may hold any of the others that ``splitlines`` knows."""
+    """Split at line feeds alone: a name may hold the other separators of ``splitlines``."""
     try:
         with Path(path).open(encoding="utf-8-sig", newline="") as file:
             lines = file.read().split("\n")
@@ -178,6 +178,6 @@ def _reason(error: BaseException) -> str:
         return "it holds Python objects, or is no NumPy file; expected plain numbers"
     if "weights_only" in text or isinstance(
         error, (IndexError, EOFError)
-    ):  # torch's own advice is to run what is in the file
+    ):  # torch's own advice would execute the file's content
         return "it holds other things than tensors, or is damaged"
     return text[:200] or type(error).__name__

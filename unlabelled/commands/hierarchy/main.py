@@ -25,7 +25,7 @@ leaves.npz (which sample is in which leaf), disk.png, dendrogram.png and similar
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run the command; 0: all done, 1: a method or the pictures failed, 2: the input is not fit for use."""
+    """Run the command; return 0: done, 1: a method or the figures failed, 2: the input is not usable."""
     options = _parser().parse_args(argv)
     logging.basicConfig(format="%(levelname)s: %(message)s")
     try:
@@ -77,7 +77,7 @@ def _run(study: Study, folder: Path, title: str, names: list[str] | None) -> boo
         return True
     try:
         write_pictures(folder, study, study.best, names)
-    except Exception:  # the costs and trees are there, and are worth more
+    except Exception:  # costs and trees are already written
         logger.exception("the pictures of %s could not be drawn", study.best.label)
         failed = True
     return failed
@@ -132,7 +132,7 @@ class _at_least:
 
     def __init__(self, lowest: int) -> None:
         self.lowest = lowest
-        self.__name__ = f"integer of at least {lowest}"  # what argparse calls a wrong value
+        self.__name__ = f"integer of at least {lowest}"  # argparse prints this name for a wrong value
 
     def __call__(self, text: str) -> int:
         number = int(text)

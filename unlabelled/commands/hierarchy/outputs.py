@@ -1,4 +1,4 @@
-"""The other files that the command writes: trees, what their leaves are, and pictures of the best one."""
+"""The other files that the command writes: trees, their leaves, and figures of the cheapest tree."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def write_tree(folder: Path, run: Run, names: Sequence[str] | None) -> None:
 
 
 def write_leaves(folder: Path, study: Study) -> None:
-    """Write which leaf each sample is in, and of each leaf its cluster, samples, centroid and medoid."""
+    """Write the leaf of each sample, and of each leaf its cluster, count, centroid and medoid."""
     np.savez(
         folder / "leaves.npz",
         leaf_of_sample=study.pre.labels,
@@ -42,7 +42,7 @@ def write_leaves(folder: Path, study: Study) -> None:
 
 
 def leaf_names(study: Study, names: Sequence[str] | None) -> list[str] | None:
-    """Return the name of the sample in the middle of every leaf."""
+    """Return the name of the medoid of every leaf."""
     if names is None:
         return None
     return [names[sample] for sample in study.pre.medoids(study.features).tolist()]
@@ -68,7 +68,7 @@ def write_pictures(folder: Path, study: Study, run: Run, names: Sequence[str] | 
 
 
 def _blocks(study: Study, tree: Tree) -> int:
-    """Return the clusters of the cut that is drawn: the first that was asked for."""
+    """Return the number of clusters of the drawn cut: the first of ``--clusters``."""
     return min([*study.plan.cuts, 10][0], tree.num_leaves)
 
 

@@ -1,7 +1,7 @@
 """Pre-clustering: many samples into few balanced clusters, which are the leaves of a hierarchy.
 
-Source: paper section 3.1; reference shhc.md section 1.1, whose first round (k-means, and the scale of the
-logits) the paper leaves open.
+Source: sHHC paper (ICCV 2023) section 3.1, equations 2 to 6. The first round (k-means, and the scale of the
+logits), which the paper leaves open, is ours: docs/methods/shhc.md#pre-clustering.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ class PreClusters:
     """The clusters that have members.
 
     Args:
-        labels: ``(n,)`` which leaf each sample belongs to, from 0 to L - 1.
-        clusters: ``(L,)`` which of the K clusters each leaf is; those without members are left out.
+        labels: ``(n,)`` the leaf of each sample, from 0 to L - 1.
+        clusters: ``(L,)`` the cluster of each leaf; of K clusters, those without members are left out.
         counts: ``(L,)`` float64, samples per leaf.
         sums: ``(L, d)`` float64, sums of the unit vectors of a leaf's samples.
-        directed: ``(L,)`` float64, how many of them have a direction, that is, are not all zeros.
+        directed: ``(L,)`` float64, the samples of a leaf that have a direction, that is, are not all zeros.
         num_clusters: K.
-        report: Numbers worth knowing, by name.
+        report: Iterations and errors of the solvers, by name.
     """
 
     labels: Indices
@@ -52,7 +52,7 @@ class PreClusters:
     def of_labels(
         cls, features: Rows, labels: Indices, num_clusters: int, report: dict[str, float] | None = None
     ) -> PreClusters:
-        """Take given clusters ``(n,)``, below ``num_clusters``, of features ``(n, d)``."""
+        """Return the leaves of given clusters ``(n,)``, below ``num_clusters``, of features ``(n, d)``."""
         totals = np.bincount(labels, minlength=num_clusters)
         clusters = np.flatnonzero(totals)
         leaf_of = np.full(num_clusters, -1, dtype=np.int64)
@@ -69,7 +69,7 @@ class PreClusters:
 
     @classmethod
     def of_rows(cls, features: Rows) -> PreClusters:
-        """Make every row of ``features (n, d)`` a leaf."""
+        """Return leaves that are the rows of ``features (n, d)``."""
         return cls.of_labels(features, np.arange(len(features)), len(features))
 
     @property
@@ -109,9 +109,9 @@ class PreClustering:
     Args:
         temperature: Logits are cosines divided by it.
         lambda_: Inverse strength of the entropy, the power of the probabilities. The paper does not give it;
-            SeLaVi has 20, for probabilities of a trained network.
+            SeLaVi (appendix A.2) has 20, for the probabilities of a trained network.
         iterations: Of k-means.
-        sample: Most rows that k-means looks at; every row is assigned.
+        sample: Most rows that k-means is fitted on; every row is assigned.
         tolerance: Largest relative error of a cluster's share at which the transport ends.
         max_iterations: Of the transport.
     """

@@ -1,4 +1,4 @@
-"""Running one method: what it made, how long it took and how much memory, or why it failed."""
+"""One run of a method: its tree, time and peak memory, or the reason of its failure."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 Made = TypeVar("Made")
 Makers = dict[str, Callable[[], HierarchyMethod]]
 SEARCH_SECONDS = 120.0
-"""Most that local moves take on all samples, where they are far from cheap."""
+"""Time limit of local moves on all samples, in seconds."""
 _LINKAGES: Makers = {
     "single": lambda: Linkage("single"),
     "complete": lambda: Linkage("complete"),
@@ -47,20 +47,20 @@ SAMPLE_METHODS: Makers = {
         LocalSearch(random_starts=0, num_descents=1, annealing_sweeps=0, time_limit=SEARCH_SECONDS),
     ),
 }
-"""What is also built on all samples, if there are few enough; ``shhc`` only moves the linkages' trees."""
+"""Methods that also run on all samples, if these are few; ``shhc`` starts from the linkages' trees only."""
 
 
 @dataclass(eq=False)
 class Run:
-    """What became of a method.
+    """The result of one run of a method.
 
     Attributes:
         method: Its name.
         on: ``leaves``, or ``samples`` if the tree is over all samples.
-        tree: What it made; None: it failed.
-        seconds: Of the fit.
+        tree: The tree; None: the method failed.
+        seconds: Duration of the fit.
         peak_gib: The largest memory of the process during the fit.
-        error: Why it failed.
+        error: The reason of a failure.
         costs: ``leaves_1x`` over the leaves, ``samples_1x`` over all samples.
         scores: Against labels, by name.
     """
@@ -76,12 +76,12 @@ class Run:
 
     @property
     def label(self) -> str:
-        """How the run is called, in tables and file names."""
+        """The run's name in tables and file names."""
         return self.method if self.on == "leaves" else f"{self.method}-all-samples"
 
 
 def run_method(method: str, leaves: Leaves, seed: int, on: str = "leaves") -> Run:
-    """Fit a method of ``METHODS``, or ``SAMPLE_METHODS``; whatever it raises becomes the run's error."""
+    """Fit a method of ``METHODS``, or ``SAMPLE_METHODS``; an exception becomes the run's error."""
     run = Run(method, on)
     methods = METHODS if on == "leaves" else SAMPLE_METHODS
     try:
@@ -96,7 +96,7 @@ def run_method(method: str, leaves: Leaves, seed: int, on: str = "leaves") -> Ru
 
 
 def measured(work: Callable[[], Made]) -> tuple[Made, float, float]:
-    """Return what ``work`` made, its seconds, and the peak memory of the process in GiB."""
+    """Return the result of ``work``, its seconds, and the peak memory of the process in GiB."""
     gc.collect()
     _reset_peak()
     begin = time.perf_counter()

@@ -1,9 +1,9 @@
 """The Dasgupta cost over all samples of trees whose leaves are clusters of samples.
 
-A tree over clusters says nothing about the samples of one cluster. They are completed in the same way for all
-trees: by average linkage, or as a star, a node that has them all as children, where there are too many.
+A tree over clusters does not order the samples of one cluster. They are completed in the same way for all
+trees: by average linkage, or, where there are too many, as a star, a node with all of them as children.
 
-Source: reference shhc.md section 1.9.
+Source: ours, for the paper's Table 3: docs/methods/shhc.md#dasgupta-cost.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from unlabelled.hierarchy.tree import Floats, Tree
 
 logger = logging.getLogger(__name__)
 LARGEST_POSITIVE = 20_000
-"""Samples up to which ``positive_cosine`` is summed over all their pairs, which takes O(n^2 d)."""
+"""Most samples for the sums of ``positive_cosine`` over all pairs, which take O(n^2 d)."""
 LARGEST_LINKED = 2_000
-"""Samples of one cluster up to which it is completed by average linkage."""
+"""Most samples of one cluster that average linkage completes."""
 
 
 @dataclass(frozen=True, eq=False)
 class SampleCost:
-    """What the cost over all samples is made of.
+    """The parts of the cost over all samples.
 
     Args:
         weights: ``(L, L)`` sums of w over the pairs of samples of two leaves; no diagonal is used.
@@ -77,7 +77,7 @@ class SampleCost:
 
     @property
     def completion(self) -> str:
-        """How the pre-clusters were completed, in words."""
+        """A sentence on how the pre-clusters were completed."""
         linked = len(self.counts) - self.num_stars
         stars = f"; {self.num_stars} larger ones as stars" if self.num_stars else ""
         return f"{linked} pre-clusters completed by average linkage{stars}"

@@ -1,4 +1,4 @@
-"""What is compared: features, the leaves made of them, and what their costs and scores are taken from."""
+"""One comparison: features, their leaves, and the data of costs and scores."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from unlabelled.metrics.dendrogram import dendrogram_purity, level_scores, merge
 
 logger = logging.getLogger(__name__)
 MOST_CLASSES = 10_000
-_ROUNDING = 1e-9  # costs of one tree whose merges were added up in other orders differ by less
+_ROUNDING = 1e-9  # costs of one tree, summed in different orders, differ by less
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What to do with the features.
+    """The options of a comparison.
 
     Args:
         methods: Of ``METHODS``.
@@ -32,7 +32,7 @@ class Plan:
         num_leaves: More rows than this become pre-clusters.
         all_samples_up_to: Most rows of which trees are also made without pre-clusters, by ``SAMPLE_METHODS``.
         cuts: Numbers of clusters to compare with labels.
-        seed: Of all that is random.
+        seed: Of all random draws.
     """
 
     methods: Sequence[str] = tuple(METHODS)
@@ -43,7 +43,7 @@ class Plan:
     seed: int = 0
 
     def cuts_of(self, tree: Tree) -> list[int]:
-        """Return the cuts that a tree has leaves enough for."""
+        """Return the cuts with at most as many clusters as the tree has leaves."""
         return [cut for cut in self.cuts if cut <= tree.num_leaves]
 
 
@@ -53,7 +53,7 @@ class Classes:
 
     Args:
         names: ``(C,)`` the different labels, sorted, with numbers in them by size.
-        labels: ``(n,)`` which of them each row has.
+        labels: ``(n,)`` the number of each row's label.
     """
 
     names: list[str]
@@ -84,14 +84,14 @@ class Study:
 
     Attributes:
         features: ``(n, d)``.
-        plan: What to do.
+        plan: The options.
         pre: The leaves.
-        pre_seconds: What pre-clustering took; 0 without.
+        pre_seconds: Seconds of pre-clustering; 0 without.
         pre_peak_gib: Its peak memory.
         sample_cost: The costs over all samples; None: there are none.
-        no_sample_cost: Why.
+        no_sample_cost: The reason.
         classes: The rows' labels, if there are any.
-        runs: What was done so far.
+        runs: The runs so far.
     """
 
     features: Rows
@@ -159,5 +159,5 @@ class Study:
 
 
 def _natural(text: str) -> list[tuple[int, str]]:
-    """Return what sorts ``class 9`` before ``class 10``."""
+    """Return a key that sorts ``class 9`` before ``class 10``."""
     return [(int(part) if part.isdecimal() else -1, part) for part in re.split(r"(\d+)", text)]

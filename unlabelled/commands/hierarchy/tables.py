@@ -1,6 +1,6 @@
-"""What came out, as Markdown for people and JSON for programs: the paper's Table 3, and what it leaves open.
+"""The results as Markdown and as JSON: the paper's Table 3, with the conventions that it leaves open.
 
-Source: paper Table 3; reference shhc.md sections 1.9 and 3.
+Source: sHHC paper (ICCV 2023) Table 3; docs/methods/shhc.md#dasgupta-cost and #hierarchy-command.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def write_tables(folder: Path, name: str, study: Study) -> None:
 
 
 def markdown(name: str, study: Study) -> str:
-    """Return the tables, under what their numbers mean."""
+    """Return the tables, after the conventions of their numbers."""
     title = " ".join(name.split())
     parts = [f"# Hierarchies of {title}", "\n".join(f"- {fact}" for fact in facts(study)), _costs(study)]
     if study.classes is not None:
@@ -42,7 +42,7 @@ def markdown(name: str, study: Study) -> str:
 
 
 def facts(study: Study) -> list[str]:
-    """Return what has to be known to read the costs."""
+    """Return the facts that a reader of the costs needs."""
     rows, dims = study.features.shape
     similarity = study.plan.similarity
     lines = [
@@ -179,7 +179,7 @@ def _cell(text: str) -> str:
 
 
 def _replace(path: Path, text: str) -> None:
-    """Write a file whole, so that one who interrupts the command finds the last complete one."""
+    """Replace a file as a whole, so that an interrupted command leaves the last complete one."""
     part = path.with_name(path.name + ".part")
     part.write_text(text, encoding="utf-8")
     part.replace(path)

@@ -100,7 +100,9 @@ class FlickrSoundNet(ClipDataModule):
     def find(self, split: str) -> ClipIndex:
         """Check the audio or video files of a split; add other missing files to the report."""
         sifted, pipeline = self._sift(split), self.active_pipeline
-        needs = Requirements(pipeline.needs_video and not sifted.pictures, pipeline.needs_audio, pipeline.seconds)
+        needs = Requirements(
+            pipeline.needs_video and not sifted.pictures, pipeline.needs_audio, pipeline.seconds
+        )
         index = index_entries(
             self.root, split, sifted.entries, needs, self.index_workers, progress=self._rank()[0] == 0
         )

@@ -1,4 +1,4 @@
-"""Imports run one way: from the entry points over Lightning's floor to the ground floor, and there room by room."""
+"""Imports run one way: entry points, packages on Lightning, ``unlabelled``, and there folder by folder."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Count the files and functions that a clustering pass and a training step run through.
 
-Run: ``python -m tools.depth`` in the root of a checkout. It trains the demos of SeLaVi and SSPC for two epochs,
-without worker processes, and profiles the first clustering pass and the last training step. Only Python
+Run: ``python -m tools.depth`` in the root of a checkout. It trains the demos of SeLaVi and SSPC for two
+epochs, without worker processes, and profiles the first clustering pass and the last training step. Only Python
 functions of this repository count, comprehensions and lambdas with the function that they are in.
 """
 
@@ -69,9 +69,8 @@ class Trace:
         print(f"{title:16} {len(files):3} files {len(self.functions):4} functions")
         if listed:
             for file in sorted(files):
-                print(
-                    f"    {file}: {', '.join(sorted(name for where, name in self.functions if where == file))}"
-                )
+                names = sorted(name for where, name in self.functions if where == file)
+                print(f"    {file}: {', '.join(names)}")
 
 
 def trace(owner: type, method: str, demo: str, first: bool) -> Trace:

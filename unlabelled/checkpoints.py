@@ -44,7 +44,7 @@ def with_present_classes(checkpoint: str | Path | IO[bytes]) -> str | Path | IO[
     """Return a checkpoint whose hyper-parameters name classes as they are called now.
 
     Args:
-        checkpoint: A file that ``fit`` wrote. It is returned as it is if nothing in it is renamed, else a copy
+        checkpoint: A file that ``fit`` wrote. Returned as it is if nothing in it is renamed, else as a copy
             in memory.
     """
     if not isinstance(checkpoint, str | Path) or not Path(checkpoint).is_file():

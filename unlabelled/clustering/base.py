@@ -58,7 +58,7 @@ class Clusterer(ABC):
         reads_features: Whether it clusters the features of a method that has some to be clustered
             (:class:`~unlabelled.contracts.LearnsFromAssignments`), in place of its scores. It gets them without a
             copy, and leaves them as they are.
-        numbers_anew: Whether a number means another cluster in each pass, so that samples which a pass has
+        renumbers_clusters: Whether a number means another cluster in each pass, so that samples which a pass has
             not seen are left without a label.
     """
 

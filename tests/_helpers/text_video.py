@@ -92,7 +92,10 @@ def _data(pipeline: Config | None, films: Path) -> Config:
         "num_workers": 0,
         "pipeline": {"class_path": "unlabelled.pipelines.FeaturePipeline", "init_args": options},
         "evaluation": [
-            {"class_path": f"unlabelled.data.datasets.{name}", "init_args": {"root": str(films)}}
+            {
+                "class_path": f"unlabelled.data.synthetic.embedded_features.{name}",
+                "init_args": {"root": str(films)},
+            }
             for name in ("EmbeddedFilms", "EmbeddedScenes")
         ],
     }

@@ -51,7 +51,9 @@ class Built(cli.CLI):
 def built(demo: str, folder: Path) -> Built:
     """Build a demo."""
     config = ROOT / "configs" / "demo" / f"{demo}.yaml"
-    return Built(["fit", f"--config={config}", f"--trainer.default_root_dir={folder}", "--trainer.logger=false"])
+    return Built(
+        ["fit", f"--config={config}", f"--trainer.default_root_dir={folder}", "--trainer.logger=false"]
+    )
 
 
 def test_all_families_are_among_them() -> None:
@@ -60,7 +62,9 @@ def test_all_families_are_among_them() -> None:
     assert any(f'"{old}"' in stored for old in CLASSES), "no renamed class is tested"
 
 
-@pytest.mark.parametrize("demo", sorted(set(STORED) - {"recognition"}))  # a classifier needs its data for that
+@pytest.mark.parametrize(
+    "demo", sorted(set(STORED) - {"recognition"})
+)  # a classifier needs its data for that
 def test_the_method_is_loaded_with_its_weights(demo: str, tmp_path: Path) -> None:
     cls = getattr(lightning_modules, STORED[demo]["method"])
     method = cls.load_from_checkpoint(checkpoint(demo, tmp_path))

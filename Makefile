@@ -1,4 +1,4 @@
-# make setup | demo | compare | test | lint | types | bench | clean
+# make setup | demo | compare | test | lint | types | docs | bench | clean
 PYTHON ?= python3
 VENV := .venv
 FAISS ?= $(if $(wildcard $(VENV)/.installed-gpu),gpu,cpu)
@@ -14,7 +14,7 @@ INSTALL_VENV = { rm -rf $(VENV); test "$$(id -u)" = 0 && apt-get update -qq && \
   apt-get install -qq -y python3-venv && $(PYTHON) -m venv $(VENV); } || \
   { rm -rf $(VENV); echo "error: $(PYTHON) cannot make environments; sudo apt-get install python3-venv"; exit 1; }
 
-.PHONY: setup demo compare test lint types bench clean
+.PHONY: setup demo compare test lint types docs docs-serve bench clean
 
 setup: $(VENV)/.installed-$(FAISS)
 
@@ -47,6 +47,12 @@ lint: setup
 types: setup
 	$(BIN)/mypy
 
+docs: setup  # into site/; any broken link or reference is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+docs-serve: setup
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve
+
 bench: setup
 	$(BIN)/python benchmarks/sinkhorn.py
 	$(BIN)/python benchmarks/clustering_pass.py
@@ -59,4 +65,4 @@ bench: setup
 	$(BIN)/python benchmarks/kmeans.py
 
 clean:
-	rm -rf $(VENV) runs data/embedded data/compare .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) site runs data/embedded data/compare .pytest_cache .mypy_cache .ruff_cache

@@ -74,7 +74,7 @@ class CaptionedVideoModule(TextVideoDataModule[CaptionedIndex]):
 
 
 class MSRVTT(CaptionedVideoModule):
-    """MSR-VTT's training videos (Xu et al. 2016), with 20 captions each, evaluated on the 1000 test pairs of JSFusion.
+    """MSR-VTT's training videos (Xu et al. 2016), evaluated on the 1000 test pairs of JSFusion.
 
     Args:
         root: Folder of the tables.
@@ -102,7 +102,7 @@ class MSRVTT(CaptionedVideoModule):
 
 
 class MSVD(CaptionedVideoModule):
-    """MSVD's training videos (Chen and Dolan 2011), with about 40 captions each, evaluated on the 670 test videos.
+    """MSVD's training videos (Chen and Dolan 2011), evaluated on the 670 test videos.
 
     Args:
         root: Folder of the tables.

@@ -152,7 +152,7 @@ def test_features_of_another_kind_are_refused_at_once(tmp_path: Path) -> None:
         pairs.dataset(FeaturePipeline(text, Stream(DIM_2D), Stream(DIM_3D + 1, 1.5)))
     flat = MSRVTT(write(tmp_path / "flat", [record(0, eval_caption="cut", **{"3d": None})]))
     assert len(flat.dataset(FeaturePipeline(text, Stream(DIM_2D), None))) == 1
-    with pytest.raises(ValueError, match="has no rows_3d to use, but the pipeline's stream_3d is not null"):
+    with pytest.raises(ValueError, match="has no rows_3d, but the pipeline's stream_3d is not null"):
         flat.dataset(small_pipeline())
 
 

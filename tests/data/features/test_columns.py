@@ -258,7 +258,7 @@ def test_damaged_tables(tmp_path: Path) -> None:
         ("{", "is damaged"),
         (json.dumps({**description, "format": 99}), "is not of format 1; write the table again"),
         (json.dumps({"format": 1, "rows": 1}), "its rows or columns are missing"),
-        (json.dumps({**description, "columns": {"a": {"kind": "odd"}}}), "is not a column's kind"),
+        (json.dumps({**description, "columns": {"a": {"kind": "odd"}}}), "does not have the kind"),
     ]:
         (tmp_path / "t" / "table.json").write_text(change)
         with pytest.raises(ValueError, match=words):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -159,6 +159,8 @@ class OrderedShard(DistributedSampler[Any]):
         [[0, 2, 4], [1, 3]]
     """
 
+    shuffled = False
+
     def __init__(self, num_samples: int, rank: int, world_size: int) -> None:
         self.num_rows, self.rank, self.world_size = num_samples, rank, world_size
         self.pass_epoch = 0
@@ -170,19 +172,14 @@ class OrderedShard(DistributedSampler[Any]):
         return max(0, math.ceil((self.num_rows - self.rank) / self.world_size))
 
     def __iter__(self) -> Iterator[SampleKey]:
-        epoch = self.pass_epoch
-        return (SampleKey(row, epoch) for row in self.order()[self.rank :: self.world_size])
-
-    def order(self) -> Sequence[int]:
-        """Return the rows of all ranks; rank r of W reads every W-th of them, starting with the r-th."""
-        return range(self.num_rows)
+        epoch, rows = self.pass_epoch, torch.arange(self.num_rows)
+        if self.shuffled:
+            generator = torch_generator(global_seed(), "order of a pass", epoch)
+            rows = torch.randperm(self.num_rows, generator=generator)
+        return (SampleKey(row, epoch) for row in rows[self.rank :: self.world_size].tolist())
 
 
 class DrawnShard(OrderedShard):
     """The rows of one rank in random order, a different one for each ``pass_epoch``."""
 
-    def order(self) -> Sequence[int]:
-        """Return the rows of all ranks, shuffled."""
-        generator = torch_generator(global_seed(), "order of a pass", self.pass_epoch)
-        rows: list[int] = torch.randperm(self.num_rows, generator=generator).tolist()
-        return rows
+    shuffled = True

@@ -33,8 +33,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run from a clone
 from unlabelled.data.synthetic.embedded.classes import LEAVES, TEMPO
 from unlabelled.data.synthetic.embedded.notes import draw_score
 from unlabelled.data.synthetic.embedded.scenes import ROAMING, SCENES
-from unlabelled.data.synthetic.embedded.video import Film
-from unlabelled.data.synthetic.embedded.waveforms import render_sound
+from unlabelled.data.synthetic.embedded.video import SceneVideo
+from unlabelled.data.synthetic.embedded.waveforms import render_audio
 from unlabelled.hierarchy import (
     HierarchyMethod,
     HypHC,
@@ -112,10 +112,10 @@ def _clip(leaf: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
     """Return pixels ``(2688,)`` and the logarithm of the power in 125 bands up to 8 kHz."""
     kind, seconds, rate = LEAVES[leaf], 2.0, 16000
     score = draw_score(rng, seconds, TEMPO[kind.family])
-    film = Film(rng, SCENES[kind.scene](rng, score), score, seconds, (32, 28), kind.scene in ROAMING)
-    sound = render_sound(rng, kind.sound, score, seconds, rate, 1)[0]
-    power = np.square(np.abs(np.fft.rfft(sound)))[1:].reshape(125, -1).sum(1)
-    return film.frame(seconds / 2).ravel().astype(np.float64), np.log(power + 1e-6)
+    video = SceneVideo(rng, SCENES[kind.scene](rng, score), score, seconds, (32, 28), kind.scene in ROAMING)
+    waveform = render_audio(rng, kind.audio, score, seconds, rate, 1)[0]
+    power = np.square(np.abs(np.fft.rfft(waveform)))[1:].reshape(125, -1).sum(1)
+    return video.frame(seconds / 2).ravel().astype(np.float64), np.log(power + 1e-6)
 
 
 def standardised(rows: ArrayLike) -> Floats:

@@ -1,9 +1,9 @@
-"""One data module per data set."""
+"""Data modules, one class per data set."""
 
 from datamodules.action_clips import HMDB51, UCF101
 from datamodules.ave import AVE
 from datamodules.base import SampleDataModule
-from datamodules.captioned_videos import CaptionedVideoModule
+from datamodules.captioned_videos import MSRVTT, MSVD, CaptionedVideoModule, YouCook2
 from datamodules.cifar import CIFAR10, CIFAR100
 from datamodules.clips import ClipDataModule
 from datamodules.dcase2014 import DCASE2014
@@ -16,15 +16,12 @@ from datamodules.howto100m import HowTo100M
 from datamodules.image_folders import ImageFolder, ImageNet, ImageNet100
 from datamodules.images import ImageDataModule
 from datamodules.kinetics import Kinetics, KineticsSound
-from datamodules.msrvtt import MSRVTT
-from datamodules.msvd import MSVD
 from datamodules.something_something import SomethingSomethingV2
 from datamodules.stl10 import STL10
 from datamodules.text_video import TextVideoDataModule
 from datamodules.tiny_imagenet import TinyImageNet
 from datamodules.vggsound import VGGSound
 from datamodules.voc2007 import VOC2007
-from datamodules.youcook2 import YouCook2
 
 __all__ = [
     "AVE",

@@ -1,4 +1,4 @@
-"""UCF101 (Soomro et al. 2012) and HMDB51 (Kuehne et al. 2011): short clips of human actions, three folds."""
+"""UCF101 (Soomro et al. 2012) and HMDB51 (Kuehne et al. 2011): human actions, in three folds."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Listed = tuple[str, str, str]
 
 
 class _ActionClips(ClipDataModule):
-    """Clips that one of three official folds puts into ``train`` or ``test``, which serves as ``val`` too."""
+    """Clips of one of three official folds, with ``train`` and ``test``, which is also ``val``."""
 
     num_classes: int
     list_folders: tuple[str, ...]
@@ -29,7 +29,7 @@ class _ActionClips(ClipDataModule):
 
     @abstractmethod
     def _read(self, folder: Path) -> Iterator[Listed]:
-        """Yield what the fold's lists in ``folder`` say; nothing where they are not."""
+        """Yield the entries of the fold's lists in ``folder``, if there are any."""
 
     @cached_property
     def _clips(self) -> list[Listed]:
@@ -54,7 +54,7 @@ class _ActionClips(ClipDataModule):
         return names
 
     def listing(self, split: str) -> list[Entry]:
-        """Return the clips that the fold puts into ``train``, or into ``test`` for ``val`` and ``test``."""
+        """Return the clips of ``train`` in the fold, or of ``test`` for ``val`` and ``test``."""
         official = "train" if split == "train" else "test"
         files, number = scan_class_media(self.root), {name: n for n, name in enumerate(self.class_names)}
         entries = []
@@ -75,12 +75,12 @@ class UCF101(_ActionClips):
 
     Args:
         root: Folder of the data set.
-        fold: Which of the three official divisions.
-        **kwargs: See :class:`~datamodules.clips.ClipDataModule`. Half of the clips have no sound; a pipeline that
-            needs it leaves them out.
+        fold: The official fold.
+        **kwargs: See :class:`~datamodules.clips.ClipDataModule`. Half of the clips have no audio; they are
+            left out if the pipeline requires it.
 
     Raises:
-        FileNotFoundError: The lists are not there.
+        FileNotFoundError: The lists are missing.
         ValueError: A line names no class folder, or the lists have more or less than 101 classes.
     """
 
@@ -112,12 +112,12 @@ class HMDB51(_ActionClips):
 
     Args:
         root: Folder of the data set.
-        fold: Which of the three official divisions.
-        **kwargs: See :class:`~datamodules.clips.ClipDataModule`. Clips without sound are left out by a pipeline
-            that needs it.
+        fold: The official fold.
+        **kwargs: See :class:`~datamodules.clips.ClipDataModule`. Clips without audio are left out if the
+            pipeline requires it.
 
     Raises:
-        FileNotFoundError: The lists are not there.
+        FileNotFoundError: The lists are missing.
         ValueError: A line has no tag, or there are lists of more or less than 51 classes.
     """
 

@@ -17,7 +17,7 @@ _LISTS = {"train": "trainSet.txt", "val": "valSet.txt", "test": "testSet.txt"}
 class AVE(ClipDataModule):
     """Clips listed by ``trainSet.txt``, ``valSet.txt`` and ``testSet.txt`` of the official release.
 
-    Each line is ``Category&VideoID&Quality&StartTime&EndTime``; a header is passed over. A video with several
+    Each line is ``Category&VideoID&Quality&StartTime&EndTime``; a header is skipped. A video with several
     events is listed once per split, under its first category. The files ``<VideoID>.mp4`` may lie in any
     folder below ``root``.
 
@@ -26,7 +26,7 @@ class AVE(ClipDataModule):
         **kwargs: See :class:`~datamodules.clips.ClipDataModule`.
 
     Raises:
-        FileNotFoundError: A list is not there.
+        FileNotFoundError: A list is missing.
         ValueError: A line does not have five fields.
     """
 

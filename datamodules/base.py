@@ -1,4 +1,4 @@
-"""What all data modules share: stages, loaders, ranks. A subclass says what the samples are."""
+"""Base class of all data modules: stages, data loaders and ranks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from lightning import LightningDataModule
 from lightning.pytorch.utilities import rank_zero_info
 from torch.utils.data import DataLoader
 
-from datamodules.resume import rows_done
 from unlabelled.batch import Batch
 from unlabelled.data.datasets.samples import (
     DrawnShard,
@@ -33,19 +32,19 @@ PipelineT = TypeVar("PipelineT", bound=SamplePipeline)
 class SampleDataModule(LightningDataModule, Generic[IndexT, PipelineT]):
     """Samples with a train, a val and a test split; labels are for evaluation only.
 
-    A subclass says which samples a split has (:meth:`find`), how they are read (:meth:`dataset`), what their
-    files are (:meth:`clip_paths`) and how the classes are called (:attr:`class_names`).
+    A subclass defines the samples of a split (:meth:`find`), their tensors (:meth:`dataset`), their files
+    (:meth:`clip_paths`) and the names of the classes (:attr:`class_names`).
 
     Args:
         root: Folder of the data set.
         pipeline: Makes tensors of a sample.
-        test_pipeline: Makes those of ``test`` and ``predict``, the bank's then too; ``null``: ``pipeline`` does.
+        test_pipeline: Makes tensors in ``test`` and ``predict``, also of the bank; ``null``: ``pipeline``.
         batch_size: Samples per rank and step in training.
         eval_batch_size: Samples per rank and step in evaluation and in passes; ``null``: twice as many.
-        num_workers: Processes that read and augment.
+        num_workers: Number of processes that read and augment.
 
     Attributes:
-        bank_split: The split with the labelled training rows.
+        bank_split: Split of the labelled training samples.
     """
 
     bank_split = "train"
@@ -76,7 +75,12 @@ class SampleDataModule(LightningDataModule, Generic[IndexT, PipelineT]):
 
     @abstractmethod
     def dataset(self, split: str, train: bool) -> SampleDataset:
-        """Return the samples of a split, as :attr:`active_pipeline` shows them."""
+        """Return the samples of a split as tensors of :attr:`active_pipeline`.
+
+        Args:
+            split: The split.
+            train: Augment at random; otherwise as in evaluation.
+        """
 
     @abstractmethod
     def clip_paths(self, split: str) -> Sequence[str]:
@@ -85,28 +89,28 @@ class SampleDataModule(LightningDataModule, Generic[IndexT, PipelineT]):
     @property
     @abstractmethod
     def class_names(self) -> Sequence[str]:
-        """Names by label."""
+        """Names of the classes by label."""
 
     @property
     def active_pipeline(self) -> PipelineT:
-        """The pipeline of the present stage."""
+        """The pipeline of the current stage."""
         if self._stage in ("test", "predict") and self.test_pipeline is not None:
             return self.test_pipeline
         return self.pipeline
 
     def prepare_data(self) -> None:
-        """Look for the folder, in one process per node."""
+        """Check that the folder exists, in one process per node."""
         self._enter(self._trainer_stage())
         self.check_root()
 
     def setup(self, stage: str) -> None:
-        """Find out which samples of the stage's splits can be used."""
+        """Find the usable samples of the splits of a stage."""
         self._enter(stage)
         for split in STAGE_SPLITS[stage]:
             self._index(split)
 
     def check_root(self) -> None:
-        """Look for the folder of the data set.
+        """Check that the folder of the data set exists.
 
         Raises:
             FileNotFoundError: ``root`` does not exist.
@@ -118,7 +122,7 @@ class SampleDataModule(LightningDataModule, Generic[IndexT, PipelineT]):
             )
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
-        """Do the pipeline's share of the work that is done on batches, where they are trained on."""
+        """Complete a batch on the training device; see :meth:`SamplePipeline.finish`."""
         return self.active_pipeline.finish(batch)
 
     @property
@@ -141,23 +145,23 @@ class SampleDataModule(LightningDataModule, Generic[IndexT, PipelineT]):
                 f"{type(self).__name__}: {len(data)} training samples on {world_size} process(es) do not "
                 f"fill one batch of batch_size={self.batch_size}; lower --data.init_args.batch_size"
             )
-        sampler.skip = rows_done(self.trainer, sampler)
+        sampler.skip = self._rows_done(sampler)
         return self._loader(data, sampler, self.batch_size, drop_last=True, persistent=True)
 
     def pass_dataloader(self, epoch: int) -> DataLoader[Any]:
         """Return the augmented training samples, each exactly once over all ranks.
 
         Args:
-            epoch: Names the random augmentation; another number, another augmentation.
+            epoch: Seed of the random augmentation.
         """
         return self._pass(OrderedShard, epoch)
 
     def shuffled_pass_dataloader(self, epoch: int) -> DataLoader[Any]:
-        """Return the same in a random order, which ``epoch`` names too."""
+        """Return the samples of :meth:`pass_dataloader` in a random order, which depends on ``epoch`` too."""
         return self._pass(DrawnShard, epoch)
 
     def _pass(self, shard: type[OrderedShard], epoch: int) -> DataLoader[Any]:
-        if shard not in self._pass_loaders:  # kept, with its workers: there may be a pass at every step
+        if shard not in self._pass_loaders:  # kept with its workers, as there may be a pass at every step
             data = self.dataset("train", train=True)
             sampler = shard(len(data), *self._rank())
             self._pass_loaders[shard] = self._loader(data, sampler, self.eval_batch_size, persistent=True)
@@ -167,32 +171,38 @@ class SampleDataModule(LightningDataModule, Generic[IndexT, PipelineT]):
         return loader
 
     def fixed_pass_dataloader(self) -> DataLoader[Any]:
-        """Return the fixed views of the training samples, each exactly once over all ranks."""
+        """Return the training samples as in evaluation, each exactly once over all ranks."""
         return self._eval_loader("train")
 
     def bank_dataloader(self) -> DataLoader[Any]:
-        """Return the fixed views of the labelled training samples, each exactly once over all ranks.
+        """Return the labelled training samples as in evaluation, each exactly once over all ranks.
 
-        To be called on all ranks: where the stage did not look for them, they are looked for now.
+        It must be called on all ranks, since it finds the samples if the stage has not.
         """
-        self._index_in_turn(self.bank_split)
+        if self.bank_split not in self._indices and self.trainer is not None:
+            if (
+                self.trainer.local_rank == 0
+            ):  # checks the files; the other processes read its results from disk
+                self._index(self.bank_split)
+            self.trainer.strategy.barrier("bank")
+        self._index(self.bank_split)
         return self._eval_loader(self.bank_split)
 
     def val_dataloader(self) -> Loaders:
-        """Return the fixed views of the validation samples, each exactly once over all ranks."""
+        """Return the validation samples, each exactly once over all ranks."""
         return self._eval_loader("val")
 
     def test_dataloader(self) -> Loaders:
-        """Return the fixed views of the test samples, each exactly once over all ranks."""
+        """Return the test samples, each exactly once over all ranks."""
         return self._eval_loader("test")
 
     def predict_dataloader(self) -> Loaders:
-        """Return the fixed views of the test samples, each exactly once over all ranks."""
+        """Return the test samples, each exactly once over all ranks."""
         return self._eval_loader("test")
 
     def _enter(self, stage: str) -> None:
-        before, self._stage = self.active_pipeline, stage
-        if self.active_pipeline is not before:  # what can be used depends on how it is to be viewed
+        previous, self._stage = self.active_pipeline, stage
+        if self.active_pipeline is not previous:  # the usable samples depend on the pipeline
             self._indices.clear()
             self._pass_loaders.clear()
 
@@ -208,26 +218,29 @@ class SampleDataModule(LightningDataModule, Generic[IndexT, PipelineT]):
             rank_zero_info(self._indices[split].summary())
         return self._indices[split]
 
-    def _index_in_turn(self, split: str) -> None:
-        """Let one process per node check the files; the others will find the verdicts on disk."""
-        if split in self._indices:
-            return
-        if self.trainer is None or self.trainer.local_rank == 0:
-            self._index(split)
-        if self.trainer is not None:
-            self.trainer.strategy.barrier("bank")
-        self._index(split)
-
-    def _eval_loader(self, split: str) -> DataLoader[Any]:
-        return self._ordered_loader(self.dataset(split, train=False), split)
-
-    def _ordered_loader(self, data: SampleDataset, name: str) -> DataLoader[Any]:
-        if len(data) < self._rank()[1]:
+    def _eval_loader(self, split: str, data: SampleDataset | None = None) -> DataLoader[Any]:
+        """Return the loader of a split in order, or of other ``data`` with ``split`` as name for messages."""
+        data = self.dataset(split, train=False) if data is None else data
+        rank, world_size = self._rank()
+        if len(data) < world_size:
             raise ValueError(
-                f"{type(self).__name__}: the {len(data)} {name} samples are fewer than the "
-                f"{self._rank()[1]} processes; evaluate with fewer (--trainer.devices, --trainer.num_nodes)"
+                f"{type(self).__name__}: the {len(data)} {split} samples are fewer than the "
+                f"{world_size} processes; evaluate with fewer (--trainer.devices, --trainer.num_nodes)"
             )
-        return self._loader(data, OrderedShard(len(data), *self._rank()), self.eval_batch_size)
+        return self._loader(data, OrderedShard(len(data), rank, world_size), self.eval_batch_size)
+
+    def _rows_done(self, sampler: ShuffledShard) -> int:
+        """Return the number of rows of its first epoch that a resumed run has used on each rank.
+
+        It is 0 for a new run and for a run resumed at the end of an epoch, which begins the next one.
+        """
+        trainer = self.trainer
+        if trainer is None or not trainer.fit_loop.restarting:
+            return 0
+        limit = trainer.limit_train_batches
+        batches = limit if isinstance(limit, int) else int(sampler.num_batches * limit)
+        per_epoch = max(1, min(sampler.num_batches, batches))
+        return trainer.fit_loop.epoch_loop.batch_progress.current.ready % per_epoch * sampler.batch_size
 
     def _rank(self) -> tuple[int, int]:
         trainer = self.trainer

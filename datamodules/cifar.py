@@ -15,15 +15,15 @@ from unlabelled.data.datasets.images import ImageArrays
 
 
 class CIFAR10(ImageDataModule):
-    """CIFAR-10, as torchvision finds it in ``root/cifar-10-batches-py``; ``test`` serves as ``val``.
+    """CIFAR-10, in torchvision's layout, ``root/cifar-10-batches-py``; ``test`` is also ``val``.
 
     Args:
         root: Folder of the data set.
-        download: Fetch it into ``root``, if it is not there.
+        download: Download it into ``root`` if it is absent.
         **kwargs: See :class:`~datamodules.images.ImageDataModule`.
 
     Raises:
-        FileNotFoundError: A file is not there, or damaged.
+        FileNotFoundError: A file is missing or damaged.
     """
 
     files: ClassVar[Any] = datasets.CIFAR10
@@ -33,17 +33,17 @@ class CIFAR10(ImageDataModule):
         self.download = download
 
     def prepare_data(self) -> None:
-        """Fetch the files, if that is wanted, in one process per node."""
+        """Download the files if ``download`` is set, in one process per node."""
         if self.download:
             self.files(self.root, download=True)
         super().prepare_data()
 
     @cached_property
     def class_names(self) -> list[str]:
-        """The names in the file that comes with the images."""
+        """The class names in the file of the data set."""
         path = Path(self.root, self.files.base_folder, self.files.meta["filename"])
         if not path.is_file():
-            raise self._not_there(f"there is no {path}")
+            raise self._missing(f"there is no {path}")
         with path.open("rb") as file:
             return list(pickle.load(file, encoding="latin1")[self.files.meta["key"]])
 
@@ -53,30 +53,30 @@ class CIFAR10(ImageDataModule):
         try:
             data = self.files(self.root, train=name == "train")
         except RuntimeError as error:
-            raise self._not_there("a file is missing or damaged (its checksum is wrong)") from error
+            raise self._missing("a file is missing or damaged (its checksum is wrong)") from error
         images = data.data.transpose(0, 3, 1, 2)
         return ImageArrays(split, f"{type(self).__name__} {name}", [images], torch.tensor(data.targets))
 
-    def _not_there(self, problem: str) -> FileNotFoundError:
+    def _missing(self, problem: str) -> FileNotFoundError:
         return FileNotFoundError(
             f"{type(self).__name__}: {problem}; expected the Python version in "
-            f"{self.root}/{self.files.base_folder}; set --data.init_args.root to the folder it is in, or "
+            f"{self.root}/{self.files.base_folder}; set --data.init_args.root to its folder, or "
             "--data.init_args.download true"
         )
 
 
 class CIFAR100(CIFAR10):
-    """CIFAR-100, as torchvision finds it in ``root/cifar-100-python``; ``test`` serves as ``val``.
+    """CIFAR-100, in torchvision's layout, ``root/cifar-100-python``; ``test`` is also ``val``.
 
     Labels are the 100 fine classes.
 
     Args:
         root: Folder of the data set.
-        download: Fetch it into ``root``, if it is not there.
+        download: Download it into ``root`` if it is absent.
         **kwargs: See :class:`~datamodules.images.ImageDataModule`.
 
     Raises:
-        FileNotFoundError: A file is not there, or damaged.
+        FileNotFoundError: A file is missing or damaged.
     """
 
     files: ClassVar[Any] = datasets.CIFAR100

@@ -1,4 +1,4 @@
-"""What all data modules of clips on disk share: the check of the files. A subclass lists them."""
+"""Base class of data modules of clips on disk, whose files are checked."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from unlabelled.pipelines import AudioVisualPipeline, ClipPipeline
 class ClipDataModule(SampleDataModule[ClipIndex, ClipPipeline]):
     """Clips on disk with a train, a val and a test split.
 
-    A subclass says which files a split has (:meth:`listing`) and how the classes are called
-    (:attr:`class_names`); labels are for evaluation only. What cannot be used is left out before training
-    and reported; see :mod:`unlabelled.data.media.index`.
+    A subclass lists the files of a split (:meth:`listing`) and the names of the classes
+    (:attr:`class_names`); labels are for evaluation only. Unusable files are left out before training and
+    logged; see :mod:`unlabelled.data.media.index`.
 
     Args:
         root: Folder of the data set.
         pipeline: Makes tensors of a clip; ``null``: SeLaVi's (30 frames at 112x112, log-mel 257x199).
-        reader: Decodes files; ``null``: decord for pictures, PyAV for sound.
+        reader: Decodes files; ``null``: decord for video, PyAV for audio.
         batch_size: Clips per rank and step in training.
         eval_batch_size: Clips per rank and step in evaluation and clustering passes; ``null``: twice as many.
-        num_workers: Processes that read and augment.
-        index_workers: Processes that check the files before the first run; ``null``: one per core.
-        test_pipeline: Makes tensors in ``test`` and ``predict``, the bank's then too; ``null``: ``pipeline``.
+        num_workers: Number of processes that read and augment.
+        index_workers: Number of processes that check the files before the first run; ``null``: one per core.
+        test_pipeline: Makes tensors in ``test`` and ``predict``, also of the bank; ``null``: ``pipeline``.
 
     Raises:
         FileNotFoundError: ``root`` does not exist.
@@ -51,16 +51,16 @@ class ClipDataModule(SampleDataModule[ClipIndex, ClipPipeline]):
 
     @abstractmethod
     def listing(self, split: str) -> list[Entry]:
-        """Return all clips that ``train``, ``val`` or ``test`` should have, present on disk or not."""
+        """Return all clips listed for ``train``, ``val`` or ``test``, present on disk or not."""
 
     def prepare_data(self) -> None:
-        """Check the files, in one process per node; the others will find the verdicts on disk."""
+        """Check the files, in one process per node; the others read the results from disk."""
         super().prepare_data()
         for split in STAGE_SPLITS[self._stage]:
             self._index(split)
 
     def find(self, split: str) -> ClipIndex:
-        """Check the files of a split, or look up what the last check said."""
+        """Check the files of a split, or read the results of the last check."""
         pipeline = self.active_pipeline
         requirements = Requirements(pipeline.needs_video, pipeline.needs_audio, pipeline.seconds)
         rank, entries = self._rank()[0], self.listing(split)

@@ -1,4 +1,4 @@
-"""The scenes of the D-CASE 2013 challenge, called DCASE2014 in papers on audio features: 200 recordings."""
+"""The 200 scene recordings of the D-CASE 2013 challenge, named DCASE2014 in papers on audio features."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 
 from datamodules.clips import ClipDataModule
 from datamodules.files import AUDIO_SUFFIXES, scan_files
+from unlabelled.data.left_out import list_left_out
 from unlabelled.data.media.index import Entry
 
 SCENES = [
@@ -23,11 +24,11 @@ _TEST_PREFIX = "test_"
 class DCASE2014(ClipDataModule):
     """Ten scenes with ten training and ten test recordings each; ``val`` is ``test``.
 
-    ``train`` is the public development set, ``scenes_stereo.zip``, and ``test`` the former secret one,
+    ``train`` is the development set, ``scenes_stereo.zip``, and ``test`` the evaluation set,
     ``scenes_stereo_testset.zip``, each unpacked to a folder of its name anywhere below ``root``. The files
     are named ``<scene><two digits>.wav``, and many names occur in both. Files whose names begin with
-    ``test_``, as ``dcase_util`` renames them, are test recordings in any folder. There is no list: scenes
-    with fewer than ten recordings are reported.
+    ``test_``, as ``dcase_util`` renames them, are test recordings in any folder. There is no list: a
+    warning names scenes with another number of recordings.
 
     Args:
         root: Folder of the data set.
@@ -58,7 +59,7 @@ class DCASE2014(ClipDataModule):
         paths = [path for path in self._files if _split(path) == official]
         if not paths:
             raise FileNotFoundError(
-                f"DCASE2014: root={self.root!r} has no sound in a folder {_FOLDERS[official]}; unpack "
+                f"DCASE2014: root={self.root!r} has no audio file in a folder {_FOLDERS[official]}; unpack "
                 f"{_FOLDERS[official]}.zip there"
             )
         scenes = {path: _scene(path) for path in paths}
@@ -66,19 +67,17 @@ class DCASE2014(ClipDataModule):
         self._report(official, entries, [path for path, scene in scenes.items() if scene not in SCENES])
         return entries
 
-    def _report(self, split: str, entries: list[Entry], strange: list[str]) -> None:
+    def _report(self, split: str, entries: list[Entry], unknown: list[str]) -> None:
+        """Warn about scenes with another number of recordings than ten, and about other files."""
         found = [sum(entry.label == label for entry in entries) for label in range(len(SCENES))]
         other = [f"{name} {n}" for name, n in zip(SCENES, found, strict=True) if n != self.num_recordings]
         if other:
             rank_zero_warn(
-                f"DCASE2014, {split}: there should be {self.num_recordings} recordings of each scene, but "
-                f"there are: {', '.join(other)}"
+                f"DCASE2014, {split}: expected {self.num_recordings} recordings of each scene, found "
+                f"{', '.join(other)}"
             )
-        if strange:
-            rank_zero_warn(
-                f"DCASE2014, {split}: left out {len(strange)} files that are not named after a scene: "
-                f"{', '.join(strange[:5])}{', …' if len(strange) > 5 else ''}"
-            )
+        for text in list_left_out({"files not named after a scene": unknown}):
+            rank_zero_warn(f"DCASE2014, {split}: left out: {text}")
 
     @cached_property
     def _files(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""The drawn images: small pictures of shapes and textures that this package draws itself."""
+"""The drawn images: small images of shapes and textures that this package generates."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from unlabelled.data.synthetic.drawn import write_drawn
 class DrawnImages(ImageFolder):
     """Thirteen classes of shapes and textures, PNG files of 48 x 48 pixels, from a seed.
 
-    Place, size, colours, background, blur and noise tell nothing about the class. Written once, by one
-    process per machine, before the first run.
+    Position, size, colours, background, blur and noise are independent of the class. The files are written
+    once, by one process per machine, before the first run.
 
     Args:
         root: Folder to write to, and to read from afterwards.
@@ -35,6 +35,6 @@ class DrawnImages(ImageFolder):
         self.train_per_class, self.val_per_class = train_per_class, val_per_class
 
     def prepare_data(self) -> None:
-        """Write the files, if they are not there yet, and check them."""
+        """Write the files if they are absent, and check them."""
         write_drawn(self.root, self.data_seed, self.train_per_class, self.val_per_class)
         super().prepare_data()

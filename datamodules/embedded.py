@@ -1,4 +1,4 @@
-"""The embedded data set: small real media files that this package draws and plays itself."""
+"""The embedded data set: small video files that this package generates."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from unlabelled.data.synthetic.embedded import FAMILIES, write_embedded
 class Embedded(VGGSound):
     """Nine classes in three families, written as H.264 and AAC in VGG-Sound's layout, from a seed.
 
-    Sight alone and sound alone each confuse some classes; only both together tell all apart. Written once,
-    by one process per machine, before the first run.
+    Some classes differ in video only, others in audio only. The files are written once, by one process per
+    machine, before the first run.
 
     Args:
         root: Folder to write to, and to read from afterwards.
@@ -30,7 +30,7 @@ class Embedded(VGGSound):
         **kwargs: See :class:`~datamodules.clips.ClipDataModule`.
 
     Attributes:
-        box_agreement: The boxes are exact; one is enough.
+        box_agreement: 1, since the boxes are exact.
     """
 
     box_agreement = 1.0
@@ -49,11 +49,11 @@ class Embedded(VGGSound):
 
     @cached_property
     def class_groups(self) -> list[str]:
-        """The family of each class, by label: the upper one of the true hierarchy's two levels."""
+        """The family of each class by label, the upper level of the true hierarchy."""
         return [FAMILIES[name] for name in self.class_names]
 
     def prepare_data(self) -> None:
-        """Write the files, if they are not there yet, and check them."""
+        """Write the files if they are absent, and check them."""
         write_embedded(self.root, self.data_seed, self.train_per_class, self.test_per_class)
         super().prepare_data()
 
@@ -62,8 +62,8 @@ class Embedded(VGGSound):
 
         Args:
             split: ``train``, ``val`` or ``test``.
-            row: Of the split.
-            second: In the file; the nearest time for which there is a box counts, every 0.25 s has one.
+            row: Row of the split.
+            second: Second in the file; the box nearest in time is returned, there is one every 0.25 s.
         """
         youtube_id = Path(self._indices[split].entries[row].path).stem.rpartition("_")[0]
         track = self._tracks[youtube_id]  # (times, 5): seconds, then the box

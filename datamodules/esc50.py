@@ -1,4 +1,4 @@
-"""ESC-50 (Piczak 2015): 2000 recordings of environmental sounds, 5 seconds each, 50 classes, five folds."""
+"""ESC-50 (Piczak 2015): 2000 environmental recordings of 5 seconds, 50 classes, five folds."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ class ESC50(ClipDataModule):
         root: Folder of the data set.
         fold: The fold that is ``val`` and ``test``; the other four are ``train``. ``null``: all recordings
             are ``val`` and ``test``, and each fold is evaluated with a classifier fitted on the others
-            (:meth:`folds`); there is no ``train`` then.
+            (:meth:`folds`), without ``train``.
         **kwargs: See :class:`~datamodules.clips.ClipDataModule`. The pipeline must not need images; use
             :class:`~unlabelled.pipelines.AudioPipeline`.
 
     Raises:
-        FileNotFoundError: The list is not there.
+        FileNotFoundError: The list is missing.
         ValueError: A row of it lacks a column or has no such number, or the number of classes is not
             50; or ``train`` is requested without a fold.
 
@@ -61,9 +61,11 @@ class ESC50(ClipDataModule):
     def class_names(self) -> list[str]:
         """The categories by target."""
         names = {row.target: row.category for row in self.rows}
-        unlike = [row for row in self.rows if names[row.target] != row.category]
-        if unlike or sorted(names) != list(range(self.num_classes)):
-            wrong = f"{unlike[0]} is of a second category" if unlike else f"there are {len(names)} targets"
+        different = [row for row in self.rows if names[row.target] != row.category]
+        if different or sorted(names) != list(range(self.num_classes)):
+            wrong = (
+                f"{different[0]} has a second category" if different else f"there are {len(names)} targets"
+            )
             raise ValueError(
                 f"ESC50: esc50.csv in root={self.root!r} should have one category for each target from 0 to "
                 f"{self.num_classes - 1}, but {wrong}; fetch it again"
@@ -74,8 +76,8 @@ class ESC50(ClipDataModule):
         """Return the recordings of the held-out fold, of the four others, or of all five."""
         if split == "train" and self.fold is None:
             raise ValueError(
-                "ESC50: with fold=null all recordings are to be judged fold by fold, as AudioSVMEvaluation "
-                "does, and there is none to train on or to compare with; set --data.init_args.fold to the "
+                "ESC50: with fold=null all recordings are evaluated fold by fold, by AudioSVMEvaluation, and "
+                "there are none to train on or for a bank; set --data.init_args.fold to the "
                 "fold to hold out, from 1 to 5"
             )
         _ = self.class_names  # check the list

@@ -1,4 +1,4 @@
-"""Finding listed clips and images on disk, under whatever folders their owner keeps them."""
+"""Find listed clips and images on disk, in any folders below the root."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tif
 
 
 def scan_media(root: str) -> dict[str, str]:
-    """Map the stem of each media file below ``root`` to its path relative to ``root``; one walk, no opening.
+    """Map the stem of each media file below ``root`` to its path relative to ``root``.
 
-    Hidden folders (our own caches among them) are passed over. Of two files with one stem the first in
-    sorted order counts.
+    Files are not opened. Hidden folders, such as our caches, are skipped. If two files have the same stem,
+    the first one in sorted order is taken.
     """
     found: dict[str, str] = {}
     for path in _walk(root, MEDIA_SUFFIXES):
@@ -24,7 +24,7 @@ def scan_media(root: str) -> dict[str, str]:
 
 
 def scan_class_media(root: str) -> dict[str, str]:
-    """Like :func:`scan_media`, with ``<folder>/<stem>`` as a second key, for stems that are not unique."""
+    """Return :func:`scan_media` with additional keys ``<folder>/<stem>``, for repeated stems."""
     found: dict[str, str] = {}
     for path in _walk(root, MEDIA_SUFFIXES):
         found.setdefault(_stem(path), path)
@@ -33,7 +33,7 @@ def scan_class_media(root: str) -> dict[str, str]:
 
 
 def class_folders(folder: Path) -> list[str]:
-    """Return the names of the visible folders in ``folder``, sorted; none if it is not there."""
+    """Return the names of the visible folders in ``folder``, sorted; none if it does not exist."""
     if not folder.is_dir():
         return []
     with os.scandir(folder) as entries:
@@ -41,12 +41,12 @@ def class_folders(folder: Path) -> list[str]:
 
 
 def scan_images(root: str, below: str) -> list[str]:
-    """Return the images in all visible folders below ``<root>/<below>``, relative to ``root``; no opening."""
+    """Return the images in all visible folders below ``<root>/<below>``, relative to ``root``, unopened."""
     return list(_walk(root, IMAGE_SUFFIXES, below))
 
 
 def scan_files(root: str, suffixes: tuple[str, ...]) -> list[str]:
-    """Return the files with one of ``suffixes`` in all visible folders, relative to ``root``; no opening."""
+    """Return the files with one of ``suffixes`` in all visible folders, relative to ``root``, unopened."""
     return list(_walk(root, suffixes))
 
 

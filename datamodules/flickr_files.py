@@ -1,4 +1,4 @@
-"""Files of Flickr-SoundNet by the number of the video, in any folders."""
+"""Files of Flickr-SoundNet by the number of the video, and boxes of Senocak et al. 2018."""
 
 from __future__ import annotations
 
@@ -7,10 +7,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
+from xml.etree import ElementTree
+
+import torch
+from torch import Tensor
 
 from datamodules.files import AUDIO_SUFFIXES, IMAGE_SUFFIXES, MEDIA_SUFFIXES, scan_files
 
 _ANNOTATION = ".xml"
+SIDE = 256
+"""Height and width of a frame in the coordinates of the annotations, in pixels, for frames of any size."""
 
 
 class Video(NamedTuple):
@@ -18,22 +24,22 @@ class Video(NamedTuple):
 
     Attributes:
         path: The audio file, or the video file; None if there is neither.
-        pictures: The images of an audio file in the order of time; empty if ``path`` is a video file.
-        has_pictures: Whether there are images or a video.
+        images: The images of an audio file in the order of time; empty if ``path`` is a video file.
+        has_images: Whether there are images or a video.
     """
 
     path: str | None
-    pictures: list[str]
-    has_pictures: bool
+    images: list[str]
+    has_images: bool
 
 
 @dataclass
 class FlickrFiles:
     """Paths below a root, by the number of the video."""
 
-    sounds: dict[str, list[str]] = field(default_factory=dict)
+    audio: dict[str, list[str]] = field(default_factory=dict)
     videos: dict[str, str] = field(default_factory=dict)
-    pictures: dict[str, list[str]] = field(default_factory=dict)
+    images: dict[str, list[str]] = field(default_factory=dict)
     frames: dict[str, dict[str, list[str]]] = field(default_factory=dict)
     annotations: dict[str, str] = field(default_factory=dict)
 
@@ -41,30 +47,29 @@ class FlickrFiles:
         """Return the files to read for a video.
 
         An audio file with an image is preferred to one with a folder of frames, and both to the video file:
-        the annotations were made for the former.
+        the annotations were made for such images.
         """
-        pictures = self._pictures(number)
-        sounds = self.sounds.get(number, [])
-        beside = [path for path in sounds if pictures and _folder(path) == _folder(pictures[0])]
-        if sounds and (pictures or number not in self.videos):
-            return Video([*beside, *sounds][0], pictures, bool(pictures))
-        film = self.videos.get(number)
-        return Video(film, [], film is not None)
+        images, audio = self._images(number), self.audio.get(number, [])
+        same_folder = [path for path in audio if images and _folder(path) == _folder(images[0])]
+        if audio and (images or number not in self.videos):
+            return Video([*same_folder, *audio][0], images, bool(images))
+        video = self.videos.get(number)
+        return Video(video, [], video is not None)
 
-    def _pictures(self, number: str) -> list[str]:
-        if number in self.pictures:
-            return self.pictures[number][:1]
+    def _images(self, number: str) -> list[str]:
+        if number in self.images:
+            return self.images[number][:1]
         folders = self.frames.get(number, {})
-        return sorted(next(iter(folders.values()), []), key=_place)
+        return sorted(next(iter(folders.values()), []), key=_frame_order)
 
 
 def scan_flickr(root: str) -> FlickrFiles:
-    """Find all files of the data set below ``root``, in one walk, without opening any."""
+    """Find all files of the data set below ``root``, without opening them."""
     files = FlickrFiles()
     for path in scan_files(root, (*MEDIA_SUFFIXES, *AUDIO_SUFFIXES, *IMAGE_SUFFIXES, _ANNOTATION)):
         number, suffix = video_number(path), PurePosixPath(path).suffix.lower()
         if suffix in AUDIO_SUFFIXES:
-            files.sounds.setdefault(number, []).append(path)
+            files.audio.setdefault(number, []).append(path)
         elif suffix in MEDIA_SUFFIXES:
             files.videos.setdefault(number, path)
         elif suffix == _ANNOTATION:
@@ -72,7 +77,7 @@ def scan_flickr(root: str) -> FlickrFiles:
         elif _is_frame(path):
             files.frames.setdefault(number, {}).setdefault(_folder(path), []).append(path)
         else:
-            files.pictures.setdefault(number, []).append(path)
+            files.images.setdefault(number, []).append(path)
     return files
 
 
@@ -91,15 +96,15 @@ def read_numbers(path: Path) -> Iterator[str]:
     Raises:
         ValueError: A line does not begin with a number.
     """
-    seen = set()
+    found = set()
     for row, line in enumerate(path.read_text("utf-8").splitlines(), 1):
         if not line.strip():
             continue
         number = video_number(line.split(",")[0].split()[0]) if line.split(",")[0].strip() else ""
         if not number.isdigit():
             raise ValueError(f"{path}, line {row}: {line!r} does not name a video by its number")
-        if number not in seen:
-            seen.add(number)
+        if number not in found:
+            found.add(number)
             yield number
 
 
@@ -111,7 +116,29 @@ def _folder(path: str) -> str:
     return str(PurePosixPath(path).parent)
 
 
-def _place(path: str) -> tuple[int, str]:
+def _frame_order(path: str) -> tuple[int, str]:
     """Return the sort key of a frame, the last number in its name: frame2 before frame10."""
     numbers = re.findall(r"\d+", PurePosixPath(path).stem)
     return (int(numbers[-1]) if numbers else 0), path
+
+
+def read_boxes(path: Path) -> Tensor:
+    """Return the boxes of all annotators ``(boxes, 4)``: x0, y0, x1, y1 as fractions of the frame.
+
+    Each element ``bbox`` is one: its last four children are xmin, ymin, xmax and ymax in pixels of a frame
+    of 256x256. An annotator with several boxes counts several times, as in the published evaluation.
+
+    Raises:
+        ValueError: The file is not XML, or has no such box.
+
+    Source: ardasnck/learning_to_localize_sound_source; LVS (Chen et al. 2021, arXiv:2104.02691),
+        utils.py, ``testset_gt``; docs/methods/dmc.md#sound-localisation.
+    """
+    try:
+        root = ElementTree.parse(path).getroot()
+        corners = [[int(child.text or "") for child in list(box)[-4:]] for box in root.iter("bbox")]
+    except (ElementTree.ParseError, OSError, ValueError) as error:
+        raise ValueError(f"{path}: not an annotation ({error}); fetch it again") from error
+    if not corners or any(len(box) != 4 for box in corners):
+        raise ValueError(f"{path}: expected elements `bbox` that end with xmin, ymin, xmax, ymax")
+    return torch.tensor(corners, dtype=torch.float64) / SIDE

@@ -10,10 +10,9 @@ from typing import Any, NamedTuple
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
-from datamodules.box_annotations import read_boxes
 from datamodules.clips import ClipDataModule
 from datamodules.files import find_list
-from datamodules.flickr_files import FlickrFiles, read_numbers, scan_flickr, video_number
+from datamodules.flickr_files import FlickrFiles, read_boxes, read_numbers, scan_flickr, video_number
 from unlabelled.data.datasets.clips import ClipDataset
 from unlabelled.data.media.index import ClipIndex, EmptyIndexError, Entry, Requirements, index_entries
 from unlabelled.data.media.paired_reader import PairedReader
@@ -25,16 +24,16 @@ _LISTS = {
 }
 NO_LABEL = -1
 IN_TEST_LIST = "in the test list"
-NO_IMAGE = "without a picture"
+NO_IMAGE = "without an image"
 NO_ANNOTATION = "without an annotation"
 DAMAGED_ANNOTATION = "damaged annotation"
 
 
-class _Sifted(NamedTuple):
+class _Selection(NamedTuple):
     """Usable videos of a list, their images by path, and the reason for each video left out."""
 
     entries: list[Entry]
-    pictures: dict[str, list[str]]
+    images: dict[str, list[str]]
     left_out: dict[str, str]
 
 
@@ -48,7 +47,7 @@ class FlickrSoundNet(ClipDataModule):
       ``<id>.mp4/`` of frames in the order of their numbers, one every ``frame_seconds`` (release of
       SoundNet);
     - or videos ``<id>.mp4`` with both modalities;
-    - annotations ``<id>.xml``, see :func:`~datamodules.box_annotations.read_boxes`.
+    - annotations ``<id>.xml``, see :func:`~datamodules.flickr_files.read_boxes`.
 
     A list has one video per line, from which the number is read: ``<id>.wav``, ``<id>.png``,
     ``<id>,<number>``, ``/any/<id>.mp4`` or the path of a frame. ``val`` is ``test``; its videos are left out
@@ -66,7 +65,7 @@ class FlickrSoundNet(ClipDataModule):
         box_agreement: Number of annotators, of three, whose agreement gives a pixel the value 1.
 
     Raises:
-        FileNotFoundError: A list is not there.
+        FileNotFoundError: A list is missing.
         EmptyIndexError: A split has no usable video.
 
     Source: github.com/ardasnck/learning_to_localize_sound_source; soundnet.csail.mit.edu;
@@ -86,7 +85,7 @@ class FlickrSoundNet(ClipDataModule):
         super().__init__(root, **kwargs)
         self.lists = {"train": train_list, "test": test_list}
         self.frame_seconds = frame_seconds
-        self._pictures: dict[str, dict[str, list[str]]] = {}
+        self._images: dict[str, dict[str, list[str]]] = {}
 
     @property
     def class_names(self) -> list[str]:
@@ -95,32 +94,32 @@ class FlickrSoundNet(ClipDataModule):
 
     def listing(self, split: str) -> list[Entry]:
         """Return the usable videos of a split."""
-        return self._sift(split).entries
+        return self._select(split).entries
 
     def find(self, split: str) -> ClipIndex:
-        """Check the audio or video files of a split; add other missing files to the report."""
-        sifted, pipeline = self._sift(split), self.active_pipeline
+        """Check the audio or video files of a split; other missing files are added to the index."""
+        selection, pipeline = self._select(split), self.active_pipeline
         needs = Requirements(
-            pipeline.needs_video and not sifted.pictures, pipeline.needs_audio, pipeline.seconds
+            pipeline.needs_video and not selection.images, pipeline.needs_audio, pipeline.seconds
         )
         index = index_entries(
-            self.root, split, sifted.entries, needs, self.index_workers, progress=self._rank()[0] == 0
+            self.root, split, selection.entries, needs, self.index_workers, progress=self._rank()[0] == 0
         )
-        listed = len(sifted.entries) + len(sifted.left_out)
-        index = replace(index, left_out={**sifted.left_out, **index.left_out}, listed=listed)
+        listed = len(selection.entries) + len(selection.left_out)
+        index = replace(index, left_out={**selection.left_out, **index.left_out}, listed=listed)
         if not index.entries:
             raise EmptyIndexError(f"FlickrSoundNet: no usable video in root={self.root!r}: {index.summary()}")
-        self._pictures[split] = sifted.pictures
+        self._images[split] = selection.images
         return index
 
     def dataset(self, split: str, train: bool) -> ClipDataset:
         """Return the videos of a split."""
         index = self._indices[split]
-        pictures = {
+        images = {
             f"{index.root}/{path}": [f"{index.root}/{file}" for file in files]
-            for path, files in self._pictures[split].items()
+            for path, files in self._images[split].items()
         }
-        reader = PairedReader(self.reader, pictures, self.frame_seconds)
+        reader = PairedReader(self.reader, images, self.frame_seconds)
         return ClipDataset(index, reader, self.active_pipeline, train)
 
     def boxes(self, split: str, row: int, second: float) -> Tensor:
@@ -128,8 +127,8 @@ class FlickrSoundNet(ClipDataModule):
 
         Args:
             split: ``val`` or ``test``; a training video may have an annotation too.
-            row: Of the split.
-            second: Of the frame; unused, as there are annotations of one frame per video.
+            row: Row of the split.
+            second: Second of the frame; unused, as there are annotations of one frame per video.
 
         Raises:
             ValueError: The video has no annotation, or a damaged one.
@@ -140,30 +139,30 @@ class FlickrSoundNet(ClipDataModule):
             raise ValueError(f"FlickrSoundNet: {path} of {split} has no annotation in root={self.root!r}")
         return read_boxes(Path(self.root, annotation))
 
-    def _sift(self, split: str) -> _Sifted:
-        sifted = _Sifted([], {}, {})
-        tested = set(self._numbers("test"))
+    def _select(self, split: str) -> _Selection:
+        selection = _Selection([], {}, {})
+        test_numbers = set(self._numbers("test"))
         for number in self._numbers("train" if split == "train" else "test"):
             video = self._files.video(number)
             path = video.path or f"{number}.wav"
-            reason = self._why_not(split, number, tested)
+            reason = self._reason(split, number, test_numbers)
             if reason is not None:
-                sifted.left_out[path] = reason
+                selection.left_out[path] = reason
                 continue
-            sifted.entries.append(Entry(path, NO_LABEL))
-            if video.pictures:
-                sifted.pictures[path] = video.pictures
-        return sifted
+            selection.entries.append(Entry(path, NO_LABEL))
+            if video.images:
+                selection.images[path] = video.images
+        return selection
 
-    def _why_not(self, split: str, number: str, tested: set[str]) -> str | None:
-        """Return why a video of the list cannot be used, from file names and annotations; None if it can."""
+    def _reason(self, split: str, number: str, test_numbers: set[str]) -> str | None:
+        """Return the reason why a video of the list is unusable, from file names and annotations, or None."""
         video = self._files.video(number)
         if video.path is None:
             return MISSING
-        if self.active_pipeline.needs_video and not video.has_pictures:
+        if self.active_pipeline.needs_video and not video.has_images:
             return NO_IMAGE
         if split == "train":
-            return IN_TEST_LIST if number in tested else None
+            return IN_TEST_LIST if number in test_numbers else None
         if number not in self._files.annotations:
             return NO_ANNOTATION
         try:

@@ -21,15 +21,15 @@ class HowTo100M(TextVideoDataModule[HowTo100MIndex]):
     """Clips of the videos of a list: video features, spoken words and audio.
 
     The list and the captions are memory-mapped: 1.2 million videos take seconds to open and almost no
-    memory. Videos without captions are left out and named; those whose features are missing or damaged are
-    replaced by others and reported. The clips of a video are a function of the seed, the epoch and the video.
+    memory. Videos without captions are left out and logged; those whose features are missing or damaged are
+    replaced by others and logged. The clips of a video depend on the seed, the epoch and the video.
 
     Args:
         root: Folder of the data set.
         pipeline: Makes tensors of clips.
         list_file: Text with a column ``path`` of ``category/.../video``, relative to ``root``.
         captions: Table of captions, relative to ``root``; ``python -m unlabelled convert`` makes it.
-        files: Where the features are, below ``root``.
+        files: Paths of the features, below ``root``.
         clips_per_video: Clips drawn from each video, with replacement; they are adjacent in a batch.
         min_time: Least length of a clip, in seconds.
         audio_shift: Where the audio of captioned clips begins: half of ``min_time`` after the clip
@@ -38,7 +38,7 @@ class HowTo100M(TextVideoDataModule[HowTo100MIndex]):
         **kwargs: See :class:`~datamodules.text_video.TextVideoDataModule`.
 
     Raises:
-        FileNotFoundError: The list or the table of captions is not there.
+        FileNotFoundError: The list or the table of captions is missing.
         EmptyIndexError: No video of the list has captions.
         ValueError: A number is out of its range.
 
@@ -104,5 +104,5 @@ class HowTo100M(TextVideoDataModule[HowTo100MIndex]):
         )
 
     def clip_paths(self, split: str) -> Sequence[str]:
-        """Return the path of each training video, as listed; else see the base class."""
+        """Return the listed paths of training videos, or the names of evaluation samples."""
         return self._indices[split].paths if split == "train" else super().clip_paths(split)

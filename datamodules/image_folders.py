@@ -1,4 +1,4 @@
-"""Images in class folders: any (``ImageFolder``), ImageNet, and its subset of 100 classes."""
+"""Images in class folders: ``ImageFolder``, ImageNet, and its subset of 100 classes."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ IMAGENET100_LIST = Path(__file__).parent / "lists" / "imagenet100.txt"
 class ImageFolder(ImageDataModule):
     """Images as ``root/{train,val,test}/<class>/**/*`` in any format that Pillow reads.
 
-    The classes are the folders of ``train``, in alphabetical order. ``val`` serves as ``test`` where there is
-    no folder of that name.
+    The classes are the folders of ``train``, in alphabetical order. ``val`` is also ``test`` if there is
+    no such folder.
 
     Args:
         root: Folder of the data set.
         **kwargs: See :class:`~datamodules.images.ImageDataModule`.
 
     Raises:
-        FileNotFoundError: A split's folder, or class folders in it, are not there.
+        FileNotFoundError: The folder of a split, or class folders in it, are missing.
         ValueError: A split has a class that ``train`` does not have.
     """
 
@@ -41,8 +41,8 @@ class ImageFolder(ImageDataModule):
 
     def folder(self, split: str) -> Path:
         """Return the folder of a split's class folders."""
-        given, instead = Path(self.root, split), Path(self.root, "val")
-        return instead if split == "test" and not given.is_dir() else given
+        own, val = Path(self.root, split), Path(self.root, "val")
+        return val if split == "test" and not own.is_dir() else own
 
     def source(self, split: str) -> ImageFiles:
         """Return the images of a split's class folders."""
@@ -78,16 +78,16 @@ class ImageFolder(ImageDataModule):
 class ImageNet(ImageFolder):
     """ImageNet-1k (ILSVRC 2012; Russakovsky et al. 2015): ``root/{train,val}/<wnid>/*.JPEG``, 1000 classes.
 
-    The 50 000 validation images, which come in one folder, must have been moved to class folders. They serve
-    as ``test`` too, whose labels are not published. Labels follow the alphabetical order of the wnids, as
-    everywhere.
+    The 50 000 validation images, which are published in one folder, must be moved to class folders. They are
+    also ``test``, whose labels are not published. Labels follow the alphabetical order of the wnids, as
+    usual.
 
     Args:
         root: Folder with ``train`` and ``val`` (``ILSVRC/Data/CLS-LOC`` of Kaggle's archive).
         **kwargs: See :class:`~datamodules.images.ImageDataModule`.
 
     Raises:
-        FileNotFoundError: A split's folder, or class folders in it, are not there.
+        FileNotFoundError: The folder of a split, or class folders in it, are missing.
         ValueError: There are more or less than 1000 classes.
     """
 
@@ -107,7 +107,7 @@ class ImageNet(ImageFolder):
 
 
 class ImageNet100(ImageNet):
-    """The 100 classes of ImageNet-1k that CMC chose, out of an ImageNet folder or one of these classes alone.
+    """The 100 classes of ImageNet-1k selected by CMC, in a folder of ImageNet or of these classes alone.
 
     Labels are 0 to 99, in the alphabetical order of the wnids.
 
@@ -116,7 +116,7 @@ class ImageNet100(ImageNet):
         **kwargs: See :class:`~datamodules.images.ImageDataModule`.
 
     Raises:
-        FileNotFoundError: A split's folder, or one of the 100 class folders in it, is not there.
+        FileNotFoundError: A split's folder, or one of the 100 class folders in it, is missing.
 
     Source: Tian et al. 2020 (CMC, arXiv:1906.05849); SCE Table 22.
     """

@@ -1,4 +1,4 @@
-"""What all data modules of images share. A subclass says where the images of a split are."""
+"""Base class of data modules of images."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from unlabelled.pipelines.base import ImagePipeline
 class ImageDataModule(SampleDataModule[ImageSource, ImagePipeline]):
     """Images with a train, a val and a test split; labels are for evaluation only.
 
-    A subclass says where the images of a split are (:meth:`source`) and how the classes are called
-    (:attr:`class_names`). An image that cannot be read during the run is replaced and reported.
+    A subclass defines the images of a split (:meth:`source`) and the names of the classes
+    (:attr:`class_names`). An image that cannot be read during the run is replaced and logged.
 
     Args:
         root: Folder of the data set.
         pipeline: Makes tensors of an image.
         batch_size: Images per rank and step in training.
         eval_batch_size: Images per rank and step in evaluation and in passes; ``null``: twice as many.
-        num_workers: Processes that read and augment.
-        test_pipeline: Makes tensors in ``test`` and ``predict``, the bank's then too; ``null``: ``pipeline``.
+        num_workers: Number of processes that read and augment.
+        test_pipeline: Makes tensors in ``test`` and ``predict``, also of the bank; ``null``: ``pipeline``.
 
     Raises:
         FileNotFoundError: ``root`` does not exist.
@@ -45,7 +45,11 @@ class ImageDataModule(SampleDataModule[ImageSource, ImagePipeline]):
         """Return the images of ``train``, ``val``, ``test`` or :attr:`bank_split`."""
 
     def find(self, split: str) -> ImageSource:
-        """Return the images of a split, if there are any."""
+        """Return the images of a split; see :meth:`source`.
+
+        Raises:
+            EmptyIndexError: There are none.
+        """
         source = self.source(split)
         if len(source) == 0:
             raise EmptyIndexError(

@@ -61,19 +61,19 @@ class Kinetics(ClipDataModule):
 
     With a CSV for the split (``<split>.csv`` in ``root`` or ``root/annotations``; header ``label,youtube_id,
     time_start,time_end,split``) the files ``<id>_<start:06d>_<end:06d>.mp4`` may lie in any folder below
-    ``root``. Without one, the files of a split are ``root/<split>/<class>/*``. The validation split also
-    serves as ``test``, whose labels are not always published.
+    ``root``. Without one, the files of a split are ``root/<split>/<class>/*``. The validation split is
+    also ``test``, whose labels are not always published.
 
     Args:
         root: Folder of the data set.
-        variant: Which Kinetics; checked against the number of classes found.
+        variant: Number of classes of the release; checked against the classes found.
         class_list: Text file, one class per line, relative to ``root``: only these classes, in this order.
-            Kinetics-200 (Xie et al. 2018) laid over a Kinetics-400 folder needs it.
+            Required for Kinetics-200 (Xie et al. 2018) in a Kinetics-400 folder.
         **kwargs: See :class:`~datamodules.clips.ClipDataModule`.
 
     Raises:
         FileNotFoundError: Neither a CSV nor class folders exist.
-        ValueError: Too many classes for the variant, a class that is not there, or a CSV without its columns.
+        ValueError: Too many classes for the variant, an absent class, or a CSV without its columns.
     """
 
     def __init__(
@@ -157,7 +157,7 @@ class Kinetics(ClipDataModule):
 
 
 class KineticsSound(Kinetics):
-    """Kinetics-Sound: the 32 sounding classes that SeLaVi uses, or others, out of a Kinetics-400 folder.
+    """Kinetics-Sound: the 32 sounding classes that SeLaVi uses, or others, in a Kinetics-400 folder.
 
     Labels are 0 to 31, not the indices among all 400 classes.
 

@@ -19,15 +19,15 @@ class SomethingSomethingV2(ClipDataModule):
 
     Their names are ``something-something-v2-<train|validation|labels>.json`` in ``root`` or ``root/labels``,
     or ``<train|validation|labels>.json`` there. The labels of the test split are not part of them:
-    ``validation`` serves as ``val`` and ``test``.
+    ``validation`` is ``val`` and ``test``.
 
     Args:
         root: Folder of the data set.
-        **kwargs: See :class:`~datamodules.clips.ClipDataModule`. Clips have no sound: the pipeline must not need
-            it.
+        **kwargs: See :class:`~datamodules.clips.ClipDataModule`. Clips have no audio: the pipeline must not
+            require it.
 
     Raises:
-        FileNotFoundError: A list is not there.
+        FileNotFoundError: A list is missing.
         ValueError: A list is not JSON, a clip has no id or no template, or a template is not in the labels.
     """
 
@@ -52,12 +52,12 @@ class SomethingSomethingV2(ClipDataModule):
         path, clips = self._json("train" if split == "train" else "validation")
         files, number = scan_media(self.root), {name: n for n, name in enumerate(self.class_names)}
         entries = []
-        for place, clip in enumerate(clips):
+        for index, clip in enumerate(clips):
             try:
                 name, label = str(clip["id"]), number[_class_name(clip["template"])]
             except (KeyError, TypeError) as error:
                 raise ValueError(
-                    f"{path}, entry {place}: expected an `id` and a `template` out of the labels ({error!r})"
+                    f"{path}, entry {index}: expected an `id` and a `template` of the labels ({error!r})"
                 ) from error
             entries.append(Entry(locate([name], files, f"{name}.webm"), label))
         return entries
@@ -72,5 +72,5 @@ class SomethingSomethingV2(ClipDataModule):
 
 
 def _class_name(template: str) -> str:
-    """Return the template as the labels have it: ``Holding [something]`` without its brackets."""
+    """Return the template of the labels: ``Holding [something]`` without brackets."""
     return template.replace("[", "").replace("]", "")

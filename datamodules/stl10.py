@@ -20,16 +20,16 @@ _SIDE = 96
 
 
 class STL10(ImageDataModule):
-    """STL-10's binary files in ``root/stl10_binary``; ``test`` serves as ``val``.
+    """STL-10's binary files in ``root/stl10_binary``; ``test`` is also ``val``.
 
-    The files are mapped, not read: the unlabelled images are 2.8 GB. Unlabelled images have the label -1.
+    The files are memory-mapped, as the unlabelled images have 2.8 GB. Unlabelled images have the label -1.
     The bank is always the 5000 labelled training images.
 
     Args:
         root: Folder of the data set.
-        train_split: What to train on: the 100 000 ``unlabeled`` images, the 5000 labelled ones of ``train``
+        train_split: Training images: the 100 000 ``unlabeled`` images, the 5000 labelled ones of ``train``
             (for a classifier), or both.
-        download: Fetch it into ``root``, if it is not there.
+        download: Download it into ``root`` if it is absent.
         **kwargs: See :class:`~datamodules.images.ImageDataModule`.
 
     Raises:
@@ -50,14 +50,14 @@ class STL10(ImageDataModule):
         self.train_split, self.download = train_split, download
 
     def prepare_data(self) -> None:
-        """Fetch the files, if that is wanted, in one process per node."""
+        """Download the files if ``download`` is set, in one process per node."""
         if self.download:
             datasets.STL10(self.root, split="test", download=True)
         super().prepare_data()
 
     @cached_property
     def class_names(self) -> list[str]:
-        """The names in the file that comes with the images."""
+        """The class names in the file of the data set."""
         return self._file("class_names.txt").read_text("utf-8").split()
 
     def source(self, split: str) -> ImageArrays:
@@ -87,6 +87,6 @@ class STL10(ImageDataModule):
         if not path.is_file():
             raise FileNotFoundError(
                 f"STL10: there is no {path}; expected the binary version in {_FOLDER}/; set "
-                "--data.init_args.root to the folder it is in, or --data.init_args.download true"
+                "--data.init_args.root to its folder, or --data.init_args.download true"
             )
         return path

@@ -1,4 +1,4 @@
-"""What data modules of pre-extracted features share: evaluation on one set after the other."""
+"""Base class of data modules of pre-extracted features, with several evaluation sets."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ IndexT = TypeVar("IndexT", bound=SampleIndex)
 class TextVideoDataModule(SampleDataModule[IndexT, FeaturePipeline]):
     """Videos of pre-extracted features with texts to train on, and sets to evaluate on.
 
-    A subclass says which training samples there are (:meth:`find` of ``train``), how they are read
-    (:meth:`dataset` of ``train``) and how their classes are called (:attr:`class_names`). Each evaluation set
-    has a data loader of its own, in the order of the lists.
+    A subclass defines the training samples (:meth:`find` of ``train``), their tensors (:meth:`dataset` of
+    ``train``) and the names of their classes (:attr:`class_names`). Each evaluation set has its own data
+    loader, in the order of the lists.
 
     Args:
         root: Folder of the training data.
         pipeline: Makes tensors of clips.
-        evaluation: What validation goes through; and ``test``, where that has nothing of its own.
-        test_evaluation: What ``test`` and ``predict`` go through; ``null``: ``evaluation``.
+        evaluation: Evaluation sets of validation.
+        test_evaluation: Evaluation sets of ``test`` and ``predict``; ``null``: ``evaluation``.
         batch_size: Videos per rank and step in training.
         eval_batch_size: Samples per rank and step in evaluation; ``null``: twice as many.
-        num_workers: Processes that read.
+        num_workers: Number of processes that read.
 
     Raises:
-        ValueError: Two sets of one list have the same name.
+        ValueError: Two sets in a list have the same name.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class TextVideoDataModule(SampleDataModule[IndexT, FeaturePipeline]):
 
     @property
     def count_names(self) -> Sequence[str]:
-        """What the columns of ``counts`` in a batch count."""
+        """Names of the columns of ``counts`` in a batch."""
         return COUNTS
 
     def evaluation_sets(self, stage: str) -> Sequence[EvaluationSet]:
@@ -62,17 +62,17 @@ class TextVideoDataModule(SampleDataModule[IndexT, FeaturePipeline]):
         return self.evaluation if stage == "val" else self.test_evaluation
 
     def prepare_data(self) -> None:
-        """Have what is derived from the files written, in one process per node."""
+        """Write files derived from the data, in one process per node."""
         self._enter(self._trainer_stage())
         self._open()
 
     def setup(self, stage: str) -> None:
-        """Find the training samples and the stage's evaluation sets."""
+        """Find the training samples and the evaluation sets of a stage."""
         self._enter(stage)
         self._open()
 
     def clip_paths(self, split: str) -> Sequence[str]:
-        """Return the name of each training sample; or of each sample of all sets, one after the other."""
+        """Return the name of each training sample, or of each sample of all evaluation sets in order."""
         if split == "train":
             data = self.dataset("train", train=True)
             return [data.path(row) for row in range(len(data))]
@@ -80,15 +80,15 @@ class TextVideoDataModule(SampleDataModule[IndexT, FeaturePipeline]):
         return list(chain.from_iterable(map(each.title, range(len(each))) for each in sets))
 
     def val_dataloader(self) -> list[DataLoader[Any]]:
-        """Return a loader for each set, which goes through it once over all ranks, in order."""
+        """Return a loader for each set, which reads it once over all ranks, in order."""
         return self._set_loaders("val")
 
     def test_dataloader(self) -> list[DataLoader[Any]]:
-        """Return a loader for each set, which goes through it once over all ranks, in order."""
+        """Return a loader for each set, which reads it once over all ranks, in order."""
         return self._set_loaders("test")
 
     def predict_dataloader(self) -> list[DataLoader[Any]]:
-        """Return a loader for each set, which goes through it once over all ranks, in order."""
+        """Return a loader for each set, which reads it once over all ranks, in order."""
         return self._set_loaders("test")
 
     def _open(self) -> None:
@@ -102,12 +102,12 @@ class TextVideoDataModule(SampleDataModule[IndexT, FeaturePipeline]):
 
     def _set_loaders(self, stage: str) -> list[DataLoader[Any]]:
         sets = self.evaluation_sets(stage)
-        return [self._ordered_loader(each.dataset(self.active_pipeline), each.name) for each in sets]
+        return [self._eval_loader(each.name, each.dataset(self.active_pipeline)) for each in sets]
 
     def _check_names(self, names: Sequence[str]) -> None:
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        if repeated:
             raise ValueError(
-                f"{type(self).__name__}: two evaluation sets are called {twice[0]!r}; give one of them "
+                f"{type(self).__name__}: two evaluation sets are called {repeated[0]!r}; give one of them "
                 "another `name`, which is a part of its metrics' names"
             )

@@ -12,18 +12,18 @@ from unlabelled.data.datasets.images import ImageFiles
 
 
 class TinyImageNet(ImageNet):
-    """Tiny ImageNet as it comes: ``train/<wnid>/images/*.JPEG`` and ``val/val_annotations.txt``.
+    """Tiny ImageNet in its published layout: ``train/<wnid>/images/*.JPEG`` and ``val/val_annotations.txt``.
 
-    The validation images may also have been moved to class folders ``val/<wnid>/``. They serve as ``test``
-    too, whose labels are not published. Labels follow the alphabetical order of the wnids.
+    The validation images may also have been moved to class folders ``val/<wnid>/``. They are also ``test``,
+    whose labels are not published. Labels follow the alphabetical order of the wnids.
 
     Args:
         root: Folder with ``train`` and ``val`` (``tiny-imagenet-200`` of the archive).
         **kwargs: See :class:`~datamodules.images.ImageDataModule`.
 
     Raises:
-        FileNotFoundError: A split's folder is not there.
-        ValueError: There are more or less than 200 classes, or a line of the annotations has none of them.
+        FileNotFoundError: The folder of a split is missing.
+        ValueError: There are more or less than 200 classes, or a line of the annotations names none of them.
     """
 
     num_classes = 200

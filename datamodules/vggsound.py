@@ -16,8 +16,7 @@ class VGGSound(ClipDataModule):
 
     Its columns are ``youtube_id, start_seconds, label, split``. The files ``<id>_<start:06d>.mp4`` (also
     ``<id>_<start>.mp4``, ``<id>_<start>_<end>.mp4`` in seconds or milliseconds, and other containers) may
-    lie in any folder below ``root``. The official list has no validation split: ``test`` serves as ``val``,
-    and nothing is selected by its labels.
+    lie in any folder below ``root``. The official list has no validation split: ``val`` is ``test``.
 
     Args:
         root: Folder of the data set.
@@ -25,7 +24,7 @@ class VGGSound(ClipDataModule):
         **kwargs: See :class:`~datamodules.clips.ClipDataModule`.
 
     Raises:
-        FileNotFoundError: The list is not there.
+        FileNotFoundError: The list is missing.
         ValueError: A row of the list does not have the four columns.
     """
 

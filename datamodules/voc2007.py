@@ -22,16 +22,16 @@ VOC_CLASSES = [
 class VOC2007(ImageDataModule):
     """The classification task of VOC 2007: ``trainval`` to train on, ``test`` as ``val`` and ``test``.
 
-    Labels are float ``(20,)``: 1 where the list ``ImageSets/Main/<class>_<trainval|test>.txt`` says 1, 0
-    where it says -1, and -1 (ignore) where it says 0: only objects that are marked as difficult.
+    Labels are float ``(20,)``: 1 where the list ``ImageSets/Main/<class>_<trainval|test>.txt`` has 1, 0
+    where it has -1, and -1 (ignore) where it has 0: only objects that are marked as difficult.
 
     Args:
         root: Folder with ``VOCdevkit/VOC2007`` or ``VOC2007``, or that folder.
         **kwargs: See :class:`~datamodules.images.ImageDataModule`.
 
     Raises:
-        FileNotFoundError: The folder, or a list, is not there.
-        ValueError: A line of a list is not an image and -1, 0 or 1, or a list has other images than the rest.
+        FileNotFoundError: The folder or a list is missing.
+        ValueError: A line of a list is not an image and -1, 0 or 1, or the lists have different images.
 
     Source: Everingham et al. 2010; as the low-shot SVM uses it: docs/methods/sce.md#low-shot-svm.
     """

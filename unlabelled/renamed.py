@@ -40,13 +40,21 @@ CLASSES = {
     "unlabelled.data.paired_reader.PairedReader": "unlabelled.data.media.PairedReader",
     "unlabelled.data.pyav_reader.PyAVReader": "unlabelled.data.media.PyAVReader",
     "unlabelled.heads.MLP": "unlabelled.nn.MLP",
+    "unlabelled.data.synthetic.embedded_features.EmbeddedFilms": (
+        "unlabelled.data.synthetic.embedded_features.EmbeddedVideos"
+    ),
     "unlabelled.hierarchy.SearchedHierarchy": "unlabelled.hierarchy.LocalSearchTree",
     **{f"unlabelled.transforms.{old}": f"unlabelled.pipelines.{new}" for old, new in _PIPELINES.items()},
     **{f"unlabelled.data.sets.{name}": f"unlabelled.data.datasets.{name}" for name in _EVALUATION_SETS},
 }
 """Paths of classes."""
 
-OPTIONS = {"data.init_args.view": "pipeline", "data.init_args.test_view": "test_pipeline"}
+OPTIONS = {
+    "data.init_args.view": "pipeline",
+    "data.init_args.test_view": "test_pipeline",
+    "data.init_args.train_films": "train_videos",
+    "data.init_args.test_films": "test_videos",
+}
 """Options of configurations, and what the last part of their name is now."""
 
 

@@ -8,7 +8,7 @@ from unlabelled.data.synthetic.embedded import write_embedded
 from unlabelled.data.synthetic.embedded_features import write_embedded_features
 
 CLIPS = {"train_per_class": 2, "test_per_class": 3}
-FILMS = {"train_films": 12, "test_films": 20, "dim": 16, "word_dim": 8}
+FILMS = {"train_videos": 12, "test_videos": 20, "dim": 16, "word_dim": 8}
 
 
 def write_clips(root: Path, seed: int = 0) -> str:

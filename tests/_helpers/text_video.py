@@ -13,7 +13,7 @@ from tests._helpers.shrink import TRAINER, tiny_callback
 from unlabelled.data.features.captions import CaptionTable
 from unlabelled.data.features.columns import ColumnTable
 from unlabelled.data.features.stored_text import write_text_features
-from unlabelled.data.synthetic.embedded_features import EmbeddedFilms
+from unlabelled.data.synthetic.embedded_features import EmbeddedVideos
 
 Config = dict[str, Any]
 DIM, WORD_DIM = FILMS["dim"], FILMS["word_dim"]
@@ -25,7 +25,7 @@ def write_data(root: Path) -> Path:
     films = Path(write_films(root / "films", write_clips(root / "clips")))
     table = CaptionTable(str(films / "captions"))
     spoken = {text for row in range(len(table)) for text in table[row].texts(range(len(table[row])))}
-    texts = sorted(spoken | set(ColumnTable(EmbeddedFilms(str(films)).path).text("eval_caption")))
+    texts = sorted(spoken | set(ColumnTable(EmbeddedVideos(str(films)).path).text("eval_caption")))
     rng = np.random.default_rng(0)
     vectors = ((text, rng.normal(size=(len(text.split()), WORD_DIM)).astype(np.float32)) for text in texts)
     write_text_features(str(films / "clip_text"), WORD_DIM, vectors)
@@ -96,7 +96,7 @@ def _data(pipeline: Config | None, films: Path) -> Config:
                 "class_path": f"unlabelled.data.synthetic.embedded_features.{name}",
                 "init_args": {"root": str(films)},
             }
-            for name in ("EmbeddedFilms", "EmbeddedScenes")
+            for name in ("EmbeddedVideos", "EmbeddedScenes")
         ],
     }
 

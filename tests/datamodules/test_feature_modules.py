@@ -109,7 +109,7 @@ def test_other_features_are_trained_on(tables: Path) -> None:
     assert batch["video_mask"].sum(1).tolist() == [6, 6, 6]
     broken = module(tables, other=OtherFeatures("clip"))
     broken.setup("fit")
-    with pytest.raises(ValueError, match="has no rows_3d to use"):
+    with pytest.raises(ValueError, match="has no rows_3d, but"):
         broken.train_dataloader()
 
 
@@ -141,7 +141,7 @@ init_args:
   clips_per_video: 2
   audio_shift: none
   evaluation:
-    - class_path: unlabelled.data.synthetic.embedded_features.EmbeddedFilms
+    - class_path: unlabelled.data.synthetic.embedded_features.EmbeddedVideos
       init_args: {root: elsewhere, name: other}
     - class_path: unlabelled.data.datasets.MSRVTT
       init_args: {table: t, other: {table: c}, budget: {video_tokens: 5, audio_frames: 64, max_words: 3}}
@@ -176,7 +176,7 @@ def embedded(films: Path, **more: Any) -> EmbeddedFeatures:
 def test_embedded_features_are_howto100m_with_sets_of_their_own(films: Path) -> None:
     data = embedded(films)
     data.setup("fit")
-    assert data.num_train_samples == FILMS["train_films"]
+    assert data.num_train_samples == FILMS["train_videos"]
     assert set(data.class_names) <= {"drum", "siren", "string"}
     batches = [data.on_after_batch_transfer(batch, 0) for batch in data.train_dataloader()]
     assert len(batches) == 3

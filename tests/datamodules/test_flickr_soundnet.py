@@ -12,8 +12,7 @@ import torch
 from PIL import Image
 
 from datamodules import FlickrSoundNet
-from datamodules.box_annotations import read_boxes
-from datamodules.flickr_files import read_numbers, scan_flickr, video_number
+from datamodules.flickr_files import read_boxes, read_numbers, scan_flickr, video_number
 from tests._helpers.audio_files import RATE, write_tone
 from tests._helpers.media_files import empty, garbage, write_clip
 from unlabelled.contracts import HasBoxes
@@ -94,7 +93,7 @@ def test_frames_of_a_folder_go_by_their_numbers(root: Path) -> None:
     video = scan_flickr(str(root)).video("11")
     assert video.path == "mp3/videos/1/11.mp4.wav"
     folder = "frames/videos/1/11.mp4"
-    assert video.pictures == [f"{folder}/frame{number}.jpg" for number in (1, 2, 10)]
+    assert video.images == [f"{folder}/frame{number}.jpg" for number in (1, 2, 10)]
     data = FlickrSoundNet(frame_seconds=0.25, **options(root))
     data.setup("fit")
     dataset: Any = data.dataset("train", train=False)
@@ -122,7 +121,7 @@ def test_the_annotated_pair_goes_before_other_copies(root: Path) -> None:
     picture(root / "frames" / "900.mp4" / "1.jpg")
     video = scan_flickr(str(root)).video("900")
     assert video.path == "Data/0/900.wav"
-    assert video.pictures == ["Data/0/900.jpg"]
+    assert video.images == ["Data/0/900.jpg"]
 
 
 def test_lists_name_videos_in_many_ways(tmp_path: Path) -> None:
@@ -177,12 +176,12 @@ def test_what_is_missing_or_damaged_is_counted_and_named(
         data.setup("fit")
     for words in (
         "train: 1 of 5 clips usable; left out 4",
-        "without a picture 1 (audio/10.wav)",
+        "without an image 1 (audio/10.wav)",
         "empty file 1 (mp3/videos/1/11.mp4.wav)",
         "missing 1 (13.wav)",
         "in the test list 1 (Data/2/902.wav)",
         "val: 1 of 3 clips usable; left out 2",
-        "without a picture 1 (Data/0/900.wav)",
+        "without an image 1 (Data/0/900.wav)",
         "damaged annotation 1 (Data/1/901.wav)",
     ):
         assert words in caplog.text

@@ -165,7 +165,7 @@ def test_tiny_imagenet_by_its_annotations(tiny: TinyImageNet, tmp_path: Path) ->
     }
     source = tiny.source("val")
     assert labels(source) == labels(tiny.source("test")) == {"val_0.JPEG": 1, "val_1.JPEG": 0}
-    assert source.summary() == "val: 2 images of 3 listed; left out, since missing: val/images/val_2.JPEG"
+    assert source.summary() == "val: 2 images of 3 listed; left out: missing 1 (val/images/val_2.JPEG)"
     (tmp_path / "val/val_annotations.txt").write_text("val_0.JPEG\tn02\nval_1.JPEG n01\n")
     with pytest.raises(ValueError, match=r"val_annotations\.txt, line 2: 'val_1.JPEG n01' is not"):
         tiny.source("val")
@@ -334,8 +334,7 @@ def test_voc2007(below: str, voc: Path) -> None:
     ] == [{"dog": 1.0, "cat": -1.0}, {"person": 1.0, "dog": 1.0}]
     assert only(data.test_dataloader())["label"].sum(0)[0] == 1
     assert (
-        "1 images of 2 listed; left out, since missing: JPEGImages/000009.jpg"
-        in data.source("test").summary()
+        "1 images of 2 listed; left out: missing 1 (JPEGImages/000009.jpg)" in data.source("test").summary()
     )
 
 

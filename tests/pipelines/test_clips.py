@@ -13,7 +13,7 @@ from torch.utils.data import default_collate
 from unlabelled.data.media.pyav_reader import PyAVReader
 from unlabelled.data.media.reader import MediaInfo, choose_frames
 from unlabelled.pipelines import AugmentedClip, ContrastiveClips, LabelledClips
-from unlabelled.pipelines.spans import Span, read_difference
+from unlabelled.pipelines.spans import read_difference
 from unlabelled.seeding import numpy_generator
 from unlabelled.transforms import Augmentation, RandomResizedCrop, StrongAlpha, StrongBeta, Weak
 from unlabelled.transforms.difference import rgb_difference
@@ -148,7 +148,7 @@ def test_the_difference_is_between_native_frames(video: str, start: float) -> No
     assert (np.diff(shown) == 1).all()
     frames = torch.from_numpy(pixels[shown]).permute(0, 3, 1, 2)
     kept = np.linspace(0, count - 1, 5).astype(int)
-    result = read_difference(reader, video, Span(start, 1.0), 5, 32)
+    result = read_difference(reader, video, start, 1.0, 5, 32)
     assert torch.equal(result, rgb_difference(frames, kept))
     assert (result != 128).any()
 
@@ -232,7 +232,7 @@ def test_labelled_clips_flip_half_of_the_time() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"views": []}, r"views lists 0 view\(s\)"),
+        ({"views": []}, r"views has 0 view\(s\)"),
         ({"reverse": 2.0}, "reverse=2.0 is a probability"),
         ({"duration_jitter": 1.0}, "duration_jitter=1.0"),
         ({"num_frames": 0}, "ContrastiveClips: num_frames=0"),

@@ -153,7 +153,7 @@ def test_classifiers_may_train_on_changed_colours() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"crops": []}, r"ContrastiveImages: crops lists 0 view\(s\)"),
+        ({"crops": []}, r"ContrastiveImages: crops has 0 view\(s\)"),
         ({"eval_resize": 20}, "ContrastiveImages: eval_resize=20 must be null or at least eval_size=24"),
         ({"eval_size": 0, "eval_resize": None}, "eval_size=0"),
         ({"std": (0.1, 0.1, 0.0)}, "std=.0.1, 0.1, 0.0. must have one number"),

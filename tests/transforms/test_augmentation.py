@@ -52,7 +52,7 @@ def by_torchvision(image: Tensor, parameters: dict[str, Tensor], kernel: int) ->
     return frames if image.ndim == 3 else frames.transpose(0, 1)
 
 
-@pytest.mark.parametrize("way", ["_few", "_all"])  # what the CPU does, and what a GPU does
+@pytest.mark.parametrize("way", ["_selected", "_masked"])  # what the CPU does, and what a GPU does
 @pytest.mark.parametrize("kind", SHAPES)
 @pytest.mark.parametrize(
     "options",
@@ -72,7 +72,7 @@ def by_torchvision(image: Tensor, parameters: dict[str, Tensor], kernel: int) ->
 def test_batches_are_what_torchvision_makes_of_each_sample(
     options: dict[str, float], kind: str, way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_few", getattr(module, way))
+    monkeypatch.setattr(module, "_selected", getattr(module, way))
     augmentation = Augmentation(**options)
     images = pictures(SHAPES[kind])
     parameters = drawn(augmentation, len(images))
@@ -85,9 +85,9 @@ def test_batches_are_what_torchvision_makes_of_each_sample(
     assert not torch.equal(expected, images)
 
 
-@pytest.mark.parametrize("way", ["_few", "_all"])
+@pytest.mark.parametrize("way", ["_selected", "_masked"])
 def test_a_sample_does_not_depend_on_its_batch(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_few", getattr(module, way))
+    monkeypatch.setattr(module, "_selected", getattr(module, way))
     augmentation, images = Augmentation(**EVERYTHING), pictures(SHAPES["images"])
     before = images.clone()
     parameters = drawn(augmentation, len(images))

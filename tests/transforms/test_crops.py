@@ -82,7 +82,7 @@ def test_a_padded_crop_reaches_every_offset_of_the_black_frame() -> None:
 
 
 def test_a_picture_too_small_for_its_crop_is_named() -> None:
-    with pytest.raises(ValueError, match="20x10 pixels with padding=4 has no window of size=32"):
+    with pytest.raises(ValueError, match="20x10 pixels with padding=4 is smaller than size=32"):
         PaddedCrop(32)(picture(10, 20), np.random.default_rng(0))
 
 

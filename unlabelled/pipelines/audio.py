@@ -1,4 +1,4 @@
-"""The audio of a file, as one spectrogram or as those of several sub-clips."""
+"""Pipeline of the audio of a file: one spectrogram, or those of several sub-clips."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from unlabelled.data.media.reader import Reader
-from unlabelled.pipelines.base import ClipPipeline
+from unlabelled.pipelines.base import ClipPipeline, read_waveform
 from unlabelled.pipelines.spans import even_spans
 from unlabelled.transforms.checks import check_at_least, check_positive, check_range
 from unlabelled.transforms.spectrogram import Spectrogram
@@ -55,8 +55,8 @@ class AudioPipeline(ClipPipeline):
         check_range(self, volume=volume)
         if self.clip_seconds < self.audio.seconds:
             raise ValueError(
-                f"AudioPipeline: clip_seconds={clip_seconds} is less than the {self.audio.seconds:g} s of the "
-                "spectrogram; lower audio.init_args.num_frames, or ask for longer sub-clips"
+                f"AudioPipeline: clip_seconds={clip_seconds} is less than the {self.audio.seconds:g} s of "
+                "the spectrogram; lower audio.init_args.num_frames or raise clip_seconds"
             )
         self.eval_clips, self.volume, self.mask = eval_clips, volume, mask
 
@@ -84,15 +84,11 @@ class AudioPipeline(ClipPipeline):
         return torch.stack(spectrograms) if self.eval_clips > 1 else spectrograms[0]
 
     def _waveforms(self, reader: Reader, path: str, starts: list[float]) -> list[Tensor]:
-        """Read one stretch for all sub-clips if they overlap, otherwise each separately."""
+        """Read one span for all sub-clips if they overlap, otherwise each separately."""
         length, rate = self.audio.seconds, self.audio.sample_rate
-        stretch = starts[-1] - starts[0] + length
-        if stretch > len(starts) * length:
-            return [_tensor(reader.waveform(path, start, length, rate)) for start in starts]
-        whole, samples = _tensor(reader.waveform(path, starts[0], stretch, rate)), round(length * rate)
+        total = starts[-1] - starts[0] + length
+        if total > len(starts) * length:
+            return [read_waveform(reader, path, start, length, rate) for start in starts]
+        whole, samples = read_waveform(reader, path, starts[0], total, rate), round(length * rate)
         firsts = [min(round((start - starts[0]) * rate), len(whole) - samples) for start in starts]
         return [whole[first : first + samples] for first in firsts]
-
-
-def _tensor(samples: object) -> Tensor:
-    return torch.from_numpy(np.array(samples, dtype=np.float64))

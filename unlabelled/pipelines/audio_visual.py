@@ -1,13 +1,12 @@
-"""One clip as pictures and sound of the same seconds."""
+"""Pipeline of a clip's video and audio of the same seconds."""
 
 from __future__ import annotations
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from unlabelled.data.media.reader import Reader
-from unlabelled.pipelines.base import ClipPipeline
+from unlabelled.pipelines.base import ClipPipeline, read_frames, read_waveform
 from unlabelled.transforms.clip_transforms import (
     centre_crop,
     jitter_colours,
@@ -22,12 +21,12 @@ class AudioVisualPipeline(ClipPipeline):
     """A clip of frames and the log-mel spectrogram that starts with it.
 
     Training: a random start, a random short side, a random crop, a flip, a random volume. Evaluation: the
-    middle of the clip, ``eval_short_side``, the central crop. Where pictures and sound span different lengths
-    (30 frames at 30 fps with 257x199 at 24 kHz: 1 s and 2 s), both start together.
+    middle of the clip, ``eval_short_side``, the central crop. If video and audio have different durations
+    (30 frames at 30 fps with 257x199 at 24 kHz: 1 s and 2 s), both start at the same time.
 
     Args:
-        num_frames: T, spread evenly over ``num_frames / fps`` seconds and chosen by timestamp.
-        fps: Frames per second of the clip, whatever the file's own rate is.
+        num_frames: T, evenly spread over ``num_frames / fps`` seconds and chosen by timestamp.
+        fps: Frames per second of the clip, independent of the frame rate of the file.
         crop: Height and width of the clip.
         train_short_side: Smallest and largest short side after resizing, drawn per clip.
         eval_short_side: Short side after resizing at evaluation.
@@ -60,8 +59,9 @@ class AudioVisualPipeline(ClipPipeline):
         volume: tuple[float, float] = (0.9, 1.1),
         audio: LogMel | None = None,
     ) -> None:
-        _check_range("train_short_side", train_short_side)
-        _check_range("volume", volume)
+        for name, bounds in (("train_short_side", train_short_side), ("volume", volume)):
+            if bounds[0] > bounds[1]:
+                raise ValueError(f"AudioVisualPipeline: {name}={list(bounds)} must be [smallest, largest]")
         if not 0 <= colour_jitter <= 1:
             raise ValueError(f"AudioVisualPipeline: colour_jitter={colour_jitter} must be from 0 to 1")
         if min(*train_short_side, eval_short_side) < crop:
@@ -77,7 +77,7 @@ class AudioVisualPipeline(ClipPipeline):
 
     @property
     def seconds(self) -> float:
-        """Length of the longer of the two spans."""
+        """Duration of the longer one of video and audio."""
         return max(self.num_frames / self.fps, self.audio.seconds)
 
     def load(
@@ -86,18 +86,17 @@ class AudioVisualPipeline(ClipPipeline):
         """Return ``video (3, T, crop, crop)`` and ``audio (1, F, frames)``, both float32."""
         slack = max(duration - self.seconds, 0.0)
         start = rng.uniform(0, slack) if train else slack / 2
-        return {
-            "video": self._video(reader, path, start, rng, train),
-            "audio": self._audio(reader, path, start, rng, train),
-        }
+        video = self._video(reader, path, start, rng, train)
+        waveform = read_waveform(reader, path, start, self.audio.seconds, self.audio.sample_rate)
+        audio = self.audio(waveform * rng.uniform(*self.volume) if train else waveform)
+        return {"video": video, "audio": audio}
 
     def _video(
         self, reader: Reader, path: str, start: float, rng: np.random.Generator, train: bool
     ) -> Tensor:
         low, high = self.train_short_side
         short_side = round(rng.uniform(low, high)) if train else self.eval_short_side
-        pixels = reader.frames(path, start, self.num_frames / self.fps, self.num_frames, short_side)
-        frames = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2)  # (T, 3, H, W)
+        frames = read_frames(reader, path, start, self.num_frames / self.fps, self.num_frames, short_side)
         if not train:
             return normalise(centre_crop(frames, self.crop))
         frames = random_crop(frames, self.crop, rng)
@@ -108,15 +107,3 @@ class AudioVisualPipeline(ClipPipeline):
         if rng.random() < self.greyscale:
             frames = to_greyscale(frames)
         return normalise(frames)
-
-    def _audio(
-        self, reader: Reader, path: str, start: float, rng: np.random.Generator, train: bool
-    ) -> Tensor:
-        samples = reader.waveform(path, start, self.audio.seconds, self.audio.sample_rate)
-        waveform = torch.from_numpy(np.array(samples, dtype=np.float64))
-        return self.audio(waveform * rng.uniform(*self.volume) if train else waveform)
-
-
-def _check_range(name: str, bounds: tuple[float, float]) -> None:
-    if bounds[0] > bounds[1]:
-        raise ValueError(f"AudioVisualPipeline: {name}={list(bounds)} must be [smallest, largest]")

@@ -1,4 +1,4 @@
-"""What a data set asks to turn a file or a picture into a training sample."""
+"""Base classes of sample pipelines, and reading of frames and waveforms as tensors."""
 
 from __future__ import annotations
 
@@ -15,26 +15,33 @@ if TYPE_CHECKING:
     from unlabelled.batch import Batch
 
 
-class SamplePipeline(ABC):  # noqa: B024 -- its kinds differ in what they load
-    """Makes tensors of one sample, in a worker, and finishes whole batches of them, on the training device.
+class SamplePipeline(ABC):  # noqa: B024 -- subclasses load different inputs
+    """Makes the tensors of samples in a worker, and completes batches of them on the training device.
 
-    One object serves training and evaluation, so that the two cannot disagree about sizes or sample rates.
-    A method that needs other views of its data brings another class; the data modules do not change.
+    One object is used in training and evaluation, so that sizes and sample rates agree. A method that needs
+    other tensors uses another class; the data modules do not change.
     """
 
     def finish(self, batch: Batch) -> Batch:
-        """Return the batch as the method wants it, after what is cheaper for many samples at once.
+        """Return the batch after the steps that are faster on whole batches.
 
-        Depends on nothing but the batch: pixels that are still uint8 become float32 and normalised, and raw
-        ``views`` get the random changes that were drawn for them under ``augmentations``. The default is for
-        views whose samples are complete when they leave the worker: it returns the batch as it is.
+        The result depends on the batch alone: uint8 pixels become normalised float32, and ``views`` are
+        augmented with the parameters under ``augmentations``. The default, for pipelines whose samples are
+        complete when they leave the worker, returns the batch itself.
         """
         return batch
 
     def pixels(self, images: Tensor) -> Tensor:
-        """Return normalised pictures ``(B, 3, H, W)`` as uint8 to look at.
+        """Return normalised images ``(B, 3, H, W)`` as uint8, for figures.
 
-        The default knows of no normalisation and stretches each picture from its darkest to its brightest.
+        The default, for an unknown normalisation, scales each image from its minimum to its maximum.
+
+        Example:
+            >>> class Identity(SamplePipeline):
+            ...     pass
+            >>> images = torch.tensor([-1.0, 0.0, 1.0]).view(1, 3, 1, 1)
+            >>> Identity().pixels(images).flatten().tolist()
+            [0, 128, 255]
         """
         flat = images.flatten(1)
         low, high = (bound[:, None, None, None] for bound in (flat.amin(1), flat.amax(1)))
@@ -42,22 +49,22 @@ class SamplePipeline(ABC):  # noqa: B024 -- its kinds differ in what they load
 
 
 class ClipPipeline(SamplePipeline):
-    """Decides which seconds of a clip to read, reads them and makes tensors of them."""
+    """Chooses a span of a media file, reads it and makes tensors of it."""
 
     @property
     @abstractmethod
     def seconds(self) -> float:
-        """How long a file must be, at least."""
+        """Smallest duration of a usable file, in seconds."""
 
     @property
     @abstractmethod
     def needs_video(self) -> bool:
-        """Whether a file without pictures is of no use."""
+        """True if files without video are unusable."""
 
     @property
     @abstractmethod
     def needs_audio(self) -> bool:
-        """Whether a file without sound is of no use."""
+        """True if files without audio are unusable."""
 
     @abstractmethod
     def load(
@@ -68,9 +75,9 @@ class ClipPipeline(SamplePipeline):
         Args:
             reader: Decodes the file.
             path: The file.
-            duration: Its length in seconds.
-            rng: All randomness of the sample comes from here.
-            train: Random augmentation, or the one fixed view for evaluation.
+            duration: Its duration in seconds.
+            rng: Source of all randomness of the sample.
+            train: Augment at random; otherwise the deterministic tensors of evaluation.
 
         Raises:
             DecodeError: The file cannot be read.
@@ -78,7 +85,7 @@ class ClipPipeline(SamplePipeline):
 
 
 class ImagePipeline(SamplePipeline):
-    """Makes tensors of a decoded picture."""
+    """Makes tensors of a decoded image."""
 
     @abstractmethod
     def load(self, image: Tensor, rng: np.random.Generator, train: bool) -> dict[str, Any]:
@@ -86,6 +93,27 @@ class ImagePipeline(SamplePipeline):
 
         Args:
             image: ``(3, H, W)`` uint8.
-            rng: All randomness of the sample comes from here.
-            train: Random augmentation, or the one fixed view for evaluation.
+            rng: Source of all randomness of the sample.
+            train: Augment at random; otherwise the deterministic tensors of evaluation.
         """
+
+
+def read_frames(
+    reader: Reader, path: str, start: float, duration: float, num_frames: int, short_side: int | None = None
+) -> Tensor:
+    """Return evenly spread frames of a span ``(T, 3, H, W)`` uint8; see :meth:`Reader.frames`.
+
+    Raises:
+        DecodeError: The file cannot be read.
+    """
+    pixels = reader.frames(path, start, duration, num_frames, short_side)
+    return torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2)
+
+
+def read_waveform(reader: Reader, path: str, start: float, duration: float, sample_rate: int) -> Tensor:
+    """Return the mono waveform of a span ``(samples,)`` float64; see :meth:`Reader.waveform`.
+
+    Raises:
+        DecodeError: The file cannot be read.
+    """
+    return torch.from_numpy(np.array(reader.waveform(path, start, duration, sample_rate), dtype=np.float64))

@@ -9,16 +9,15 @@ import numpy as np
 from torch import Tensor
 
 from unlabelled.data.media.reader import Reader
-from unlabelled.pipelines.base import ClipPipeline
+from unlabelled.pipelines.base import ClipPipeline, read_frames
 from unlabelled.pipelines.finish import finish_batch, finish_sample
 from unlabelled.pipelines.fixed import FixedClips
-from unlabelled.pipelines.images import Channels, Where
+from unlabelled.pipelines.images import AugmentationDevice, Channels
 from unlabelled.pipelines.spans import (
     Span,
     draw_short_side,
     random_span,
     read_difference,
-    read_frames,
     to_clip,
 )
 from unlabelled.transforms.augmentation import Augmentation
@@ -62,27 +61,27 @@ class AugmentedClip:
 
 
 class ContrastiveClips(VideoPipeline):
-    """Return several random clips of each video, one per view, for contrastive methods.
+    """Several random clips of each video, one per view, for contrastive methods.
 
-    A video that is shorter than a clip is used as a whole; frames repeat where there are too few.
+    A video that is shorter than a clip is used as a whole, with repeated frames if there are too few.
 
     Args:
         views: The views; the first is the input of the target network. Sizes may differ.
-        num_frames: T, spread evenly over the clip.
+        num_frames: T, evenly spread over the clip.
         duration: Seconds of a clip.
-        same_clip: Whether all views are of the same seconds; otherwise each draws its own.
-        duration_jitter: f: a clip lasts ``duration`` times a factor from 1 - f to 1 + f.
+        same_clip: Whether all views cover the same seconds; otherwise each view has a random start.
+        duration_jitter: f: the duration of a clip is ``duration`` times a factor from 1 - f to 1 + f.
         reverse: Probability of a clip played backwards, per view.
-        train_short_side: Smallest and largest short side before cropping, drawn per view; ``null``: the
-            file's own size.
+        train_short_side: Smallest and largest short side before cropping, drawn per view; ``null``: that of
+            the file.
         eval_short_side: Short side in evaluation.
         eval_crop: Height and width in evaluation.
         eval_clips: Clips per video in evaluation, from its beginning to its end; 1: its middle.
         eval_crops: Square crops per clip along its longer side, 1 or 3. If there are several of either,
             ``video`` has a dimension V of ``eval_clips * eval_crops`` before the channels, crops of a clip
             contiguous.
-        mean: Of red, green and blue, from 0 to 1.
-        std: Of red, green and blue.
+        mean: Mean of red, green and blue, from 0 to 1.
+        std: Standard deviation of red, green and blue.
         augment: See :class:`~unlabelled.pipelines.images.ContrastiveImages`.
 
     Raises:
@@ -106,7 +105,7 @@ class ContrastiveClips(VideoPipeline):
         eval_crops: int = 1,
         mean: Channels = VIDEO_MEAN,
         std: Channels = VIDEO_STD,
-        augment: Where = "batched",
+        augment: AugmentationDevice = "batched",
     ) -> None:
         check_num_views(self, "views", len(views))
         check_probability(self, reverse=reverse)
@@ -128,7 +127,7 @@ class ContrastiveClips(VideoPipeline):
     ) -> dict[str, Any]:
         """Return ``views``, uint8, and their ``augmentations``; in evaluation ``video``, uint8.
 
-        With ``augment="workers"`` they are finished: float32, and no ``augmentations``.
+        With ``augment="workers"`` they are augmented and normalised, float32, without ``augmentations``.
         """
         if train:
             spans = self._spans(duration, rng)
@@ -161,5 +160,5 @@ class ContrastiveClips(VideoPipeline):
     ) -> Tensor:
         short_side = draw_short_side(self.train_short_side, rng)
         read = read_difference if rng.random() < view.difference else read_frames
-        frames = view.crop(read(reader, path, span, self.num_frames, short_side), rng)
+        frames = view.crop(read(reader, path, *span, self.num_frames, short_side), rng)
         return to_clip(frames.flip(0) if rng.random() < self.reverse else frames)

@@ -1,4 +1,4 @@
-"""Several random sub-clips of each recording, to be told from those of others."""
+"""Pipeline of several random sub-clips of a recording, for contrastive methods."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from unlabelled.transforms.spectrogram import Spectrogram
 
 
 class ContrastiveAudio(AudioPipeline):
-    """Several random sub-clips of a recording's sound in training; in evaluation what AudioPipeline gives.
+    """Several random sub-clips of a recording in training; in evaluation as :class:`AudioPipeline`.
 
     Args:
-        num_views: Sub-clips in training, each with a start, a volume and masks of its own.
-        audio: See :class:`~unlabelled.pipelines.audio.AudioPipeline`, as the three that follow.
-        clip_seconds: Likewise.
-        eval_clips: Likewise.
-        volume: Likewise.
-        masks: Stripes that training takes out of each spectrogram; ``null``: none.
+        num_views: Sub-clips in training, each with its own random start, volume and masks.
+        audio: See :class:`~unlabelled.pipelines.audio.AudioPipeline`.
+        clip_seconds: See :class:`~unlabelled.pipelines.audio.AudioPipeline`.
+        eval_clips: See :class:`~unlabelled.pipelines.audio.AudioPipeline`.
+        volume: See :class:`~unlabelled.pipelines.audio.AudioPipeline`.
+        masks: Masks of the spectrograms in training; ``null``: none.
 
     Raises:
-        ValueError: As there, or fewer than two views.
+        ValueError: A number is out of its range, or there are fewer than two views.
     """
 
     def __init__(
@@ -47,5 +47,5 @@ class ContrastiveAudio(AudioPipeline):
         """Return ``views``, each ``(1, F, T)`` float32; in evaluation ``audio``."""
         if not train:
             return super().load(reader, path, duration, rng, train)
-        sounds = [self._training(reader, path, duration, rng) for _ in range(self.num_views)]
-        return {"views": sounds if self.masks is None else [self.masks(sound, rng) for sound in sounds]}
+        views = [self._training(reader, path, duration, rng) for _ in range(self.num_views)]
+        return {"views": views if self.masks is None else [self.masks(view, rng) for view in views]}

@@ -1,4 +1,4 @@
-"""Tensors of clips of pre-extracted features, with masks."""
+"""Pipeline of clips of pre-extracted features."""
 
 from __future__ import annotations
 
@@ -41,18 +41,18 @@ _PER_CLIP = ("text", "text_mask", "video_features", "video_mask", "audio", "audi
 
 
 class FeaturePipeline(SamplePipeline):
-    """Makes tensors of clips of pre-extracted features.
+    """Makes tensors and masks of clips of pre-extracted features.
 
     Args:
         text: Maps captions to vectors.
         stream_2d: Features of frames, also those of CLIP.
         stream_3d: Features of chunks of frames, whose rate is that of the tokens; ``null``: 2D alone (CLIP).
-        video_tokens: T, of a training clip; evaluation sets may have their own.
-        audio_frames: F, likewise; 100 per second.
-        max_words: W, likewise.
+        video_tokens: T of a training clip; evaluation sets may have other lengths.
+        audio_frames: F of a training clip; 100 per second.
+        max_words: W of a training clip.
         audio: Whether to read audio.
         audio_padding: Value after the last frame: 0, as in the released code, or -80, silence.
-        strategy: How clips with more than T tokens are shortened, see
+        strategy: Method of shortening clips with more than T tokens, see
             :func:`~unlabelled.data.features.tokens.video_tokens`.
 
     Source: Swetha5/Multi_Sinkhorn_Knopp, everything_at_once/dataset/utils.py; docs/methods/sspc.md#features.
@@ -76,23 +76,23 @@ class FeaturePipeline(SamplePipeline):
 
     @property
     def video_dim(self) -> int:
-        """Width of a video token: that of all streams together."""
+        """Width of a video token, the sum over all streams."""
         return sum(stream.dim for stream in self._streams().values())
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """Names of the parts of a :class:`RawClip` that are looked at, beside the texts."""
+        """Names of the parts of a :class:`RawClip` that are used, in addition to the texts."""
         return (*self._streams(), *(("spectrogram",) if self.audio else ()))
 
     def load(self, clip: RawClip, budget: Budget | None = None) -> dict[str, Tensor]:
         """Return the tensors of one clip.
 
         Args:
-            clip: Its parts.
+            clip: Parts of the clip.
             budget: Lengths of the tensors; None: those of training clips.
 
         Returns:
-            ``text (W, Dt)``, ``text_mask (W,)``, ``video_features (T, Dv)``, ``video_mask (T,)``, with sound
+            ``text (W, Dt)``, ``text_mask (W,)``, ``video_features (T, Dv)``, ``video_mask (T,)``, with audio
             ``audio (1, 40, F)`` and ``audio_mask (F,)``; and ``counts (6,)``, see :data:`COUNTS`.
 
         Raises:
@@ -106,7 +106,7 @@ class FeaturePipeline(SamplePipeline):
         return {**_tensors(sample), "counts": torch.tensor(list(counts.values()))}
 
     def load_text(self, name: str, texts: Sequence[str], budget: Budget | None = None) -> dict[str, Tensor]:
-        """Return ``text``, ``text_mask`` and ``counts`` alone, as :meth:`load` does."""
+        """Return ``text``, ``text_mask`` and ``counts`` alone; see :meth:`load`."""
         counts = dict.fromkeys(COUNTS, 0)
         sample = self._text(RawClip(name, texts), budget or self.budget, counts)
         return {**_tensors(sample), "counts": torch.tensor(list(counts.values()))}
@@ -117,28 +117,28 @@ class FeaturePipeline(SamplePipeline):
         return {key: torch.stack([each[key] for each in loaded]) for key in loaded[0]}
 
     def finish(self, batch: Batch) -> Batch:
-        """Give each clip a place of its own in the batch, those of a video side by side.
+        """Flatten the clips of videos into the batch dimension, from ``(V, n, ...)`` to ``(V*n, ...)``.
 
-        From ``(V, n, ...)`` to ``(V*n, ...)``; all that belongs to a video, like ``label`` and ``index``, is
-        repeated. Batches of one clip per sample stay as they are.
+        Values per video, such as ``label`` and ``index``, are repeated. Batches of one clip per sample are
+        returned unchanged.
         """
-        clips = batch["counts"]
-        if clips.ndim < 3:
+        counts = batch["counts"]
+        if counts.ndim < 3:
             return batch
-        videos, each = clips.shape[:2]
-        return {key: _flat(key, value, videos, each) for key, value in batch.items()}
+        videos, clips = counts.shape[:2]
+        return {key: _flat(key, value, videos, clips) for key, value in batch.items()}
 
     def _streams(self) -> dict[str, Stream]:
         streams = {"rows_2d": self.stream_2d, "rows_3d": self.stream_3d}
         return {name: stream for name, stream in streams.items() if stream is not None}
 
     def _text(self, clip: RawClip, budget: Budget, counts: dict[str, int]) -> dict[str, NDArray[Any]]:
-        room, parts, words, unknown = budget.max_words, [], 0, 0
+        remaining, parts, words, unknown = budget.max_words, [], 0, 0
         for text in clip.texts:
-            encoded = self.text.encode(text, room)
+            encoded = self.text.encode(text, remaining)
             parts.append(encoded.tokens)
             words, unknown = words + encoded.num_words, unknown + encoded.num_unknown
-            room -= len(encoded.tokens)
+            remaining -= len(encoded.tokens)
         empty = np.zeros((0, self.text.dim), np.float32)
         tokens, mask = pad_tokens(np.concatenate([empty, *parts]), budget.max_words)
         if not np.isfinite(tokens).all():

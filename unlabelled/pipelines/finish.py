@@ -1,4 +1,4 @@
-"""The last steps of every view, on batches: floats, the drawn augmentations, normalisation."""
+"""The last steps of pipelines, on batches: float32, augmentation, normalisation."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from unlabelled.transforms.augmentation import Augmentation, Parameters
 if TYPE_CHECKING:
     from unlabelled.batch import Batch
 
-# Where the three channels are. Counted from the end where a dimension of views may follow the batch's.
+# Dimension of the channels, counted from the end if a dimension of crops may follow that of the batch.
 _CHANNELS = {"views": 1, "image": -3, "video": -4}
 
 
 def finish_batch(
     batch: Batch, augmentations: Sequence[Augmentation], mean: Sequence[float], std: Sequence[float]
 ) -> Batch:
-    """Return the batch with float32 pixels, augmented as was drawn, and normalised.
+    """Return the batch with float32 pixels, augmented with the drawn parameters and normalised.
 
-    Pixels that are not uint8 any more were finished in a worker and stay as they are.
+    Pixels of other types than uint8 were completed in a worker and do not change.
 
     Args:
         batch: uint8 ``views``, a list of ``(B, 3, [T,] H, W)``, or ``image (B, [V,] 3, H, W)`` or ``video
-            (B, [V,] 3, T, H, W)``. ``augmentations``, if there: a list of parameters, one for each of
-            ``views``, or one for the picture or clip. It is not in the result.
-        augmentations: What the parameters were drawn by, in the same order.
-        mean: Of red, green and blue, subtracted after division by 255.
-        std: Divides the rest.
+            (B, [V,] 3, T, H, W)``. ``augmentations``, if present: a list of parameters, one for each of
+            ``views``, or one for the image or clip; removed from the result.
+        augmentations: The augmentations that drew the parameters, in the same order.
+        mean: Mean of red, green and blue, subtracted after division by 255.
+        std: Standard deviation of red, green and blue, which divides the difference.
     """
     finished = dict(batch)
     drawn: list[Parameters] = finished.pop("augmentations", [])
@@ -45,9 +45,9 @@ def finish_batch(
     return finished
 
 
-def finish_sample(view: SamplePipeline, sample: dict[str, Any]) -> dict[str, Any]:
-    """Return one sample, as ``view.load`` gives it, finished in the worker: a batch of one, taken apart."""
-    finished = view.finish(default_collate([sample]))
+def finish_sample(pipeline: SamplePipeline, sample: dict[str, Any]) -> dict[str, Any]:
+    """Return one sample of ``pipeline.load`` after ``pipeline.finish``, for completion in the worker."""
+    finished = pipeline.finish(default_collate([sample]))
     return {
         key: [each[0] for each in value] if isinstance(value, list) else value[0]
         for key, value in finished.items()
@@ -71,7 +71,7 @@ def _augment(
 
 
 def _normalise(images: Tensor, channels: int, mean: Sequence[float], std: Sequence[float]) -> Tensor:
-    """In place, channel by channel: three numbers need not be sent to the device first."""
+    """Normalise in place, channel by channel: the numbers need not be copied to the device first."""
     for channel in range(3):
         images.select(channels, channel).sub_(mean[channel]).div_(std[channel])
     return images.contiguous()

@@ -9,7 +9,8 @@ from torch import Tensor
 from torchvision.transforms.v2 import functional as TF
 
 from unlabelled.data.media.reader import Reader
-from unlabelled.pipelines.spans import even_spans, read_frames, to_clip
+from unlabelled.pipelines.base import read_frames
+from unlabelled.pipelines.spans import even_spans, to_clip
 from unlabelled.transforms.checks import check_at_least, check_positive
 from unlabelled.transforms.clip_transforms import centre_crop
 
@@ -19,10 +20,10 @@ class FixedImage:
     """Cut the central crop of an image.
 
     Args:
-        owner: Whose settings these are, for messages.
+        owner: Name of the class with these settings, for messages.
         size: Height and width of the result.
         resize: Short side before the central crop; ``None``: the whole image is scaled to ``size`` x
-            ``size``, without regard to its shape.
+            ``size``, which may change its aspect ratio.
 
     Raises:
         ValueError: ``size`` is below 1, or ``resize`` below ``size``.
@@ -51,10 +52,10 @@ class FixedClips:
     """Cut clips spread over a file, and square crops spread over the longer side of each clip.
 
     Args:
-        owner: Whose settings these are, for messages.
+        owner: Name of the class with these settings, for messages.
         num_frames: T of each clip.
         duration: Seconds of each clip.
-        short_side: After scaling.
+        short_side: Short side after scaling.
         crop: Height and width of each square crop.
         clips: Number of clips; 1: the middle of the file.
         crops: Number of crops per clip, 1 or 3; 1: the central one.
@@ -89,20 +90,19 @@ class FixedClips:
         Raises:
             DecodeError: The file cannot be read.
         """
-        views = [
+        crops = [
             to_clip(square)
             for span in even_spans(duration, self.duration, self.clips)
-            for square in self._squares(read_frames(reader, path, span, self.num_frames, self.short_side))
+            for square in self._squares(read_frames(reader, path, *span, self.num_frames, self.short_side))
         ]
-        return views[0] if len(views) == 1 else torch.stack(views)
+        return crops[0] if len(crops) == 1 else torch.stack(crops)
 
     def _squares(self, frames: Tensor) -> list[Tensor]:
         if self.crops == 1:
             return [centre_crop(frames, self.crop)]
         height, width = frames.shape[-2:]
         slack = max(height, width) - self.crop
-        across = -(-(min(height, width) - self.crop) // 2)  # rounded up, as the released code does
-        places = [
-            (offset, across) if height > width else (across, offset) for offset in (0, -(-slack // 2), slack)
-        ]
-        return [TF.crop(frames, top, left, self.crop, self.crop) for top, left in places]
+        offset_across = -(-(min(height, width) - self.crop) // 2)  # rounded up, as the released code does
+        along = (0, -(-slack // 2), slack)
+        corners = [(offset, offset_across) if height > width else (offset_across, offset) for offset in along]
+        return [TF.crop(frames, top, left, self.crop, self.crop) for top, left in corners]

@@ -1,4 +1,4 @@
-"""One frame of a clip and the audio around it."""
+"""Pipeline of one frame of a clip and the audio around it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 from torchvision.transforms.v2 import functional as TF
 
 from unlabelled.data.media.reader import Reader
-from unlabelled.pipelines.base import ClipPipeline
+from unlabelled.pipelines.base import ClipPipeline, read_frames, read_waveform
 from unlabelled.pipelines.finish import finish_batch
 from unlabelled.pipelines.images import Channels
 from unlabelled.transforms.augmentation import Augmentation
@@ -22,13 +22,13 @@ from unlabelled.transforms.vggish_mel import VGGishMel
 if TYPE_CHECKING:
     from unlabelled.batch import Batch
 
-_INSTANT = 1e-3  # seconds: one frame is the one on screen when they begin
+_INSTANT = 1e-3  # seconds; one frame of such a span is the one displayed at its beginning
 
 
 class Times(NamedTuple):
-    """Seconds in a file at which the audio begins and the frame is shown."""
+    """Seconds in a file at which the audio begins and the frame is displayed."""
 
-    sound: float
+    audio: float
     frame: float
 
 
@@ -47,8 +47,8 @@ class FrameAndAudio(ClipPipeline):
         crop: Random crop in training, to ``size``; ``null``: the whole frame, as in evaluation.
         augmentation: Colours and flip in training.
         volume: Smallest and largest factor on the waveform in training.
-        mean: Of red, green and blue, from 0 to 1; the default maps images to -1 to 1.
-        std: Likewise.
+        mean: Mean of red, green and blue, from 0 to 1; the default maps images to -1 to 1.
+        std: Standard deviation of red, green and blue.
         silence: An audio track whose root mean square is below this is ``silent``.
         pad: Also accept files that are shorter than the spectrogram, and add ``audio_mask`` of valid frames.
 
@@ -104,12 +104,12 @@ class FrameAndAudio(ClipPipeline):
         """
         times = self._random_times(duration, rng) if train else self._middle_times(duration)
         sample: dict[str, Any] = {
-            "image": self._picture(reader, path, times.frame, rng, train),
+            "image": self._image(reader, path, times.frame, rng, train),
             "frame_second": torch.tensor(times.frame, dtype=torch.float64),
-            **self._sound(reader, path, times.sound, rng if train else None),
+            **self._audio(reader, path, times.audio, rng if train else None),
         }
         if self.pad:
-            sample["audio_mask"] = self._present(duration - times.sound)
+            sample["audio_mask"] = self._audio_mask(duration - times.audio)
         if train and self.augmentation is not None:
             sample["augmentations"] = [self.augmentation.draw(rng)]
         return sample
@@ -130,8 +130,8 @@ class FrameAndAudio(ClipPipeline):
         start = rng.uniform(0, slack)
         if self.segment is not None:
             start = self.segment * int(rng.integers(0, self._num_segments(slack)))
-        shown = rng.uniform(0, min(length, duration)) if self.frame == "within" else 0.0
-        return Times(start, start + shown)
+        offset = rng.uniform(0, min(length, duration)) if self.frame == "within" else 0.0
+        return Times(start, start + offset)
 
     def _middle_times(self, duration: float) -> Times:
         length = self.audio.seconds
@@ -144,26 +144,24 @@ class FrameAndAudio(ClipPipeline):
         assert self.segment is not None
         return 1 + int(slack / self.segment + 1e-6)
 
-    def _picture(
+    def _image(
         self, reader: Reader, path: str, second: float, rng: np.random.Generator, train: bool
     ) -> Tensor:
-        pixels = reader.frames(path, second, _INSTANT, 1)[0]
-        picture = torch.from_numpy(np.array(pixels)).permute(2, 0, 1)
+        frame = read_frames(reader, path, second, _INSTANT, 1)[0]
         if train and self.crop is not None:
-            return self.crop(picture, rng).contiguous()
-        whole: Tensor = TF.resize(picture, [self.size, self.size], antialias=True)
+            return self.crop(frame, rng).contiguous()
+        whole: Tensor = TF.resize(frame, [self.size, self.size], antialias=True)
         return whole.contiguous()
 
-    def _sound(
+    def _audio(
         self, reader: Reader, path: str, start: float, rng: np.random.Generator | None
     ) -> dict[str, Tensor]:
-        samples = reader.waveform(path, start, self.audio.seconds, self.audio.sample_rate)
-        waveform = torch.from_numpy(np.array(samples, dtype=np.float64))
+        waveform = read_waveform(reader, path, start, self.audio.seconds, self.audio.sample_rate)
         silent = waveform.square().mean().sqrt() < self.silence  # before the volume factor, which may be 0
-        louder = waveform if rng is None else waveform * rng.uniform(*self.volume)
-        return {"audio": self.audio(louder), "silent": silent}
+        scaled = waveform if rng is None else waveform * rng.uniform(*self.volume)
+        return {"audio": self.audio(scaled), "silent": silent}
 
-    def _present(self, remaining: float) -> Tensor:
-        """Return which frames of the spectrogram begin before the end of the file, ``(T,)`` bool."""
+    def _audio_mask(self, remaining: float) -> Tensor:
+        """Return ``(T,)`` bool, true for frames of the spectrogram that begin before the end of the file."""
         starts = torch.arange(self.audio.num_frames) * self.audio.hop_samples / self.audio.sample_rate
         return starts < max(remaining, 0.0)

@@ -20,23 +20,22 @@ if TYPE_CHECKING:
 Channels = tuple[float, float, float]
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's
 
-Where = Literal["batched", "workers"]
-"""``batched``: on the training device, all samples at once. ``workers``: in the workers, one by one."""
+AugmentationDevice = Literal["batched", "workers"]
+"""``batched``: on the training device, whole batches. ``workers``: in the workers, sample by sample."""
 
 
 class ContrastiveImages(ImagePipeline):
-    """Return several random views of each image, for contrastive methods.
+    """Several random views of each image, for contrastive methods.
 
     Args:
         crops: The views; the first is the input of the target network. Sizes may differ, as in multi-crop.
         eval_size: Height and width in evaluation.
         eval_resize: Short side in evaluation before the central crop; ``null``: the whole image is scaled to
             ``eval_size`` x ``eval_size``.
-        mean: Of red, green and blue, from 0 to 1; ImageNet's by default.
-        std: Likewise.
+        mean: Mean of red, green and blue, from 0 to 1; that of ImageNet by default.
+        std: Standard deviation of red, green and blue.
         augment: Where augmentations are applied. ``batched`` (on the training device) is faster, ten times
-            for small images; ``workers`` is for a fully loaded device. Both draw the same numbers, so the
-            views are the same.
+            for small images; ``workers`` is for a device that is fully in use. The views are the same.
 
     Raises:
         ValueError: Fewer than two views, ``eval_resize`` below ``eval_size``, or ``std`` not positive.
@@ -51,7 +50,7 @@ class ContrastiveImages(ImagePipeline):
         eval_resize: int | None = None,
         mean: Channels = _MEAN,
         std: Channels = _STD,
-        augment: Where = "batched",
+        augment: AugmentationDevice = "batched",
     ) -> None:
         check_num_views(self, "crops", len(crops))
         check_normalisation(self, mean, std)
@@ -61,7 +60,7 @@ class ContrastiveImages(ImagePipeline):
     def load(self, image: Tensor, rng: np.random.Generator, train: bool) -> dict[str, Any]:
         """Return ``views``, uint8, and their ``augmentations``; in evaluation ``image``, uint8.
 
-        With ``augment="workers"`` they are finished: float32, and no ``augmentations``.
+        With ``augment="workers"`` they are augmented and normalised, float32, without ``augmentations``.
         """
         sample = self._views(image, rng) if train else {"image": self.fixed(image)}
         return finish_sample(self, sample) if self.augment == "workers" else sample
@@ -78,7 +77,7 @@ class ContrastiveImages(ImagePipeline):
 
 
 class LabelledImages(ImagePipeline):
-    """Return one random crop of each image, flipped at random, for classifiers.
+    """One random crop of each image, flipped at random, for classifiers.
 
     Args:
         crop: Cuts the random crop.
@@ -90,7 +89,8 @@ class LabelledImages(ImagePipeline):
         augmentation: Further augmentation in training, as in SeLa; its own flip adds to ``flip``.
 
     Raises:
-        ValueError: As there, or ``flip`` is no probability.
+        ValueError: ``flip`` is no probability, ``eval_resize`` is below ``eval_size``, or ``std`` not
+            positive.
 
     Source: SCE appendices D.1 and D.2; docs/methods/sce.md#linear-evaluation-on-images.
     """
@@ -112,7 +112,7 @@ class LabelledImages(ImagePipeline):
         self.fixed = FixedImage(type(self).__name__, eval_size, eval_resize)
 
     def load(self, image: Tensor, rng: np.random.Generator, train: bool) -> dict[str, Any]:
-        """Return ``image (3, size, size)`` uint8, and ``augmentations`` if there is one to be done."""
+        """Return ``image (3, size, size)`` uint8, and ``augmentations`` if an augmentation is set."""
         if not train:
             return {"image": self.fixed(image)}
         window = self.crop(image, rng)

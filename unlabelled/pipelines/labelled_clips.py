@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from unlabelled.data.media.reader import Reader
+from unlabelled.pipelines.base import read_frames
 from unlabelled.pipelines.clips import VIDEO_MEAN, VIDEO_STD, VideoPipeline
 from unlabelled.pipelines.finish import finish_batch
 from unlabelled.pipelines.fixed import FixedClips
 from unlabelled.pipelines.images import Channels
-from unlabelled.pipelines.spans import draw_short_side, random_span, read_frames, to_clip
+from unlabelled.pipelines.spans import draw_short_side, random_span, to_clip
 from unlabelled.transforms.augmentation import Augmentation
 from unlabelled.transforms.checks import check_normalisation, check_probability, check_range
 from unlabelled.transforms.clip_transforms import random_crop
@@ -21,21 +22,21 @@ if TYPE_CHECKING:
 
 
 class LabelledClips(VideoPipeline):
-    """Return one random clip of each video, randomly cropped and flipped, for classifiers.
+    """One random clip of each video, randomly cropped and flipped, for classifiers.
 
     Args:
-        num_frames: T, spread evenly over the clip.
-        duration: Seconds of a clip; of a shorter video, the whole video.
+        num_frames: T, evenly spread over the clip.
+        duration: Seconds of a clip; shorter videos are used as a whole.
         crop: Height and width in training.
         train_short_side: Smallest and largest short side before cropping, drawn per clip.
         flip: Probability of a horizontal flip in training.
         augmentation: Further augmentation in training, as in fine-tuning; its own flip adds to ``flip``.
-        eval_short_side: This and the following: see :class:`~unlabelled.pipelines.clips.ContrastiveClips`.
+        eval_short_side: Short side in evaluation; see :class:`~unlabelled.pipelines.clips.ContrastiveClips`.
         eval_crop: Height and width in evaluation.
         eval_clips: Clips per video in evaluation.
         eval_crops: Square crops per clip in evaluation.
-        mean: Of red, green and blue, from 0 to 1.
-        std: Of red, green and blue.
+        mean: Mean of red, green and blue, from 0 to 1.
+        std: Standard deviation of red, green and blue.
 
     Raises:
         ValueError: A number is out of its range, or a crop larger than its short side.
@@ -75,14 +76,12 @@ class LabelledClips(VideoPipeline):
     def load(
         self, reader: Reader, path: str, duration: float, rng: np.random.Generator, train: bool
     ) -> dict[str, Any]:
-        """Return ``video (3, T, crop, crop)`` uint8, and ``augmentations`` if there is one to be done."""
+        """Return ``video (3, T, crop, crop)`` uint8, and ``augmentations`` if an augmentation is set."""
         if not train:
             return {"video": self.fixed.load(reader, path, duration)}
-        span, short_side = (
-            random_span(duration, self.duration, rng),
-            draw_short_side(self.train_short_side, rng),
-        )
-        frames = random_crop(read_frames(reader, path, span, self.num_frames, short_side), self.crop, rng)
+        span = random_span(duration, self.duration, rng)
+        short_side = draw_short_side(self.train_short_side, rng)
+        frames = random_crop(read_frames(reader, path, *span, self.num_frames, short_side), self.crop, rng)
         sample: dict[str, Any] = {"video": to_clip(frames.flip(-1) if rng.random() < self.flip else frames)}
         if self.augmentation is not None:
             sample["augmentations"] = [self.augmentation.draw(rng)]

@@ -1,15 +1,14 @@
-"""The seconds of a file that a clip covers, and its frames as tensors ``(T, 3, H, W)`` uint8."""
+"""Choice of the seconds of a clip in a file, and differences of its frames."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from unlabelled.data.media.reader import Reader
+from unlabelled.pipelines.base import read_frames
 from unlabelled.transforms.difference import kept_frames, rgb_difference
 
 
@@ -21,14 +20,18 @@ class Span(NamedTuple):
 
 
 def random_span(duration: float, length: float, rng: np.random.Generator) -> Span:
-    """Return ``length`` seconds of a file of ``duration``, or all of it, each start equally likely."""
+    """Return a random span of ``length`` seconds, or the whole file if ``duration`` is shorter."""
     return _cut(duration, length, rng.uniform(0, max(duration - length, 0.0)))
 
 
 def even_spans(duration: float, length: float, count: int) -> list[Span]:
-    """Return ``count`` clips from the beginning of the file to its end; one clip: the middle.
+    """Return ``count`` spans with equally spaced starts; a single one is the middle of the file.
 
-    Clip j starts at ``j max(D - L, 0) / (count - 1)``.
+    Span j starts at ``j max(D - L, 0) / (count - 1)``, with the duration D of the file and the length L.
+
+    Example:
+        >>> [span.start for span in even_spans(duration=10.0, length=4.0, count=3)]
+        [0.0, 3.0, 6.0]
 
     Source: SCE appendix D.3; docs/methods/sce.md#thirty-crops.
     """
@@ -39,41 +42,30 @@ def even_spans(duration: float, length: float, count: int) -> list[Span]:
 
 
 def _cut(duration: float, length: float, start: float) -> Span:
-    """A clip ends with the file, unless the file does not know its own length."""
+    """Return a span that ends with the file at the latest, unless its duration is unknown (0)."""
     return Span(start, min(length, duration) if duration > 0 else length)
 
 
 def draw_short_side(bounds: tuple[int, int] | None, rng: np.random.Generator) -> int | None:
-    """Return a short side between ``bounds``; ``None``: the file's own."""
+    """Draw a short side between ``bounds``; ``None``: that of the file."""
     return None if bounds is None else round(rng.uniform(*bounds))
 
 
-def read_frames(reader: Reader, path: str, span: Span, num_frames: int, short_side: int | None) -> Tensor:
-    """Return ``num_frames`` evenly spread over the span.
+def read_difference(
+    reader: Reader, path: str, start: float, length: float, num_frames: int, short_side: int | None
+) -> Tensor:
+    """Return the differences ``(T, 3, H, W)`` of the frames of a span; see :func:`rgb_difference`.
 
-    Raises:
-        DecodeError: The file cannot be read.
-    """
-    return _to_frames(reader.frames(path, span.start, span.length, num_frames, short_side))
-
-
-def read_difference(reader: Reader, path: str, span: Span, num_frames: int, short_side: int | None) -> Tensor:
-    """Return what moves in the frames of :func:`read_frames`; see :func:`rgb_difference`.
-
-    Every native frame of the span is read, in one go: a decoder has to pass them all anyway.
+    All native frames of the span are read, as a decoder has to decode them in any case.
 
     Raises:
         DecodeError: The file cannot be read.
     """
     fps = reader.info(path).fps
-    native = max(1, round(span.length * fps))
-    seconds = native / fps if native > 1 else span.length  # steps of exactly one native frame
-    frames = _to_frames(reader.frames(path, span.start, seconds, native, short_side))
+    native = max(1, round(length * fps))
+    seconds = native / fps if native > 1 else length  # steps of exactly one native frame
+    frames = read_frames(reader, path, start, seconds, native, short_side)
     return rgb_difference(frames, kept_frames(native, num_frames))
-
-
-def _to_frames(pixels: NDArray[np.uint8]) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2)
 
 
 def to_clip(frames: Tensor) -> Tensor:

@@ -1,20 +1,19 @@
-"""Copies of a clip, with its sound, that begin elsewhere and run backwards."""
+"""Pipeline of temporally shifted and reversed clips with their audio, as in GDT."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from torch import Tensor
 from torchvision.transforms.v2 import functional as TF
 
 from unlabelled.data.media.reader import Reader
-from unlabelled.pipelines.base import ClipPipeline
+from unlabelled.pipelines.base import ClipPipeline, read_frames, read_waveform
 from unlabelled.pipelines.clips import VIDEO_MEAN, VIDEO_STD
 from unlabelled.pipelines.finish import finish_batch
 from unlabelled.pipelines.images import Channels
-from unlabelled.pipelines.spans import Span, draw_short_side, read_frames, to_clip
+from unlabelled.pipelines.spans import draw_short_side, to_clip
 from unlabelled.transforms.augmentation import Augmentation
 from unlabelled.transforms.checks import check_at_least, check_normalisation, check_positive, check_range
 from unlabelled.transforms.clip_transforms import centre_crop, random_crop
@@ -29,25 +28,25 @@ if TYPE_CHECKING:
 class TransformedClips(ClipPipeline):
     """Several clips of each video with their audio (time shifts), each also backwards (reversal).
 
-    In training there are ``views[shift][direction]``, each with ``video`` and ``audio`` of its own. Reversed
+    Training returns ``views[shift][direction]``, each with ``video`` and ``audio``. Reversed
     audio is the spectrogram with its time axis flipped, so that both directions share its volume and its
-    masks; short side, crop and augmentation of the frames are drawn for each. In evaluation there is one
-    clip, the middle of the file. If video and audio have different lengths, both start together.
+    masks; short side, crop and augmentation of the frames are drawn per view. In evaluation there is one
+    clip, the middle of the file. If video and audio have different durations, both start at the same time.
 
     Args:
-        num_frames: T, spread evenly over ``num_frames / fps`` seconds and chosen by timestamp.
-        fps: Frames per second of a clip, whatever the file's own rate is.
+        num_frames: T, evenly spread over ``num_frames / fps`` seconds and chosen by timestamp.
+        fps: Frames per second of a clip, independent of the frame rate of the file.
         crop: Height and width of a clip.
         train_short_side: Smallest and largest short side before the random crop.
         eval_short_side: Short side before the central crop of evaluation.
-        shifts: S: clips per video, each from a start of its own.
-        reversal: Whether each clip also comes backwards.
+        shifts: S, number of clips per video, each with a random start.
+        reversal: Whether to add each clip played backwards.
         augmentation: Colours and flip in training, equal in all frames of a clip; ``null``: none.
         audio: The spectrogram; ``null``: GDT's, 40x99 of one second.
         volume: Smallest and largest factor on the waveform in training, drawn per shift.
         masks: Masks of the spectrogram in training, drawn per shift; ``null``: none.
-        mean: Of red, green and blue, from 0 to 1.
-        std: Likewise.
+        mean: Mean of red, green and blue, from 0 to 1.
+        std: Standard deviation of red, green and blue.
 
     Raises:
         ValueError: A number is out of its range, or a short side below ``crop``.
@@ -94,7 +93,7 @@ class TransformedClips(ClipPipeline):
 
     @property
     def seconds(self) -> float:
-        """Length of the longer of the two spans."""
+        """Duration of the longer one of video and audio."""
         return max(self.length, self.audio.seconds)
 
     def load(
@@ -102,8 +101,8 @@ class TransformedClips(ClipPipeline):
     ) -> dict[str, Any]:
         """Return ``views``, S lists of the directions; in evaluation ``video`` and ``audio``.
 
-        ``video (3, T, crop, crop)`` is uint8, ``audio (1, F, frames)`` float32; with an augmentation there
-        are ``augmentations`` in each of the views.
+        ``video (3, T, crop, crop)`` is uint8, ``audio (1, F, frames)`` float32; with an augmentation, each
+        view has ``augmentations``.
         """
         slack = max(duration - self.seconds, 0.0)
         if train:
@@ -113,7 +112,7 @@ class TransformedClips(ClipPipeline):
         return {"video": to_clip(centre_crop(frames, self.crop)), "audio": audio}
 
     def finish(self, batch: Batch) -> Batch:
-        """Augment and normalise the pictures; see :meth:`SamplePipeline.finish`."""
+        """Augment and normalise the frames; see :meth:`SamplePipeline.finish`."""
         if "views" not in batch:
             return self._finish(batch)
         return {**batch, "views": [[self._finish(view) for view in shift] for shift in batch["views"]]}
@@ -146,8 +145,7 @@ class TransformedClips(ClipPipeline):
         return view
 
     def _frames(self, reader: Reader, path: str, start: float, short_side: int) -> Tensor:
-        return read_frames(reader, path, Span(start, self.length), self.num_frames, short_side)
+        return read_frames(reader, path, start, self.length, self.num_frames, short_side)
 
     def _waveform(self, reader: Reader, path: str, start: float) -> Tensor:
-        samples = reader.waveform(path, start, self.audio.seconds, self.audio.sample_rate)
-        return torch.from_numpy(np.array(samples, dtype=np.float64))
+        return read_waveform(reader, path, start, self.audio.seconds, self.audio.sample_rate)

@@ -1,4 +1,4 @@
-"""Clips whose frames are evaluated as a whole, so that places in them stay what they are."""
+"""Pipeline of clips whose frames are evaluated without a crop, so that positions do not change."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from torch import Tensor
 
 from unlabelled.data.media.reader import Reader
 from unlabelled.pipelines.audio_visual import AudioVisualPipeline
+from unlabelled.pipelines.base import read_frames
 from unlabelled.transforms.clip_transforms import normalise
 
 
 class UncroppedClips(AudioVisualPipeline):
-    """A clip and its sound; evaluation sees the frames as a whole, ``eval_short_side`` wide or high.
+    """A clip and its audio; in evaluation whole frames, scaled to a short side of ``eval_short_side``.
 
-    Training as in :class:`~unlabelled.pipelines.audio_visual.AudioVisualPipeline`, whose arguments these are. It
-    suits convolutional encoders, which take any size, and files of one shape: batches have one.
+    Training and arguments are those of :class:`~unlabelled.pipelines.audio_visual.AudioVisualPipeline`. For
+    convolutional encoders, which take any size, and for videos of equal shape, which a batch requires.
     """
 
     def load(
@@ -39,5 +40,4 @@ class UncroppedClips(AudioVisualPipeline):
         if train:
             return super()._video(reader, path, start, rng, train)
         length = self.num_frames / self.fps
-        pixels = reader.frames(path, start, length, self.num_frames, self.eval_short_side)
-        return normalise(torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2))
+        return normalise(read_frames(reader, path, start, length, self.num_frames, self.eval_short_side))

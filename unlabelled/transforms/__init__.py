@@ -1,4 +1,4 @@
-"""Transforms from tensor to tensor: augmentations, crops, spectrograms."""
+"""Transforms of tensors: augmentations, crops, spectrograms."""
 
 from unlabelled.transforms.augmentation import Augmentation
 from unlabelled.transforms.crops import AugmentedCrop, Crop, PaddedCrop, RandomResizedCrop

@@ -6,15 +6,17 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from unlabelled.transforms.blur import gaussian_blur
 from unlabelled.transforms.checks import check_at_least, check_probability, check_range
 from unlabelled.transforms.colour import adjust, shift_hue, solarize, to_grey
 
 Parameters = dict[str, Tensor]
-_CACHED = 1 << 18  # floats: parts of 1 MiB stay in a CPU's cache, which doubles the speed of large batches
-_NUM_BLENDS, _HUE = 3, 3  # brightness, contrast and saturation are blends; then there is the hue
+_CACHED = (
+    1 << 18
+)  # floats: parts of 1 MiB fit in the cache of a CPU, which doubles the speed of large batches
+_NUM_BLENDS, _HUE = 3, 3  # brightness, contrast and saturation are blends, numbered 0 to 2; 3 is the hue
 
 
 class Augmentation:
@@ -74,15 +76,14 @@ class Augmentation:
     def draw(self, rng: np.random.Generator) -> Parameters:
         """Return one sample's parameters, for ``default_collate`` to stack.
 
-        ``adjustments (3,)`` and ``factors (3,)``: the blends of the jitter in the order in which they come;
-        ``hue`` and ``hue_place``: the shift, and how many blends come before it, -1 for no shift; the rest
-        are scalars that say whether or by how much.
+        ``adjustments (3,)`` and ``factors (3,)``: the blends of the jitter in their order; ``hue`` and
+        ``hue_place``: the shift, and the number of blends before it, -1 for no shift; the others are scalars.
         """
         jittered, order = rng.random() < self.jitter, rng.permutation(_NUM_BLENDS + 1)
         factors = self._lowest + (self._highest - self._lowest) * rng.random(_NUM_BLENDS)
         shift = rng.uniform(-self.hue, self.hue)
         blends = order[order != _HUE]
-        place = int(np.flatnonzero(order == _HUE)[0]) if jittered and self.hue > 0 else -1
+        blends_before_hue = int(np.flatnonzero(order == _HUE)[0]) if jittered and self.hue > 0 else -1
         chances = (self.greyscale, self.blur, self.solarize, self.flip)
         chosen = rng.random(len(chances)) < chances
         parameters = {
@@ -91,30 +92,30 @@ class Augmentation:
                 factors[blends] if jittered else np.ones(_NUM_BLENDS), dtype=torch.float32
             ),
             "hue": torch.tensor(shift, dtype=torch.float32),
-            "hue_place": torch.tensor(place),
+            "hue_place": torch.tensor(blends_before_hue),
             "blur_sigma": torch.tensor(rng.uniform(*self.blur_sigma), dtype=torch.float32),
         }
         flags = zip(("greyscale", "blur", "solarize", "flip"), chosen.tolist(), strict=True)
         return parameters | {flag: torch.tensor(value) for flag, value in flags}
 
     def apply(self, images: Tensor, parameters: Parameters) -> Tensor:
-        """Return the images as changed by the parameters, without waiting for the device.
+        """Return the augmented images, without waiting for the device.
 
         Args:
-            images: ``(B, 3, [T,] H, W)`` float32 in [0, 1]; all frames of a clip are treated alike.
-            parameters: What :meth:`draw` returned, stacked to ``(B, ...)``, on the same device.
+            images: ``(B, 3, [T,] H, W)`` float32 in [0, 1]; all frames of a clip have the same parameters.
+            parameters: Results of :meth:`draw`, stacked to ``(B, ...)``, on the same device.
         """
         if images.device.type != "cpu":
             return self._apply(images, parameters)
         rows = max(1, _CACHED // images.shape[1:].numel())
         parts = [
-            self._apply(part, {name: values[place * rows :][:rows] for name, values in parameters.items()})
-            for place, part in enumerate(torch.split(images, rows))
+            self._apply(part, {name: values[index * rows :][:rows] for name, values in parameters.items()})
+            for index, part in enumerate(torch.split(images, rows))
         ]
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
     def _apply(self, images: Tensor, parameters: Parameters) -> Tensor:
-        images = images.clone()  # from here on it may be written to
+        images = images.clone()  # modified in place below
         if self.jitter > 0 and (any(self.strengths) or self.hue > 0):
             images = self._jitter(images, parameters)
         if self.greyscale > 0:
@@ -128,14 +129,14 @@ class Augmentation:
         return images
 
     def _jitter(self, images: Tensor, parameters: Parameters) -> Tensor:
-        """Every sample in its own order: its first blends, its hue, and what blends are left."""
-        place = parameters["hue_place"]
+        """Apply the blends and the hue of each sample in its order."""
+        before_hue = parameters["hue_place"]
         if self.hue > 0:
             for step in range(_NUM_BLENDS):
-                images = _blend(step < place, images, parameters, step)
-            images = where(place >= 0, images, shift_hue, parameters["hue"])
+                images = _blend(step < before_hue, images, parameters, step)
+            images = where(before_hue >= 0, images, shift_hue, parameters["hue"])
         for step in range(_NUM_BLENDS):
-            images = _blend(step >= place, images, parameters, step)
+            images = _blend(step >= before_hue, images, parameters, step)
         return images
 
     def _blur(self, images: Tensor, sigma: Tensor) -> Tensor:
@@ -148,16 +149,16 @@ def _blend(active: Tensor, images: Tensor, parameters: Parameters, step: int) ->
 
 
 def where(active: Tensor, images: Tensor, change: Callable[..., Tensor], *amounts: Tensor) -> Tensor:
-    """Return ``images`` with those changed whose ``active (B,)`` is true: ``change(images, *amounts)``.
+    """Return ``images`` with ``change(images, *amounts)`` for those whose ``active (B,)`` is true.
 
-    On the CPU only those are computed, and written over ``images``. Elsewhere asking which they are would
-    make the host wait for the device, so all are computed and the others thrown away.
+    On the CPU only these are computed, and overwrite ``images``. On other devices all are computed, as the
+    selection would make the host wait for the device.
     """
-    compute = _few if images.device.type == "cpu" else _all
+    compute = _selected if images.device.type == "cpu" else _masked
     return compute(active, images, change, *amounts)
 
 
-def _few(active: Tensor, images: Tensor, change: Callable[..., Tensor], *amounts: Tensor) -> Tensor:
+def _selected(active: Tensor, images: Tensor, change: Callable[..., Tensor], *amounts: Tensor) -> Tensor:
     rows = active.nonzero().squeeze(1)
     if len(rows) == 0:
         return images
@@ -166,6 +167,33 @@ def _few(active: Tensor, images: Tensor, change: Callable[..., Tensor], *amounts
     return images.index_copy_(0, rows, change(images[rows], *(amount[rows] for amount in amounts)))
 
 
-def _all(active: Tensor, images: Tensor, change: Callable[..., Tensor], *amounts: Tensor) -> Tensor:
+def _masked(active: Tensor, images: Tensor, change: Callable[..., Tensor], *amounts: Tensor) -> Tensor:
     mask = active.view(-1, *[1] * (images.ndim - 1))
     return torch.where(mask, change(images, *amounts), images)
+
+
+def gaussian_blur(images: Tensor, sigma: Tensor, kernel_size: int) -> Tensor:
+    """Blur rows, then columns, with one width per sample and reflected borders, as in torchvision.
+
+    One convolution with each image as a channel is faster than one matrix product per image.
+
+    Args:
+        images: ``(B, 3, [T,] H, W)`` float.
+        sigma: Standard deviation in pixels ``(B,)``, above 0.
+        kernel_size: Taps, odd; reduced for images that are too small to reflect their borders.
+    """
+    planes = images.flatten(1, -3)  # (B, 3 T, H, W)
+    blurred = _along_rows(planes, sigma, kernel_size)
+    blurred = _along_rows(blurred.transpose(-1, -2), sigma, kernel_size)
+    return blurred.transpose(-1, -2).reshape(images.shape)
+
+
+def _along_rows(planes: Tensor, sigma: Tensor, kernel_size: int) -> Tensor:
+    num_samples, num_images, height, width = planes.shape
+    radius = min(kernel_size // 2, width - 1)
+    taps = torch.arange(-radius, radius + 1, device=sigma.device)
+    kernels = torch.softmax(-0.5 * (taps / sigma.unsqueeze(1)).square(), dim=1)  # (B, taps)
+    kernels = kernels.repeat_interleave(num_images, dim=0, output_size=num_samples * num_images)
+    padded = F.pad(planes, (radius, radius, 0, 0), mode="reflect")
+    channels = padded.reshape(1, -1, height, width + 2 * radius)
+    return F.conv2d(channels, kernels[:, None, None, :], groups=channels.shape[1]).view(planes.shape)

@@ -1,6 +1,6 @@
-"""What the constructors of views and augmentations refuse, all in the same words.
+"""Checks of arguments, with uniform messages.
 
-``owner`` is the object that was given the values, or the name by which its user knows it.
+``owner`` is the object that has the arguments, or its name.
 """
 
 from __future__ import annotations
@@ -52,9 +52,9 @@ def check_normalisation(owner: object, mean: Sequence[float], std: Sequence[floa
 
 
 def check_num_views(owner: object, name: str, count: int) -> None:
-    """Raise ValueError for fewer views than a target and an online one."""
+    """Raise ValueError for fewer than two views."""
     if count < 2:
         raise ValueError(
-            f"{_name(owner)}: {name} lists {count} view(s), but needs two or more: the target's, "
-            "then those that are compared with it"
+            f"{_name(owner)}: {name} has {count} view(s), but needs two or more: that of the target network "
+            "and those of the online network"
         )

@@ -21,20 +21,22 @@ def random_crop(frames: Tensor, size: int, rng: np.random.Generator) -> Tensor:
 
 def centre_crop(frames: Tensor, size: int) -> Tensor:
     """Cut the middle window of ``size`` x ``size`` out of frames ``(T, 3, H, W)``."""
-    top, left = (-(-(side - size) // 2) for side in frames.shape[-2:])  # rounded up: facebookresearch/selavi
+    top, left = (
+        -(-(side - size) // 2) for side in frames.shape[-2:]
+    )  # rounded up, as in facebookresearch/selavi
     window: Tensor = TF.crop(frames, top, left, size, size)
     return window
 
 
 def jitter_colours(frames: Tensor, strength: float, rng: np.random.Generator) -> Tensor:
-    """Change brightness, contrast, saturation and hue, in random order, alike in all frames of the clip.
+    """Change brightness, contrast, saturation and hue, in random order, equally in all frames of a clip.
 
     Args:
         frames: ``(T, 3, H, W)`` uint8.
-        strength: 0 to 1; factors are drawn from ``1 - strength`` to ``1 + strength``, the hue's shift from
-            plus to minus a quarter of it. facebookresearch/selavi, where the recipes' runs do not use it, has
-            0.4 and no change of the hue.
-        rng: Source of all four numbers and the order.
+        strength: 0 to 1; factors are drawn from ``1 - strength`` to ``1 + strength``, the shift of
+            the hue from minus to plus a quarter of it. facebookresearch/selavi, whose recipes do not use it,
+            has 0.4 and no change of the hue.
+        rng: Source of the amounts and the order.
     """
     adjust = (TF.adjust_brightness, TF.adjust_contrast, TF.adjust_saturation, TF.adjust_hue)
     amounts = [*rng.uniform(1 - strength, 1 + strength, 3), rng.uniform(-strength / 4, strength / 4)]
@@ -50,7 +52,12 @@ def to_greyscale(frames: Tensor) -> Tensor:
 
 
 def normalise(frames: Tensor) -> Tensor:
-    """Map uint8 frames ``(T, 3, H, W)`` to a float32 clip ``(3, T, H, W)``: ``(x / 255 - 0.45) / 0.225``."""
+    """Map uint8 frames ``(T, 3, H, W)`` to a float32 clip ``(3, T, H, W)``: ``(x / 255 - 0.45) / 0.225``.
+
+    Example:
+        >>> normalise(torch.zeros(2, 3, 4, 5, dtype=torch.uint8)).shape
+        torch.Size([3, 2, 4, 5])
+    """
     clip = frames.transpose(0, 1).to(torch.float32)
     return clip.div_(255).sub_(_MEAN).div_(_STD).contiguous()
 

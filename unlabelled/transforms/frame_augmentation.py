@@ -15,10 +15,10 @@ from unlabelled.transforms.crops import Crop
 
 
 class ResizedCrop(Crop):
-    """Random window of fixed size of the scaled image.
+    """Random crop of fixed size of the scaled image.
 
     Args:
-        size: Height and width of the window.
+        size: Height and width of the crop.
         resize: Side of the scaled image.
         stretch: Scale to ``resize`` x ``resize``, as in evaluation; otherwise scale the short side to
             ``resize``.

@@ -1,4 +1,4 @@
-"""Log-mel spectrograms with the conventions of SeLaVi and GDT (``python_speech_features``)."""
+"""Log-mel spectrogram with the conventions of SeLaVi and GDT (``python_speech_features``)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from unlabelled.transforms.spectrogram import Spectrogram
 
 _INT16 = 32768.0
 _PRE_EMPHASIS = 0.97
-_FLOOR = math.log(torch.finfo(torch.float64).eps)  # what a filter without energy shows: -36.04
+_FLOOR = math.log(torch.finfo(torch.float64).eps)  # value of a filter without energy: -36.04
 
 
 class LogMel(Spectrogram):
@@ -21,7 +21,7 @@ class LogMel(Spectrogram):
 
     Pre-emphasis 0.97, rectangular window, ``|rfft|^2 / num_fft``, triangular mel filters from 0 Hz to
     half the sample rate whose edges are rounded down to FFT bins, energies of zero replaced by float64's
-    epsilon, natural logarithm. The waveform is scaled to int16's range first, as in the code.
+    epsilon, natural logarithm. The waveform is scaled to the range of int16 first, as in the released code.
 
     Published variants: 257x199 (20 ms / 10 ms over 2 s, or 10 ms / 5 ms over 1 s), 257x99 (20 ms / 10 ms
     over 1 s), 40x100 (XDC; 1.01 s). With 257 filters some of the lowest hold no FFT bin and are constant.
@@ -33,11 +33,16 @@ class LogMel(Spectrogram):
         window: Seconds per frame.
         hop: Seconds between frames.
         num_fft: Points of the Fourier transform.
-        mean: Subtracted from the result.
-        std: Divides the result. GDT's z-normalisation is mean 1.93, std 17.89; the default does nothing.
+        mean: Mean, subtracted from the logarithm.
+        std: Standard deviation, divides the difference. GDT: mean 1.93, std 17.89; by default no
+            normalisation.
 
     Raises:
         ValueError: The window is longer than the Fourier transform.
+
+    Example:
+        >>> LogMel(sample_rate=16000, num_filters=40, num_frames=99)(torch.zeros(16000)).shape
+        torch.Size([1, 40, 99])
 
     Source: facebookresearch/selavi, datasets/audio_utils.py; docs/methods/selavi.md#input.
     """
@@ -103,5 +108,5 @@ class LogMel(Spectrogram):
         """Return the spectrogram ``(..., F, T)`` of the waveform multiplied by ``factor`` >= 0."""
         if factor == 0:
             return torch.full_like(spectrogram, self.floor)
-        louder = spectrogram + 2 * math.log(factor) / self.std
-        return torch.where(spectrogram <= self.floor + 1e-3, spectrogram, louder)
+        scaled = spectrogram + 2 * math.log(factor) / self.std
+        return torch.where(spectrogram <= self.floor + 1e-3, spectrogram, scaled)

@@ -13,16 +13,16 @@ _FREQUENCY, _TIME = -2, -1
 class SpectrogramMasks:
     """SpecAugment without time warping: stripes of frequencies and of time are set to one value.
 
-    The width of each is uniform from 0 to its limit, the limit excluded, and rounded down; so is its place.
-    torchaudio's masks are not used: they draw from torch's global generator.
+    The width of a stripe is uniform from 0 to its limit, excluded, and rounded down; its position is uniform.
+    torchaudio's masks are not used, as they draw from torch's global generator.
 
     Args:
         frequency: Limit of the width in filters.
         time: Limit of the width in frames.
-        num_frequency: Stripes of frequencies.
-        num_time: Stripes of time. GDT's mild masks: limits 2 and 5, one each; medium: 3 and 6, one each;
-            heavy: 3 and 6, two each.
-        value: Of the stripes: the mean of the spectrograms, which is 0 where they are normalised.
+        num_frequency: Number of stripes of frequencies.
+        num_time: Number of stripes of time. GDT's mild masks: limits 2 and 5, one each; medium: 3 and 6, one
+            each; heavy: 3 and 6, two each.
+        value: Value of the stripes: the mean of the spectrograms, 0 if they are normalised.
 
     Raises:
         ValueError: A number is negative.
@@ -40,7 +40,7 @@ class SpectrogramMasks:
         self.stripes = [(_FREQUENCY, frequency)] * num_frequency + [(_TIME, time)] * num_time
 
     def __call__(self, spectrogram: Tensor, rng: np.random.Generator) -> Tensor:
-        """Return ``(1, F, T)`` with the stripes taken out of a copy of it."""
+        """Return a masked copy of ``spectrogram (1, F, T)``."""
         masked = spectrogram.clone()
         for axis, limit in self.stripes:
             size = masked.shape[axis]

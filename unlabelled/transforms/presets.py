@@ -1,4 +1,4 @@
-"""The augmentations that the SCE paper names.
+"""The augmentations of the SCE paper.
 
 Source: SCE Table 1 (weak to strong-gamma) and Table 15 (colour strength); docs/methods/sce.md#augmentations.
 """

@@ -1,4 +1,4 @@
-"""What turns a waveform into a spectrogram, and the short-time spectra that some of them start from."""
+"""Base class of spectrograms, and short-time spectra."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from torch import Tensor
 
 
 class Spectrogram(ABC):
-    """Maps a waveform to a picture of its frequencies over time, of one size.
+    """Maps a waveform to a spectrogram of fixed size.
 
     Attributes:
-        sample_rate: Hertz of the waveform.
-        num_filters: F, frequencies.
-        num_frames: T.
+        sample_rate: Sample rate of the waveform in Hz.
+        num_filters: F, number of frequency bands.
+        num_frames: T, number of frames.
         window_samples: Samples per frame.
         hop_samples: Samples from frame to frame.
     """
@@ -28,7 +28,7 @@ class Spectrogram(ABC):
 
     @property
     def seconds(self) -> float:
-        """Length of the waveform that fills the spectrogram."""
+        """Duration of the waveform that fills the spectrogram."""
         return ((self.num_frames - 1) * self.hop_samples + self.window_samples) / self.sample_rate
 
     @abstractmethod
@@ -40,7 +40,7 @@ class Spectrogram(ABC):
 
 
 def frames_of(waveform: Tensor, window_samples: int, hop_samples: int, num_frames: int) -> Tensor:
-    """Cut ``(samples,)`` into frames ``(T, window)`` that start at 0; what is missing is silence."""
+    """Cut ``(samples,)`` into frames ``(T, window)`` that start at 0; missing samples are zeros."""
     needed = (num_frames - 1) * hop_samples + window_samples
     return F.pad(waveform, (0, max(needed - len(waveform), 0)))[:needed].unfold(
         0, window_samples, hop_samples
@@ -58,7 +58,8 @@ def check_window(owner: str, window: float, hop: float, sample_rate: int, num_ff
     """Return window and hop in samples.
 
     Raises:
-        ValueError: The window is longer than the Fourier transform, or one of both is shorter than a sample.
+        ValueError: The window is longer than the Fourier transform, or window or hop are shorter than a
+            sample.
     """
     window_samples, hop_samples = round(window * sample_rate), round(hop * sample_rate)
     if not 1 <= window_samples <= num_fft or hop_samples < 1:

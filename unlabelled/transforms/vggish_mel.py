@@ -24,14 +24,14 @@ class VGGishMel(Spectrogram):
         num_frames: T.
         window: Seconds per frame.
         hop: Seconds between frames.
-        lowest: Hertz, where the lowest band begins.
-        highest: Hertz, where the highest band ends.
-        offset: Added before the logarithm.
+        lowest: Lower edge of the lowest band in Hz.
+        highest: Upper edge of the highest band in Hz.
+        offset: Offset added before the logarithm.
 
     Raises:
         ValueError: The bands are out of order, or a number is out of its range.
 
-    Source: DTaoo/DMC, utils/mel_features.py. Its utils/sound_params.py (80 ms every 50 ms) gives no example
+    Source: DTaoo/DMC, utils/mel_features.py. The parameters there (80 ms every 50 ms) give no example
         from the 5 s that the loader cuts; these values fit the sizes of the network
         (docs/methods/dmc.md#paper-and-released-code).
     """
@@ -68,16 +68,16 @@ class VGGishMel(Spectrogram):
         ends = _mel(torch.tensor([self.lowest, self.highest], dtype=torch.float64))
         edges = torch.linspace(float(ends[0]), float(ends[1]), self.num_filters + 2, dtype=torch.float64)
         left, centre, right = edges[:-2], edges[1:-1], edges[2:]
-        place = _mel(bins).unsqueeze(1)
-        triangles = torch.minimum((place - left) / (centre - left), (right - place) / (right - centre))
+        mels = _mel(bins).unsqueeze(1)
+        triangles = torch.minimum((mels - left) / (centre - left), (right - mels) / (right - centre))
         triangles[0] = 0.0
         return triangles.clamp(min=0.0)
 
     def __call__(self, waveform: Tensor) -> Tensor:
         """Map a waveform ``(samples,)`` in [-1, 1] to ``(1, F, T)`` float32; see :class:`Spectrogram`."""
         frames = frames_of(waveform.double(), self.window_samples, self.hop_samples, self.num_frames)
-        loudness = magnitudes(frames, self.num_fft) @ self.bands
-        return (loudness + self.offset).log().T.unsqueeze(0).float()
+        energies = magnitudes(frames, self.num_fft) @ self.bands
+        return (energies + self.offset).log().T.unsqueeze(0).float()
 
 
 def _mel(hertz: Tensor) -> Tensor:

@@ -17,13 +17,13 @@ from unlabelled.data.datasets import howto100m_list
 from unlabelled.data.datasets.howto100m import PUBLISHED_FILES, FeatureFiles, HowTo100MClips
 from unlabelled.data.datasets.howto100m_categories import HowTo100MCategories
 from unlabelled.data.datasets.howto100m_list import HowTo100MIndex, listed_paths, open_list
-from unlabelled.data.datasets.samples import NOT_REPLACED, SampleKey, augmentation_generator
+from unlabelled.data.datasets.samples import NOT_REPLACED, SampleKey
 from unlabelled.data.features.captions import CaptionTable, write_captions
 from unlabelled.data.features.clip_sampling import sample_clip
 from unlabelled.data.features.tokens import frames_seconds
 from unlabelled.data.media.reader import DecodeError
 from unlabelled.pipelines.features import RawClip
-from unlabelled.seeding import SEED_VARIABLE
+from unlabelled.seeding import SEED_VARIABLE, global_seed, numpy_generator
 
 
 @pytest.fixture
@@ -119,7 +119,8 @@ def test_other_columns_and_empty_lines(root: Path) -> None:
 
 def test_a_sample_is_what_the_reference_draws(root: Path) -> None:
     sample, pipeline, parts = clips(root)[SampleKey(3, 7)], small_pipeline(), features(seed=3)
-    rng, talk = augmentation_generator(7, 3), CaptionTable(str(root / "captions"))[3]
+    rng = numpy_generator(global_seed(), "view", 7, 3)
+    talk = CaptionTable(str(root / "captions"))[3]
     for number in range(3):
         window = sample_clip(talk, frames_seconds(3000), rng)
         expected = pipeline.load(

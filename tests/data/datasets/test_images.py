@@ -164,6 +164,6 @@ def test_paths_of_any_spelling() -> None:
 def test_missing_files_are_reported() -> None:
     missing = [f"m{n}.jpg" for n in range(7)]
     source = ImageFiles("val", "/r", ["a.jpg"], torch.zeros(1), missing)
-    expected = "val: 1 images of 8 listed; left out, since missing: m0.jpg, m1.jpg, m2.jpg, m3.jpg, m4.jpg, "
-    assert source.summary() == expected + "… and 2 more"
+    expected = "val: 1 images of 8 listed; left out: missing 7 (m0.jpg, m1.jpg, m2.jpg, m3.jpg, m4.jpg, "
+    assert source.summary() == expected + "… and 2 more)"
     assert ImageFiles("val", "/r", ["a.jpg"], torch.zeros(1)).summary() == "val: 1 images"

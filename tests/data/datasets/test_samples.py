@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -15,7 +16,6 @@ from unlabelled.data.datasets.samples import (
     SampleDataset,
     SampleKey,
     ShuffledShard,
-    augmentation_generator,
 )
 from unlabelled.data.media.reader import DecodeError
 from unlabelled.seeding import global_seed, torch_generator
@@ -96,10 +96,10 @@ class _Numbers(SampleDataset):
     def path(self, row: int) -> str:
         return f"file{row}"
 
-    def read(self, row: int, epoch: int) -> dict[str, Any]:
+    def read(self, row: int, rng: np.random.Generator) -> dict[str, Any]:
         if row in self.broken:
             raise DecodeError(self.path(row), "broken")
-        return {"number": float(augmentation_generator(epoch, row).random())}
+        return {"number": float(rng.random())}
 
 
 def test_what_cannot_be_read_is_replaced_and_named(caplog: pytest.LogCaptureFixture) -> None:

@@ -112,7 +112,7 @@ def test_what_is_missing_is_counted_and_named(tmp_path: Path, caplog: pytest.Log
         "without 2D features 2 (video0, video4)",
         "without 3D features 1 (video1)",
         "without a caption 1 (video2)",
-        "without sound, but kept 1 (video3)",
+        "without audio, but kept 1 (video3)",
         "not in the table 994",
     ):
         assert part in message
@@ -146,13 +146,13 @@ def test_features_that_are_no_numbers_are_named_and_replaced(tmp_path: Path, val
 
 def test_features_of_another_kind_are_refused_at_once(tmp_path: Path) -> None:
     pairs, text = msrvtt(tmp_path / "table"), small_pipeline().text
-    with pytest.raises(ValueError, match=r"table\[2d\] has features of 3 numbers, but .*stream_2d expects 4"):
+    with pytest.raises(ValueError, match=r"table\[2d\] has features of width 3, but .*stream_2d expects 4"):
         pairs.dataset(FeaturePipeline(text, Stream(DIM_2D + 1), Stream(DIM_3D, 1.5)))
-    with pytest.raises(ValueError, match=r"table\[3d\] has features of 4 numbers, but .*stream_3d expects 5"):
+    with pytest.raises(ValueError, match=r"table\[3d\] has features of width 4, but .*stream_3d expects 5"):
         pairs.dataset(FeaturePipeline(text, Stream(DIM_2D), Stream(DIM_3D + 1, 1.5)))
     flat = MSRVTT(write(tmp_path / "flat", [record(0, eval_caption="cut", **{"3d": None})]))
     assert len(flat.dataset(FeaturePipeline(text, Stream(DIM_2D), None))) == 1
-    with pytest.raises(ValueError, match="has no rows_3d to use, but the pipeline's stream_3d is not null"):
+    with pytest.raises(ValueError, match="has no rows_3d, but the pipeline's stream_3d is not null"):
         flat.dataset(small_pipeline())
 
 
@@ -217,7 +217,7 @@ def test_action_classes_are_labels_and_words(tmp_path: Path) -> None:
     data = clips.dataset(small_pipeline())
     assert [int(data[n]["label"]) for n in range(4)] == [2, 0, 2, 1]
     assert clips.title(3) == "v_TaiChi_3"
-    assert "without sound, but kept 2 (v_YoYo_0, v_YoYo_2)" in clips.summary()
+    assert "without audio, but kept 2 (v_YoYo_0, v_YoYo_2)" in clips.summary()
     assert [bool(data[n]["audio_mask"].any()) for n in range(4)] == [False, True, False, True]
     assert counts(data[1]) == {"no_caption": 1}  # a class's name is not to be seen
 

@@ -108,7 +108,7 @@ def test_several_rows_at_once(tmp_path: Path) -> None:
             {"a": np.array([0, 99999]), "b": [1, 2]},
             "from row 0, column 'a': 0 to 99999 does not fit into int16",
         ),
-        ({"a": [1, 2], "b": [1]}, r"as many values for each column, found \{'a': 2, 'b': 1\}"),
+        ({"a": [1, 2], "b": [1]}, r"equally many values for each column, found \{'a': 2, 'b': 1\}"),
         ({"a": [1]}, "expected the columns a, b; found a"),
     ],
 )
@@ -208,7 +208,7 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     write(tmp_path / "t")
     with pytest.raises(FileExistsError, match="t exists; delete it first"):
         write(tmp_path / "t", [])
-    with pytest.raises(FileExistsError, match="was written by somebody else meanwhile"):
+    with pytest.raises(FileExistsError, match="was written by another process meanwhile"):
         write(tmp_path / "u", slow())
     same(ColumnTable(str(tmp_path / "u")), ROWS)
     assert {path.name for path in tmp_path.iterdir()} == {"t", "u"}
@@ -256,9 +256,9 @@ def test_damaged_tables(tmp_path: Path) -> None:
     description = json.loads((tmp_path / "t" / "table.json").read_text())
     for change, words in [
         ("{", "is damaged"),
-        (json.dumps({**description, "format": 99}), "is not of format 1; write the table anew"),
-        (json.dumps({"format": 1, "rows": 1}), "does not say its rows and columns"),
-        (json.dumps({**description, "columns": {"a": {"kind": "odd"}}}), "is not a column's kind"),
+        (json.dumps({**description, "format": 99}), "is not of format 1; write the table again"),
+        (json.dumps({"format": 1, "rows": 1}), "its rows or columns are missing"),
+        (json.dumps({**description, "columns": {"a": {"kind": "odd"}}}), "does not have the kind"),
     ]:
         (tmp_path / "t" / "table.json").write_text(change)
         with pytest.raises(ValueError, match=words):

@@ -189,8 +189,8 @@ def test_an_open_encoder_pickles_as_its_path(path: str) -> None:
             r"is not in word2vec's binary format: expected `count dim` .* found b'not vectors",
         ),
         (b"\x1f\x8b\x08", "is not in word2vec's binary format"),
-        (b"2 3\na 123456789012\nb 12345", "announces 2 words of 3 dimensions, found 1"),
-        (b"2 3\na 123456789012", "cut short or damaged: .* found 1"),
+        (b"2 3\na 123456789012\nb 12345", "states 2 words of 3 dimensions, found 1"),
+        (b"2 3\na 123456789012", "truncated or damaged: .* found 1"),
         (b"1 0\na \n", "its vectors have 0 dimensions"),
     ],
 )
@@ -211,7 +211,7 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_words_that_cannot_be_written(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="'a b' is empty or has a space"):
+    with pytest.raises(ValueError, match="'a b' is not a word: it is empty or has a space"):
         write_word2vec(str(tmp_path / "v.bin"), ["a b"], vectors(1))
     with pytest.raises(ValueError, match=r"expected vectors \(2, dim\), found \(1, 5\)"):
         write_word2vec(str(tmp_path / "v.bin"), ["a", "b"], vectors(1))
@@ -228,7 +228,7 @@ def test_stored_text_features(tmp_path: Path) -> None:
     assert np.array_equal(tokens, vectors(3)[:2].astype(np.float16).astype(np.float32))
     assert (words, unknown) == (3, 0)
     assert encoder.encode("  ", 20).tokens.shape == (0, DIM)
-    with pytest.raises(DecodeError, match=r"clip: has no features of the text 'cut'; extract them too"):
+    with pytest.raises(DecodeError, match=r"clip: has no features of the text 'cut'; extract them"):
         encoder.encode("cut", 20)
     with pytest.raises(FileNotFoundError, match="there is no table"):
         StoredTextFeatures(str(tmp_path / "none")).open()

@@ -216,9 +216,9 @@ def test_nothing_usable_says_what_to_do(root: Path, tmp_path: Path) -> None:
         build_index(str(tmp_path), "train", [Entry("a.mp4", 0), Entry("b.mp4", 0)], BOTH, 0, progress=False)
     assert str(found.value).startswith(
         f"no usable clip in split 'train' of {tmp_path}: 2 listed, which must have video and audio "
-        "and last 1 s, but empty file 1 (a.mp4), no audio stream 1 (b.mp4). "
+        "and last 1 s, but empty file 1 (a.mp4), no audio stream 1 (b.mp4); "
     )
-    with pytest.raises(EmptyIndexError, match="Check that the root is the folder"):
+    with pytest.raises(EmptyIndexError, match="check that the root is the folder"):
         build_index(str(tmp_path), "train", [Entry("x/a.mp4", 0)], BOTH, 0, progress=False)
     with pytest.raises(EmptyIndexError, match="its list is empty"):
         build_index(str(tmp_path), "train", [], BOTH, progress=False)
@@ -278,7 +278,7 @@ def test_workers_that_cannot_start_are_an_error(monkeypatch: pytest.MonkeyPatch)
         return start([sys.executable, "-c", "raise SystemExit('no such module')"], **options)  # type: ignore[call-overload]
 
     monkeypatch.setattr(probe_pool.subprocess, "Popen", broken)
-    with pytest.raises(RuntimeError, match="cannot start a process to probe files with: no such module"):
+    with pytest.raises(RuntimeError, match="cannot start a process that probes files: no such module"):
         list(probe_pool.probe_many(["a"], True, True, 1.0, num_workers=1))
 
 

@@ -16,9 +16,9 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from datamodules import DrawnImages
 from unlabelled.data.synthetic.drawn import CLASSES, contact_sheet, write_drawn, writer
-from unlabelled.data.synthetic.drawn.image import SIZE, _draw_colours, draw_picture, draw_pose
+from unlabelled.data.synthetic.drawn.image import SIZE, _draw_colours, draw_image, draw_pose
 from unlabelled.data.synthetic.drawn.shapes import SHAPES, polygon
-from unlabelled.data.synthetic.drawn.textures import FABRICS, PERIOD
+from unlabelled.data.synthetic.drawn.textures import PATTERNS, PERIOD
 from unlabelled.pipelines import ContrastiveImages
 from unlabelled.transforms import AugmentedCrop, RandomResizedCrop, Strong
 
@@ -36,7 +36,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def samples() -> np.ndarray:
     """Pictures (class, 50, 48, 48, 3)."""
     rngs = [[np.random.default_rng([c, n]) for n in range(50)] for c in range(len(CLASSES))]
-    return np.stack([[draw_picture(r, name) for r in row] for name, row in zip(CLASSES, rngs, strict=True)])
+    return np.stack([[draw_image(r, name) for r in row] for name, row in zip(CLASSES, rngs, strict=True)])
 
 
 def digests(root: Path) -> dict[str, str]:
@@ -108,10 +108,10 @@ def test_an_interrupted_call_is_not_taken_for_finished(
         if len(drawn) == len(CLASSES) + 1:  # within `val`, when all of `train` is there
             raise KeyboardInterrupt
         drawn.append(name)
-        return draw_picture(rng, name)
+        return draw_image(rng, name)
 
     with monkeypatch.context() as patch:
-        patch.setattr(writer, "draw_picture", fail_late)
+        patch.setattr(writer, "draw_image", fail_late)
         with pytest.raises(KeyboardInterrupt):
             write_drawn(str(tmp_path), 0, 1, 1, progress=False)
     assert not (tmp_path / "train").exists()
@@ -176,12 +176,12 @@ def test_polygon_is_the_distance_to_its_edge() -> None:
     np.testing.assert_array_equal(found < 0, inside)
 
 
-@pytest.mark.parametrize("name", FABRICS)
+@pytest.mark.parametrize("name", PATTERNS)
 def test_fabrics_repeat_and_show_both_pattern_and_ground(name: str) -> None:
     u, v = grid(2.0, 0.02)
-    pattern = FABRICS[name](u, v, 0.5)
-    np.testing.assert_allclose(FABRICS[name](u + 1, v, 0.5), pattern, atol=1e-5)
-    np.testing.assert_allclose(FABRICS[name](u, v + 2, 0.5), pattern, atol=1e-5)
+    pattern = PATTERNS[name](u, v, 0.5)
+    np.testing.assert_allclose(PATTERNS[name](u + 1, v, 0.5), pattern, atol=1e-5)
+    np.testing.assert_allclose(PATTERNS[name](u, v + 2, 0.5), pattern, atol=1e-5)
     assert 0.15 < (pattern < 0).mean() < 0.6
     assert PERIOD[name][0] >= 6  # pixels of 48: four at 32, enough to be seen after a resize
 
@@ -218,7 +218,7 @@ def test_colour_and_brightness_do_not_tell_the_class(samples: np.ndarray) -> Non
 
 def test_unknown_class_is_an_error() -> None:
     with pytest.raises(KeyError):
-        draw_picture(np.random.default_rng(0), "cat")
+        draw_image(np.random.default_rng(0), "cat")
 
 
 def test_contact_sheet_has_a_row_for_each_class(root: Path, tmp_path: Path) -> None:

@@ -26,8 +26,8 @@ from unlabelled.data.synthetic.embedded.colours import Colours
 from unlabelled.data.synthetic.embedded.motion import Drift, spread
 from unlabelled.data.synthetic.embedded.notes import Score, draw_score
 from unlabelled.data.synthetic.embedded.scenes import ROAMING, SCENES, Painter
-from unlabelled.data.synthetic.embedded.video import Film, draw_cuts
-from unlabelled.data.synthetic.embedded.waveforms import SOUNDS, render_sound
+from unlabelled.data.synthetic.embedded.video import SceneVideo, draw_cuts
+from unlabelled.data.synthetic.embedded.waveforms import SYNTHESISERS, render_audio
 
 SMALL = {"duration": 1.0, "size": (64, 48), "num_workers": 0, "progress": False}
 
@@ -53,10 +53,10 @@ def test_classes_need_both_senses() -> None:
     by_family: dict[str, list] = {}
     for leaf in LEAVES:
         by_family.setdefault(leaf.family, []).append(leaf)
-    assert len({(leaf.scene, leaf.sound) for leaf in LEAVES}) == len(LEAVES) == 9
+    assert len({(leaf.scene, leaf.audio) for leaf in LEAVES}) == len(LEAVES) == 9
     assert {len(v) for v in by_family.values()} == {3}
-    assert len({leaf.scene for leaf in LEAVES}) == len({leaf.sound for leaf in LEAVES}) == 6
-    for sense in ("scene", "sound"):  # no look and no sound crosses a family's border
+    assert len({leaf.scene for leaf in LEAVES}) == len({leaf.audio for leaf in LEAVES}) == 6
+    for sense in ("scene", "audio"):  # families share neither scenes nor audio
         homes = Counter(key for key, _ in {(getattr(leaf, sense), leaf.family) for leaf in LEAVES})
         assert set(homes.values()) == {1}
     assert set(TEMPO) == set(by_family)
@@ -224,10 +224,12 @@ def test_box_holds_all_that_was_painted(name: str) -> None:
     for seed in range(3):
         score = draw_score(np.random.default_rng(seed), 2.0, (1.5, 2.0))
 
-        def film(paint: Painter, seed: int = seed, score: Score = score) -> Film:
-            return Film(np.random.default_rng(seed), paint, score, 2.0, (width, height), name in ROAMING)
+        def video(paint: Painter, seed: int = seed, score: Score = score) -> SceneVideo:
+            return SceneVideo(
+                np.random.default_rng(seed), paint, score, 2.0, (width, height), name in ROAMING
+            )
 
-        full, empty = film(SCENES[name](np.random.default_rng(0), score)), film(lambda *_: None)
+        full, empty = video(SCENES[name](np.random.default_rng(0), score)), video(lambda *_: None)
         for moment in (0.0, 0.4, 1.3):
             x0, y0, x1, y1 = np.asarray(full.box(moment)) * (width, height, width, height)
             rows, columns = np.nonzero((full.frame(moment) != empty.frame(moment)).any(axis=2))
@@ -323,12 +325,12 @@ def test_tempo_stays_in_its_range_and_changes(family: str) -> None:
         assert score.onsets[-1] > 4.0
 
 
-@pytest.mark.parametrize("name", SOUNDS)
+@pytest.mark.parametrize("name", SYNTHESISERS)
 @pytest.mark.parametrize("rate", SAMPLE_RATES)
 def test_sounds_are_valid_and_as_loud_as_promised(name: str, rate: int) -> None:
     score = draw_score(np.random.default_rng(0), 1.0, (2.0, 2.0))
     for channels in (1, 2):
-        sound = render_sound(np.random.default_rng(channels), name, score, 1.0, rate, channels)
+        sound = render_audio(np.random.default_rng(channels), name, score, 1.0, rate, channels)
         assert sound.shape == (channels, rate)
         assert np.isfinite(sound).all()
         assert np.abs(sound).max() == pytest.approx(0.9, abs=1e-3)

@@ -20,13 +20,17 @@ from unlabelled.data.features.captions import CaptionTable
 from unlabelled.data.features.columns import ColumnTable
 from unlabelled.data.features.word_vectors import WordVectors, words_of
 from unlabelled.data.synthetic.embedded.classes import LEAVES
-from unlabelled.data.synthetic.embedded_features import EmbeddedFilms, EmbeddedScenes, write_embedded_features
+from unlabelled.data.synthetic.embedded_features import (
+    EmbeddedScenes,
+    EmbeddedVideos,
+    write_embedded_features,
+)
 from unlabelled.data.synthetic.embedded_features.encoders import ImageEncoder
 from unlabelled.data.synthetic.embedded_features.videos import (
-    Film,
     Scene,
-    draw_test_films,
-    draw_train_films,
+    Video,
+    draw_test_videos,
+    draw_train_videos,
     read_scenes,
 )
 from unlabelled.data.synthetic.embedded_features.words import (
@@ -74,15 +78,15 @@ def scenes(per_class: int) -> list[Scene]:
 
 
 def test_the_layout_is_howto100ms(root: Path, clips: str) -> None:
-    films = draw_train_films(0, read_scenes(clips, "train"), FILMS["train_films"])
-    assert len(paths(root)) == FILMS["train_films"]
-    for path, film in zip(paths(root), films, strict=True):
+    videos = draw_train_videos(0, read_scenes(clips, "train"), FILMS["train_videos"])
+    assert len(paths(root)) == FILMS["train_videos"]
+    for path, video in zip(paths(root), videos, strict=True):
         family, shelf, name = path.split("/")
         assert family in FAMILIES
         assert shelf == "000"
-        assert name == film.identifier
+        assert name == video.identifier
         assert len(name) == 11
-        seconds, place = SECONDS * len(film.scenes), f"{path}/{name}"
+        seconds, place = SECONDS * len(video.scenes), f"{path}/{name}"
         rows_2d = np.load(root / "features" / f"{place}_2d.npz")["features"]
         rows_3d = np.load(root / "features" / f"{place}_3d.npz")["features"]
         sound = np.load(root / "audio" / f"{place}_spec.npz")["arr_0"]
@@ -97,20 +101,20 @@ def test_the_layout_is_howto100ms(root: Path, clips: str) -> None:
 
 def test_captions_stand_at_their_scenes(root: Path, clips: str) -> None:
     table = CaptionTable(str(root / "captions"))
-    for film in draw_train_films(0, read_scenes(clips, "train"), FILMS["train_films"]):
-        captions = table[int(table.find([film.identifier])[0])]
-        number = len(film.scenes)
+    for video in draw_train_videos(0, read_scenes(clips, "train"), FILMS["train_videos"]):
+        captions = table[int(table.find([video.identifier])[0])]
+        number = len(video.scenes)
         np.testing.assert_array_equal(captions.starts, np.arange(number) * SECONDS)
         np.testing.assert_array_equal(captions.ends, captions.starts + SECONDS)
-        assert captions.texts(range(number)) == [spoken(scene.caption) for scene in film.scenes]
+        assert captions.texts(range(number)) == [spoken(scene.caption) for scene in video.scenes]
 
 
 def test_a_scene_has_the_same_features_in_each_film(root: Path, clips: str) -> None:
-    films = draw_train_films(0, read_scenes(clips, "train"), FILMS["train_films"])
+    videos = draw_train_videos(0, read_scenes(clips, "train"), FILMS["train_videos"])
     found: dict[Scene, list[np.ndarray]] = {}
-    for path, film in zip(paths(root), films, strict=True):
-        rows = np.load(root / "features" / path / f"{film.identifier}_3d.npz")["features"]
-        for scene, part in zip(film.scenes, np.split(rows, len(film.scenes)), strict=True):
+    for path, video in zip(paths(root), videos, strict=True):
+        rows = np.load(root / "features" / path / f"{video.identifier}_3d.npz")["features"]
+        for scene, part in zip(video.scenes, np.split(rows, len(video.scenes)), strict=True):
             found.setdefault(scene, []).append(part)
     twice = [parts for parts in found.values() if len(parts) > 1]
     assert twice
@@ -124,7 +128,7 @@ def test_howto100ms_reader_reads_it(root: Path, pipeline: FeaturePipeline) -> No
     index = HowTo100MIndex(open_list(str(root), str(root / "train.csv"), captions))
     assert set(index.categories) <= FAMILIES
     data = HowTo100MClips(str(root), index, captions, PUBLISHED_FILES, pipeline, clips=3)
-    assert len(data) == FILMS["train_films"]
+    assert len(data) == FILMS["train_videos"]
     for row in range(len(data)):
         sample = data[row]
         assert int(sample["replaced"]) == -1
@@ -135,12 +139,12 @@ def test_howto100ms_reader_reads_it(root: Path, pipeline: FeaturePipeline) -> No
 
 
 def test_held_out_films_are_pairs(root: Path, clips: str, pipeline: FeaturePipeline) -> None:
-    films = draw_test_films(0, read_scenes(clips, "test"), FILMS["test_films"])
-    pairs = EmbeddedFilms(str(root))
+    videos = draw_test_videos(0, read_scenes(clips, "test"), FILMS["test_videos"])
+    pairs = EmbeddedVideos(str(root))
     pairs.open()
     assert (len(pairs), pairs.complete_size, pairs.name) == (20, 20, "films")
-    assert list(pairs.texts) == [film.caption for film in films]
-    assert [pairs.title(row) for row in range(20)] == [film.identifier for film in films]
+    assert list(pairs.texts) == [video.caption for video in videos]
+    assert [pairs.title(row) for row in range(20)] == [video.identifier for video in videos]
     thumbnail = pairs.thumbnail(0)
     assert thumbnail is not None
     assert (thumbnail.shape, thumbnail.dtype) == ((84, 3 * 112, 3), np.uint8)
@@ -200,7 +204,7 @@ def test_a_finished_folder_is_left_alone_and_another_ones_is_not_touched(clips: 
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "data").rglob("*")}
     write_films(tmp_path / "data", clips)
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "data").rglob("*")} == before
-    write_embedded_features(str(tmp_path / "data"), clips, **{**FILMS, "train_films": 3}, progress=False)
+    write_embedded_features(str(tmp_path / "data"), clips, **{**FILMS, "train_videos": 3}, progress=False)
     assert len(paths(tmp_path / "data")) == 3
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("all my work")
@@ -217,10 +221,10 @@ def test_other_clips_are_other_films(clips: str, tmp_path: Path) -> None:
     write_films(tmp_path / "data", clips)
     assert paths(tmp_path / "data") == []  # the finished folder is not looked into
     write_films(tmp_path / "data", str(tmp_path / "clips"))
-    assert len(paths(tmp_path / "data")) == FILMS["train_films"]
+    assert len(paths(tmp_path / "data")) == FILMS["train_videos"]
 
 
-@pytest.mark.parametrize("option", ["train_films", "test_films", "dim", "word_dim"])
+@pytest.mark.parametrize("option", ["train_videos", "test_videos", "dim", "word_dim"])
 def test_numbers_are_checked(clips: str, tmp_path: Path, option: str) -> None:
     with pytest.raises(ValueError, match=f"{option} 0 must be 1 or more"):
         write_embedded_features(str(tmp_path / "data"), clips, **{**FILMS, option: 0})
@@ -236,31 +240,31 @@ def test_unfit_clips_are_refused(tiny_root: Path, tmp_path: Path) -> None:
         write_embedded_features(str(tmp_path / "data"), str(tiny_root))
 
 
-def test_train_films_use_all_scenes_about_equally_often() -> None:
-    films = draw_train_films(3, scenes(4), 60)
-    lengths = Counter(len(film.scenes) for film in films)
+def test_train_videos_use_all_scenes_about_equally_often() -> None:
+    videos = draw_train_videos(3, scenes(4), 60)
+    lengths = Counter(len(video.scenes) for video in videos)
     assert set(lengths) == {4, 5, 6}
-    uses = Counter(scene for film in films for scene in film.scenes)
+    uses = Counter(scene for video in videos for scene in video.scenes)
     assert len(uses) == 36
     assert max(uses.values()) - min(uses.values()) <= 1
-    assert len({film.identifier for film in films}) == 60
+    assert len({video.identifier for video in videos}) == 60
 
 
-def test_test_films_differ_in_their_classes_as_long_as_they_can() -> None:
-    films = draw_test_films(3, scenes(3), 170)
-    shown = Counter(tuple(sorted(scene.leaf for scene in film.scenes)) for film in films)
+def test_test_videos_differ_in_their_classes_as_long_as_they_can() -> None:
+    videos = draw_test_videos(3, scenes(3), 170)
+    shown = Counter(tuple(sorted(scene.leaf for scene in video.scenes)) for video in videos)
     assert len(shown) == 165
     assert sum(times == 2 for times in shown.values()) == 5
-    assert all(len(set(film.scenes)) == 3 for film in films)
-    orders = [[scene.leaf for scene in film.scenes] for film in films]
+    assert all(len(set(video.scenes)) == 3 for video in videos)
+    orders = [[scene.leaf for scene in video.scenes] for video in videos]
     assert any(order != sorted(order) for order in orders)
     with pytest.raises(ValueError, match="2 held-out clips are too few"):
-        draw_test_films(0, scenes(1)[:2], 1)
+        draw_test_videos(0, scenes(1)[:2], 1)
 
 
 def test_a_film_of_few_clips_has_none_twice() -> None:
-    films = draw_test_films(0, scenes(2), 200)
-    assert all(len(set(film.scenes)) == 3 for film in films)
+    videos = draw_test_videos(0, scenes(2), 200)
+    assert all(len(set(video.scenes)) == 3 for video in videos)
 
 
 def test_a_films_category_is_that_of_most_scenes() -> None:
@@ -269,9 +273,9 @@ def test_a_films_category_is_that_of_most_scenes() -> None:
         place: Scene(str(n), leaf, "c")
         for n, (place, leaf) in enumerate({"d": drum, "s": siren, "t": 4}.items())
     }
-    assert Film("x", (named["d"], named["s"], named["t"])).category == "siren"
-    assert Film("x", (named["d"], named["s"])).category == "drum"
-    assert Film("x", (named["d"], named["s"])).caption == "c. c."
+    assert Video("x", (named["d"], named["s"], named["t"])).category == "siren"
+    assert Video("x", (named["d"], named["s"])).category == "drum"
+    assert Video("x", (named["d"], named["s"])).caption == "c. c."
 
 
 def test_speech_has_no_stop_words() -> None:

@@ -34,7 +34,7 @@ def test_calls_at_the_same_time_write_once(tmp_path: Path, caplog: pytest.LogCap
         go_on.set()
         assert [each.result(30) for each in (first, *others)] == ["whole"] * 3
     assert len(folders) == 1
-    assert f"{tmp_path}: waiting for another process, which writes to it" in caplog.messages
+    assert f"{tmp_path}: waiting for another process that writes to it" in caplog.messages
 
 
 def test_a_call_that_fails_leaves_what_there_was(tmp_path: Path) -> None:

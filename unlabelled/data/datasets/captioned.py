@@ -1,14 +1,15 @@
-"""Captioned videos of a table, for training: whole videos with one of their captions at a time."""
+"""Captioned videos of a table, for training: whole videos, each with one of its captions per epoch."""
 
 from __future__ import annotations
 
 import hashlib
 from typing import Any
 
+import numpy as np
 import torch
 
 from unlabelled.data.datasets.feature_table import FeatureTable
-from unlabelled.data.datasets.samples import SampleDataset, augmentation_generator
+from unlabelled.data.datasets.samples import SampleDataset
 from unlabelled.pipelines.features import Budget, FeaturePipeline
 
 _NO_LABEL = -1
@@ -30,14 +31,14 @@ class CaptionedIndex:
 
     @property
     def fingerprint(self) -> str:
-        """Sixteen hexadecimal digits that differ when the videos, their order or their captions do."""
+        """Hash of 16 hexadecimal digits of the videos, their order and captions."""
         digest = hashlib.sha256()
-        for place in range(len(self)):
-            digest.update(repr((self.table.identifier(place), self.table.captions(place))).encode())
+        for row in range(len(self)):
+            digest.update(repr((self.table.identifier(row), self.table.captions(row))).encode())
         return digest.hexdigest()[:16]
 
     def summary(self) -> str:
-        """Return one line: how many videos are usable, and five names per reason of the others."""
+        """Return one line: the numbers of usable and left out videos, with reasons and five names each."""
         return f"{self.name}: {self.table.summary()}"
 
 
@@ -48,7 +49,7 @@ class CaptionedVideos(SampleDataset):
         index: The videos.
         pipeline: Makes tensors.
         budget: Lengths of the tensors.
-        train: Draw a caption; else take the first one.
+        train: Draw a caption; otherwise take the first one.
 
     Raises:
         ValueError: The features do not fit ``pipeline``.
@@ -68,9 +69,9 @@ class CaptionedVideos(SampleDataset):
         """Return a video's identifier."""
         return self.index.table.identifier(row)
 
-    def read(self, row: int, epoch: int) -> dict[str, Any]:
+    def read(self, row: int, rng: np.random.Generator) -> dict[str, Any]:
         """Return the tensors of a video and a caption, and ``label`` -1."""
         captions = [text for text in self.index.table.captions(row) if text.strip()]
-        number = int(augmentation_generator(epoch, row).integers(len(captions))) if self.train else 0
+        number = int(rng.integers(len(captions))) if self.train else 0
         clip = self.index.table.clip(row, [captions[number]])
         return {**self.pipeline.load(clip, self.budget), "label": torch.tensor(_NO_LABEL)}

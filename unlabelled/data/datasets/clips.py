@@ -1,9 +1,10 @@
-"""The data set of clips: files of sight and sound."""
+"""The data set of clips: spans of media files."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 
 from unlabelled.data.datasets.samples import (
@@ -12,7 +13,6 @@ from unlabelled.data.datasets.samples import (
     SampleDataset,
     SampleKey,
     ShuffledShard,
-    augmentation_generator,
 )
 from unlabelled.data.media.index import ClipIndex
 from unlabelled.data.media.reader import Reader
@@ -22,13 +22,13 @@ __all__ = ["NOT_REPLACED", "ClipDataset", "OrderedShard", "SampleKey", "Shuffled
 
 
 class ClipDataset(SampleDataset):
-    """Clips as tensors: what the pipeline makes of them, and ``label ()``, ``index ()``, ``replaced ()``.
+    """Clips as tensors: those of the pipeline, and ``label ()``, ``index ()`` and ``replaced ()``.
 
     Args:
         index: The usable clips.
         reader: Decodes them.
         pipeline: Makes tensors.
-        train: Random augmentation, or the fixed pipeline.
+        train: Augment at random; otherwise as in evaluation.
     """
 
     def __init__(self, index: ClipIndex, reader: Reader, pipeline: ClipPipeline, train: bool) -> None:
@@ -41,8 +41,8 @@ class ClipDataset(SampleDataset):
         """Return the file of one row."""
         return f"{self.index.root}/{self.index.entries[row].path}"
 
-    def read(self, row: int, epoch: int) -> dict[str, Any]:
+    def read(self, row: int, rng: np.random.Generator) -> dict[str, Any]:
         """Return the pipeline's tensors and ``label``."""
-        rng, seconds = augmentation_generator(epoch, row), self.index.durations[row]
-        sample: dict[str, Any] = self.pipeline.load(self.reader, self.path(row), seconds, rng, self.train)
+        duration, path = self.index.durations[row], self.path(row)
+        sample: dict[str, Any] = self.pipeline.load(self.reader, path, duration, rng, self.train)
         return {**sample, "label": torch.tensor(self.index.entries[row].label)}

@@ -11,18 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unlabelled.data.datasets.crosstask_release import Task, read_annotation, read_tasks, read_videos
-from unlabelled.data.datasets.crosstask_samples import (
-    SOUND,
-    Seconds,
-    Steps,
-    StepVideo,
-    feature_paths,
-    num_rows,
-)
+from unlabelled.data.datasets.crosstask_samples import AUDIO_PART, Seconds, Steps, StepVideo, num_rows
 from unlabelled.data.datasets.evaluation_sets import StepSet
 from unlabelled.data.datasets.howto100m import FeatureFiles
 from unlabelled.data.datasets.samples import SampleDataset
-from unlabelled.data.datasets.told import told
+from unlabelled.data.left_out import list_left_out
 from unlabelled.distributed import rank
 from unlabelled.pipelines.features import Budget, FeaturePipeline
 
@@ -43,16 +36,16 @@ class CrossTask(StepSet):
     Below ``root``, of CrossTask's release: ``tasks_primary.txt``, ``videos_val.csv`` and
     ``annotations/<task>_<video>.csv`` (see :mod:`~.crosstask_release`); features in the layout of HowTo100M:
     ``features/<video>_2d.npz`` (one row per second of the video), ``<video>_3d.npz``, and
-    ``audio/<video>_spec.npz``. Videos without features or annotation are left out and named.
+    ``audio/<video>_spec.npz``. Videos without features or annotation are left out and logged.
 
     Args:
         root: Folder of the data set.
         tasks: The tasks, relative to ``root``.
-        videos: The list of videos, relative to ``root``; videos of other tasks are skipped. CrossTask's
-            validation list is the usual one; ``videos.csv`` has all.
+        videos: The list of videos, relative to ``root``; videos of other tasks are skipped. The usual
+            list is the validation list of CrossTask; ``videos.csv`` has all videos.
         annotations: Folder of the annotations, relative to ``root``.
         files: Paths of the features, below ``root``.
-        radius: Context of a second before and after it, in seconds; less at both ends of a video.
+        radius: Context before and after each second, in seconds; less at both ends of a video.
         name: A part of the metrics' names.
         budget: Lengths of the tensors.
 
@@ -101,13 +94,13 @@ class CrossTask(StepSet):
         return self.videos[-1].first + self.videos[-1].seconds if self.videos else 0
 
     def summary(self) -> str:
-        """Return one line: how many videos and seconds there are, and which are left out and why."""
+        """Return one line: the numbers of videos and seconds, and the videos left out by reason."""
         found = f"{self.name}: {len(self.videos)} videos of {len(self.tasks)} tasks, {len(self)} s"
-        return "; ".join([found, *told(self.left_out)])
+        return "; ".join([found, *list_left_out(self.left_out)])
 
     @property
     def steps(self) -> Sequence[Sequence[str]]:
-        """The texts of each task's steps, in order."""
+        """Texts of the steps of each task, in order."""
         return [task.steps for task in self.tasks]
 
     @property
@@ -122,35 +115,35 @@ class CrossTask(StepSet):
         return f"{self.videos[number].identifier}, second {row - self.videos[number].first}"
 
     def annotation(self, video: int) -> NDArray[np.bool_]:
-        """Return ``(T, K)``: whether second t of a video lies within step k of its task."""
+        """Return ``(T, K)``, true where second t of a video lies in step k of its task."""
         found = self.videos[video]
         path = self._annotation(self.tasks[found.task].identifier, found.identifier)
         return read_annotation(path, found.seconds, len(self.tasks[found.task].steps))
 
     def dataset(self, pipeline: FeaturePipeline) -> SampleDataset:
-        """Return all seconds of all videos, with ``video``, ``second`` and ``task``, and no label.
+        """Return all seconds of all videos, with ``video``, ``second`` and ``task``, without labels.
 
-        Videos without audio have empty audio, and are counted.
+        The audio of videos without an audio file is empty, and counted in ``counts``.
 
         Raises:
             FileNotFoundError: A video lacks features that the pipeline needs.
         """
-        for part in set(pipeline.parts) - {SOUND}:
+        for part in set(pipeline.parts) - {AUDIO_PART}:
             names = [each.identifier for each in self.videos]
-            lacking = [name for name in names if not self._exists(name, part)]
+            lacking = [name for name in names if not self.files.exists(self.root, name, part)]
             if lacking:
                 raise FileNotFoundError(
-                    f"CrossTask: {len(lacking)} videos below {self.root} have no {part}, {lacking[0]!r} for "
-                    f"one; get them, or take the videos out of {self._videos_file}"
+                    f"CrossTask: {len(lacking)} videos below {self.root} have no {part}, for example "
+                    f"{lacking[0]!r}; fetch the files, or remove the videos from {self._videos_file}"
                 )
         return Seconds(self.root, self.files, self.videos, self.radius, pipeline, self.budget)
 
     def step_dataset(self, pipeline: FeaturePipeline) -> SampleDataset:
-        """Return the texts of all steps of all tasks, one after the other."""
+        """Return the texts of all steps of all tasks, task by task."""
         return Steps([step for task in self.tasks for step in task.steps], pipeline, self.budget)
 
     def _find(self, listed: Sequence[tuple[str, str]]) -> tuple[list[StepVideo], dict[str, list[str]]]:
-        number = {task.identifier: place for place, task in enumerate(self.tasks)}
+        number = {task.identifier: index for index, task in enumerate(self.tasks)}
         videos: list[StepVideo] = []
         left_out: dict[str, list[str]] = defaultdict(list)
         first = 0
@@ -169,10 +162,7 @@ class CrossTask(StepSet):
     def _seconds(self, identifier: str) -> int:
         """Return the number of 2D rows; 0 if there is no readable file."""
         _, key = self.files.part("rows_2d")
-        return num_rows(feature_paths(self.root, self.files, identifier, "rows_2d"), key)
-
-    def _exists(self, identifier: str, part: str) -> bool:
-        return any(path.is_file() for path in feature_paths(self.root, self.files, identifier, part))
+        return num_rows(self.files.paths(self.root, identifier, "rows_2d"), key)
 
     def _annotation(self, task: str, identifier: str) -> Path:
         return Path(self.root, self._annotations, f"{task}_{identifier}.csv")
@@ -181,6 +171,6 @@ class CrossTask(StepSet):
         path = Path(self.root, name)
         if not path.is_file():
             raise FileNotFoundError(
-                f"CrossTask: there is no {path}; unpack crosstask_release.zip in {self.root}"
+                f"CrossTask: there is no file {path}; unpack crosstask_release.zip in {self.root}"
             )
         return path

@@ -1,4 +1,4 @@
-"""The text files of CrossTask's release: tasks and their steps, lists of videos, annotations."""
+"""Read the text files of CrossTask's release: tasks and their steps, lists of videos, annotations."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class Task:
 def read_tasks(path: Path) -> list[Task]:
     """Read ``tasks_primary.txt`` (or ``tasks_related.txt``).
 
-    A task is five lines: its number, its title, an address, the number of steps, and the steps with commas
-    between them; tasks are apart by empty lines.
+    A task has five lines: its number, its title, a URL, the number of steps, and the steps separated by
+    commas. Tasks are separated by empty lines.
 
     Raises:
-        ValueError: A task does not have five lines, or has more or fewer steps than it says.
+        ValueError: A task does not have five lines, or has another number of steps than it states.
     """
     blocks: list[list[tuple[int, str]]] = [[]]
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
@@ -49,35 +49,35 @@ def _task(path: Path, block: list[tuple[int, str]]) -> Task:
         )
     steps = tuple(step.strip() for step in lines[4].split(","))
     if lines[3] != str(len(steps)):
-        raise ValueError(f"{where}: task {lines[0]!r} says it has {lines[3]} steps, but lists {len(steps)}")
+        raise ValueError(f"{where}: task {lines[0]!r} states {lines[3]} steps, but lists {len(steps)}")
     return Task(lines[0], lines[1], steps)
 
 
 def read_videos(path: Path) -> list[tuple[str, str]]:
     """Read (task, video) pairs from ``videos_val.csv`` or ``videos.csv``: ``task,video,url``, no header.
 
-    A list with a header that has ``task`` and ``video_id`` serves too.
+    Lists with a header that contains ``task`` and ``video_id`` are accepted too.
 
     Raises:
         ValueError: A row has no video.
     """
     with path.open(newline="", encoding="utf-8") as file:
         rows = [row for row in csv.reader(file) if row]
-    places = (0, 1)
+    columns = (0, 1)
     if rows and {"task", "video_id"} <= set(rows[0]):
-        places = (rows[0].index("task"), rows[0].index("video_id"))
+        columns = (rows[0].index("task"), rows[0].index("video_id"))
         rows = rows[1:]
-    short = [row for row in rows if len(row) <= max(places)]
+    short = [row for row in rows if len(row) <= max(columns)]
     if short:
         raise ValueError(f"{path}: {short[0]} is not `task,video,url`")
-    return [(row[places[0]].strip(), row[places[1]].strip()) for row in rows]
+    return [(row[columns[0]].strip(), row[columns[1]].strip()) for row in rows]
 
 
 def read_annotation(path: Path, num_seconds: int, num_steps: int) -> NDArray[np.bool_]:
-    """Return ``(T, K)``: whether second t lies in step k, of ``<task>_<video>.csv``.
+    """Read ``<task>_<video>.csv`` as ``(T, K)``, true where second t lies in step k.
 
-    Its rows are ``step,start,end``, steps from 1, times in seconds; a step covers ``floor(start)`` to
-    ``ceil(end)``. Seconds beyond T are left out.
+    The rows are ``step,start,end``: steps are counted from 1, times are in seconds, and a step covers
+    ``floor(start)`` to ``ceil(end)``. Seconds from T on are ignored.
 
     Raises:
         ValueError: A row is malformed, or the task has no such step.

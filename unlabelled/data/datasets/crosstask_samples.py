@@ -1,7 +1,8 @@
-"""Seconds of instructional videos, and steps of tasks, as tensors."""
+"""Data sets of seconds of instructional videos, and of steps of tasks."""
 
 from __future__ import annotations
 
+import functools
 import math
 import zipfile
 from collections.abc import Sequence
@@ -18,12 +19,13 @@ from unlabelled.data.features.tokens import Rows, audio_window
 from unlabelled.pipelines.features import Budget, FeaturePipeline, RawClip
 
 _NO_LABEL = -1
-SOUND = "spectrogram"  # the only part that a video may lack
+AUDIO_PART = "spectrogram"
+"""The only part of the features that a video may lack."""
 
 
 @dataclass(frozen=True)
 class StepVideo:
-    """One video: the number of its task, its length, and the row of its first second."""
+    """A video: the index of its task, its duration in seconds, and the row of its first second."""
 
     identifier: str
     task: int
@@ -32,15 +34,15 @@ class StepVideo:
 
 
 class Seconds(SampleDataset):
-    """Seconds of videos, each with what lies around it, as tensors.
+    """Seconds of videos, each with its context, as tensors.
 
     Args:
         root: Folder of the features.
-        files: Where they are in it.
-        videos: One after the other.
-        radius: Seconds before and after that belong to a second; less at both ends of a video.
+        files: Paths of the features below ``root``.
+        videos: The videos, in the order of their rows.
+        radius: Context before and after each second, in seconds; less at both ends of a video.
         pipeline: Makes tensors.
-        budget: Their lengths.
+        budget: Lengths of the tensors.
     """
 
     def __init__(
@@ -60,23 +62,23 @@ class Seconds(SampleDataset):
     def __len__(self) -> int:
         return self.videos[-1].first + self.videos[-1].seconds
 
-    def place(self, row: int) -> tuple[int, int]:
-        """Return the number of the video, and the second, of a row."""
+    def position(self, row: int) -> tuple[int, int]:
+        """Return the index of the video and the second of a row."""
         number = int(np.searchsorted(self._firsts, row, side="right")) - 1
         return number, row - self.videos[number].first
 
     def path(self, row: int) -> str:
         """Return the video's identifier and the second."""
-        number, second = self.place(row)
+        number, second = self.position(row)
         return f"{self.videos[number].identifier}, second {second}"
 
-    def read(self, row: int, epoch: int) -> dict[str, Any]:
+    def read(self, row: int, rng: np.random.Generator) -> dict[str, Any]:
         """Return the tensors around one second, ``label`` -1, and ``video``, ``second`` and ``task``.
 
         Raises:
-            DecodeError: A file is missing or unfit.
+            DecodeError: A file is missing or invalid.
         """
-        number, second = self.place(row)
+        number, second = self.position(row)
         arrays, sources = self._read_video(number)
         around = {name: self._around(name, array, second, number) for name, array in arrays.items()}
         clip = RawClip(
@@ -93,11 +95,11 @@ class Seconds(SampleDataset):
         }
 
     def _around(self, name: str, array: Rows, second: int, number: int) -> Rows:
-        """Return the rows from ``floor(start * fps)`` to ``ceil(end * fps)``, or the frames of sound."""
+        """Return rows ``floor(start * fps)`` to ``ceil(end * fps)``, or the frames of a spectrogram."""
         start = max(0.0, second - self.radius)
         end = min(float(self.videos[number].seconds), second + self.radius)
         if array.ndim != 2:
-            return array  # the pipeline will say what is wrong with it
+            return array  # the pipeline raises the error
         if name == "spectrogram":
             return audio_window(array, start, end)
         stream = self.pipeline.stream_3d if name == "rows_3d" else self.pipeline.stream_2d
@@ -105,34 +107,26 @@ class Seconds(SampleDataset):
         return array[math.floor(start * fps) : math.ceil(end * fps)]
 
     def _read_video(self, number: int) -> tuple[dict[str, Rows], dict[str, str]]:
-        """Return the arrays of a video; those of the latest one are kept."""
+        """Return the arrays of a video, and their sources; those of the latest video are kept."""
         latest, arrays, sources = self._latest
         if latest != number:
             identifier = self.videos[number].identifier
-            parts = [part for part in self.pipeline.parts if part != SOUND or self._has(identifier, part)]
+            exists = functools.partial(self.files.exists, self.root)
+            parts = [part for part in self.pipeline.parts if part != AUDIO_PART or exists(identifier, part)]
             found = {part: self.files.read(self.root, identifier, part) for part in parts}
             arrays = {part: array for part, (array, _) in found.items()}
             sources = {part: where for part, (_, where) in found.items()}
             self._latest = (number, arrays, sources)
         return arrays, sources
 
-    def _has(self, identifier: str, part: str) -> bool:
-        return any(path.is_file() for path in feature_paths(self.root, self.files, identifier, part))
-
-
-def feature_paths(root: str, files: FeatureFiles, identifier: str, part: str) -> list[Path]:
-    """Return the places where a part of a video's features may be."""
-    places, _ = files.part(part)
-    return [Path(root, place.format(path=identifier, id=identifier)) for place in places]
-
 
 class Steps(SampleDataset):
-    """Texts alone, as tensors.
+    """Texts of steps as tensors.
 
     Args:
         steps: The texts.
         pipeline: Makes tensors.
-        budget: Their lengths.
+        budget: Lengths of the tensors.
     """
 
     def __init__(self, steps: Sequence[str], pipeline: FeaturePipeline, budget: Budget) -> None:
@@ -145,18 +139,18 @@ class Steps(SampleDataset):
         """Return one text."""
         return self.steps[row]
 
-    def read(self, row: int, epoch: int) -> dict[str, Any]:
+    def read(self, row: int, rng: np.random.Generator) -> dict[str, Any]:
         """Return ``text``, ``text_mask`` and ``counts`` of one text, and ``label`` -1."""
         tensors = self.pipeline.load_text(self.steps[row], [self.steps[row]], self.budget)
         return {**tensors, "label": torch.tensor(_NO_LABEL)}
 
 
-def num_rows(paths: Sequence[Path], key: str) -> int:
-    """Return how many rows the array of the first file that exists has, from its header alone.
+def num_rows(paths: Sequence[str], key: str) -> int:
+    """Return the number of rows of the array in the first existing file, from its header alone.
 
-    0: there is no such file, or it cannot be read.
+    The number is 0 if none exists, or the file cannot be read.
     """
-    path = next((path for path in paths if path.is_file()), None)
+    path = next((path for path in map(Path, paths) if path.is_file()), None)
     if path is None:
         return 0
     try:

@@ -1,4 +1,4 @@
-"""What a run is judged on beside its training set: pairs to retrieve, labels to find, steps to localise."""
+"""Interfaces of zero-shot evaluation sets: retrieval, classification, localisation of steps."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ if TYPE_CHECKING:
 
 
 class EvaluationSet(ABC):
-    """Samples of pre-extracted features, which a zero-shot evaluation goes through once, in order.
+    """Samples of pre-extracted features for zero-shot evaluation, which reads them once, in order.
 
-    Several may stand in one run's configuration, each with its own data loader.
+    A configuration may have several, each with its own data loader.
 
     Attributes:
-        name: Short and without spaces; a part of the metrics' names, as in ``val/msrvtt/...``.
+        name: Short name without spaces; a part of the metrics' names, as in ``val/msrvtt/...``.
     """
 
     name: str
 
     @abstractmethod
     def open(self) -> None:
-        """Find the files, in every process; cheap when done before.
+        """Find the files, in every process; repeated calls are fast.
 
         Raises:
-            FileNotFoundError: A file is missing; says which, and how to get it.
+            FileNotFoundError: A file is missing.
         """
 
     @abstractmethod
@@ -39,19 +39,19 @@ class EvaluationSet(ABC):
 
     @abstractmethod
     def dataset(self, pipeline: FeaturePipeline) -> SampleDataset:
-        """Return the samples as tensors, in the set's own lengths (tokens, words, frames)."""
+        """Return the samples as tensors with the lengths of this set (tokens, words, frames)."""
 
     @abstractmethod
     def title(self, row: int) -> str:
-        """Return what one sample is called: its video's identifier."""
+        """Return the name of one sample: the identifier of its video."""
 
     def thumbnail(self, row: int) -> NDArray[np.uint8] | None:
-        """Return a small picture ``(H, W, 3)`` of one sample; None where there is no media file."""
+        """Return a small image ``(H, W, 3)`` of one sample; None if there is no media file."""
         return None
 
 
 class RetrievalSet(EvaluationSet):
-    """Pairs of a text and a video; row i's text asks for row i's video."""
+    """Pairs of a text and a video; the text of row i is the query for the video of row i."""
 
     @property
     @abstractmethod
@@ -61,11 +61,11 @@ class RetrievalSet(EvaluationSet):
     @property
     @abstractmethod
     def complete_size(self) -> int:
-        """Number of pairs with those that are missing here: what R@k is divided by."""
+        """Number of pairs including missing ones, the denominator of R@k."""
 
 
 class LabelledSet(EvaluationSet):
-    """Videos of known classes; the batches' ``label`` says which, and is used for evaluation only."""
+    """Videos with classes: ``label`` in a batch, used for evaluation only."""
 
     @property
     @abstractmethod
@@ -74,16 +74,16 @@ class LabelledSet(EvaluationSet):
 
 
 class StepSet(EvaluationSet):
-    """Videos of a task's ordered steps, cut into segments of one second; a row is a segment.
+    """Videos of tasks with ordered steps, cut into segments of one second; a row is a segment.
 
-    The batches have beside the features ``video (B,)`` (number of the video), ``second (B,)`` and
-    ``task (B,)``, all int64.
+    Batches have the features and ``video (B,)`` (index of the video), ``second (B,)`` and ``task (B,)``,
+    int64.
     """
 
     @property
     @abstractmethod
     def steps(self) -> Sequence[Sequence[str]]:
-        """The texts of each task's steps, in order."""
+        """Texts of the steps of each task, in order."""
 
     @property
     @abstractmethod
@@ -92,8 +92,8 @@ class StepSet(EvaluationSet):
 
     @abstractmethod
     def step_dataset(self, pipeline: FeaturePipeline) -> SampleDataset:
-        """Return the texts of all steps of all tasks, one after the other, as samples with ``text`` alone."""
+        """Return the texts of all steps, task by task, as samples with ``text`` alone."""
 
     @abstractmethod
     def annotation(self, video: int) -> NDArray[np.bool_]:
-        """Return ``(T, K)``: whether second t of a video lies within step k of its task."""
+        """Return ``(T, K)``, true where second t of a video lies in step k of its task."""

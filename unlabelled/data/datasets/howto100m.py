@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 import torch
 
 from unlabelled.data.datasets.howto100m_list import HowTo100MIndex, video_id
-from unlabelled.data.datasets.samples import SampleDataset, augmentation_generator
+from unlabelled.data.datasets.samples import SampleDataset
 from unlabelled.data.features.captions import CaptionTable
 from unlabelled.data.features.clip_sampling import AudioShift, ClipWindow, sample_clip
 from unlabelled.data.features.feature_files import read_array
@@ -27,9 +28,9 @@ class FeatureFiles:
         rows_2d: Paths of 2D features; the first file that exists is read.
         rows_3d: Paths of 3D features.
         spectrogram: Paths of log-mel spectrograms ``(40, frames)``.
-        key_2d: Name of the array in the ``.npz``.
-        key_3d: Likewise.
-        key_spectrogram: Likewise.
+        key_2d: Name of the array of 2D features in the ``.npz``.
+        key_3d: Name of the array of 3D features.
+        key_spectrogram: Name of the array of the spectrogram.
 
     Source: Swetha5/Multi_Sinkhorn_Knopp, everything_at_once/dataset/howto_dataset.py;
     docs/methods/sspc.md#features.
@@ -47,22 +48,38 @@ class FeatureFiles:
     key_spectrogram: str = "arr_0"
 
     def part(self, name: str) -> tuple[Sequence[str], str]:
-        """Return the places and the key of ``rows_2d``, ``rows_3d`` or ``spectrogram``."""
+        """Return the path templates and the key of ``rows_2d``, ``rows_3d`` or ``spectrogram``."""
         return {
             "rows_2d": (self.rows_2d, self.key_2d),
             "rows_3d": (self.rows_3d, self.key_3d),
             "spectrogram": (self.spectrogram, self.key_spectrogram),
         }[name]
 
+    def paths(self, root: str, path: str, name: str) -> list[str]:
+        """Return the possible files of a part of a video, which is listed as ``path``.
+
+        Example:
+            >>> FeatureFiles().paths("data", "Food/abc", "rows_2d")
+            ['data/features/Food/abc/abc_2d.npz', 'data/features/Food/abc_2d.npz']
+        """
+        templates, _ = self.part(name)
+        return [
+            f"{root}/{template.replace('{id}', video_id(path)).replace('{path}', path)}"
+            for template in templates
+        ]
+
+    def exists(self, root: str, path: str, name: str) -> bool:
+        """Return whether there is a file of a part of a video."""
+        return any(map(os.path.isfile, self.paths(root, path, name)))
+
     def read(self, root: str, path: str, name: str) -> tuple[Rows, str]:
-        """Return a part of a video, and where it was found.
+        """Return a part of a video, and the name of its source.
 
         Raises:
-            DecodeError: It is missing or unreadable.
+            DecodeError: The part is missing or unreadable.
         """
-        places, key = self.part(name)
-        filled = [place.replace("{id}", video_id(path)).replace("{path}", path) for place in places]
-        return read_array([f"{root}/{place}" for place in filled], key)
+        _, key = self.part(name)
+        return read_array(self.paths(root, path, name), key)
 
 
 PUBLISHED_FILES = FeatureFiles()
@@ -71,14 +88,14 @@ PUBLISHED_FILES = FeatureFiles()
 class HowTo100MClips(SampleDataset):
     """Videos with ``clips`` clips each, drawn with replacement; see :func:`sample_clip`.
 
-    A sample has the pipeline's tensors with one more dimension in front, ``(clips, ...)``, and ``label ()``, the
-    category. A video whose features are missing or unfit is replaced by another.
+    A sample has the pipeline's tensors with an additional first dimension, ``(clips, ...)``, and ``label
+    ()``, the category. A video whose features are missing or invalid is replaced by another one.
 
     Args:
         root: Folder of the data set.
         index: The videos.
-        captions: Their captions.
-        files: Paths of their features.
+        captions: Captions of the videos.
+        files: Paths of the features.
         pipeline: Makes tensors of clips.
         clips: Clips per video.
         min_time: Least length of a clip, in seconds.
@@ -96,13 +113,8 @@ class HowTo100MClips(SampleDataset):
         min_time: float = 8.0,
         audio_shift: AudioShift = "forward",
     ) -> None:
-        self.root, self.index, self.captions, self.files, self.pipeline = (
-            root,
-            index,
-            captions,
-            files,
-            pipeline,
-        )
+        self.root, self.index, self.captions = root, index, captions
+        self.files, self.pipeline = files, pipeline
         self.clips, self.min_time, self.audio_shift = clips, min_time, audio_shift
 
     def __len__(self) -> int:
@@ -112,9 +124,8 @@ class HowTo100MClips(SampleDataset):
         """Return the path of one video, as listed."""
         return self.index.paths[row]
 
-    def read(self, row: int, epoch: int) -> dict[str, Any]:
+    def read(self, row: int, rng: np.random.Generator) -> dict[str, Any]:
         """Return the tensors of a video's clips and its ``label``."""
-        rng = augmentation_generator(epoch, row)
         clips = self.raw_clips(row, rng, self.clips)
         sample: dict[str, Any] = dict(self.pipeline.load_clips(clips))
         return {**sample, "label": torch.tensor(self.index.category(row))}
@@ -139,7 +150,7 @@ class HowTo100MClips(SampleDataset):
         ]
 
     def _seconds(self, arrays: dict[str, Rows], sources: dict[str, str]) -> float:
-        """Return the length of a video, from its spectrogram, or without audio from its 2D rows."""
+        """Return the duration of a video, from its spectrogram, or from its 2D rows if it has no audio."""
         name, axis = ("spectrogram", 1) if "spectrogram" in arrays else ("rows_2d", 0)
         if arrays[name].ndim != 2:
             raise DecodeError(sources[name], f"expected an array of 2 dimensions, found {arrays[name].shape}")

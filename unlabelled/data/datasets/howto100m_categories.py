@@ -1,4 +1,4 @@
-"""HowTo100M's categories as a labelled set, for pictures of what a method has found."""
+"""HowTo100M's categories as a labelled set, for figures of clusters."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from unlabelled.seeding import numpy_generator
 
 
 class HowTo100MCategories(LabelledSet):
-    """Videos of a list, each with one clip that is always the same, and its category as label.
+    """Videos of a list, each with one clip, the same in every run, and its category as label.
 
     Args:
         root: Folder of the data set.
         list_file: Text with a column ``path`` of ``category/.../video``, relative to ``root``.
         captions: Table of captions, relative to ``root``.
-        files: Where the features are, below ``root``.
-        max_videos: Take no more, spread evenly over the list; ``null``: all.
-        min_time: Seconds that a clip lasts, at least.
+        files: Paths of the features, below ``root``.
+        max_videos: Largest number of videos, evenly spread over the list; ``null``: all.
+        min_time: Least duration of a clip, in seconds.
         name: A part of the metrics' names.
     """
 
@@ -57,7 +57,11 @@ class HowTo100MCategories(LabelledSet):
         return self.index.categories
 
     def open(self) -> None:
-        """Find the list and the captions; see :meth:`EvaluationSet.open`."""
+        """Find the list and the captions; see :meth:`EvaluationSet.open`.
+
+        Raises:
+            ValueError: No video is usable.
+        """
         if len(self.index) == 0:
             raise ValueError(f"HowTo100MCategories: no usable video in {self.index.summary()}")
 
@@ -93,10 +97,10 @@ class _FixedClips(SampleDataset):
         """Return the path of one video, as listed."""
         return self.videos.path(int(self.rows[row]))
 
-    def read(self, row: int, epoch: int) -> dict[str, Any]:
+    def read(self, row: int, rng: np.random.Generator) -> dict[str, Any]:
         """Return the tensors of a video's clip, and its ``label``."""
         listed = int(self.rows[row])
-        rng = numpy_generator("howto100m categories", listed)
-        (clip,) = self.videos.raw_clips(listed, rng, 1)
+        fixed = numpy_generator("howto100m categories", listed)
+        (clip,) = self.videos.raw_clips(listed, fixed, 1)
         label = torch.tensor(self.videos.index.category(listed))
         return {**self.videos.pipeline.load(clip), "label": label}

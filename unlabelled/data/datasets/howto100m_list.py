@@ -1,4 +1,4 @@
-"""The list of HowTo100M's videos, turned once into a table that is mapped from then on."""
+"""The list of HowTo100M's videos, converted once to a memory-mapped table."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from unlabelled.data.features.captions import CaptionTable
 from unlabelled.data.features.column_format import encode, scalar, text
 from unlabelled.data.features.column_writer import ColumnWriter
 from unlabelled.data.features.columns import ColumnTable
+from unlabelled.data.left_out import MAX_NAMES, list_left_out
 from unlabelled.data.media.storage import derived_folder, short_hash
 
 _VERSION = 1
-_NAMES_SHOWN = 5
 _BLOCK = 1 << 16
 _REASONS = ("no captions", "empty captions")
 
@@ -28,7 +28,7 @@ class HowTo100MIndex:
     """The captioned videos of a list; see :class:`~unlabelled.data.datasets.samples.SampleIndex`.
 
     Args:
-        table: What :func:`open_list` wrote.
+        table: Table that :func:`open_list` returned.
         split: Name of the list, for messages.
     """
 
@@ -41,7 +41,7 @@ class HowTo100MIndex:
 
     @property
     def fingerprint(self) -> str:
-        """Sixteen hexadecimal digits that differ when the videos or their order do."""
+        """Hash of 16 hexadecimal digits of the videos and their order."""
         return str(self.table.meta["fingerprint"])
 
     @property
@@ -50,34 +50,32 @@ class HowTo100MIndex:
         return list(self.table.meta["categories"])
 
     def category(self, row: int) -> int:
-        """Return the number of a video's category."""
+        """Return the index of a video's category."""
         return int(self.table.scalars("category")[row])
 
     def caption_row(self, row: int) -> int:
-        """Return where a video's captions are in their table."""
+        """Return the row of a video's captions in the table of captions."""
         return int(self.table.scalars("captions")[row])
 
     def summary(self) -> str:
-        """One line: how many videos are usable, and which are not and why, five names a reason."""
+        """Return one line: the numbers of usable and left out videos, with reasons and five names each."""
         listed, left_out = self.table.meta["listed"], self.table.meta["left_out"]
         line = f"{self.split}: {len(self)} of {listed} videos have captions"
-        parts = []
-        for reason, (count, names) in left_out.items():
-            more = f", … and {count - len(names)} more" if count > len(names) else ""
-            parts.append(f"{reason} {count} ({', '.join(names)}{more})")
+        names = {reason: found for reason, (_, found) in left_out.items()}
+        parts = list_left_out(names, {reason: count for reason, (count, _) in left_out.items()})
         return line + (f"; left out {listed - len(self)}: {', '.join(parts)}" if parts else "")
 
 
 def open_list(root: str, list_file: str, captions: CaptionTable) -> ColumnTable:
     """Return the captioned videos of a list: columns ``path``, ``category`` and ``captions``.
 
-    They are written once, to ``.unlabelled/howto100m`` below ``root`` or to the user's cache folder; again
-    when the list or the captions change. Several processes may call this at once.
+    The table is written to ``.unlabelled/howto100m`` below ``root`` or to the user's cache folder, once and
+    whenever the list or the captions have changed. Several processes may call this function at the same time.
 
     Args:
         root: Folder of the data set.
-        list_file: Text with a column ``path`` of ``category/.../video``; ``None/`` in it is passed over.
-        captions: Those of the videos.
+        list_file: Text with a column ``path`` of ``category/.../video``; ``None/`` is removed from the paths.
+        captions: Captions of the videos.
 
     Raises:
         FileNotFoundError: There is no such list.
@@ -89,7 +87,7 @@ def open_list(root: str, list_file: str, captions: CaptionTable) -> ColumnTable:
         return ColumnTable(path)
     except FileNotFoundError:
         pass
-    with contextlib.suppress(FileExistsError):  # another process was faster, with the same
+    with contextlib.suppress(FileExistsError):  # another process has written the same table
         _write(path, list_file, captions)
     return ColumnTable(path)
 
@@ -104,7 +102,7 @@ def _state(path: str) -> tuple[str, int, int]:
 
 def _write(path: str, list_file: str, captions: CaptionTable) -> None:
     categories, lengths = _categories(list_file), captions.lengths()
-    number = {name: place for place, name in enumerate(categories)}
+    number = {name: index for index, name in enumerate(categories)}
     left_out: dict[str, tuple[int, list[str]]] = {}
     digest, listed = hashlib.sha256(), 0
     columns = {"path": text(), "category": scalar("i4"), "captions": scalar("i8")}
@@ -129,11 +127,11 @@ def _write(path: str, list_file: str, captions: CaptionTable) -> None:
 
 def _leave_out(left_out: dict[str, tuple[int, list[str]]], reason: str, video: str) -> None:
     count, names = left_out.get(reason, (0, []))
-    left_out[reason] = (count + 1, [*names, video] if len(names) < _NAMES_SHOWN else names)
+    left_out[reason] = (count + 1, [*names, video] if len(names) < MAX_NAMES else names)
 
 
 def _blocks(list_file: str, captions: CaptionTable) -> Iterator[tuple[list[str], NDArray[np.int64]]]:
-    """Yield some paths after others, and where the captions of each are (-1: nowhere)."""
+    """Yield blocks of paths, and the row of the captions of each path (-1: no captions)."""
     paths = listed_paths(list_file)
     while block := list(islice(paths, _BLOCK)):
         yield block, captions.find([video_id(path) for path in block])
@@ -151,16 +149,16 @@ def listed_paths(list_file: str) -> Iterator[str]:
     """
     with open(list_file, encoding="utf-8", newline="") as file:
         reader = csv.reader(file)
-        header = [column.strip() for column in next(reader, [])]
+        header = [name.strip() for name in next(reader, [])]
         if "path" not in header:
             raise ValueError(f"{list_file}: expected a column `path` in its first line, found {header}")
-        place = header.index("path")
+        column = header.index("path")
         for row in reader:
             if not row:
                 continue
-            if len(row) <= place or not row[place].strip():
+            if len(row) <= column or not row[column].strip():
                 raise ValueError(f"{list_file}, line {reader.line_num}: {row} has no path")
-            yield row[place].strip().replace("None/", "")
+            yield row[column].strip().replace("None/", "")
 
 
 def video_id(path: str) -> str:
@@ -169,6 +167,6 @@ def video_id(path: str) -> str:
 
 
 def _category(path: str) -> str:
-    """Return the first component; of a path without folders there is none: the empty text."""
+    """Return the first component of a path, or an empty text for a path without folders."""
     first, slash, _ = path.partition("/")
     return first if slash else ""

@@ -13,11 +13,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unlabelled.data.datasets.samples import SampleDataset, augmentation_generator
+from unlabelled.data.datasets.samples import SampleDataset
+from unlabelled.data.left_out import list_left_out
 from unlabelled.data.media.images import decode_image
 from unlabelled.pipelines.base import ImagePipeline
-
-_NAMES_SHOWN = 5
 
 
 class ImageSource(ABC):
@@ -25,7 +24,7 @@ class ImageSource(ABC):
 
     Args:
         split: Name of the split, for messages.
-        labels: ``(N,)`` integers, -1: none; or ``(N, C)``, 1: present, 0: absent, -1: ignore.
+        labels: ``(N,)`` integers, -1: no label; or ``(N, C)``, 1: present, 0: absent, -1: ignore.
     """
 
     def __init__(self, split: str, labels: Tensor) -> None:
@@ -39,7 +38,7 @@ class ImageSource(ABC):
         """Return one image, uint8 ``(3, H, W)``.
 
         Raises:
-            DecodeError: It cannot be read.
+            DecodeError: The image cannot be read.
         """
 
     @abstractmethod
@@ -48,18 +47,18 @@ class ImageSource(ABC):
 
     @abstractmethod
     def identity(self) -> Iterable[bytes]:
-        """Yield what tells this list of images from another."""
+        """Yield the bytes that identify this list of images, for the fingerprint."""
 
     @property
     def fingerprint(self) -> str:
-        """Sixteen hexadecimal digits that differ when the images' names, their order or labels do."""
+        """Hash of 16 hexadecimal digits of the names of the images, their order and labels."""
         digest = hashlib.sha256(self.labels.numpy().tobytes())
         for part in self.identity():
             digest.update(part)
         return digest.hexdigest()[:16]
 
     def summary(self) -> str:
-        """One line: how many there are."""
+        """Return one line: the number of images."""
         return f"{self.split}: {len(self)} images"
 
 
@@ -71,10 +70,10 @@ class ImageFiles(ImageSource):
         root: Folder that the paths are relative to.
         paths: One per image, with forward slashes.
         labels: See :class:`ImageSource`.
-        missing: Paths that were listed but are not on disk, for the report.
+        missing: Paths of the list that are not on disk, for the summary.
 
     Raises:
-        ValueError: There are not as many labels as paths.
+        ValueError: The numbers of labels and paths differ.
     """
 
     def __init__(
@@ -99,26 +98,25 @@ class ImageFiles(ImageSource):
         return (self._paths.text, self._paths.ends.tobytes())
 
     def summary(self) -> str:
-        """One line: how many there are, and which of the list are not, five names."""
+        """Return one line: the number of images, and the number and five names of the missing ones."""
         text = super().summary()
         if not self.missing:
             return text
-        more = len(self.missing) - _NAMES_SHOWN
-        names = ", ".join(self.missing[:_NAMES_SHOWN]) + (f", … and {more} more" if more > 0 else "")
-        return f"{text} of {len(self) + len(self.missing)} listed; left out, since missing: {names}"
+        (missing,) = list_left_out({"missing": self.missing})
+        return f"{text} of {len(self) + len(self.missing)} listed; left out: {missing}"
 
 
 class ImageArrays(ImageSource):
-    """Images in arrays, which may be maps of files.
+    """Images in arrays, which may be memory-mapped files.
 
     Args:
         split: Name of the split, for messages.
-        name: What the images are called together, for messages.
+        name: Name of the images as a whole, for messages.
         arrays: uint8 ``(n, 3, H, W)`` each, one after the other.
         labels: See :class:`ImageSource`.
 
     Raises:
-        ValueError: There are not as many labels as images, or an array is not uint8 ``(n, 3, H, W)``.
+        ValueError: The numbers of labels and images differ, or an array is not uint8 ``(n, 3, H, W)``.
     """
 
     def __init__(self, split: str, name: str, arrays: Sequence[NDArray[np.uint8]], labels: Tensor) -> None:
@@ -138,21 +136,21 @@ class ImageArrays(ImageSource):
         return torch.from_numpy(np.array(array[row - int(self._ends[part]) + len(array)]))
 
     def path(self, row: int) -> str:
-        """Return the name of all with the row's number."""
+        """Return the common name with the number of the row."""
         return f"{self.name}[{row}]"
 
     def identity(self) -> Iterable[bytes]:
-        """Yield the name and the arrays' sizes; their pixels are what the name says."""
+        """Yield the common name, which stands for the pixels, and the sizes of the arrays."""
         return (self.name.encode(), self._ends.tobytes())
 
 
 class ImageDataset(SampleDataset):
-    """Images as tensors: what the pipeline makes of them, ``label () or (C,)``, ``index ()``, ``replaced ()``.
+    """Images as tensors: those of the pipeline, ``label () or (C,)``, ``index ()`` and ``replaced ()``.
 
     Args:
         source: The images.
         pipeline: Makes tensors.
-        train: Random augmentation, or the fixed pipeline.
+        train: Augment at random; otherwise as in evaluation.
     """
 
     def __init__(self, source: ImageSource, pipeline: ImagePipeline, train: bool) -> None:
@@ -165,17 +163,16 @@ class ImageDataset(SampleDataset):
         """Return the file of one row, or another name for it."""
         return self.source.path(row)
 
-    def read(self, row: int, epoch: int) -> dict[str, Any]:
+    def read(self, row: int, rng: np.random.Generator) -> dict[str, Any]:
         """Return the pipeline's tensors and ``label``."""
-        image = self.source.image(row)
-        sample: dict[str, Any] = self.pipeline.load(image, augmentation_generator(epoch, row), self.train)
+        sample: dict[str, Any] = self.pipeline.load(self.source.image(row), rng, self.train)
         return {**sample, "label": self.source.labels[row]}
 
 
 class _Strings:
     """Many strings in two arrays.
 
-    Millions of Python strings would cost each worker a copy, since counting references writes to them.
+    Each worker would get a copy of a list of Python strings, as reference counts are written to their memory.
     """
 
     def __init__(self, strings: Sequence[str]) -> None:

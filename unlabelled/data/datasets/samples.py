@@ -1,11 +1,11 @@
-"""What data sets of clips and images share: stand-ins for what cannot be read; which rank reads what when."""
+"""Data sets of samples: replacement of unreadable samples, and the samplers of training and evaluation."""
 
 from __future__ import annotations
 
 import logging
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -22,7 +22,7 @@ _ATTEMPTS = 20
 
 
 class SampleKey(NamedTuple):
-    """A row of the data set, and the epoch whose augmentation it gets."""
+    """A row of the data set, and the epoch of its augmentation."""
 
     row: int
     epoch: int
@@ -32,25 +32,25 @@ class SampleIndex(Protocol):
     """The usable samples of one split."""
 
     def __len__(self) -> int:
-        """Return how many there are."""
+        """Return the number of usable samples."""
         ...
 
     @property
     def fingerprint(self) -> str:
-        """A hash that differs when the samples, their order or labels do."""
+        """Hash of the samples, their order and labels."""
         ...
 
     def summary(self) -> str:
-        """Return one line for the user: how many are usable, and which are not."""
+        """Return one line: the numbers of usable and of left out samples."""
         ...
 
 
 class SampleDataset(Dataset[dict[str, Any]], ABC):
-    """Samples as tensors; one that cannot be read now is replaced by another.
+    """Samples as tensors; a sample that cannot be read is replaced by another one.
 
-    To what a subclass reads (:meth:`read`) come ``index`` (the row that was really read) and ``replaced``
-    (the row that could not be read, or :data:`NOT_REPLACED`). What is drawn at random depends on the run's
-    seed, the epoch and the row, not on workers or ranks.
+    ``index`` (the row that was read) and ``replaced`` (the row that could not be read, or
+    :data:`NOT_REPLACED`) are added to the tensors of :meth:`read`. All random numbers depend on the seed of
+    the run, the epoch and the row, not on workers or ranks.
     """
 
     @abstractmethod
@@ -62,58 +62,64 @@ class SampleDataset(Dataset[dict[str, Any]], ABC):
         """Return the file of one row, or another name for it."""
 
     @abstractmethod
-    def read(self, row: int, epoch: int) -> dict[str, Any]:
+    def read(self, row: int, rng: np.random.Generator) -> dict[str, Any]:
         """Return the pipeline's tensors and the ``label`` of one row.
 
+        Args:
+            row: The row.
+            rng: Generator of the row's augmentation.
+
         Raises:
-            DecodeError: It cannot be read.
+            DecodeError: The row cannot be read.
         """
 
     def __getitem__(self, key: SampleKey | int) -> dict[str, Any]:
-        """Read one sample.
+        """Read one sample; the key is a row with an epoch, or a row of epoch 0.
 
         Raises:
             DecodeError: Neither this sample nor any of 19 others could be read.
         """
-        wanted, epoch = key if isinstance(key, tuple) else (key, 0)
-        row, failure = wanted, None
+        requested, epoch = key if isinstance(key, tuple) else (key, 0)
+        row, failure = requested, None
         for attempt in range(_ATTEMPTS):
-            rng = numpy_generator(global_seed(), "sample", epoch, wanted, attempt)
             if failure is not None:
+                rng = numpy_generator(global_seed(), "sample", epoch, requested, attempt)
                 row = int(rng.integers(len(self)))
             try:
-                sample = self.read(row, epoch)
+                sample = self.read(row, numpy_generator(global_seed(), "view", epoch, row))
             except DecodeError as error:
                 failure = error
                 log.warning("replaced by another sample: %s", error)
                 continue
             sample["index"] = torch.tensor(row)
-            sample["replaced"] = torch.tensor(NOT_REPLACED if row == wanted else wanted)
+            sample["replaced"] = torch.tensor(NOT_REPLACED if row == requested else requested)
             return sample
-        raise DecodeError(self.path(wanted), f"and {_ATTEMPTS - 1} others could not be read; last: {failure}")
-
-
-def augmentation_generator(epoch: int, row: int) -> np.random.Generator:
-    """Return NumPy's generator of one row's augmentation in one epoch."""
-    return numpy_generator(global_seed(), "view", epoch, row)
+        raise DecodeError(
+            self.path(requested), f"and {_ATTEMPTS - 1} others could not be read; last: {failure}"
+        )
 
 
 class ShuffledShard(DistributedSampler[Any]):
-    """The rank's part of each epoch's random order, full batches only; all parts are equally long.
+    """The rows of one rank in each epoch's random order; full batches, equally many on all ranks.
 
-    The order is cut into global batches, and rank r has the r-th block of each. So step s of an epoch uses
-    the same rows whatever the number of ranks (for one global batch size), and what is gathered from all
-    ranks, rank after rank, is in the order of a single process. It is a ``DistributedSampler`` so that
-    Lightning leaves it alone and tells it the epoch.
+    The order is cut into global batches, and rank r has the r-th block of each. For a given global batch
+    size, step s of an epoch uses the same rows for all numbers of ranks, and tensors that are gathered from
+    all ranks are in the order of a single process. Lightning does not replace a ``DistributedSampler``, and
+    sets its epoch.
 
     Args:
-        num_samples: Rows of the data set.
-        rank: This process.
-        world_size: All processes.
+        num_samples: Number of rows of the data set.
+        rank: Index of this process.
+        world_size: Number of processes.
         batch_size: Rows per rank and step.
 
     Attributes:
-        skip: Rows of the first epoch that a resumed run has used already.
+        skip: Number of rows of the first epoch that a resumed run has used already.
+
+    Example:
+        >>> sampler = ShuffledShard(num_samples=10, rank=0, world_size=2, batch_size=2)
+        >>> len(sampler), sampler.num_batches
+        (4, 2)
     """
 
     def __init__(self, num_samples: int, rank: int, world_size: int, batch_size: int) -> None:
@@ -123,7 +129,7 @@ class ShuffledShard(DistributedSampler[Any]):
 
     @property
     def num_batches(self) -> int:
-        """Full global batches in an epoch."""
+        """Number of full global batches in an epoch."""
         return self.num_rows // (self.batch_size * self.world_size)
 
     def __len__(self) -> int:
@@ -138,41 +144,42 @@ class ShuffledShard(DistributedSampler[Any]):
 
 
 class OrderedShard(DistributedSampler[Any]):
-    """The rank's rows in order: each row on exactly one rank, no padding, shards may be uneven.
+    """The rows of one rank in order: each row on exactly one rank, without padding.
 
     Args:
-        num_samples: Rows of the data set.
-        rank: This process.
-        world_size: All processes.
+        num_samples: Number of rows of the data set.
+        rank: Index of this process.
+        world_size: Number of processes.
 
     Attributes:
-        pass_epoch: Names the random augmentation, if the data set augments.
+        pass_epoch: Epoch of the random augmentation, if the data set augments.
+
+    Example:
+        >>> [[key.row for key in OrderedShard(5, rank, 2)] for rank in range(2)]
+        [[0, 2, 4], [1, 3]]
     """
+
+    shuffled = False
 
     def __init__(self, num_samples: int, rank: int, world_size: int) -> None:
         self.num_rows, self.rank, self.world_size = num_samples, rank, world_size
         self.pass_epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Ignore Lightning's epoch: an evaluation shows the same pipeline each time."""
+        """Ignore Lightning's epoch: evaluation has the same samples each time."""
 
     def __len__(self) -> int:
         return max(0, math.ceil((self.num_rows - self.rank) / self.world_size))
 
     def __iter__(self) -> Iterator[SampleKey]:
-        epoch = self.pass_epoch
-        return (SampleKey(row, epoch) for row in self.order()[self.rank :: self.world_size])
-
-    def order(self) -> Sequence[int]:
-        """Return all ranks' rows; rank r has each W-th of them, from the r-th on."""
-        return range(self.num_rows)
+        epoch, rows = self.pass_epoch, torch.arange(self.num_rows)
+        if self.shuffled:
+            generator = torch_generator(global_seed(), "order of a pass", epoch)
+            rows = torch.randperm(self.num_rows, generator=generator)
+        return (SampleKey(row, epoch) for row in rows[self.rank :: self.world_size].tolist())
 
 
 class DrawnShard(OrderedShard):
-    """The same in a random order, another one for each ``pass_epoch``."""
+    """The rows of one rank in random order, a different one for each ``pass_epoch``."""
 
-    def order(self) -> Sequence[int]:
-        """Return all ranks' rows, shuffled."""
-        generator = torch_generator(global_seed(), "order of a pass", self.pass_epoch)
-        rows: list[int] = torch.randperm(self.num_rows, generator=generator).tolist()
-        return rows
+    shuffled = True

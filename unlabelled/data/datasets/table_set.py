@@ -1,4 +1,4 @@
-"""Evaluation sets that are tables of features: pairs to retrieve, and clips of known classes."""
+"""Base class of evaluation sets that are tables of features."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ import torch
 from numpy.typing import NDArray
 
 from unlabelled.data.datasets.evaluation_sets import EvaluationSet
-from unlabelled.data.datasets.feature_table import FeatureTable
+from unlabelled.data.datasets.feature_table import ColumnNames, FeatureTable, OtherFeatures
 from unlabelled.data.datasets.samples import SampleDataset
-from unlabelled.data.datasets.table_columns import ColumnNames, OtherFeatures
 from unlabelled.distributed import rank
 from unlabelled.pipelines.features import Budget, FeaturePipeline
 
@@ -26,13 +25,13 @@ THUMBNAIL = "thumbnail"
 class TableSet(EvaluationSet):
     """The videos of a table as samples, each from its beginning to its end.
 
-    A subclass says with which texts and labels (:meth:`_texts`, :meth:`_label`).
+    A subclass defines their texts and labels (:meth:`_texts`, :meth:`_label`).
 
     Args:
         table: Folder of the table; ``python -m unlabelled convert`` makes it of the published pickle.
         name: A part of the metrics' names.
         budget: Lengths of the tensors.
-        columns: Of the table.
+        columns: Columns of the table.
         other: Features to use instead of the table's own, such as CLIP's.
     """
 
@@ -52,7 +51,7 @@ class TableSet(EvaluationSet):
 
     @property
     def table(self) -> FeatureTable:
-        """The videos that are there; see :meth:`open`."""
+        """The used videos; see :meth:`open`."""
         if self._table is None:
             self._table = FeatureTable(self.path, self.columns, self.other, self._captioned)
             if rank() == 0:
@@ -73,14 +72,14 @@ class TableSet(EvaluationSet):
         return len(self.table)
 
     def summary(self) -> str:
-        """Return one line: how many videos there are, and which are not and why."""
+        """Return one line: the number of videos, and the videos left out by reason."""
         return f"{self.name}: {self.table.summary()}"
 
     def dataset(self, pipeline: FeaturePipeline) -> SampleDataset:
         """Return the videos as tensors of the set's :attr:`budget`, with ``label``.
 
         Raises:
-            ValueError: The features are not those that ``pipeline`` makes tensors of.
+            ValueError: The features have other widths than ``pipeline`` requires.
         """
         self.table.check(pipeline)
         return _Videos(self, pipeline)
@@ -90,25 +89,25 @@ class TableSet(EvaluationSet):
         return self.table.identifier(row)
 
     def thumbnail(self, row: int) -> NDArray[np.uint8] | None:
-        """Return the column ``thumbnail``, if the table has one."""
+        """Return the image in column ``thumbnail``; None if the table has no such column."""
         table = self.table.table
         if THUMBNAIL not in table.columns:
             return None
-        picture: NDArray[np.uint8] = table.scalars(THUMBNAIL)[int(self.table.rows[row])]
-        return picture
+        image: NDArray[np.uint8] = table.scalars(THUMBNAIL)[int(self.table.rows[row])]
+        return image
 
     def sample(self, row: int, pipeline: FeaturePipeline) -> dict[str, Any]:
-        """Return the tensors and the ``label ()`` of one video; -1: it has none.
+        """Return the tensors and the ``label ()`` of one video; -1: no label.
 
         Raises:
-            DecodeError: Its features are unfit.
+            DecodeError: Its features are invalid.
         """
         clip = self.table.clip(row, self._texts(row))
         return {**pipeline.load(clip, self.budget), "label": torch.tensor(self._label(row))}
 
     @abstractmethod
     def _texts(self, row: int) -> Sequence[str]:
-        """Return what is said of a video."""
+        """Return the texts of a video."""
 
     def _label(self, row: int) -> int:
         return -1
@@ -127,6 +126,6 @@ class _Videos(SampleDataset):
         """Return a video's identifier."""
         return self.videos.title(row)
 
-    def read(self, row: int, epoch: int) -> dict[str, Any]:
+    def read(self, row: int, rng: np.random.Generator) -> dict[str, Any]:
         """Return the tensors and the ``label`` of one video."""
         return self.videos.sample(row, self.pipeline)

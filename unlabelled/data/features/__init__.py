@@ -1,4 +1,4 @@
-"""Pre-extracted features on disk: safe columnar files, word vectors, HowTo100M's layout, clips as tensors."""
+"""Pre-extracted features on disk: columnar files, word vectors, captions, sampling of clips."""
 
 from unlabelled.data.features.stored_text import StoredTextFeatures
 from unlabelled.data.features.word_vectors import WordVectors

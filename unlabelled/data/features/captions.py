@@ -1,4 +1,4 @@
-"""Captions of videos with the seconds at which they are spoken, in one table."""
+"""Tables of the captions of videos and their times in seconds."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Captions:
     Attributes:
         starts: Seconds ``(n,)``.
         ends: Seconds ``(n,)``.
-        column: Where their texts are.
-        row: The video's row there.
+        column: Column of the texts.
+        row: Row of the video in ``column``.
     """
 
     starts: NDArray[np.float64]
@@ -41,14 +41,14 @@ class Captions:
 
 
 class CaptionTable:
-    """Captions by video; a :class:`~unlabelled.data.features.columns.ColumnTable` underneath.
+    """Captions by video; stored as a :class:`~unlabelled.data.features.columns.ColumnTable`.
 
     Args:
         path: The folder that :func:`write_captions` wrote.
 
     Raises:
         FileNotFoundError: There is no such table.
-        ValueError: It is damaged, or not one of captions.
+        ValueError: It is damaged, or not a table of captions.
     """
 
     def __init__(self, path: str) -> None:
@@ -65,7 +65,7 @@ class CaptionTable:
         return Captions(starts, ends, self.table.texts("text"), row)
 
     def find(self, videos: Sequence[str]) -> NDArray[np.int64]:
-        """Return the row of each video's captions; -1: there are none."""
+        """Return the row of the captions of each video; -1: no captions."""
         return self.table.find("id", videos)
 
     def lengths(self) -> NDArray[np.int64]:
@@ -74,20 +74,18 @@ class CaptionTable:
 
 
 def write_captions(path: str, videos: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, int]:
-    """Write a table of captions, one video after the other.
+    """Write a table of captions, video by video.
 
     Args:
         path: The folder to write.
-        videos: Identifier, and ``start``, ``end`` (seconds) and ``text`` of its captions, equally many.
-            They are sorted by ``start``, if they are not.
+        videos: Identifiers, and ``start``, ``end`` (seconds) and ``text`` of the captions, equally many. They
+            are sorted by ``start``.
 
     Returns:
-        How many ``videos`` and ``captions`` there were, videos ``without_captions``, and videos that were
-        ``sorted``.
+        The numbers of ``videos``, ``captions``, videos ``without_captions`` and videos that were ``sorted``.
 
     Raises:
-        ValueError: A video occurs twice, or its captions are not equally many finite numbers and texts; says
-            which one.
+        ValueError: A video occurs twice, or its captions are not equally many finite numbers and texts.
     """
     columns = {"id": text(key=True), "start": ragged("f8"), "end": ragged("f8"), "text": texts()}
     counts = {"videos": 0, "captions": 0, "without_captions": 0, "sorted": 0}
@@ -100,7 +98,7 @@ def write_captions(path: str, videos: Iterable[tuple[str, Mapping[str, Any]]]) -
             if np.any(starts[1:] < starts[:-1]):
                 counts["sorted"] += 1
                 order = np.argsort(starts, kind="stable")
-                starts, ends, lines = starts[order], ends[order], [lines[place] for place in order]
+                starts, ends, lines = starts[order], ends[order], [lines[index] for index in order]
             writer.append({"id": video, "start": starts, "end": ends, "text": lines})
         writer.meta.update(counts)
     return counts
@@ -110,7 +108,7 @@ def _checked(
     video: str, captions: Mapping[str, Any]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], list[str]]:
     if not isinstance(captions, Mapping) or not captions.keys() >= set(_FIELDS):
-        raise ValueError(f"video {video!r}: expected `start`, `end` and `text`, found {_shown(captions)}")
+        raise ValueError(f"video {video!r}: expected `start`, `end` and `text`, found {_summary(captions)}")
     try:
         starts, ends = (np.asarray(captions[name], dtype=np.float64) for name in ("start", "end"))
     except (TypeError, ValueError) as error:
@@ -127,11 +125,11 @@ def _checked(
 
 
 def _is_missing(line: Any) -> bool:
-    """Whether a text is what table software writes for none: NaN or null."""
+    """Return whether a text is NaN or null, which table software writes for a missing text."""
     return line is None or (isinstance(line, float) and np.isnan(line))
 
 
-def _shown(captions: Any) -> str:
+def _summary(captions: Any) -> str:
     if isinstance(captions, Mapping):
         return ", ".join(repr(key) for key in list(captions)[:5]) or "nothing"
     return type(captions).__name__

@@ -12,16 +12,16 @@ AudioShift = Literal["forward", "random", "none"]
 
 
 class Spans(Protocol):
-    """Captions in time, sorted by ``starts``; seconds ``(n,)`` each."""
+    """Times of captions in seconds, ``(n,)`` each, sorted by ``starts``."""
 
     @property
     def starts(self) -> NDArray[np.float64]:
-        """When each begins."""
+        """Starts of the captions."""
         ...
 
     @property
     def ends(self) -> NDArray[np.float64]:
-        """When each ends."""
+        """Ends of the captions."""
         ...
 
 
@@ -81,17 +81,17 @@ def sample_clip(
 
 
 def spoken_at(captions: Spans, second: float) -> int | None:
-    """Return the last caption that has begun before a second, if it has not ended by then."""
-    place = int(np.searchsorted(captions.starts, second, side="left")) - 1
-    return place if place >= 0 and captions.ends[place] >= second else None
+    """Return the index of the last caption that starts before a second, if it ends later, or None."""
+    index = int(np.searchsorted(captions.starts, second, side="left")) - 1
+    return index if index >= 0 and captions.ends[index] >= second else None
 
 
 def grow(captions: Spans, chosen: int, min_time: float) -> tuple[int, ...]:
     """Return the captions of a window of ``min_time`` seconds or more, in the order in which they were added.
 
     The previous or the next caption is added, whichever gives the shorter window (the previous one at a tie),
-    until the window is long enough or there are no more. So words of previous captions can follow those of
-    later ones.
+    until the window is long enough or there are no more captions. Words of previous captions may therefore
+    follow those of later ones.
     """
     starts, ends, number = captions.starts, captions.ends, len(captions.starts)
     first = last = chosen

@@ -1,4 +1,4 @@
-"""The files of one column, as they grow row by row."""
+"""Write the files of one column row by row."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _BUFFER = 1 << 20
 
 
 class GrowingFile:
-    """One ``.npy`` that grows along its first dimension."""
+    """An ``.npy`` file to which elements are appended along the first dimension."""
 
     def __init__(self, path: Path, dtype: str, shape: tuple[int, ...] = ()) -> None:
         self.dtype, self.shape, self.length = np.dtype(dtype), shape, 0
@@ -36,17 +36,15 @@ class GrowingFile:
         self.length += len(values)
 
     def write(self, data: bytes, length: int = 1) -> None:
-        """Append the bytes of so many elements."""
+        """Append the bytes of ``length`` elements."""
         self._file.write(data)
         self.length += length
 
     def close(self) -> None:
-        """Put the length into the header, for which NumPy leaves room."""
+        """Write the length into the header, for which NumPy reserves space."""
         if not self._file.closed:
-            end = self._file.tell()
             self._file.seek(0)
             self._header()
-            self._file.seek(end)
             self._file.close()
 
     def _header(self) -> None:
@@ -56,7 +54,7 @@ class GrowingFile:
 
 
 class ValuesWriter:
-    """Values of one column: numbers, or whatever a subclass makes of them."""
+    """Writer of a column of numbers or arrays of fixed shape."""
 
     def __init__(self, folder: Path, name: str, column: Column) -> None:
         self.column, self._kind = column, np.dtype(column.dtype)
@@ -65,27 +63,32 @@ class ValuesWriter:
 
     def append(self, value: Any) -> None:
         """Write one row."""
-        self.values.extend(self._fitting(value, ())[np.newaxis])
+        self.values.extend(self._checked(value, ())[np.newaxis])
 
     def extend(self, values: Sequence[Any] | NDArray[Any]) -> None:
         """Write several rows."""
         if len(values):
-            self.values.extend(self._fitting(values, ("n",)))
+            self.values.extend(self._checked(values, ("n",)))
 
     def close(self) -> None:
         """Finish the files."""
         for file in self.files:
             file.close()
 
-    def _fitting(self, value: Any, more: tuple[str, ...]) -> NDArray[Any]:
+    def _checked(self, value: Any, more: tuple[str, ...]) -> NDArray[Any]:
+        """Return a value as array; ``more`` are names of dimensions before those of an element.
+
+        Raises:
+            ValueError: Its shape or type is not that of the column.
+        """
         found = np.asarray(value)
-        wanted, kind = self.column.shape, self._kind
-        if found.ndim != len(more) + len(wanted) or found.shape[len(more) :] != wanted:
-            expected = "(" + ", ".join([*more, *map(str, wanted)]) + ")"
+        shape, kind = self.column.shape, self._kind
+        if found.ndim != len(more) + len(shape) or found.shape[len(more) :] != shape:
+            expected = "(" + ", ".join([*more, *map(str, shape)]) + ")"
             raise ValueError(f"expected an array {expected}, found {found.shape}")
         if found.dtype == kind or np.can_cast(found.dtype, kind, "safe"):
             return found
-        whole = kind.kind in "iu" and found.dtype.kind in "iub"  # their range is looked at
+        whole = kind.kind in "iu" and found.dtype.kind in "iub"  # their range is checked
         if not whole and not np.can_cast(found.dtype, kind, "same_kind"):
             raise ValueError(f"expected {kind}, found {found.dtype}")
         _check_range(found, kind)
@@ -93,7 +96,7 @@ class ValuesWriter:
 
 
 class RowsWriter(ValuesWriter):
-    """What columns share whose rows are written one by one."""
+    """Base class of writers of rows of variable length."""
 
     def extend(self, values: Sequence[Any] | NDArray[Any]) -> None:
         """Write several rows."""
@@ -102,7 +105,7 @@ class RowsWriter(ValuesWriter):
 
 
 class RaggedWriter(RowsWriter):
-    """Arrays, and where each row's begins and ends."""
+    """Writer of arrays of variable length, and of their bounds."""
 
     def __init__(self, folder: Path, name: str, column: Column) -> None:
         super().__init__(folder, name, column)
@@ -112,17 +115,17 @@ class RaggedWriter(RowsWriter):
     def append(self, value: Any) -> None:
         """Write one row."""
         values = np.asarray(value)
-        if values.size == 0 and values.ndim <= 1:  # an empty list has no type and no shape
+        if values.size == 0 and values.ndim <= 1:  # an empty list has neither type nor shape
             values = np.empty((0, *self.column.shape), self.column.dtype)
-        self.values.extend(self._fitting(values, ("n",)))
+        self.values.extend(self._checked(values, ("n",)))
         self.offsets.write(_int64(self.values.length))
 
 
 class TextWriter(RowsWriter):
-    """Texts, and where each begins and ends.
+    """Writer of texts, and of their bounds.
 
     Attributes:
-        hashes: Of each row, for a key.
+        hashes: Hash of each row, for keys.
     """
 
     def __init__(self, folder: Path, name: str, column: Column) -> None:
@@ -140,7 +143,7 @@ class TextWriter(RowsWriter):
 
 
 class TextsWriter(RowsWriter):
-    """Lists of texts, where each text begins and ends, and each list."""
+    """Writer of lists of texts, and of the bounds of texts and lists."""
 
     def __init__(self, folder: Path, name: str, column: Column) -> None:
         super().__init__(folder, name, column)
@@ -160,7 +163,7 @@ class TextsWriter(RowsWriter):
 
 
 def _check_range(values: NDArray[Any], kind: np.dtype[Any]) -> None:
-    """Refuse numbers that would become others; infinity stays infinity."""
+    """Raise ValueError for finite numbers outside the range of a type."""
     limits = np.finfo(kind) if kind.kind == "f" else np.iinfo(kind)
     finite = values[np.isfinite(values)] if values.dtype.kind == "f" else values
     if finite.size and (finite.min() < limits.min or finite.max() > limits.max):
@@ -168,7 +171,7 @@ def _check_range(values: NDArray[Any], kind: np.dtype[Any]) -> None:
 
 
 def column_writer(folder: Path, name: str, column: Column) -> ValuesWriter:
-    """Return what writes a column of this kind."""
+    """Return the writer of a column."""
     kinds = {"scalar": ValuesWriter, "ragged": RaggedWriter, "text": TextWriter, "texts": TextsWriter}
     return kinds[column.kind](folder, name, column)
 

@@ -1,4 +1,4 @@
-"""Writes tables row by row, in bounded memory, whole or not at all."""
+"""Write tables row by row, in bounded memory; an interrupted table is removed."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ _PARTIAL = ".part-"
 class ColumnWriter:
     """Writes a :class:`~unlabelled.data.features.columns.ColumnTable`, row by row, in a ``with`` block.
 
-    The rows go to a temporary folder beside ``path``, which gets its name at the end of the block; nothing
-    is left if the block raises. (A killed process leaves ``.part-*``, which may be deleted.) In memory are
-    one buffer per file and eight bytes per row of a key.
+    The rows are written to a temporary folder beside ``path``, which is renamed at the end of the block, or
+    deleted if the block raises. (A killed process leaves a folder ``.part-*``, which may be deleted.) The
+    memory holds one buffer per file and eight bytes per row of a key.
 
     Args:
         path: The folder to write; its parent folders are created.
-        columns: By name.
+        columns: Columns by name.
 
     Attributes:
-        meta: To be filled with what the table should remember, as JSON.
+        meta: Further facts to store in the table, as JSON.
 
     Raises:
-        FileExistsError: There is something at ``path``, or somebody else has written it meanwhile.
+        FileExistsError: ``path`` exists, or another process has written it meanwhile.
         ValueError: A value does not fit its column, or a key occurs twice.
     """
 
@@ -60,7 +60,7 @@ class ColumnWriter:
         parent = os.path.dirname(os.path.abspath(self.path))
         os.makedirs(parent, exist_ok=True)
         self._folder = Path(tempfile.mkdtemp(prefix=_PARTIAL, dir=parent))
-        os.chmod(self._folder, 0o755)  # mkdtemp keeps it private, but data folders are shared
+        os.chmod(self._folder, 0o755)  # mkdtemp makes it private, but data folders are shared
         self._writers = {
             name: column_writer(self._folder, name, column) for name, column in self.columns.items()
         }
@@ -98,7 +98,7 @@ class ColumnWriter:
         self._check_columns(rows)
         lengths = {name: len(values) for name, values in rows.items()}
         if len(set(lengths.values())) > 1:
-            raise ValueError(f"{self.path}: expected as many values for each column, found {lengths}")
+            raise ValueError(f"{self.path}: expected equally many values for each column, found {lengths}")
         for name, values in rows.items():
             try:
                 self._writers[name].extend(values)
@@ -129,7 +129,7 @@ class ColumnWriter:
         except OSError as error:
             if error.errno not in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
                 raise
-            raise FileExistsError(f"{self.path} was written by somebody else meanwhile") from error
+            raise FileExistsError(f"{self.path} was written by another process meanwhile") from error
 
     def _write_keys(self, name: str) -> None:
         writer = self._writers[name]
@@ -142,12 +142,12 @@ class ColumnWriter:
         np.save(self._folder / keys_file(name), keys.astype("<u8"), allow_pickle=False)
 
     def _check_unique(
-        self, name: str, ordered: NDArray[np.uint64], order: NDArray[np.intp], shown: int = 5
+        self, name: str, ordered: NDArray[np.uint64], order: NDArray[np.intp], max_names: int = 5
     ) -> None:
         (same,) = np.nonzero(ordered[1:] == ordered[:-1])
         column = ColumnTable(str(self._folder)).text(name) if len(same) else []
-        pairs = [(int(order[place]), int(order[place + 1])) for place in same]
+        pairs = [(int(order[index]), int(order[index + 1])) for index in same]
         twice = [column[first] for first, second in pairs if column[first] == column[second]]
         if twice:
-            names = ", ".join(repr(key) for key in twice[:shown])
+            names = ", ".join(repr(key) for key in twice[:max_names])
             raise ValueError(f"{self.path}: {len(twice)} keys of {name!r} occur more than once: {names}")

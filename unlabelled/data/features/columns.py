@@ -1,4 +1,4 @@
-"""Tables of millions of rows, columns of numbers and texts, that are mapped and never read as a whole."""
+"""Memory-mapped tables of numbers and texts, for millions of rows."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from unlabelled.data.features.column_files import map_array, read_description
 from unlabelled.data.features.column_format import (
     TABLE,
     Column,
@@ -18,7 +17,9 @@ from unlabelled.data.features.column_format import (
     encode,
     hash_keys,
     keys_file,
+    map_array,
     offsets_file,
+    read_description,
     values_file,
 )
 
@@ -28,19 +29,19 @@ Array = NDArray[Any]
 class ColumnTable:
     """A folder that :class:`~unlabelled.data.features.column_writer.ColumnWriter` wrote, opened for reading.
 
-    Opening it costs milliseconds whatever its size, since all arrays are memory-mapped when they are first
-    asked for. It pickles as its path, and may be forked. Arrays that it gives are read-only views of files.
+    Opening takes milliseconds for any size, as arrays are memory-mapped on first access. It is pickled as its
+    path, and may be forked. The arrays it returns are read-only.
 
     Args:
         path: The folder.
 
     Attributes:
-        columns: By name.
-        meta: What the writer wanted to be remembered, as JSON.
+        columns: Columns by name.
+        meta: Further facts that the writer stored.
 
     Raises:
         FileNotFoundError: There is no such table.
-        ValueError: It is damaged, or of a format that this version does not know.
+        ValueError: It is damaged, or of a format that this version cannot read.
     """
 
     def __init__(self, path: str) -> None:
@@ -63,7 +64,7 @@ class ColumnTable:
         return self._array(values_file(name), column.dtype, (self._rows, *column.shape))
 
     def ragged(self, name: str) -> RaggedColumn:
-        """Return a column of arrays ``(n, ...)``, each row's with an n of its own."""
+        """Return a column of arrays ``(n, ...)``, with a different n in each row."""
         return RaggedColumn(self, name, self._column(name, "ragged"))
 
     def text(self, name: str) -> TextColumn:
@@ -77,38 +78,40 @@ class ColumnTable:
         return TextsColumn(self, name)
 
     def find(self, name: str, keys: Sequence[str]) -> NDArray[np.int64]:
-        """Return the row of each key in a column that was written with ``key=True``; -1: it is not there.
+        """Return the row of each key in a column that was written with ``key=True``; -1: not found.
 
-        Binary search among sorted hashes, then the texts themselves are compared.
+        Binary search in sorted hashes, then comparison of the texts.
+
+        Raises:
+            ValueError: The column is not a key.
         """
         if not self._column(name, "text").key:
             raise ValueError(f"{self.path}: column {name!r} was not written as a key")
         if not self._rows:
             return np.full(len(keys), -1, np.int64)
         hashes, rows = self._array(keys_file(name), "<u8", (2, self._rows))
-        wanted, stored = [encode(key) for key in keys], self.text(name)
-        places = np.searchsorted(hashes, hash_keys(wanted))
+        encoded, stored = [encode(key) for key in keys], self.text(name)
+        positions = np.searchsorted(hashes, hash_keys(encoded))
         found = np.full(len(keys), -1, np.int64)
-        for number, (key, place) in enumerate(zip(wanted, places.tolist(), strict=True)):
-            while place < self._rows and stored.raw(int(rows[place])) != key:
-                # Next one of equal hash, if there is any.
-                place = (
-                    place + 1 if place + 1 < self._rows and hashes[place] == hashes[place + 1] else self._rows
-                )
-            found[number] = int(rows[place]) if place < self._rows else -1
+        for index, (key, position) in enumerate(zip(encoded, positions.tolist(), strict=True)):
+            while position < self._rows and stored.raw(int(rows[position])) != key:
+                following = position + 1  # of equal hash, if there is one
+                same = following < self._rows and hashes[position] == hashes[following]
+                position = following if same else self._rows
+            found[index] = int(rows[position]) if position < self._rows else -1
         return found
 
     def offsets(self, name: str) -> NDArray[np.int64]:
-        """Return where each row of a column begins and ends ``(N + 1,)``."""
+        """Return the bounds of the rows of a column ``(N + 1,)``."""
         return self._array(offsets_file(name), "<i8", (self._rows + 1,))
 
     def values(self, name: str) -> Array:
-        """Return numbers or bytes of all rows of a column, one after the other."""
+        """Return the numbers or bytes of all rows of a column, row by row."""
         column = self.columns[name]
         return self._array(values_file(name), column.dtype, (None, *column.shape))
 
     def bounds(self, name: str) -> NDArray[np.int64]:
-        """Return where each text of a column of lists begins and ends."""
+        """Return the bounds of the texts of a column of lists ``(M + 1,)``."""
         return self._array(bounds_file(name), "<i8", (None,))
 
     def _column(self, name: str, kind: str) -> Column:
@@ -129,7 +132,7 @@ class RaggedColumn:
     """Arrays ``(n, *shape)`` by row.
 
     Attributes:
-        column: Its kind, type and shape.
+        column: Kind, type and shape.
     """
 
     def __init__(self, table: ColumnTable, name: str, column: Column) -> None:
@@ -154,7 +157,7 @@ class RaggedColumn:
 
 
 class TextColumn(Sequence[str]):
-    """Texts by row; a sequence of strings that are made when they are asked for."""
+    """Texts by row; strings are decoded on access."""
 
     def __init__(self, table: ColumnTable, name: str) -> None:
         self._table, self._name = table, name
@@ -192,19 +195,19 @@ class TextsColumn:
         return self.part(row, range(end - first))
 
     def part(self, row: int, chosen: Sequence[int]) -> list[str]:
-        """Return some of a row's texts, by their places in its list."""
+        """Return some of the texts of a row, by their indices in its list."""
         first, end = self._span(row)
-        places = [first + _checked(place, end - first) for place in chosen]
+        indices = [first + _checked(index, end - first) for index in chosen]
         data, bounds = self._table.values(self._name), self._table.bounds(self._name)
-        return [decode(data[bounds[place] : bounds[place + 1]].tobytes()) for place in places]
+        return [decode(data[bounds[index] : bounds[index + 1]].tobytes()) for index in indices]
 
     def length(self, row: int) -> int:
-        """Return how many texts one row has."""
+        """Return the number of texts of one row."""
         first, end = self._span(row)
         return end - first
 
     def lengths(self) -> NDArray[np.int64]:
-        """Return how many texts each row has."""
+        """Return the number of texts of each row."""
         return np.diff(self._table.offsets(self._name))
 
     def _span(self, row: int) -> tuple[int, int]:
@@ -213,7 +216,7 @@ class TextsColumn:
 
 
 def _checked(row: int, size: int) -> int:
-    """Return a row counted from the first one."""
+    """Return a row as index from the first one; negative rows are counted from the last."""
     if not -size <= row < size:
         raise IndexError(f"row {row} of {size}")
     return row % size

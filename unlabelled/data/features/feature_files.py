@@ -1,4 +1,4 @@
-"""Reads arrays out of ``.npz`` and ``.npy`` files, without running anything in them, and checks them."""
+"""Read arrays from ``.npz`` and ``.npy`` files without pickle, and check them."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from unlabelled.data.media.reader import DecodeError
 
 
 def read_array(paths: Sequence[str], key: str) -> tuple[NDArray[Any], str]:
-    """Return an array, and the name of where it was found, ``file[key]``.
+    """Return an array and the name of its source, ``file[key]``.
 
     Args:
-        paths: Places to look; the first file that exists counts. An ``.npy`` has no key and is mapped.
-        key: Of the array in an ``.npz``.
+        paths: Possible files; the first existing one is read. An ``.npy`` has no key and is memory-mapped.
+        key: Name of the array in an ``.npz``.
 
     Raises:
         DecodeError: There is no such file, it is damaged, it lacks the key, or it holds pickled objects.
@@ -42,13 +42,13 @@ def read_array(paths: Sequence[str], key: str) -> tuple[NDArray[Any], str]:
 
 
 def check_shape(where: str, array: NDArray[Any], shape: tuple[int | None, ...]) -> None:
-    """Look at the shape of an array; None: any length.
+    """Check the shape of an array; None: any length.
 
     Raises:
-        DecodeError: It is another one; names ``where``.
+        DecodeError: The shape differs; the message contains ``where``.
     """
     fits = array.ndim == len(shape) and all(
-        wanted in (None, found) for wanted, found in zip(shape, array.shape, strict=True)
+        length in (None, found) for length, found in zip(shape, array.shape, strict=True)
     )
     if not fits:
         expected = str(shape).replace("None", "n")
@@ -56,10 +56,10 @@ def check_shape(where: str, array: NDArray[Any], shape: tuple[int | None, ...]) 
 
 
 def check_finite(where: str, array: NDArray[Any]) -> None:
-    """Look for NaN and infinity.
+    """Check that an array has neither NaN nor infinity.
 
     Raises:
-        DecodeError: There are some; names ``where``.
+        DecodeError: It has; the message contains ``where``.
     """
     finite = np.isfinite(array)
     if not finite.all():

@@ -1,4 +1,4 @@
-"""What is known of a clip before it becomes tensors, how long those are, and what is counted on the way."""
+"""The parts of a clip of pre-extracted features, the lengths of its tensors, and the names of its counts."""
 
 from __future__ import annotations
 
@@ -11,19 +11,18 @@ from unlabelled.transforms.checks import check_at_least, check_positive
 
 AUDIO_BANDS = 40
 COUNTS = ("no_caption", "empty_caption", "no_known_word", "unknown_words", "no_video", "no_audio")
-"""What ``counts (B, 6)`` int64 counts of each clip: no text belongs to it; its text has no word; none of its
-words has a vector; words without a vector; no row of features lies in it (it is beyond their end, or they
-have none); no frame of sound does."""
+"""Columns of ``counts (B, 6)`` int64, per clip: it has no text; its text has no word; none of its words has a
+vector; number of words without a vector; it has no row of video features; it has no frame of audio."""
 
 
 class Stream:
     """One kind of visual features.
 
-    No dataclass: jsonargparse cannot carry one over where a later configuration names another data module.
+    Not a dataclass: jsonargparse cannot keep one if a later configuration sets another data module.
 
     Args:
         dim: Width of a row.
-        fps: Rows a second.
+        fps: Rows per second.
     """
 
     def __init__(self, dim: int = 2048, fps: float = 1.0) -> None:
@@ -37,12 +36,12 @@ RESNET_2D, RESNEXT_3D = Stream(2048, 1.0), Stream(2048, 1.5)
 
 @dataclass(frozen=True)
 class Budget:
-    """How long the tensors of a clip are.
+    """Lengths of the tensors of a clip.
 
     Attributes:
-        video_tokens: T.
-        audio_frames: F.
-        max_words: W.
+        video_tokens: T, tokens of video features.
+        audio_frames: F, frames of the spectrogram.
+        max_words: W, words of the text.
     """
 
     video_tokens: int = 12
@@ -56,17 +55,17 @@ class Budget:
 
 @dataclass(frozen=True)
 class RawClip:
-    """What is known of a clip before it becomes tensors.
+    """The parts of a clip, from which a pipeline makes tensors.
 
     Attributes:
-        name: What it is called in messages.
-        texts: Its captions, whose words follow one another.
-        rows_2d: Features of the whole video ``(n, dim)``; None: it has none.
-        rows_3d: Likewise.
-        spectrogram: Of the whole video ``(40, frames)``, in decibels; None: it has no sound.
-        start: First second of pictures (and sound).
-        end: Last second; infinite: to the end.
-        audio_span: First and last second of the sound, where they are not those of the pictures.
+        name: Name for messages.
+        texts: Captions, whose words are concatenated.
+        rows_2d: 2D features of the whole video ``(n, dim)``; None: absent.
+        rows_3d: 3D features of the whole video ``(n, dim)``; None: absent.
+        spectrogram: Spectrogram of the whole video ``(40, frames)``, in decibels; None: no audio.
+        start: First second of the video (and the audio).
+        end: Last second; infinite: the end of the video.
+        audio_span: First and last second of the audio, if they differ from those of the video.
         sources: Names for messages, such as file and key, by ``rows_2d``, ``rows_3d`` and ``spectrogram``.
     """
 

@@ -1,4 +1,4 @@
-"""Retrieval sets as they are published: lists of dictionaries of features, turned into tables."""
+"""Convert published retrieval sets, lists of dictionaries of features, to tables."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ AUDIO = "audio"
 def write_records(path: str, records: Sequence[Mapping[str, Any]], name: str) -> dict[str, int]:
     """Write a table with a column for each key of the records.
 
-    Texts become a column of texts, lists of texts one of lists, matrices ``(n, dim)`` (features over time)
-    one of ragged arrays, other numbers and arrays one of arrays. Spectrograms ``(bands, frames)`` under
-    ``audio`` are turned round: their rows are frames. Where a record lacks a key, or has None, its matrix,
-    list or text is empty, and that is counted.
+    The kinds of columns are: ``text`` for texts, ``texts`` for lists of texts, ``ragged`` for matrices ``(n,
+    dim)`` (features over time), ``scalar`` for other numbers and arrays. Spectrograms ``(bands, frames)``
+    under ``audio`` are transposed: their rows are frames. If a record lacks a key, or has None, its matrix,
+    list or text is empty, and counted.
 
     Args:
         path: The folder to write.
-        records: One after the other; the published ones have ``id``, ``2d``, ``3d``, ``audio``, ``caption``.
-        name: Of the file, for messages.
+        records: The records; the published ones have ``id``, ``2d``, ``3d``, ``audio``, ``caption``.
+        name: Name of the file, for messages.
 
     Returns:
-        The number of ``records``, and of those that lack something: ``without <key>``.
+        The number of ``records``, and the numbers of those that lack a key: ``without <key>``.
 
     Raises:
-        ValueError: Records disagree about what a key holds, or a number is missing.
+        ValueError: The values of a key are of different kinds, or a number is missing.
     """
     if not records or not all(isinstance(record, Mapping) for record in records):
-        raise ValueError(f"{name}: expected a list of dictionaries, found {_shown(records)}")
+        raise ValueError(f"{name}: expected a list of dictionaries, found {_type_name(records)}")
     keys = list(dict.fromkeys(key for record in records for key in record))
     columns = {key: _column(key, records, name) for key in keys}
     counts: Counter[str] = Counter(records=len(records))
@@ -63,8 +63,8 @@ def _value(key: str, record: Mapping[str, Any]) -> Any:
 
 
 def _column(key: str, records: Sequence[Mapping[str, Any]], name: str) -> Column:
-    """Return the kind of column for what the first record with a value has under a key."""
-    value = next((value for record in records if not _says_nothing(value := _value(key, record))), None)
+    """Return the column of a key, of the kind of the first non-empty value."""
+    value = next((value for record in records if not _is_empty(value := _value(key, record))), None)
     if isinstance(value, str):
         return text()
     if isinstance(value, (list, tuple)) and all(isinstance(each, str) for each in value):
@@ -74,25 +74,27 @@ def _column(key: str, records: Sequence[Mapping[str, Any]], name: str) -> Column
     try:
         found = np.asarray(value)
         values = (_value(key, record) for record in records)
-        kinds = {np.asarray(each).dtype for each in values if not _says_nothing(each)}
-        dtype = np.result_type(*kinds)  # nothing is narrowed
+        kinds = {np.asarray(each).dtype for each in values if not _is_empty(each)}
+        dtype = np.result_type(*kinds)  # no value loses precision
         return ragged(dtype, *found.shape[1:]) if found.ndim == 2 else scalar(dtype, *found.shape)
     except ValueError as error:
-        raise ValueError(f"{name}, key {key!r}: expected numbers or texts, found {_shown(value)}") from error
+        raise ValueError(
+            f"{name}, key {key!r}: expected numbers or texts, found {_type_name(value)}"
+        ) from error
 
 
-def _says_nothing(value: Any) -> bool:
-    """Whether a value does not tell what kind of column it belongs to."""
+def _is_empty(value: Any) -> bool:
+    """Return whether a value is None or has no elements, so that the kind of its column is unknown."""
     return value is None or (isinstance(value, (list, tuple, np.ndarray)) and len(np.atleast_1d(value)) == 0)
 
 
 def _empty(key: str, column: Column, name: str) -> Any:
     if column.kind == "scalar":
-        raise ValueError(f"{name}: a record lacks {key!r}, a number or an array that cannot be empty")
+        raise ValueError(f"{name}: a record lacks {key!r}, whose numbers or arrays cannot be empty")
     return "" if column.kind == "text" else []
 
 
-def _shown(value: Any) -> str:
+def _type_name(value: Any) -> str:
     if isinstance(value, Sequence) and value and not isinstance(value, str):
         return f"{type(value).__name__} of {type(value[0]).__name__}"
     return type(value).__name__

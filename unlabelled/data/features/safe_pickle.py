@@ -1,9 +1,9 @@
-"""Reads pickles of numbers, texts and containers without running anything that is in them.
+"""Read pickles of numbers, texts and containers without executing code from them.
 
-A pickle is a program: unpickling may call whatever it names, and even NumPy's own classes can be brought to
-read memory that is not theirs by a forged state. So nothing that a pickle names is handed out here. The few
-names that arrays and tensors need stand for functions of this file that build new arrays from checked bytes;
-all others are refused.
+A pickle is a program: unpickling may call any function that it names, and a forged state makes even NumPy's
+classes read foreign memory. Therefore no object that a pickle names is imported. The few names that arrays
+and tensors require are replaced by functions of this file, which create new arrays from checked bytes; all
+other names raise an error.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ _KINDS = "biuf"
 
 
 class UnsafePickleError(ValueError):
-    """A pickle asks for more than numbers, texts and containers."""
+    """A pickle contains other objects than numbers, texts and containers."""
 
 
 class _Maker:
-    """Stands for a name in a pickle: it can be called, and nothing else."""
+    """Replacement of a name in a pickle; it can only be called."""
 
     __slots__ = ("_make", "_name")
 
@@ -40,7 +40,7 @@ class _Maker:
             return self._make(*args)
         except (TypeError, ValueError, LookupError, AttributeError, UnicodeError) as error:
             raise UnsafePickleError(
-                f"{self._name} is called in a way that no array needs: {error}"
+                f"{self._name} is called with arguments that no array requires: {error}"
             ) from error
 
     def __setstate__(self, state: Any) -> NoReturn:
@@ -48,7 +48,7 @@ class _Maker:
 
 
 class _Type:
-    """Stands for ``numpy.dtype``; numbers only, or objects, whose arrays come as lists."""
+    """Replacement of ``numpy.dtype``, for numbers, and for objects, whose arrays are stored as lists."""
 
     __slots__ = ("code", "order")
 
@@ -64,10 +64,10 @@ class _Type:
         self.order = order
 
     def resolve(self) -> np.dtype[Any]:
-        """Return the type of numbers.
+        """Return the numeric type.
 
         Raises:
-            UnsafePickleError: It is another type.
+            UnsafePickleError: It is not numeric.
         """
         found = np.dtype(self.code)
         if found.kind not in _KINDS:
@@ -76,12 +76,12 @@ class _Type:
 
     @property
     def is_object(self) -> bool:
-        """Whether the array holds Python's objects, as one of texts does."""
+        """True for arrays of Python objects, such as texts."""
         return self.code in ("O", "O8", "O4")
 
 
 class StoredArray:
-    """Stands for ``numpy.ndarray`` while a pickle is being read; :func:`plain` makes an array of it."""
+    """Replacement of ``numpy.ndarray`` while a pickle is read; :func:`plain` returns its array."""
 
     __slots__ = ("values",)
 
@@ -94,7 +94,9 @@ class StoredArray:
             raise UnsafePickleError("an array's type is not a numpy.dtype")
         if kind.is_object:
             if len(shape) != 1 or not isinstance(data, list) or len(data) != shape[0]:
-                raise UnsafePickleError(f"an array of objects of shape {shape}; expected a list of them")
+                raise UnsafePickleError(
+                    f"an array of objects of shape {shape}; expected a list of that length"
+                )
             self.values = data
         else:
             self.values = _array(data, kind, shape, "F" if fortran else "C")
@@ -102,7 +104,7 @@ class StoredArray:
 
 def _array(data: Any, kind: _Type, shape: Any, order: Any) -> NDArray[Any]:
     """Return a read-only array over ``data``, whose length NumPy checks."""
-    if isinstance(data, str):  # of Python 2
+    if isinstance(data, str):  # pickles of Python 2
         data = data.encode("latin-1")
     if not isinstance(data, (bytes, bytearray)) or order not in ("C", "F"):
         raise UnsafePickleError(f"an array's numbers are of type {type(data).__name__}; expected bytes")
@@ -117,7 +119,7 @@ def _scalar(kind: _Type, data: Any) -> int | float | bool:
 
 
 def _bytes(text: str, encoding: str = "latin1") -> bytes:
-    """What Python 3 writes for bytes in the pickles of Python 2."""
+    """Return the bytes of a text, as which protocol 2 stores bytes."""
     if encoding not in ("latin1", "latin-1", "utf-8", "ascii"):
         raise ValueError(f"encoding {encoding!r}")
     return text.encode(encoding)
@@ -130,16 +132,16 @@ def _bytearray(data: Any = b"", encoding: str = "latin1") -> bytearray:
 
 
 def _no_bytes() -> bytes:
-    """What older protocols write for bytes without any; with arguments it could fill the memory."""
+    """Return empty bytes, as older protocols store them; ``bytes(n)`` could fill the memory."""
     return b""
 
 
 def _storage(data: Any) -> Tensor:
-    """Return the numbers ``(n,)`` of a tensor in a pickle, by torch's own restricted loader."""
+    """Return the numbers ``(n,)`` of a tensor in a pickle, read by torch with ``weights_only``."""
     if not isinstance(data, bytes):
         raise ValueError(f"a tensor's storage is of type {type(data).__name__}; expected bytes")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of typed storages, which is what old files hold
+        warnings.simplefilter("ignore")  # about typed storages in old files
         stored = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
         return torch.tensor([], dtype=stored.dtype).set_(stored._untyped_storage)
 
@@ -147,9 +149,9 @@ def _storage(data: Any) -> Tensor:
 def _tensor(
     storage: Any, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: Any
 ) -> StoredArray:
-    """Return a tensor as an array; torch checks that it lies within its storage."""
+    """Return a tensor as an array; torch checks the bounds of its storage."""
     if not isinstance(storage, Tensor):
-        raise ValueError("a tensor's storage is none")
+        raise ValueError("the storage of a tensor is not a tensor")
     found = StoredArray()
     try:
         found.values = storage.as_strided(size, stride, offset).float().numpy().copy()
@@ -183,7 +185,7 @@ class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         full = f"{module}.{name}"
         if full not in _MAKERS:
-            raise UnsafePickleError(f"it names {full!r}, which numbers, texts and containers do not need")
+            raise UnsafePickleError(f"it names {full!r}, which numbers, texts and containers do not require")
         return _Maker(full, _MAKERS[full])
 
     def persistent_load(self, pid: Any) -> NoReturn:
@@ -191,16 +193,16 @@ class _Unpickler(pickle.Unpickler):
 
 
 def load_pickle(file: BinaryIO, name: str) -> Any:
-    """Return what a pickle holds: numbers, texts, containers, and :class:`StoredArray` for arrays.
+    """Return the content of a pickle: numbers, texts, containers, and :class:`StoredArray` for arrays.
 
-    Nothing that the pickle names is imported or called.
+    No object that the pickle names is imported or called.
 
     Args:
         file: The pickle, of any protocol.
-        name: Of the file, for messages.
+        name: Name of the file, for messages.
 
     Raises:
-        UnsafePickleError: It needs anything else; says what.
+        UnsafePickleError: It contains other objects.
         ValueError: It is damaged.
     """
     try:
@@ -212,5 +214,5 @@ def load_pickle(file: BinaryIO, name: str) -> Any:
 
 
 def plain(value: Any) -> Any:
-    """Return the array (or the list, of one of objects) of a :class:`StoredArray`, else the value itself."""
+    """Return the array (or the list of objects) of a :class:`StoredArray`, or any other value itself."""
     return value.values if isinstance(value, StoredArray) else value

@@ -1,4 +1,4 @@
-"""The log-mel spectrograms of AVLnet, as computed by librosa 0.7 and 0.8."""
+"""Log-mel spectrogram of AVLnet, equal to that of librosa 0.7 and 0.8."""
 
 from __future__ import annotations
 

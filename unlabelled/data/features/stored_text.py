@@ -17,11 +17,11 @@ from unlabelled.data.media.reader import DecodeError
 class StoredTextFeatures(TextEncoder):
     """Features of whole captions, one vector per word (or sub-word) in its context.
 
-    A text of white space alone has no features and is not looked up. CLIP: 512 numbers per token, after the
+    A text of white space alone has no features. CLIP: 512 numbers per token, after the
     text projection, without start and end tokens.
 
     Args:
-        path: A table that :func:`write_text_features` wrote.
+        path: Table written by :func:`write_text_features`.
 
     Source: SSPC supplement, section 1.3; ninatu/everything_at_once, everything_at_once/trainer/clip_utils.py;
     docs/methods/sspc.md#features.
@@ -50,7 +50,7 @@ class StoredTextFeatures(TextEncoder):
             return TextTokens(np.empty((0, self.dim), np.float32), 0, 0)
         row = int(table.find("text", [text])[0])
         if row < 0:
-            raise DecodeError(self.path, f"has no features of the text {text!r}; extract them too")
+            raise DecodeError(self.path, f"has no features of the text {text!r}; extract them")
         features = table.ragged("features")[row]
         return TextTokens(features[:max_words].astype(np.float32), len(features), 0)
 
@@ -66,7 +66,7 @@ def write_text_features(path: str, dim: int, features: Iterable[tuple[str, NDArr
     Args:
         path: The folder to write.
         dim: Width of the vectors.
-        features: Each text, once, with its vectors ``(words, dim)``.
+        features: Each text once, and its vectors ``(words, dim)``.
     """
     with ColumnWriter(path, {"text": text(key=True), "features": ragged("f2", dim)}) as writer:
         for caption, vectors in features:

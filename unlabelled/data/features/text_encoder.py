@@ -1,4 +1,4 @@
-"""What turns a caption into vectors, one per word."""
+"""Interface of text encoders, which map a caption to one vector per word."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 
 class TextTokens(NamedTuple):
-    """Vectors ``(w, dim)`` float32 of a text's first words, and how many words it has in all.
+    """Vectors of the first words of a text, and numbers of its words.
 
     Attributes:
-        tokens: Of the words that are known, no more than were asked for.
-        num_words: Words in the text.
-        num_unknown: Those of them without a vector.
+        tokens: Vectors of the first known words ``(w, dim)`` float32, at most ``max_words``.
+        num_words: Number of words in the text.
+        num_unknown: Number of words without a vector.
     """
 
     tokens: NDArray[np.float32]
@@ -24,7 +24,7 @@ class TextTokens(NamedTuple):
 
 
 class TextEncoder(ABC):
-    """A frozen text encoder; pickles small, and may be forked."""
+    """A frozen text encoder; it may be pickled, without its vectors, and forked."""
 
     @property
     @abstractmethod
@@ -33,10 +33,10 @@ class TextEncoder(ABC):
 
     @abstractmethod
     def open(self) -> None:
-        """Find the file and prepare what is derived from it; cheap when done before.
+        """Find the file and write files derived from it; repeated calls are fast.
 
         Raises:
-            FileNotFoundError: There is no such file; says which.
+            FileNotFoundError: There is no such file.
             ValueError: It is damaged.
         """
 
@@ -45,5 +45,5 @@ class TextEncoder(ABC):
         """Return the vectors of the first ``max_words`` words of ``text`` that have one.
 
         Raises:
-            DecodeError: What should be stored of this text is not.
+            DecodeError: The features of this text are not stored.
         """

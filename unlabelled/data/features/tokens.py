@@ -1,6 +1,6 @@
-"""Tokens and frames of one clip, from feature rows and spectrograms of whole videos.
+"""Tokens and frames of one clip, from the features and the spectrogram of a whole video.
 
-Pure functions of arrays; rows are features ``(n, dim)`` in temporal order, at a fixed rate.
+Rows are features ``(n, dim)`` in temporal order, at a fixed rate.
 """
 
 from __future__ import annotations
@@ -26,6 +26,10 @@ def clip_rows(start: float, end: float, rate: float, num_rows: int) -> slice:
     The last one is included. Rows outside the video are left out, so the result may be empty. ``end`` may be
     infinite.
 
+    Example:
+        >>> clip_rows(2.0, 4.0, rate=1.5, num_rows=6)
+        slice(3, 6, None)
+
     Source: Swetha5/Multi_Sinkhorn_Knopp, everything_at_once/dataset/utils.py; docs/methods/sspc.md#features.
     """
     first = min(max(0, int(start * rate)), num_rows)
@@ -33,9 +37,14 @@ def clip_rows(start: float, end: float, rate: float, num_rows: int) -> slice:
     return slice(first, max(first, last))
 
 
-def nearest_rows(num_rows: int, wanted: int) -> NDArray[np.int64]:
-    """Return the nearest-neighbour row at each of ``wanted`` places: ``floor(i * num_rows / wanted)``."""
-    return np.arange(wanted, dtype=np.int64) * num_rows // max(1, wanted)
+def nearest_rows(num_rows: int, length: int) -> NDArray[np.int64]:
+    """Return the rows of nearest-neighbour resampling to ``length``: ``floor(i * num_rows / length)``.
+
+    Example:
+        >>> nearest_rows(4, 6).tolist()
+        [0, 0, 1, 2, 2, 3]
+    """
+    return np.arange(length, dtype=np.int64) * num_rows // max(1, length)
 
 
 def l2_normalise(rows: Rows) -> NDArray[np.float32]:
@@ -76,7 +85,7 @@ def video_tokens(
 
 
 def max_pooled(rows: Rows, num_tokens: int) -> Rows:
-    """Return the maxima over blocks of ``floor(n / num_tokens)`` rows; an incomplete last one is left out."""
+    """Return the maxima over blocks of ``floor(n / num_tokens)`` rows; an incomplete block is left out."""
     size = len(rows) // num_tokens
     if size <= 1:
         return rows
@@ -86,7 +95,7 @@ def max_pooled(rows: Rows, num_tokens: int) -> Rows:
 
 
 def pad_tokens(tokens: Rows, num_tokens: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Return the first ``num_tokens`` tokens with zeros after them, ``(num_tokens, dim)``, and their mask."""
+    """Return the first tokens, padded to ``(num_tokens, dim)``, and their mask ``(num_tokens,)``."""
     kept = tokens[:num_tokens]
     padded = np.zeros((num_tokens, tokens.shape[1]), np.float32)
     padded[: len(kept)] = kept
@@ -94,7 +103,7 @@ def pad_tokens(tokens: Rows, num_tokens: int) -> tuple[NDArray[np.float32], NDAr
 
 
 def frame_at(seconds: float) -> int:
-    """Return the frame of the spectrogram at a time: ``floor((int(t * 16000) - 200) / 160)``, maybe negative.
+    """Return the frame at a time, ``floor((int(t * 16000) - 200) / 160)``, which may be negative.
 
     Source: Swetha5/Multi_Sinkhorn_Knopp, everything_at_once/dataset/utils.py; docs/methods/sspc.md#features.
     """
@@ -107,7 +116,7 @@ def frames_seconds(num_frames: int) -> float:
 
 
 def audio_window(spectrogram: Rows, start: float, end: float) -> Rows:
-    """Return the existing frames of ``spectrogram (bands, F)`` from one second to another.
+    """Return the frames of ``spectrogram (bands, F)`` from one second to another.
 
     ``end`` may be infinite.
     """
@@ -119,7 +128,7 @@ def audio_window(spectrogram: Rows, start: float, end: float) -> Rows:
 def pad_frames(
     frames: Rows, num_frames: int, padding: float = 0.0
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Return the first ``num_frames`` of ``frames (bands, F)``, padded on the right, and their mask.
+    """Return the first ``num_frames`` of ``frames (bands, F)``, padded at the end, and their mask.
 
     Args:
         frames: Log-mel energies in decibels, from -80 to 0.

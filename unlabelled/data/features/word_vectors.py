@@ -1,4 +1,4 @@
-"""Word vectors from the binary file of word2vec, which is memory-mapped."""
+"""Word vectors in the memory-mapped binary file of word2vec."""
 
 from __future__ import annotations
 
@@ -34,9 +34,10 @@ def words_of(text: str) -> list[str]:
 class WordVectors(TextEncoder):
     """Vectors of words, such as the 3 million 300-d vectors of GoogleNews.
 
-    Words without a vector are left out, then the first ones are kept. Case matters; nothing is normalised.
-    An index of the words is written once, beside the file (``.unlabelled/word2vec/``) or in the cache folder
-    of the user, which takes a minute for GoogleNews; later it opens in milliseconds.
+    Words without a vector are left out before the first ones are selected. Upper and lower case differ;
+    vectors are not normalised. An index of the words is written once, beside the file
+    (``.unlabelled/word2vec/``) or in the cache folder of the user, which takes a minute for GoogleNews; later
+    it is opened in milliseconds.
 
     Args:
         path: A file in word2vec's binary format: ``count dim``, a line break, then per word its bytes, a
@@ -64,7 +65,7 @@ class WordVectors(TextEncoder):
         return self._dim
 
     def __len__(self) -> int:
-        """Return the number of words, those that occur twice counted twice."""
+        """Return the number of words; those that occur twice are counted twice."""
         self.open()
         return len(self._hashes)
 
@@ -84,45 +85,47 @@ class WordVectors(TextEncoder):
         offsets = self._find(words)
         known = [offset for offset in offsets if offset >= 0][:max_words]
         tokens = np.empty((len(known), self._dim), np.float32)
-        for place, offset in enumerate(known):
-            tokens[place] = np.frombuffer(self._map or b"", "<f4", self._dim, offset)
+        for index, offset in enumerate(known):
+            tokens[index] = np.frombuffer(self._map or b"", "<f4", self._dim, offset)
         return TextTokens(tokens, len(words), sum(offset < 0 for offset in offsets))
 
     def _find(self, words: Sequence[str]) -> list[int]:
-        """Return where each word's vector begins; -1: it has none."""
+        """Return the offset of each word's vector in the file; -1: no vector."""
         keys = [encode(word) for word in words]
         hashes = hash_keys(keys)
-        places = np.searchsorted(self._hashes, hashes)
-        inside = places < len(self._hashes)
+        positions = np.searchsorted(self._hashes, hashes)
+        inside = positions < len(self._hashes)
         offsets = np.full(len(keys), -1, np.int64)
-        offsets[inside] = self._offsets[places[inside]]
+        offsets[inside] = self._offsets[positions[inside]]
         same = np.zeros(len(keys), bool)
-        same[inside] = self._hashes[places[inside]] == hashes[inside]
+        same[inside] = self._hashes[positions[inside]] == hashes[inside]
         found = zip(keys, offsets.tolist(), same.tolist(), strict=True)
-        return [offset if hit and self._stands_before(key, offset) else -1 for key, offset, hit in found]
+        return [
+            offset if same_hash and self._precedes(key, offset) else -1 for key, offset, same_hash in found
+        ]
 
-    def _stands_before(self, key: bytes, offset: int) -> bool:
-        """Whether the word itself is there, not only one of the same hash."""
+    def _precedes(self, key: bytes, offset: int) -> bool:
+        """Return whether a word is before the vector at ``offset``, not another word of the same hash."""
         assert self._map is not None
         return self._map[offset - len(key) - 1 : offset] == key + b" "
 
 
 def write_word2vec(path: str, words: Sequence[str], vectors: NDArray[np.floating]) -> None:
-    """Write word2vec's binary format, whole or not at all.
+    """Write word2vec's binary format in one step.
 
     Args:
         path: The file.
-        words: Without spaces and line breaks.
+        words: Words without spaces and line breaks.
         vectors: ``(len(words), dim)``.
 
     Raises:
-        ValueError: There are not as many vectors as words, or a word cannot be stored.
+        ValueError: The numbers of vectors and words differ, or a word cannot be stored.
     """
     if vectors.ndim != 2 or len(vectors) != len(words):
         raise ValueError(f"{path}: expected vectors ({len(words)}, dim), found {vectors.shape}")
-    unfit = [word for word in words if not word or " " in word or "\n" in word]
-    if unfit:
-        raise ValueError(f"{path}: {unfit[0]!r} is empty or has a space or a line break, and is not a word")
+    invalid = [word for word in words if not word or " " in word or "\n" in word]
+    if invalid:
+        raise ValueError(f"{path}: {invalid[0]!r} is not a word: it is empty or has a space or a line break")
 
     def write(file: BinaryIO) -> None:
         file.write(f"{len(words)} {vectors.shape[1]}\n".encode())
@@ -143,7 +146,7 @@ def _opened(path: str) -> BinaryIO:
 
 
 def _read_header(file: BinaryIO, path: str) -> tuple[int, int]:
-    """Return the numbers of words and of dimensions; the file then is at the first word."""
+    """Read the numbers of words and dimensions; the next byte of the file is the first word."""
     line = file.readline(_LONGEST_HEADER)
     fields = line.split()
     if not line.endswith(b"\n") or len(fields) != 2 or not all(field.isdigit() for field in fields):
@@ -158,9 +161,9 @@ def _read_header(file: BinaryIO, path: str) -> tuple[int, int]:
 
 
 def _index(path: str) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-    """Return the sorted hashes of all words, and where their vectors begin; made where it is missing.
+    """Return the sorted hashes of all words and the offsets of their vectors; write them if missing.
 
-    Several processes may do so at once: each writes a whole file, and all write the same.
+    Several processes may write it at the same time: each writes a complete file of the same content.
     """
     status = os.stat(path)
     state = short_hash(f"{_VERSION} {os.path.abspath(path)} {status.st_size} {status.st_mtime_ns}")
@@ -174,24 +177,24 @@ def _index(path: str) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
 
 
 def _scan(path: str) -> NDArray[np.uint64]:
-    """Return ``(2, count)``: sorted hashes and offsets. Of a word that occurs twice the first one counts."""
+    """Return ``(2, count)``, sorted hashes and offsets; the first vector counts if a word occurs twice."""
     offsets, hashes, pending = array("Q"), [], []
     with _opened(path) as file:
         count, dim = _read_header(file, path)
-        block, base, place, size = b"", file.tell(), 0, 4 * dim
+        block, base, start, size = b"", file.seek(0, os.SEEK_CUR), 0, 4 * dim
         for number in range(count):
-            if len(block) - place < _LONGEST_WORD + size:
+            if len(block) - start < _LONGEST_WORD + size:
                 more = file.read(_BLOCK + _LONGEST_WORD + size)
-                block, base, place = block[place:] + more, base + place, 0
-            space = block.find(b" ", place, place + _LONGEST_WORD)
+                block, base, start = block[start:] + more, base + start, 0
+            space = block.find(b" ", start, start + _LONGEST_WORD)
             if space < 0 or space + 1 + size > len(block):
                 raise ValueError(
-                    f"{path} is cut short or damaged: its first line announces {count} words of {dim} "
+                    f"{path} is truncated or damaged: its first line states {count} words of {dim} "
                     f"dimensions, found {number}"
                 )
-            pending.append(block[place:space].lstrip(b"\n"))
+            pending.append(block[start:space].lstrip(b"\n"))
             offsets.append(base + space + 1)
-            place = space + 1 + size
+            start = space + 1 + size
             if len(pending) == _HASHED_AT_ONCE:
                 hashes.append(hash_keys(pending))
                 pending.clear()

@@ -1,4 +1,4 @@
-"""Opening media files with PyAV: streams, where time begins, how long things last, plain errors."""
+"""Open media files with PyAV: streams, time origin, durations, error messages."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ NO_AUDIO = "no audio stream"
 TRUNCATED = "truncated"
 UNDECODABLE = "undecodable"
 
-# What PyAV raises on damaged input, apart from its own errors: numbers out of range, lists that are empty.
+# Errors that PyAV raises on damaged input; apart from its own, those of numbers out of range and empty lists.
 _FAILURES = (av.FFmpegError, OSError, ValueError, EOFError, LookupError, ArithmeticError)
 
 
 @contextmanager
 def open_media(path: str) -> Iterator[Any]:
-    """The file's ``InputContainer``; whatever goes wrong in the block leaves it as a `DecodeError`."""
+    """Open a file as ``InputContainer`` in a ``with`` block; its errors are raised as `DecodeError`."""
     _check_file(path)
     try:
         container = av.open(path, metadata_errors="ignore")
@@ -60,7 +60,7 @@ def _why_not_opened(path: str, error: Exception) -> str:
             head = file.read(12)
     except OSError as unreadable:
         return f"{UNDECODABLE}: {_plain(unreadable)}"
-    if head[4:8] == b"ftyp":  # an MP4 begins well but its index, often at the end, is not there
+    if head[4:8] == b"ftyp":  # the beginning of an MP4, whose index is often at the end
         return f"{TRUNCATED}: the file ends before its index"
     return NOT_MEDIA
 
@@ -70,7 +70,7 @@ def _plain(error: Exception) -> str:
 
 
 def is_cut_short(path: str, container: Any) -> bool:
-    """Whether the index of an MP4 or QuickTime file names bytes beyond the end of the file."""
+    """Return whether the index of an MP4 or QuickTime file refers to bytes beyond the end of the file."""
     if "mp4" not in container.format.name:
         return False
     size = os.path.getsize(path)
@@ -82,51 +82,59 @@ def is_cut_short(path: str, container: Any) -> bool:
 
 
 def find_video(container: Any) -> Any | None:
-    """The first video stream that is not cover art."""
-    pictures = av.stream.Disposition.attached_pic
-    return next((s for s in container.streams.video if not s.disposition & pictures), None)
+    """Return the first video stream that is not cover art."""
+    cover = av.stream.Disposition.attached_pic
+    return next((s for s in container.streams.video if not s.disposition & cover), None)
 
 
 def find_audio(container: Any) -> Any | None:
-    """The first audio stream."""
+    """Return the first audio stream."""
     return next(iter(container.streams.audio), None)
 
 
 def need_video(path: str, container: Any) -> Any:
-    """The video stream, ready to decode."""
+    """Return the video stream, ready to decode.
+
+    Raises:
+        DecodeError: There is none, or no decoder for it.
+    """
     return _decodable(path, find_video(container), NO_VIDEO)
 
 
 def need_audio(path: str, container: Any) -> Any:
-    """The audio stream, ready to decode."""
+    """Return the audio stream, ready to decode.
+
+    Raises:
+        DecodeError: There is none, or no decoder for it.
+    """
     return _decodable(path, find_audio(container), NO_AUDIO)
 
 
-def _decodable(path: str, stream: Any | None, none_there: str) -> Any:
+def _decodable(path: str, stream: Any | None, absent: str) -> Any:
     if stream is None:
-        raise DecodeError(path, none_there)
+        raise DecodeError(path, absent)
     if stream.codec_context is None:
-        raise DecodeError(path, f"{UNDECODABLE}: no decoder for its {stream.type}")
-    stream.codec_context.thread_count = 1  # a DataLoader has a process for every core already
+        raise DecodeError(path, f"{UNDECODABLE}: no decoder for its {stream.type} stream")
+    stream.codec_context.thread_count = 1  # a DataLoader has a process per core
     return stream
 
 
 def origin(container: Any) -> float:
-    """Second of the file's own clock at which the presentation begins.
+    """Return the timestamp at which the presentation begins, in seconds of the file's clock.
 
-    Transport streams start their clock anywhere. Negative stamps are lead-in that is not presented:
-    the frames before a cut, the priming samples of an audio coder.
+    The clock of a transport stream may start at any value. Frames with negative timestamps are not presented:
+    those before a cut, and the priming samples of an audio coder.
     """
     return float(max(0.0, (container.start_time or 0) / av.time_base))
 
 
 def frame_rate(stream: Any) -> float:
-    """Average frames a second; 30 where the file does not tell."""
+    """Return the average number of frames per second; 30 if the file does not contain it."""
     return float(stream.average_rate or stream.guessed_rate or stream.base_rate or 30)
 
 
 def stream_end(container: Any, stream: Any) -> float:
-    """Second of the presentation at which the stream claims to end."""
+    """Return the end of a stream according to its header, in seconds of the presentation."""
     zero = origin(container)
     if stream.duration is not None:
         return float((stream.duration + (stream.start_time or 0)) * stream.time_base) - zero
@@ -138,7 +146,7 @@ def stream_end(container: Any, stream: Any) -> float:
 
 
 def _matroska_end(stream: Any) -> float | None:
-    """Matroska keeps a stream's end as text such as ``00:00:02.064000000``."""
+    """Return the end in Matroska's tag, a text such as ``00:00:02.064000000``; None if there is none."""
     try:
         hours, minutes, seconds = stream.metadata["DURATION"].split(":")
         return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
@@ -147,7 +155,7 @@ def _matroska_end(stream: Any) -> float | None:
 
 
 def _scanned_end(container: Any, stream: Any) -> float:
-    """Live recordings store no duration at all: read through the packets, without decoding."""
+    """Return the end of the last packet, without decoding; live recordings store no duration."""
     end = 0.0
     for packet in container.demux(stream):
         if packet.pts is not None:
@@ -157,7 +165,11 @@ def _scanned_end(container: Any, stream: Any) -> float:
 
 
 def media_info(path: str, container: Any) -> MediaInfo:
-    """`MediaInfo` from the header of an open container."""
+    """Return the `MediaInfo` of an open container, from its header.
+
+    Raises:
+        DecodeError: There is neither a video nor an audio stream, or no decoder for one of them.
+    """
     video, audio = find_video(container), find_audio(container)
     if video is None and audio is None:
         raise DecodeError(path, f"{NOT_MEDIA}: neither video nor audio in it")

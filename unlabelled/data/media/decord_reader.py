@@ -1,4 +1,4 @@
-"""Frames through decord, wherever decord can be trusted with them; everything else through PyAV."""
+"""Decode frames with decord where its results are correct, and everything else with PyAV."""
 
 from __future__ import annotations
 
@@ -17,27 +17,26 @@ from unlabelled.data.media.reader import choose_frames, frame_times, scaled_size
 
 _log = logging.getLogger(__name__)
 
-# Seconds; a first timestamp before this is that of a cut made without re-encoding.
+# Seconds; an earlier first timestamp is that of a cut made without re-encoding.
 _LEAD_IN = -1e-3
-# Sizes (source width, height, wanted width, height) at which decord's own scaling was seen to fail.
+# Sizes (source width, height, target width, height) at which decord's scaling has failed.
 _unscalable: set[tuple[int, int, int, int]] = set()
 
 
 class DecordReader(PyAVReader):
-    """Video by decord 0.6; sound always by PyAV, since decord leaks every track it opens.
+    """Decodes video with decord 0.6, and audio with PyAV, as decord leaks the memory of each audio track.
 
-    PyAV also reads the frames where decord is not installed, raises an error, finds fewer frames than
-    the clip needs, or is wrong without a word: in cuts made without re-encoding (their first timestamp
-    is negative) and in transport streams it shows frames up to one group of pictures late, and it
-    squeezes rotated films into the shape they had before.
-    See :class:`~unlabelled.data.media.reader.Reader`.
+    PyAV also decodes the frames if decord is not installed, raises an error or finds too few frames, and for
+    files of which decord returns wrong frames without an error: cuts made without re-encoding (with a
+    negative first timestamp) and transport streams, whose frames are up to one keyframe interval late, and
+    rotated videos, whose frames are distorted. See :class:`~unlabelled.data.media.reader.Reader`.
     """
 
     def frames(
         self, path: str, start: float, duration: float, num_frames: int, short_side: int | None = None
     ) -> NDArray[np.uint8]:
-        """RGB frames ``(num_frames, height, width, 3)``; see :meth:`Reader.frames`."""
-        frame_times(start, duration, num_frames, 0.0)  # the caller's mistakes are not the file's
+        """Return RGB frames ``(num_frames, height, width, 3)``; see :meth:`Reader.frames`."""
+        frame_times(start, duration, num_frames, 0.0)  # check the arguments before the file
         decord = import_decord()
         if decord is not None and (header := _read_header(path)) is not None:
             times = frame_times(start, duration, num_frames, header.fps)
@@ -48,7 +47,7 @@ class DecordReader(PyAVReader):
 
 
 class _Header(NamedTuple):
-    """What decord does not tell: the size before decoding, and when the video begins."""
+    """Facts that decord does not return: the size before decoding, the frame rate, the start in seconds."""
 
     width: int
     height: int
@@ -57,19 +56,20 @@ class _Header(NamedTuple):
 
 
 def _read_header(path: str) -> _Header | None:
-    """`None` for the kinds of file of which decord is known to return wrong frames."""
+    """Return the header; `None` for files of which decord returns wrong frames."""
     with open_media(path) as container:
         stream = need_video(path, container)
-        absurd = stream.frames > os.path.getsize(path)  # decord reserves memory for them all, and dies
-        if absurd or origin(container) > 0 or not _begins_plainly(container, stream):
+        # decord allocates memory for all frames, and crashes if a damaged header has a huge number
+        impossible = stream.frames > os.path.getsize(path)
+        if impossible or origin(container) > 0 or not _first_frame_is_plain(container, stream):
             return None
         begins = float((stream.start_time or 0) * stream.time_base)
         size = stream.codec_context.width, stream.codec_context.height
         return _Header(*size, frame_rate(stream), begins)
 
 
-def _begins_plainly(container: Any, stream: Any) -> bool:
-    """Whether the first frame is presented, not the lead-in of a cut, and is not to be turned."""
+def _first_frame_is_plain(container: Any, stream: Any) -> bool:
+    """Return whether the first frame is presented (not the lead-in of a cut) and not rotated."""
     for packet in container.demux(stream):
         if packet.pts is None or packet.pts * stream.time_base < _LEAD_IN:
             return False
@@ -80,11 +80,11 @@ def _begins_plainly(container: Any, stream: Any) -> bool:
 
 @functools.cache
 def import_decord() -> Any | None:
-    """The decord module, told to be quiet; ``None``, said once, where it cannot be imported."""
+    """Return the decord module without log output; ``None``, logged once, if it cannot be imported."""
     try:
         import decord
     except (ImportError, OSError, RuntimeError) as error:
-        _log.info("decord cannot be imported (%s): PyAV decodes the video instead", error)
+        _log.info("decord cannot be imported (%s): PyAV decodes the videos instead", error)
         return None
     decord.logging.set_level(decord.logging.QUIET)
     return decord
@@ -93,7 +93,7 @@ def import_decord() -> Any | None:
 def _decord_frames(
     decord: Any, path: str, header: _Header, times: NDArray[np.float64], short_side: int | None
 ) -> NDArray[np.uint8] | None:
-    """Frames at ``times``; ``None``: ask PyAV instead."""
+    """Return the frames at ``times``; ``None``: PyAV must decode them."""
     width, height = scaled_size(header.width, header.height, short_side)
     sizes = (header.width, header.height, width, height)
     scaled = (width, height) != (header.width, header.height)
@@ -122,9 +122,9 @@ def _read(
     if timestamps[0] < _LEAD_IN:
         return None
     timestamps += begins
-    if times[-1] > timestamps[-1] + END_SLACK:  # is the video over, or cut off? PyAV finds out
+    if times[-1] > timestamps[-1] + END_SLACK:  # PyAV checks whether the video ends there or is truncated
         return None
     chosen = choose_frames(timestamps, times)
-    unique, places = np.unique(chosen, return_inverse=True)
-    frames: NDArray[np.uint8] = reader.get_batch(unique).asnumpy()[places]
+    unique, positions = np.unique(chosen, return_inverse=True)
+    frames: NDArray[np.uint8] = reader.get_batch(unique).asnumpy()[positions]
     return frames

@@ -1,23 +1,23 @@
-"""Which of a data set's clips are usable: probed once, remembered beside the data."""
+"""Index of the usable clips of a data set; files are probed once, results are stored beside the data."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, field
 from itertools import compress
 
 from tqdm import tqdm
 
+from unlabelled.data.left_out import list_left_out
 from unlabelled.data.media.probe import MISSING, Probe, probe
 from unlabelled.data.media.probe_pool import probe_many
+from unlabelled.data.media.probe_results import ProbeResults
 from unlabelled.data.media.storage import short_hash
-from unlabelled.data.media.verdicts import Verdicts
 
-_NAMES_SHOWN = 5
-# A process takes 0.3 s to start, as long as probing some hundred short clips.
+# A process takes 0.3 s to start, as long as probing about a hundred short clips.
 _FILES_PER_WORKER = 32
 
 
@@ -31,7 +31,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Requirements:
-    """What a clip must have: pictures, sound, and so many seconds of what it must have."""
+    """Streams that a clip must have, and their smallest duration in seconds."""
 
     video: bool = True
     audio: bool = True
@@ -39,7 +39,7 @@ class Requirements:
 
 
 class EmptyIndexError(ValueError):
-    """Not one clip of a split is usable."""
+    """No sample of a split is usable."""
 
 
 @dataclass(frozen=True)
@@ -49,11 +49,11 @@ class ClipIndex:
     Attributes:
         root: Folder that the paths are relative to.
         split: Name of the list, such as ``train``.
-        entries: The usable ones, in the order of the list.
-        durations: Seconds of each of ``entries``.
-        left_out: Reason by path of those that are not usable.
-        listed: Entries in the list.
-        cache_file: Where the result is remembered, in full.
+        entries: The usable clips, in the order of the list.
+        durations: Their durations in seconds.
+        left_out: Reason by path of the unusable ones.
+        listed: Number of entries in the list.
+        cache_file: File with the complete result.
     """
 
     root: str
@@ -69,11 +69,11 @@ class ClipIndex:
 
     @property
     def fingerprint(self) -> str:
-        """Sixteen hexadecimal digits that differ when the usable clips, their order or labels do."""
+        """Hash of 16 hexadecimal digits of the usable clips, their order and labels."""
         return short_hash(json.dumps([astuple(entry) for entry in self.entries]))
 
     def summary(self) -> str:
-        """One line: how many are usable, and which are not and why, five names a reason."""
+        """Return one line: the numbers of usable and left out clips, with reasons and five names each."""
         text = f"{self.split}: {len(self)} of {self.listed} clips usable"
         if not self.left_out:
             return text
@@ -82,13 +82,12 @@ class ClipIndex:
 
 
 def _describe(left_out: dict[str, str]) -> str:
-    """Reasons, most frequent first, each with a count and names: ``truncated 2 (a.mp4, b.mp4)``."""
-    parts = []
-    for reason, count in Counter(left_out.values()).most_common():
-        names = [path for path, why in left_out.items() if why == reason][:_NAMES_SHOWN]
-        more = f", … and {count - len(names)} more" if count > len(names) else ""
-        parts.append(f"{reason} {count} ({', '.join(names)}{more})")
-    return ", ".join(parts)
+    """Return the reasons, most frequent first: ``truncated 2 (a.mp4, b.mp4)``."""
+    names = defaultdict(list)
+    for path, reason in left_out.items():
+        names[reason].append(path)
+    frequent_first = sorted(names.items(), key=lambda item: -len(item[1]))
+    return ", ".join(list_left_out(dict(frequent_first)))
 
 
 def build_index(
@@ -99,18 +98,19 @@ def build_index(
     num_workers: int | None = None,
     progress: bool = True,
 ) -> ClipIndex:
-    """Find out which clips are usable. Later calls look only at files that changed or are new.
+    """Probe the files of a list and return the index of the usable ones.
 
-    The verdicts are kept in ``<root>/.unlabelled/index-<split>-<hash>.json``, or under the user's cache
-    folder where the root cannot be written. Several processes may call this at once.
+    The results are stored in ``<root>/.unlabelled/index-<split>-<hash>.json``, or below the user's cache
+    folder if the root is not writable; later calls probe new and changed files only. Several processes may
+    call this function at the same time.
 
     Args:
         root: Folder that the paths of ``entries`` are relative to.
         split: Name of the list, for messages.
         entries: The list.
-        requirements: What makes a clip usable.
-        num_workers: Processes that probe; ``None``: one a CPU core, fewer for short lists; 0: this
-            process, which then shares the fate of a decoder that crashes.
+        requirements: Requirements on a usable clip.
+        num_workers: Processes that probe; ``None``: one per CPU core, fewer for short lists; 0: the calling
+            process, which is lost if a decoder crashes.
         progress: Show a progress bar while files are being probed.
 
     Raises:
@@ -118,8 +118,8 @@ def build_index(
     """
     if not os.path.isdir(root):
         raise EmptyIndexError(
-            f"no usable clip in split {split!r} of {os.path.abspath(root)}: there is no such folder. "
-            f"{len(entries)} clips are listed; set the data root to the folder that their paths start from."
+            f"no usable clip in split {split!r} of {os.path.abspath(root)}: there is no such folder; "
+            f"{len(entries)} clips are listed, set the data root to the folder that their paths start from"
         )
     index = index_entries(root, split, entries, requirements, num_workers, progress)
     if not index.entries:
@@ -135,68 +135,69 @@ def index_entries(
     num_workers: int | None = None,
     progress: bool = True,
 ) -> ClipIndex:
-    """Like :func:`build_index`, but an index without clips is a result too."""
+    """Return the same index as :func:`build_index`, which may be empty."""
     key = json.dumps([split, [astuple(entry) for entry in entries], astuple(requirements)])
-    verdicts = Verdicts(root, split, key, [entry.path for entry in entries])
-    stale = verdicts.stale()
+    results = ProbeResults(root, split, key, [entry.path for entry in entries])
+    stale = results.stale()
     if stale:
         try:
             for path, result in _probed(stale, requirements, num_workers, progress, split):
-                verdicts.add(path, result)
-        finally:  # an interrupted run keeps what it has found out
-            verdicts.save()
-    return _assemble(split, entries, verdicts)
+                results.add(path, result)
+        finally:  # an interrupted run keeps its results
+            results.save()
+    return _assemble(split, entries, results)
 
 
 def _probed(
     stale: dict[str, str], requirements: Requirements, num_workers: int | None, progress: bool, split: str
 ) -> Iterable[tuple[str, Probe]]:
-    """Path in the list and `Probe`, for ``stale`` (path in the list by full path)."""
+    """Yield the listed path and the `Probe` of each file of ``stale`` (listed path by full path)."""
     needs = (requirements.video, requirements.audio, requirements.min_duration)
     if num_workers is None:
-        num_workers = min(_usable_cores(), 1 + len(stale) // _FILES_PER_WORKER)
+        num_workers = min(usable_cores(), 1 + len(stale) // _FILES_PER_WORKER)
     if num_workers > 0:
-        results = iter(probe_many(stale, *needs, num_workers))
+        probes = iter(probe_many(stale, *needs, num_workers))
     else:
-        results = ((path, probe(path, *needs)) for path in stale)
-    bar = tqdm(results, total=len(stale), desc=f"checking {split}", unit="clip", disable=not progress)
+        probes = ((path, probe(path, *needs)) for path in stale)
+    bar = tqdm(probes, total=len(stale), desc=f"checking {split}", unit="clip", disable=not progress)
     for full, result in bar:
         yield stale[full], result
 
 
-def _usable_cores() -> int:
+def usable_cores() -> int:
+    """Return the number of CPU cores that this process may use."""
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # not on Linux
         return os.cpu_count() or 1
 
 
-def _assemble(split: str, entries: Sequence[Entry], verdicts: Verdicts) -> ClipIndex:
-    probes = [verdicts[entry.path] for entry in entries]
+def _assemble(split: str, entries: Sequence[Entry], results: ProbeResults) -> ClipIndex:
+    probes = [results[entry.path] for entry in entries]
     usable = [result.reason is None for result in probes]
     pairs = zip(entries, probes, strict=True)
     return ClipIndex(
-        root=verdicts.root,
+        root=results.root,
         split=split,
         entries=tuple(compress(entries, usable)),
         durations=tuple(result.duration for result in compress(probes, usable)),
         left_out={entry.path: result.reason for entry, result in pairs if result.reason is not None},
         listed=len(entries),
-        cache_file=verdicts.file,
+        cache_file=results.file,
     )
 
 
 def _why_empty(index: ClipIndex, entries: Sequence[Entry], requirements: Requirements) -> str:
-    wanted = [word for word, need in (("video", requirements.video), ("audio", requirements.audio)) if need]
-    needs = " and ".join(wanted) or "video or audio"
+    streams = [word for word, need in (("video", requirements.video), ("audio", requirements.audio)) if need]
+    needs = " and ".join(streams) or "video or audio"
     text = f"no usable clip in split {index.split!r} of {index.root}: "
     if not entries:
-        return text + "its list is empty. Check the list, and that the split has the name you meant."
+        return text + "its list is empty; check the list and the name of the split"
     text += f"{index.listed} listed, which must have {needs} and last {requirements.min_duration:g} s, but "
-    text += _describe(index.left_out) + ". "
+    text += _describe(index.left_out) + "; "
     if set(index.left_out.values()) == {MISSING}:
-        return text + "Check that the root is the folder that the paths in the list start from."
+        return text + "check that the root is the folder that the paths in the list start from"
     return text + (
-        "Check the files with `python cli.py check FOLDER`, fetch the damaged ones again, "
-        "or ask for less (a shorter clip, no audio)."
+        "check the files with `python cli.py check FOLDER`, fetch the damaged ones again, "
+        "or require less (a shorter clip, no audio)"
     )

@@ -1,4 +1,4 @@
-"""Is a media file whole and usable? Looks at both its ends instead of decoding all of it."""
+"""Check whether a media file is complete and usable, by decoding its beginning and its end."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ UNDECODABLE = media.UNDECODABLE
 
 REASONS = (MISSING, EMPTY_FILE, NOT_MEDIA, NO_VIDEO, NO_AUDIO, TRUNCATED, TOO_SHORT, UNDECODABLE)
 
-# A cut to 3 s may come out at 2.98 s: streams end on whole frames. The readers fill in that much.
+# A cut to 3 s may last 2.98 s, since streams end with whole frames; the readers pad the rest.
 DURATION_SLACK = 0.05
 
-_SAID_BY_READERS = {media.MISSING: MISSING, media.EMPTY: EMPTY_FILE}
+_REASONS_OF_READERS = {media.MISSING: MISSING, media.EMPTY: EMPTY_FILE}
 
 
 class Probe(NamedTuple):
-    """Seconds usable by all needed streams, and why the file is not usable (`None`: it is)."""
+    """Seconds covered by all required streams, and the reason why a file is unusable (`None`: usable)."""
 
     duration: float
     reason: str | None
 
 
 def probe(path: str, needs_video: bool, needs_audio: bool, min_duration: float) -> Probe:
-    """Decode the beginning and the end of each needed stream. Never raises for a bad file.
+    """Decode the beginning and the end of each required stream; no error is raised for a bad file.
 
-    Damage in the middle of a file goes unnoticed here and shows as a `DecodeError` when it is read.
+    Damage in the middle of a file is not detected; it raises a `DecodeError` when that part is read.
 
     Args:
         path: The file.
-        needs_video: Whether it must have pictures.
-        needs_audio: Whether it must have sound.
-        min_duration: Seconds that it must last at least, give or take 0.05 s.
+        needs_video: Whether it must have a video stream.
+        needs_audio: Whether it must have an audio stream.
+        min_duration: Smallest duration in seconds, with a tolerance of 0.05 s.
     """
     try:
         duration = _whole_duration(path, needs_video, needs_audio)
@@ -56,7 +56,7 @@ def probe(path: str, needs_video: bool, needs_audio: bool, min_duration: float) 
 
 def _reason(error: DecodeError) -> str:
     plain = error.reason.split(":")[0]
-    reason = _SAID_BY_READERS.get(plain, plain)
+    reason = _REASONS_OF_READERS.get(plain, plain)
     return reason if reason in REASONS else UNDECODABLE
 
 
@@ -75,15 +75,15 @@ def _whole_duration(path: str, needs_video: bool, needs_audio: bool) -> float:
 
 
 def _checked_end(path: str, container: Any, stream: Any) -> float:
-    """Second at which the stream ends, having decoded its first frame and its last ones."""
-    promised, step = media.stream_end(container, stream), _frame_seconds(stream)
+    """Return the second at which the stream ends; its first and its last frames are decoded."""
+    header_end, step = media.stream_end(container, stream), _frame_seconds(stream)
     first = _last_end(container, stream, step, 0.0, first_only=True)
     if first is None:
         raise DecodeError(path, UNDECODABLE)
-    last = _last_end(container, stream, step, max(0.0, promised - END_SLACK))
-    if last is None or last < promised - END_SLACK:
+    last = _last_end(container, stream, step, max(0.0, header_end - END_SLACK))
+    if last is None or last < header_end - END_SLACK:
         raise DecodeError(path, TRUNCATED)
-    return max(last, promised) if last > promised - 2 * step else last
+    return max(last, header_end) if last > header_end - 2 * step else last
 
 
 def _frame_seconds(stream: Any) -> float:
@@ -95,7 +95,7 @@ def _frame_seconds(stream: Any) -> float:
 def _last_end(
     container: Any, stream: Any, step: float, start: float, first_only: bool = False
 ) -> float | None:
-    """End of the last frame from second ``start`` on (or of the first one found); `None`: none decodes."""
+    """Return the end of the last (or first) frame from second ``start`` on; `None`: none can be decoded."""
     zero = media.origin(container)
     container.seek(int((start + zero) / stream.time_base), stream=stream)
     end: float | None = None

@@ -1,4 +1,4 @@
-"""Probe many files in processes of their own, so that a crash or a hang in native code costs one file."""
+"""Probe many files in worker processes, so that a crash or a hang in native code affects one file only."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pathlib import Path
 import unlabelled
 from unlabelled.data.media.probe import UNDECODABLE, Probe, probe
 
-# A healthy file takes milliseconds; a disk over the network may take seconds.
+# An intact file takes milliseconds on a local disk, and may take seconds over the network.
 TIMEOUT_SECONDS = 60.0
 _READY = "ready"
 
@@ -29,12 +29,12 @@ def probe_many(
     num_workers: int,
     timeout: float = TIMEOUT_SECONDS,
 ) -> Iterator[tuple[str, Probe]]:
-    """Yield ``(path, Probe)`` for all paths, in the order in which they get done.
+    """Yield ``(path, Probe)`` for all paths, in the order in which they are completed.
 
-    A file on which the process dies, or that takes longer than ``timeout`` seconds, is ``undecodable``.
+    A file that crashes the process, or takes longer than ``timeout`` seconds, is ``undecodable``.
 
     Raises:
-        RuntimeError: The worker processes cannot be started; the message has what they said.
+        RuntimeError: The worker processes cannot be started; the message has their output.
     """
     todo: queue.SimpleQueue[str] = queue.SimpleQueue()
     count = 0
@@ -58,7 +58,7 @@ def probe_many(
 
 
 class _Worker:
-    """A thread that feeds one process, and replaces it when it is lost."""
+    """A thread that passes paths to one process, and replaces the process if it ends."""
 
     def __init__(
         self,
@@ -93,27 +93,27 @@ class _Worker:
                 self.done.put((path, self._probe(path)))
         except queue.Empty:
             self._end_process()
-        except Exception as error:  # handed over to the thread that waits for results
+        except Exception as error:  # raised by the thread that waits for results
             if not self.stopped.is_set():
                 self.done.put(error)
 
     def _probe(self, path: str) -> Probe:
         process = self.process = self.process or _start_process(self.job)
-        answer = self._ask(process, json.dumps(path))
+        answer = self._request(process, json.dumps(path))
         if not answer:
             self._end_process()
             return Probe(0.0, UNDECODABLE)
         duration, reason = json.loads(answer)
         return Probe(duration, reason)
 
-    def _ask(self, process: subprocess.Popen[str], question: str) -> str:
-        """One line of answer; empty: the process is gone, perhaps because it took too long."""
+    def _request(self, process: subprocess.Popen[str], line: str) -> str:
+        """Return the line that the process answers; empty: it has ended, perhaps killed after the timeout."""
         assert process.stdin is not None
         assert process.stdout is not None
         alarm = threading.Timer(self.timeout, process.kill)
         alarm.start()
         try:
-            process.stdin.write(question + "\n")
+            process.stdin.write(line + "\n")
             process.stdin.flush()
             return process.stdout.readline()
         except OSError:
@@ -125,12 +125,12 @@ class _Worker:
 def _start_process(job: str) -> subprocess.Popen[str]:
     package_parent = str(Path(unlabelled.__file__).resolve().parent.parent)
     search = os.pathsep.join(filter(None, [package_parent, os.environ.get("PYTHONPATH")]))
-    with tempfile.TemporaryFile("w+") as said:
+    with tempfile.TemporaryFile("w+") as errors:
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", "unlabelled.data.media.probe_pool", job],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=said,
+            stderr=errors,
             text=True,
             env={**os.environ, "PYTHONPATH": search},
         )
@@ -138,16 +138,16 @@ def _start_process(job: str) -> subprocess.Popen[str]:
         if process.stdout.readline().strip() != _READY:
             process.kill()
             process.wait()
-            said.seek(0)
-            raise RuntimeError(f"cannot start a process to probe files with: {said.read()[-2000:]}")
+            errors.seek(0)
+            raise RuntimeError(f"cannot start a process that probes files: {errors.read()[-2000:]}")
         return process
 
 
 def _serve(job: str) -> None:
-    """Answer paths on standard input, one a line, with ``[duration, reason]``."""
+    """Read one path per line from standard input, and print ``[duration, reason]`` for each."""
     needs_video, needs_audio, min_duration = json.loads(job)
     answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # whatever native code prints must not end up among the answers
+    os.dup2(2, 1)  # output of native code must not be mixed with the answers
     print(_READY, file=answers, flush=True)
     for line in sys.stdin:
         result = probe(json.loads(line), needs_video, needs_audio, min_duration)

@@ -1,4 +1,4 @@
-"""What every reader of media files agrees on: seconds, the choice of frames, sizes and errors."""
+"""The interface of media readers: times, choice of frames, sizes and errors."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-# Timestamps carry rounding errors: of single precision, or of a clock of 90 kHz. Half a frame of the
-# difference between 29.97 and 30 frames a second is the least that must stay visible (34 us).
+# Timestamps have rounding errors: of single precision, or of a clock of 90 kHz. The tolerance must be
+# below half of the difference between a frame at 29.97 and at 30 frames per second, 34 us.
 _ROUNDING = 1e-5
-# Matroska and WebM count whole milliseconds, so the frame due at 66.67 ms is stamped 67 ms.
+# Matroska and WebM store whole milliseconds: the frame at 66.67 ms has the timestamp 67 ms.
 _MILLISECOND_ROUNDING = 5.01e-4
 
 
 class DecodeError(RuntimeError):
-    """A file, or the part of it that was asked for, cannot be decoded.
+    """A file, or the requested part of it, cannot be decoded.
 
     Args:
         path: The file.
-        reason: In plain words, such as ``no audio stream``.
+        reason: For example ``no audio stream``.
     """
 
     def __init__(self, path: str, reason: str | None = None) -> None:
         super().__init__(path, reason)
-        # DataLoader rebuilds a worker's exception from one string, which then is the whole message.
+        # DataLoader creates a worker's exception again from one string, the whole message.
         self.path, self.reason = (path, reason) if reason is not None else ("", path)
 
     def __str__(self) -> str:
@@ -34,18 +34,18 @@ class DecodeError(RuntimeError):
 
 @dataclass(frozen=True)
 class MediaInfo:
-    """What a file says about itself; durations in seconds from the beginning of the presentation.
+    """Facts from the header of a file; times in seconds from the beginning of the presentation.
 
     Attributes:
-        duration: Seconds that every stream present covers.
+        duration: Seconds covered by all of its streams.
         has_video: Whether there is a video stream (cover art does not count).
         has_audio: Whether there is an audio stream.
-        width: Of the stored picture, in pixels, before any rotation; 0 without video.
-        height: Likewise.
-        fps: Average frames a second; 0 without video.
+        width: Width of the stored frames in pixels, before any rotation; 0 without video.
+        height: Height of the stored frames in pixels; 0 without video.
+        fps: Average frames per second; 0 without video.
         audio_duration: Seconds until the audio ends; 0 without audio.
-        sample_rate: In Hz; 0 without audio.
-        channels: Of the audio; 0 without audio.
+        sample_rate: Sample rate in Hz; 0 without audio.
+        channels: Number of audio channels; 0 without audio.
     """
 
     duration: float
@@ -60,28 +60,28 @@ class MediaInfo:
 
 
 class Reader(Protocol):
-    """Reads parts of media files. Holds nothing open, so it may be pickled, forked and shared.
+    """Reads parts of media files; it keeps no file open, so it may be pickled, forked and shared.
 
-    All times are seconds since the beginning of the presentation, the same for picture and sound.
-    Every method raises :class:`DecodeError` when the file cannot give what was asked for.
+    All times are seconds since the beginning of the presentation, the same for video and audio.
+    All methods raise :class:`DecodeError` if the requested part cannot be decoded.
     """
 
     def info(self, path: str) -> MediaInfo:
-        """Facts about the file, from its header."""
+        """Return facts about the file, from its header."""
         ...
 
     def frames(
         self, path: str, start: float, duration: float, num_frames: int, short_side: int | None = None
     ) -> NDArray[np.uint8]:
-        """RGB frames ``(num_frames, height, width, 3)`` shown at :func:`frame_times`.
+        """Return the RGB frames ``(num_frames, height, width, 3)`` at :func:`frame_times`.
 
-        ``short_side`` scales them, up or down, so that the short side has that many pixels.
-        Where the video is over before the clip, its last frame repeats.
+        They are scaled, up or down, to a short side of ``short_side`` pixels; None: not scaled. The last
+        frame is repeated if the video ends before the clip.
         """
         ...
 
     def waveform(self, path: str, start: float, duration: float, sample_rate: int) -> NDArray[np.float32]:
-        """All channels mixed to one: ``(round(duration * sample_rate),)``, zeros where there is no sound."""
+        """Return all channels mixed to one ``(round(duration * sample_rate),)``, zeros without audio."""
         ...
 
 
@@ -91,52 +91,68 @@ class WholeFileReader(Reader, Protocol):
     def all_frames(
         self, path: str, short_side: int | None = None
     ) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
-        """Seconds at which each frame appears ``(frames,)`` and the frames ``(frames, height, width, 3)``."""
+        """Return the times ``(frames,)`` and RGB frames ``(frames, height, width, 3)`` of a whole file."""
         ...
 
 
 def frame_times(start: float, duration: float, num_frames: int, fps: float) -> NDArray[np.float64]:
-    """Times ``(num_frames,)`` of a clip's frames, evenly spread from its first source frame to its last.
+    """Return the times ``(num_frames,)`` of a clip's frames, evenly spread over its source frames.
 
-    In a steady video these are the frames ``floor(linspace(0, duration * fps - 1, num_frames))`` after
-    the first, as SeLaVi samples them: 25 frames a second give 30 with five of them twice.
+    At a constant frame rate these are the frames ``floor(linspace(0, duration * fps - 1, num_frames))`` after
+    the first, as in SeLaVi: 30 frames of a second with 25 source frames contain five of them twice.
 
     Args:
-        start: Second at which the clip begins.
-        duration: Seconds the clip lasts.
-        num_frames: Frames wanted.
-        fps: Average frames a second of the source.
+        start: Start of the clip in seconds.
+        duration: Duration of the clip in seconds.
+        num_frames: Number of frames.
+        fps: Average frames per second of the source.
 
     Raises:
         ValueError: ``num_frames`` is below 1, ``duration`` is not positive or ``start`` not finite.
+
+    Example:
+        >>> frame_times(start=1.0, duration=1.0, num_frames=4, fps=25.0).round(2).tolist()
+        [1.0, 1.32, 1.64, 1.96]
     """
     if num_frames < 1 or not duration > 0 or not np.isfinite(start + duration):
         raise ValueError(
-            f"a clip needs num_frames >= 1 and a positive, finite number of seconds, "
+            f"a clip requires num_frames >= 1 and a positive, finite duration, "
             f"got num_frames={num_frames}, start={start}, duration={duration}"
         )
     span = max(0.0, duration - 1 / fps) if fps > 0 else duration
     return start + np.linspace(0.0, span, num_frames)
 
 
-def shown_from(timestamps: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The earliest times that count as those ``timestamps``, allowing for how files round them."""
+def earliest_times(timestamps: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the earliest times that are equal to ``timestamps`` within the rounding of files."""
     milliseconds = timestamps * 1000
     whole = np.abs(milliseconds - np.round(milliseconds)) < 1e-3
     return timestamps - np.where(whole, _MILLISECOND_ROUNDING, _ROUNDING)
 
 
 def choose_frames(timestamps: NDArray[np.float64], times: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Index of the frame on screen at each of ``times``: the last one that has appeared by then.
+    """Return the index of the frame displayed at each of ``times``: the last one that has appeared.
 
-    ``timestamps (frames,)`` ascend. Before the first frame the first one counts.
+    ``timestamps (frames,)`` are ascending. For times before the first frame, the first one is returned.
+
+    Example:
+        >>> choose_frames(np.array([0.0, 0.5, 1.0]), np.array([-0.1, 0.49, 0.5, 7.0])).tolist()
+        [0, 0, 1, 2]
     """
-    indices = np.searchsorted(shown_from(timestamps), times, side="right") - 1
+    indices = np.searchsorted(earliest_times(timestamps), times, side="right") - 1
     return np.clip(indices, 0, len(timestamps) - 1).astype(np.int64)
 
 
 def scaled_size(width: int, height: int, short_side: int | None) -> tuple[int, int]:
-    """Width and height after scaling the short side to ``short_side``, the other one rounded down."""
+    """Return width and height after scaling the short side to ``short_side``; the other one is rounded down.
+
+    Raises:
+        ValueError: ``short_side`` is below 1.
+
+    Example:
+        >>> scaled_size(1920, 1080, 128)
+        (227, 128)
+    """
     if short_side is None:
         return width, height
     if short_side < 1:

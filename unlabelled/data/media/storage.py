@@ -1,4 +1,4 @@
-"""Where derived files go, and how several processes may write the same one at once."""
+"""Folders of derived files, and writing by several processes at the same time."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ FOLDER = ".unlabelled"
 
 
 def derived_folder(beside: str, name: str = "") -> str:
-    """``<beside>/.unlabelled/<name>``, created; where that cannot be written, one of the user's own.
+    """Create and return ``<beside>/.unlabelled/<name>``, or a folder of the user if that is not writable.
 
-    The other one is ``$XDG_CACHE_HOME/unlabelled/<hash of beside>/<name>`` (``~/.cache`` by default).
+    The folder of the user is ``$XDG_CACHE_HOME/unlabelled/<hash of beside>/<name>`` (``~/.cache`` by
+    default).
 
     Raises:
-        OSError: Neither can be written.
+        OSError: Neither is writable.
     """
     beside = os.path.abspath(beside)
     preferred = os.path.join(beside, FOLDER, name)
@@ -29,8 +30,8 @@ def derived_folder(beside: str, name: str = "") -> str:
     if _writable(other):
         return other
     raise OSError(
-        f"cannot write to {preferred} nor to {other}: make one of them writable, "
-        f"or set XDG_CACHE_HOME to a folder that is"
+        f"neither {preferred} nor {other} is writable: make one of them writable, "
+        f"or set XDG_CACHE_HOME to a writable folder"
     )
 
 
@@ -43,20 +44,25 @@ def _writable(folder: str) -> bool:
 
 
 def short_hash(text: str) -> str:
-    """Sixteen hexadecimal digits that name ``text``."""
+    """Return a hash of ``text``, 16 hexadecimal digits.
+
+    Example:
+        >>> short_hash("a.mp4")
+        'e6d48eabd560bc60'
+    """
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
 def write_atomically(path: str, write: Callable[[BinaryIO], object]) -> None:
-    """Have ``write`` fill a temporary file, then put it in place in one step.
+    """Write a temporary file with ``write``, then rename it to ``path``.
 
-    Readers see the old file or the whole new one; of several writers the last one wins.
+    Readers find the old file or the complete new one; if there are several writers, the last one is kept.
     """
     handle, temporary = tempfile.mkstemp(prefix=".part-", dir=os.path.dirname(path))
     try:
         with os.fdopen(handle, "wb") as file:
             write(file)
-        os.chmod(temporary, 0o644)  # mkstemp keeps it private, but data folders are shared
+        os.chmod(temporary, 0o644)  # mkstemp makes it private, but data folders are shared
         os.replace(temporary, path)
     except BaseException:
         os.unlink(temporary)

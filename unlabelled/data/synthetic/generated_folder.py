@@ -1,4 +1,4 @@
-"""Folders that the package fills itself: written once, whole or not at all, never over anybody's files."""
+"""Folders of generated files: written once, completely or not at all, without overwriting other files."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ _LOCK = ".lock"
 
 
 class GeneratedFolder:
-    """A folder of files that follow from ``arguments``.
+    """A folder of files that are a function of ``arguments``.
 
     Args:
-        root: The folder; created where missing.
-        arguments: What the files follow from; stored beside them, as JSON.
-        parts: Names of the files and folders below ``root`` that make it up.
-        writer: Name of the function that fills it, for its mark and for messages.
+        root: The folder; created if missing.
+        arguments: Arguments that determine the files; stored beside them, as JSON.
+        parts: Names of the files and folders below ``root``.
+        writer: Name of the function that writes the files, for the marker file and for messages.
     """
 
     def __init__(self, root: str, arguments: dict[str, Any], parts: Sequence[str], writer: str) -> None:
         self.folder, self.arguments, self.parts, self.writer = Path(root), arguments, parts, writer
-        self._mark = self.folder / f".{writer.removeprefix('write_')}"
+        self._marker = self.folder / f".{writer.removeprefix('write_')}"
 
     def is_finished(self) -> bool:
-        """Whether the files of these very arguments are all there."""
+        """Return whether all files of these arguments exist."""
         try:
             stored = json.loads((self.folder / _COMPLETE).read_text(encoding="utf-8"))
         except (FileNotFoundError, json.JSONDecodeError):
@@ -44,14 +44,14 @@ class GeneratedFolder:
         return bool(stored == self.arguments)
 
     def fill(self, write: Callable[[Path], None]) -> None:
-        """Have all parts written into a folder aside, and put in place; nothing to do if they are there.
+        """Write all parts into a temporary folder and move them to the folder; no effect if it is finished.
 
-        What a killed call's last worker may still write goes there, and never between the files of this call.
-        Several processes wait for each other: the first one writes, those that want the same find it done.
-        Files of other arguments are removed when all is written.
+        Workers of a killed call may still write to their own temporary folder, but not to this one. If
+        several processes call this method, the first one writes and the others wait. Files of other arguments
+        are removed at the end.
 
         Args:
-            write: Called with the folder aside.
+            write: Function that writes all parts into the folder that it is given.
 
         Raises:
             FileExistsError: ``root`` holds files that were not written by this writer.
@@ -59,17 +59,17 @@ class GeneratedFolder:
         if self.is_finished():
             return
         self._claim()
-        with self._alone():
+        with self._locked():
             if not self.is_finished():
                 self._rewrite(write)
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
+    def _locked(self) -> Iterator[None]:
         lock = FileLock(self.folder / _LOCK)
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            log.warning("%s: waiting for another process, which writes to it", self.folder)
+            log.warning("%s: waiting for another process that writes to it", self.folder)
             lock.acquire()
         try:
             yield
@@ -80,7 +80,8 @@ class GeneratedFolder:
         self._remove(self.folder.glob(f"{_PARTIAL}*"))
         partial = Path(tempfile.mkdtemp(prefix=_PARTIAL, dir=self.folder))
         write(partial)
-        (self.folder / _COMPLETE).unlink(missing_ok=True)  # first: nothing half-removed may look finished
+        # Removed first: an incomplete folder must not look finished.
+        (self.folder / _COMPLETE).unlink(missing_ok=True)
         self._remove(self.folder / name for name in self.parts)
         for name in self.parts:
             os.replace(partial / name, self.folder / name)
@@ -90,21 +91,25 @@ class GeneratedFolder:
         os.replace(draft, self.folder / _COMPLETE)
 
     def _claim(self) -> None:
-        """Make the folder ours, unless it has somebody else's files."""
+        """Mark the folder as generated.
+
+        Raises:
+            FileExistsError: It has other files.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         found = sorted(path.name for path in self.folder.iterdir())
-        if not self._mark.exists():  # looked at last: another call may just have made the folder its own
+        if not self._marker.exists():  # checked last: another call may have marked the folder meanwhile
             if found:
                 raise FileExistsError(
                     f"{self.folder} holds {found[0]!r} and was not written by {self.writer}, which would "
                     "overwrite it; give a new or an empty folder as root"
                 )
-            self._mark.touch()
+            self._marker.touch()
 
     def _remove(self, paths: Iterable[Path]) -> None:
         for path in list(paths):
             if path.is_dir():
-                # Under another name first: a killed call's last worker can then add no file meanwhile.
+                # Renamed first, so that workers of a killed call cannot add files meanwhile.
                 shutil.rmtree(path.rename(self.folder / f"{_PARTIAL}old-{path.name}"))
             else:
                 path.unlink(missing_ok=True)

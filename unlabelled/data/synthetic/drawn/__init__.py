@@ -1,4 +1,4 @@
-"""The drawn images: small pictures of shapes and textures, written on the spot, to try everything on."""
+"""The drawn images: small generated images of shapes and textures, for demos and tests."""
 
 from unlabelled.data.synthetic.drawn.contact_sheet import contact_sheet
 from unlabelled.data.synthetic.drawn.image import CLASSES

@@ -1,4 +1,4 @@
-"""A picture of the classes: a row of samples of each."""
+"""A figure of the classes: one row of samples per class."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _GAP = 3  # white pixels between samples
-_ROW, _LABEL = 0.51, 0.85  # inches; a row is as high as an image and its gap, pixel by pixel
+_ROW, _LABEL = 0.51, 0.85  # inches; the height of a row is that of an image and its gap at 100 dpi
 
 
 def contact_sheet(root: str, path: str, per_class: int = 10) -> None:
@@ -29,7 +29,7 @@ def contact_sheet(root: str, path: str, per_class: int = 10) -> None:
     Raises:
         ValueError: ``per_class`` is below 1, or a class has fewer training images.
     """
-    from matplotlib.figure import Figure  # only here: it takes a while to import
+    from matplotlib.figure import Figure  # imported here, since the import is slow
 
     if per_class < 1:
         raise ValueError(f"per_class {per_class} must be 1 or more")
@@ -45,13 +45,13 @@ def _draw_row(figure: Figure, row: int, name: str, images: list[npt.NDArray[np.u
     figure.text(0.08 / width, bottom + _ROW / 2 / height, name, size=10, va="center")
     edge = ((_GAP, 0), (0, _GAP), (0, 0))
     strip = np.concatenate([np.pad(image, edge, constant_values=255) for image in images], axis=1)
-    place = (_LABEL / width, bottom, 1 - _LABEL / width, _ROW / height)
-    axes = figure.add_axes(place, xticks=[], yticks=[], frame_on=False)
+    position = (_LABEL / width, bottom, 1 - _LABEL / width, _ROW / height)
+    axes = figure.add_axes(position, xticks=[], yticks=[], frame_on=False)
     axes.imshow(strip, aspect="auto", interpolation="nearest")
 
 
 def _read(root: Path, name: str, count: int) -> list[npt.NDArray[np.uint8]]:
-    """The first images ``(48, 48, 3)`` of a class."""
+    """Return the first images ``(48, 48, 3)`` of a class."""
     paths = sorted((root / "train" / name).glob("*.png"))
     if len(paths) < count:
         raise ValueError(f"{root / 'train' / name}: {len(paths)} images, but per_class is {count}")

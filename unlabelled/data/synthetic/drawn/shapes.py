@@ -11,21 +11,21 @@ import numpy.typing as npt
 from unlabelled.data.synthetic.embedded.notes import FloatArray
 
 Outline = Callable[[FloatArray, FloatArray, float], FloatArray]
-"""Distance ``(h, w)`` of points ``u`` (right), ``v`` (down), ``(h, w)`` each, to the edge; inside negative.
+"""Maps points ``u`` (right), ``v`` (down) to their distance to the edge, negative inside; ``(h, w)`` each.
 
-The third argument is a thickness in 0 to 1, thin to thick, for outlines that have one.
+The third argument is a thickness in 0 to 1, for outlines that have one.
 """
 _Points = npt.NDArray[np.float64]
 
 
 def polygon(u: FloatArray, v: FloatArray, corners: _Points) -> FloatArray:
-    """Distance ``(h, w)`` to a polygon with corners ``(n, 2)``, negative inside."""
+    """Return the distance ``(h, w)`` to a polygon with corners ``(n, 2)``, negative inside."""
     a = corners.astype(np.float32)[:, :, None, None]  # (n, 2, 1, 1)
     b = np.roll(a, -1, axis=0)
     edge, x, y = b - a, u - a[:, 0], v - a[:, 1]  # x, y: (n, h, w)
     along = np.clip((x * edge[:, 0] + y * edge[:, 1]) / (edge**2).sum(axis=1), 0, 1)
     squared = (x - along * edge[:, 0]) ** 2 + (y - along * edge[:, 1]) ** 2
-    crosses = (a[:, 1] > v) != (b[:, 1] > v)  # does a ray to the right meet this edge's height
+    crosses = (a[:, 1] > v) != (b[:, 1] > v)  # the edge crosses the row of the point
     left = (x * edge[:, 1] - y * edge[:, 0]) * np.sign(edge[:, 1]) < 0
     inside = (crosses & left).sum(axis=0) % 2 == 1
     distance: FloatArray = np.sqrt(squared.min(axis=0)) * np.where(inside, -1, 1).astype(np.float32)
@@ -47,7 +47,7 @@ def _crescent(u: FloatArray, v: FloatArray, thickness: float) -> FloatArray:
 
 
 def _spiral(u: FloatArray, v: FloatArray, thickness: float) -> FloatArray:
-    """An Archimedean spiral of two and a quarter turns."""
+    """Return the distance to an Archimedean spiral of two and a quarter turns."""
     pitch, radius = 0.44, np.hypot(u, v)
     turns = radius / np.float32(pitch) - np.arctan2(v, u) / np.float32(2 * np.pi)
     off = np.abs(turns - np.round(turns)) * np.float32(pitch)
@@ -55,7 +55,7 @@ def _spiral(u: FloatArray, v: FloatArray, thickness: float) -> FloatArray:
 
 
 def _around(radii: _Points, start: float) -> _Points:
-    """Corners ``(n, 2)`` at equal angles and these distances from the centre, the first at ``start``."""
+    """Return corners ``(n, 2)`` at equal angles and distances ``radii``, the first at ``start``."""
     angles = start + 2 * np.pi * np.arange(len(radii)) / len(radii)
     return np.stack([radii * np.cos(angles), radii * np.sin(angles)], axis=1)
 
@@ -66,7 +66,7 @@ def _star(u: FloatArray, v: FloatArray, thickness: float) -> FloatArray:
 
 
 def _cross(u: FloatArray, v: FloatArray, thickness: float) -> FloatArray:
-    """A plus sign: two bars."""
+    """Return the distance to a plus sign, two bars."""
     arm = np.float32(0.2 + 0.12 * thickness)
     x, y, end = np.abs(u), np.abs(v), np.float32(0.95)
     bars = [np.maximum(x - end, y - arm), np.maximum(y - end, x - arm)]
@@ -80,7 +80,7 @@ def _arrow(u: FloatArray, v: FloatArray, thickness: float) -> FloatArray:
 
 
 def _heart_corners() -> _Points:
-    """The classic heart curve, 16 sin^3 against a sum of cosines, scaled to radius 1."""
+    """Return corners ``(40, 2)`` of the heart curve, 16 sin^3 and a sum of cosines, scaled to radius 1."""
     t = np.linspace(0, 2 * np.pi, 40, endpoint=False)
     x = 16 * np.sin(t) ** 3
     y = 13 * np.cos(t) - 5 * np.cos(2 * t) - 2 * np.cos(3 * t) - np.cos(4 * t)
@@ -103,4 +103,4 @@ SHAPES: dict[str, Outline] = {
     "star": _star,
     "triangle": partial(_regular, corners=_around(np.full(3, 1.1), -np.pi / 2)),
 }
-"""The classes that are told by their outline."""
+"""The classes that differ in their outline."""

@@ -1,4 +1,4 @@
-"""Write the drawn images: real PNG files in class folders, from one seed."""
+"""Write the drawn images: PNG files in class folders, from one seed."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from unlabelled.data.synthetic.drawn.image import CLASSES, draw_picture
+from unlabelled.data.synthetic.drawn.image import CLASSES, draw_image
 from unlabelled.data.synthetic.generated_folder import GeneratedFolder
 
-FORMAT = 1  # to be raised whenever the same arguments would give other images
+FORMAT = 1  # to be raised whenever the same arguments result in other images
 SPLITS = ("train", "val")
 
 
@@ -22,13 +22,13 @@ def write_drawn(
     val_per_class: int = 50,
     progress: bool = True,
 ) -> None:
-    """Write small images, 48 x 48 pixels, of the classes in :data:`~.picture.CLASSES`.
+    """Write small images, 48 x 48 pixels, of the classes in :data:`~.image.CLASSES`.
 
     Below ``root``: ``{train,val}/<class>/<number>.png``, and last ``COMPLETE.json``. A finished data set of
-    equal arguments is left as it is; one of other arguments, or one that was interrupted, is written anew.
+    the same arguments is not changed; one of other arguments, or an incomplete one, is written again.
 
     Args:
-        root: The folder; created where missing.
+        root: The folder; created if missing.
         seed: The same seed gives the same images.
         train_per_class: Training images of each class.
         val_per_class: Held-out images of each class.
@@ -68,8 +68,8 @@ def _check(seed: int, train: int, val: int) -> None:
 
 def _write_class(folder: Path, seed: int, split: str, label: int, count: int) -> None:
     """Write the images of one class; each depends on (seed, split, class, number) only."""
-    place = folder / CLASSES[label]
-    place.mkdir(parents=True)
+    class_folder = folder / CLASSES[label]
+    class_folder.mkdir(parents=True)
     for number in range(count):
         rng = np.random.default_rng([seed, SPLITS.index(split), label, number])
-        Image.fromarray(draw_picture(rng, CLASSES[label])).save(place / f"{number:05d}.png")
+        Image.fromarray(draw_image(rng, CLASSES[label])).save(class_folder / f"{number:05d}.png")

@@ -1,4 +1,4 @@
-"""The embedded data set: small real videos with sound, written on the spot, to try everything on."""
+"""The embedded data set: small generated videos with audio, for demos and tests."""
 
 from unlabelled.data.synthetic.embedded.classes import FAMILIES
 from unlabelled.data.synthetic.embedded.contact_sheet import contact_sheet

@@ -1,4 +1,4 @@
-"""What is in the picture besides the object and tells nothing: backgrounds, camera, clutter."""
+"""Parts of the frame that are independent of the class: backgrounds, camera, clutter."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ TEXTURES = ("gradient", "stripes", "noise", "blobs")
 
 
 def draw_texture(rng: np.random.Generator, kind: str, width: int, height: int) -> FloatArray:
-    """Draw a still texture ``(height, width)`` in 0 to 1 of a kind from :data:`TEXTURES`.
+    """Draw a static texture ``(height, width)`` in 0 to 1 of a kind from :data:`TEXTURES`.
 
-    0 and 1 stand for the palette's two background colours.
+    0 and 1 are the two background colours of the palette.
     """
     x = np.linspace(-1, 1, width, dtype=np.float32)[None, :] * np.float32(width / height)
     y = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
@@ -33,7 +33,7 @@ def draw_texture(rng: np.random.Generator, kind: str, width: int, height: int) -
 
 
 def _smooth_noise(rng: np.random.Generator, grain: float, x: FloatArray, y: FloatArray) -> FloatArray:
-    """A sum of 16 plane waves about ``grain`` frame heights long: noise that can be of any size."""
+    """Return noise: a sum of 16 plane waves of about ``grain`` frame heights."""
     total = np.zeros((y.shape[0], x.shape[1]), dtype=np.float32)
     for angle, phase, scale in rng.uniform((0, 0, 0.7), (np.pi, 2 * np.pi, 1.4), (16, 3)):
         turns = np.pi / (grain * scale)
@@ -43,12 +43,12 @@ def _smooth_noise(rng: np.random.Generator, grain: float, x: FloatArray, y: Floa
 
 
 class Camera:
-    """A drift of the camera over a still background.
+    """A slow motion of the camera over a static background.
 
     Args:
-        rng: Draws its course.
-        seconds: Length of the clip.
-        margin: How far the background reaches beyond each side of the picture, in pixels.
+        rng: Source of the path.
+        seconds: Duration of the clip.
+        margin: Width of the background beyond each side of the frame, in pixels.
     """
 
     def __init__(self, rng: np.random.Generator, seconds: float, margin: int) -> None:
@@ -67,7 +67,7 @@ class Camera:
 
 
 class Clutter:
-    """Up to four small shapes that float by behind the object and mean nothing."""
+    """Up to four small shapes that move behind the object, independent of the class."""
 
     def __init__(self, rng: np.random.Generator, width: int, height: int) -> None:
         count = int(rng.integers(0, 5))
@@ -79,8 +79,8 @@ class Clutter:
         self.colours = [colour(h, 0.7, v) for h, v in rng.uniform((0, 0.1), (1, 0.9), (count, 2))]
 
     def paint(self, canvas: Canvas, time: float) -> None:
-        """Draw all of them where they are, some seconds after they came."""
-        places = self.start + self.speed * time
-        for (x, y), size, square, hue in zip(places, self.size, self.square, self.colours, strict=True):
+        """Draw all shapes, ``time`` seconds after the beginning of the shot."""
+        positions = self.start + self.speed * time
+        for (x, y), size, square, hue in zip(positions, self.size, self.square, self.colours, strict=True):
             shape = block(x, y, size, size) if square else disc(x, y, size)
             canvas.paint(shape, hue)

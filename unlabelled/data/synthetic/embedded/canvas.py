@@ -1,4 +1,4 @@
-"""Anti-aliased drawing with signed distances: a shape is a distance to its edge, in pixels."""
+"""Anti-aliased drawing of shapes that are signed distances to their edge, in pixels."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ class Shape:
     """A region of the plane.
 
     Args:
-        extent: A box around it, in pixels.
-        distance: Of pixel centres ``x (1, w)``, ``y (h, 1)`` to the edge ``(h, w)``; inside negative.
+        extent: Bounding box in pixels.
+        distance: Maps pixel centres ``x (1, w)``, ``y (h, 1)`` to their distance to the edge ``(h, w)``,
+            negative inside.
     """
 
     extent: Box
@@ -27,9 +28,9 @@ class Shape:
 
 
 class Canvas:
-    """A picture ``(3, height, width)`` with values in 0 to 1, to be painted on.
+    """An image ``(3, height, width)`` with values in 0 to 1, and methods to paint on it.
 
-    ``touched`` is the box around all shapes painted since :meth:`start`.
+    ``touched`` is the bounding box of all shapes painted since :meth:`start`.
     """
 
     def __init__(self, width: int, height: int) -> None:
@@ -39,11 +40,11 @@ class Canvas:
         self.touched: Box = (np.inf, np.inf, -np.inf, -np.inf)
 
     def start(self) -> None:
-        """Forget what was touched so far."""
+        """Reset ``touched``."""
         self.touched = (np.inf, np.inf, -np.inf, -np.inf)
 
     def paint(self, shape: Shape, colour: FloatArray, opacity: float = 1.0) -> None:
-        """Lay a shape of one colour ``(3,)`` over the picture."""
+        """Paint a shape of one colour ``(3,)`` over the image."""
         x0, y0, x1, y1 = shape.extent
         left, top, right, bottom = self.touched
         self.touched = (min(left, x0), min(top, y0), max(right, x1), max(bottom, y1))
@@ -56,7 +57,7 @@ class Canvas:
 
 
 def disc(x: float, y: float, radius: float) -> Shape:
-    """A filled circle."""
+    """Return a filled circle."""
     cx, cy, r = np.float32(x), np.float32(y), np.float32(radius)
     return Shape(
         (x - radius, y - radius, x + radius, y + radius),
@@ -65,14 +66,14 @@ def disc(x: float, y: float, radius: float) -> Shape:
 
 
 def ring(x: float, y: float, radius: float, width: float) -> Shape:
-    """A circle drawn with a pen of the given width."""
+    """Return a circle drawn with a line of ``width``."""
     whole, half = disc(x, y, radius), np.float32(width / 2)
     outer = disc(x, y, radius + width / 2)
     return Shape(outer.extent, lambda px, py: np.abs(whole.distance(px, py)) - half)
 
 
 def block(x: float, y: float, half_width: float, half_height: float, rounding: float = 0.0) -> Shape:
-    """An upright rectangle with rounded corners."""
+    """Return an axis-parallel rectangle with rounded corners."""
     cx, cy, r = np.float32(x), np.float32(y), np.float32(rounding)
     hx, hy = np.float32(half_width - rounding), np.float32(half_height - rounding)
 
@@ -85,7 +86,7 @@ def block(x: float, y: float, half_width: float, half_height: float, rounding: f
 
 
 def stroke(start: Point, end: Point, radius: float) -> Shape:
-    """A straight pen stroke with round ends, from one point to another."""
+    """Return a straight line with round ends."""
     (ax, ay), (bx, by) = start, end
     dx, dy = np.float32(bx - ax), np.float32(by - ay)
     length = np.float32(max(float(dx * dx + dy * dy), 1e-6))
@@ -100,7 +101,7 @@ def stroke(start: Point, end: Point, radius: float) -> Shape:
 
 
 def cone(x: float, y: float, angle: float, length: float, spread: float) -> Shape:
-    """A beam from a point, widening to ``spread`` pixels on each side at its end; ``angle`` in radians."""
+    """Return a beam that widens from a point to ``spread`` pixels on each side; ``angle`` in radians."""
     ux, uy = np.float32(np.cos(angle)), np.float32(np.sin(angle))
     cx, cy, slope = np.float32(x), np.float32(y), np.float32(spread / length)
     tips = [(length * ux - s * spread * uy, length * uy + s * spread * ux) for s in (-1, 1)]
@@ -116,12 +117,12 @@ def cone(x: float, y: float, angle: float, length: float, spread: float) -> Shap
 
 
 def bent_string(x: float, top: float, bottom: float, bend: float, width: float) -> Shape:
-    """An upright string held at both ends, its middle pushed sideways by ``bend`` pixels."""
+    """Return a vertical string fixed at both ends, with its middle displaced by ``bend`` pixels."""
     reach = abs(bend) + width / 2
 
     def distance(px: FloatArray, py: FloatArray) -> FloatArray:
-        place = np.clip((py - np.float32(top)) / np.float32(max(bottom - top, 1e-3)), 0, 1)
-        centre = np.float32(x) + np.float32(bend) * np.sin(np.float32(np.pi) * place)
+        position = np.clip((py - np.float32(top)) / np.float32(max(bottom - top, 1e-3)), 0, 1)
+        centre = np.float32(x) + np.float32(bend) * np.sin(np.float32(np.pi) * position)
         beyond = np.maximum(np.float32(top) - py, py - np.float32(bottom))
         return np.asarray(np.maximum(np.abs(px - centre) - np.float32(width / 2), beyond))
 

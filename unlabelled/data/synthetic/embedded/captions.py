@@ -1,4 +1,4 @@
-"""Captions as a person might write them: what is seen, how it moves, what is heard, sometimes where."""
+"""Random captions of clips: the object, its motion, its audio, sometimes the surroundings."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MOTIONS: dict[str, tuple[str, ...]] = {
     "harp": ("trembles string by string", "quivers", "lets its strings swing"),
     "fiddle": ("is played with a long bow", "is bowed to and fro", "has a bow drawn across it"),
 }
-_SOUNDS: dict[str, tuple[str, ...]] = {
+_AUDIO: dict[str, tuple[str, ...]] = {
     "boom": ("deep booms", "low heavy drum beats", "a deep bass drum"),
     "click": ("bright wooden clicks", "a sharp wood block", "dry high knocks"),
     "rattle": ("the hiss of a shaker", "short bursts of rattling", "a swishing maraca"),
@@ -30,19 +30,19 @@ _SOUNDS: dict[str, tuple[str, ...]] = {
     "pluck": ("plucked notes", "single notes that quickly fade", "a tune picked on strings"),
     "bow": ("a long bowed chord", "sustained singing strings", "rich bowed strings with vibrato"),
 }
-_PLACES: tuple[str, ...] = (
+_SURROUNDINGS: tuple[str, ...] = (
     "in front of a changing background",
     "before one wall after another",
     "in ever new colours",
     "as the scenery changes",
 )
 _PATTERNS: tuple[str, ...] = (
-    "{object} {motion} to {sound}",
-    "{object} {motion} {where} while {sound} can be heard",
-    "{sound}, and {object} that {motion}",
-    "{where}, {object} {motion}; one hears {sound}",
-    "we hear {sound} as {object} {motion}",
-    "{object} {motion} {where}, with {sound}",
+    "{object} {motion} to {audio}",
+    "{object} {motion} {where} while {audio} can be heard",
+    "{audio}, and {object} that {motion}",
+    "{where}, {object} {motion}; one hears {audio}",
+    "we hear {audio} as {object} {motion}",
+    "{object} {motion} {where}, with {audio}",
 )
 
 
@@ -51,8 +51,8 @@ def write_caption(rng: np.random.Generator, leaf: Leaf) -> str:
     caption = _pick(rng, _PATTERNS).format(
         object=_pick(rng, _OBJECTS[leaf.scene]),
         motion=_pick(rng, _MOTIONS[leaf.scene]),
-        sound=_pick(rng, _SOUNDS[leaf.sound]),
-        where=_pick(rng, _PLACES),
+        audio=_pick(rng, _AUDIO[leaf.audio]),
+        where=_pick(rng, _SURROUNDINGS),
     )
     return caption[0].upper() + caption[1:]
 

@@ -1,7 +1,7 @@
-"""The class table: nine leaves in three families, each leaf one look with one sound.
+"""The class table: nine leaves in three families, each a combination of a scene and an audio type.
 
-Neither sense is enough alone: the three drums look the same, the three sirens sound the same, and
-the strings form a chain in which each neighbour shares one of the two. Families differ in both.
+Neither modality is sufficient alone: the three drums have the same video, the three sirens have the same
+audio, and the strings form a chain in which neighbours share one modality. Families differ in both.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ class Leaf:
     """A class of the embedded data set.
 
     Args:
-        name: The label, as it stands in ``vggsound.csv``.
+        name: The label in ``vggsound.csv``.
         family: The label of its parent.
-        scene: Key of the look, in :data:`.scenes.SCENES`.
-        sound: Key of the sound, in :data:`.sounds.SOUNDS`.
-        template: A plain caption.
+        scene: Key of the video, in :data:`.scenes.SCENES`.
+        audio: Key of the audio, in :data:`.waveforms.SYNTHESISERS`.
+        template: A simple caption.
     """
 
     name: str
     family: str
     scene: str
-    sound: str
+    audio: str
     template: str
 
 
@@ -43,5 +43,5 @@ LEAVES: tuple[Leaf, ...] = (
 #: The family of each class, by its label.
 FAMILIES: dict[str, str] = {leaf.name: leaf.family for leaf in LEAVES}
 
-#: Onsets per second of each family, the same for all its leaves, so that tempo tells no leaf apart.
+#: Onsets per second of each family, the same for all its leaves, so that leaves do not differ in tempo.
 TEMPO: dict[str, tuple[float, float]] = {"drum": (1.6, 2.8), "siren": (0.8, 1.4), "string": (1.6, 2.8)}

@@ -1,4 +1,4 @@
-"""Colours that change all the time, while the object keeps standing out from what is behind it."""
+"""Colours that change over time, with a constant contrast of object and background."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LUMA = (0.299, 0.587, 0.114)
 
 @dataclass(frozen=True)
 class Palette:
-    """Colours ``(3,)`` at one moment: the object stands out from the background, its details from it."""
+    """Colours ``(3,)`` at one time: of the background, the object (``body``) and its details (``ink``)."""
 
     background: tuple[FloatArray, FloatArray]
     body: FloatArray
@@ -23,7 +23,7 @@ class Palette:
 
 
 def colour(hue: float, saturation: float, luma: float) -> FloatArray:
-    """The colour of a hue (0 to 1) with exactly this brightness, mixed with white or black."""
+    """Return a colour ``(3,)`` of a hue (0 to 1) with a given luma, mixed with white or black."""
     red, green, blue = colorsys.hsv_to_rgb(hue % 1.0, saturation, 1.0)
     full = _LUMA[0] * red + _LUMA[1] * green + _LUMA[2] * blue
     pure = np.asarray((red, green, blue), dtype=np.float32)
@@ -33,21 +33,21 @@ def colour(hue: float, saturation: float, luma: float) -> FloatArray:
 
 
 class Colours:
-    """The palette of a clip as a function of time: hues, saturations and brightnesses all drift."""
+    """The palette of a clip as a function of time; hues, saturations and lumas drift."""
 
     def __init__(self, rng: np.random.Generator, seconds: float) -> None:
         def drift(low: float, high: float) -> Drift:
             return Drift(rng, seconds, low, high)
 
-        self.hues = drift(0, 1), drift(0, 1)  # behind, ahead
+        self.hues = drift(0, 1), drift(0, 1)  # background, object
         self.saturations = drift(0.2, 0.9), drift(0.55, 1.0)
         self.lumas = drift(0.1, 0.3), drift(0.72, 0.95)
         self.spread = drift(0.03, 0.08)
 
     def at(self, time: float, dark: bool) -> Palette:
-        """The colours at a time in seconds: a light object on a dark background, or the reverse.
+        """Return the colours at a time in seconds: a light object on a dark background, or the reverse.
 
-        Their brightnesses differ by 0.34 at least.
+        The lumas of object and background differ by at least 0.34.
         """
         behind, ahead = (hue.at(time) for hue in self.hues)
         pale, rich = (saturation.at(time) for saturation in self.saturations)

@@ -1,4 +1,4 @@
-"""A picture of the classes: what they look like, and what they sound like."""
+"""A figure of the classes: frames and spectrograms of clips."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from unlabelled.data.synthetic.embedded.notes import FloatArray
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_TIMES = (0.3, 1.0, 1.7)  # seconds of the frames shown
-_SPAN = 2.0  # seconds of sound shown
+_TIMES = (0.3, 1.0, 1.7)  # seconds of the frames in the figure
+_SPAN = 2.0  # seconds of audio in the figure
 _TINT = {"drum": "#b5541c", "siren": "#1f5fa8", "string": "#3b7a3b"}
 
 
 def contact_sheet(root: str, path: str, clips_per_class: int = 4) -> None:
     """Draw some clips of each class of an embedded data set into a PNG file.
 
-    A row is a class. A clip shows three moments 0.7 s apart, and beneath them two seconds of its sound:
-    time to the right, frequency (80 Hz to 7 kHz, logarithmic) upwards.
+    A row is a class. A clip has three frames, 0.7 s apart, and below them the spectrogram of two seconds of
+    audio, 80 Hz to 7 kHz on a logarithmic axis.
 
     Args:
         root: Folder of a data set written by :func:`~.writer.write_embedded`.
@@ -36,7 +36,7 @@ def contact_sheet(root: str, path: str, clips_per_class: int = 4) -> None:
     Raises:
         ValueError: ``clips_per_class`` is below 1, or a class has fewer clips.
     """
-    from matplotlib.figure import Figure  # only here: it takes a while to import
+    from matplotlib.figure import Figure  # imported here, since the import is slow
 
     if clips_per_class < 1:
         raise ValueError(f"clips_per_class {clips_per_class} must be 1 or more")
@@ -58,7 +58,7 @@ def _clip_paths(root: Path, label: str, count: int) -> list[Path]:
 
 
 def _draw_class(figure: Figure, row: int, leaf: Leaf, paths: list[Path]) -> None:
-    """Draw one row: the class's name, then its clips; a gap and a line part the families."""
+    """Draw one row: the name of the class and its clips; families are separated by a gap."""
     width, height = figure.get_size_inches()
     family = sum(a.family != b.family for a, b in pairwise(LEAVES[: row + 1]))
     top = height - 0.08 - 1.32 * row - 0.1 * family
@@ -66,43 +66,43 @@ def _draw_class(figure: Figure, row: int, leaf: Leaf, paths: list[Path]) -> None
     figure.text(0.12 / width, (top - 0.5) / height, leaf.name, size=11, weight="bold", color=tint)
     figure.text(0.12 / width, (top - 0.7) / height, f"family: {family_word}", size=9, color="#555555")
     for column, path in enumerate(paths):
-        frames, sound, rate = read_clip(path, _TIMES)
+        frames, waveform, rate = read_clip(path, _TIMES)
         left = 1.5 + 2.75 * column
         strip = np.concatenate([_edge(frame) for frame in frames], axis=1)
         shape = (left / width, (top - 0.68) / height, 2.65 / width, 0.66 / height)
         figure.add_axes(shape, xticks=[], yticks=[]).imshow(strip, aspect="auto")
         shape = (left / width, (top - 1.22) / height, 2.65 / width, 0.52 / height)
-        picture = log_spectrogram(sound[: int(_SPAN * rate)], rate)
+        spectrogram = log_spectrogram(waveform[: int(_SPAN * rate)], rate)
         axes = figure.add_axes(shape, xticks=[], yticks=[])
-        axes.imshow(picture, origin="lower", aspect="auto", cmap="magma", vmin=-50, vmax=0)
+        axes.imshow(spectrogram, origin="lower", aspect="auto", cmap="magma", vmin=-50, vmax=0)
 
 
 def _edge(frame: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """A frame with a thin white line at both sides, to part it from the next."""
+    """Return a frame with a thin white line at both sides."""
     return np.pad(frame[:, 2:-2], ((0, 0), (2, 2), (0, 0)), constant_values=255)
 
 
 def read_clip(
     path: Path, times: tuple[float, ...]
 ) -> tuple[list[npt.NDArray[np.uint8]], npt.NDArray[np.float32], int]:
-    """The frames ``(height, width, 3)`` shown at some times, the sound ``(samples,)``, and its rate."""
+    """Return frames ``(height, width, 3)``, the waveform ``(samples,)`` and its sample rate."""
     with av.open(str(path)) as container:
         decoded = [(frame.time, frame) for frame in container.decode(video=0)]
-        shown = [
+        displayed = [
             max((f for f in decoded if f[0] <= time), key=lambda f: f[0], default=decoded[0])
             for time in times
         ]
-        frames = [frame.to_ndarray(format="rgb24") for _, frame in shown]
+        frames = [frame.to_ndarray(format="rgb24") for _, frame in displayed]
     with av.open(str(path)) as container:
         rate = int(container.streams.audio[0].rate)
         blocks = [frame.to_ndarray().mean(axis=0) for frame in container.decode(audio=0)]
     return frames, np.concatenate(blocks).astype(np.float32), rate
 
 
-def log_spectrogram(sound: npt.NDArray[np.float32], rate: int) -> FloatArray:
-    """Level in decibels below the loudest point, ``(64 frequencies, time)``, 80 Hz to 7 kHz, 10 ms steps."""
+def log_spectrogram(waveform: npt.NDArray[np.float32], rate: int) -> FloatArray:
+    """Return decibels below the maximum ``(64 frequencies, time)``, 80 Hz to 7 kHz, in steps of 10 ms."""
     window, step = int(0.046 * rate), int(0.01 * rate)
-    slices = np.lib.stride_tricks.sliding_window_view(sound, window)[::step]
+    slices = np.lib.stride_tricks.sliding_window_view(waveform, window)[::step]
     power = np.abs(np.fft.rfft(slices * np.hanning(window), 4096)) ** 2
     edges = np.geomspace(80, 7000, 65) / rate * 4096
     low = edges[:-1].astype(int)

@@ -1,7 +1,8 @@
-"""Values that wander within a clip, so that what says nothing about its class never marks the clip.
+"""Values that drift within a clip, for properties that are independent of the class.
 
-Whatever stayed the same for a whole clip (a colour, a pitch, a level of noise) would tell clips of one
-class apart as well as their class tells them from others, and a clustering could settle on it.
+A property that is constant in a clip (a colour, a pitch, a noise level) would distinguish the clips of a
+class as well as the class distinguishes them from others, and a clustering could find it instead of the
+class.
 """
 
 from __future__ import annotations
@@ -17,21 +18,21 @@ _GRID = 0.01  # seconds
 
 
 def spread(rng: np.random.Generator, count: int) -> npt.NDArray[np.float64]:
-    """Values ``(count,)`` in 0 to 1, each far from the one before, any few in a row covering the range.
+    """Return values ``(count,)`` in 0 to 1, each far from the previous one; a few in a row cover the range.
 
-    Steps of about the golden ratio, wrapped around: the mean of a few hardly differs between two draws.
+    The steps are about the golden ratio, modulo 1: the mean of a few values hardly differs between two draws.
     """
     steps = _GOLDEN + rng.uniform(-0.12, 0.12, count)
     return np.asarray((rng.random() + np.cumsum(steps)) % 1.0)
 
 
 class Drift:
-    """A value that glides from one turning point to the next, a new one every 0.7 to 1.3 s.
+    """A smooth function of time with a turning point every 0.7 to 1.3 s.
 
     Args:
-        rng: Draws the turning points.
-        seconds: It is defined from time 0 to this one.
-        low: Least value.
+        rng: Source of the turning points.
+        seconds: Duration; the function is defined from 0 to this time.
+        low: Smallest value.
         high: Largest value.
     """
 
@@ -42,13 +43,13 @@ class Drift:
         self.values = (low + (high - low) * spread(rng, len(gaps))).tolist()
 
     def at(self, time: float) -> float:
-        """The value at a time in seconds."""
+        """Return the value at a time in seconds."""
         k = bisect_right(self.times, time) - 1
-        place = (time - self.times[k]) / (self.times[k + 1] - self.times[k])
-        ease = place * place * (3 - 2 * place)
+        position = (time - self.times[k]) / (self.times[k + 1] - self.times[k])
+        ease = position * position * (3 - 2 * position)
         return float(self.values[k] + (self.values[k + 1] - self.values[k]) * ease)
 
     def over(self, times: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """:meth:`at` of many times ``(n,)`` at once, straight in between hundredths of a second."""
+        """Return :meth:`at` of several times ``(n,)``, with linear interpolation on a grid of 0.01 s."""
         grid = np.linspace(0, self.seconds, int(np.ceil(self.seconds / _GRID)) + 1)
         return np.interp(times, grid, [self.at(t) for t in grid.tolist()])

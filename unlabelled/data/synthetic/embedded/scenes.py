@@ -1,4 +1,4 @@
-"""The six looks. Each is told by its shape and its motion; its colours, place and size tell nothing."""
+"""The six objects, which differ in shape and motion, not in colour, position and size."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ from unlabelled.data.synthetic.embedded.canvas import (
 )
 from unlabelled.data.synthetic.embedded.notes import FloatArray, Score
 
-#: How far from its centre a look may reach, in radii.
+#: Largest distance of a part of an object from its centre, in radii.
 REACH = 1.12
 
 
 @dataclass(frozen=True)
 class Moment:
-    """All that a look does not decide itself, at one time.
+    """The pose and the colours of an object at one time.
 
     Args:
-        time: Seconds since the clip's start.
-        x: Of the look's centre, in pixels.
-        y: Of its centre, in pixels.
-        radius: In pixels.
-        room: How far a roaming look may drive to each side, in pixels.
-        body: Its main colour ``(3,)``.
-        ink: The colour ``(3,)`` of its details.
-        side: 1, or -1 for a mirrored look.
-        lean: 0 to 1, how far it leans, where it can.
+        time: Seconds since the start of the clip.
+        x: Centre of the object, in pixels.
+        y: Centre of the object, in pixels.
+        radius: Radius in pixels.
+        room: Largest distance that a moving object travels to each side, in pixels.
+        body: Main colour ``(3,)``.
+        ink: Colour ``(3,)`` of details.
+        side: 1, or -1 for a mirrored object.
+        lean: Tilt, 0 to 1, of objects that have one.
     """
 
     time: float
@@ -52,11 +52,11 @@ class Moment:
 
 
 Painter = Callable[[Canvas, Moment], None]
-Look = Callable[[np.random.Generator, Score], Painter]
+SceneObject = Callable[[np.random.Generator, Score], Painter]
 
 
 def drum(rng: np.random.Generator, score: Score) -> Painter:
-    """A round drum; each hit swells it, flashes in its middle and sends a ripple to the rim."""
+    """Return the painter of a round drum; a hit expands it, with a ring from its centre to the edge."""
 
     def paint(canvas: Canvas, now: Moment) -> None:
         x, y, body, ink = now.x, now.y, now.body, now.ink
@@ -72,7 +72,7 @@ def drum(rng: np.random.Generator, score: Score) -> Painter:
 
 
 def beacon(rng: np.random.Generator, score: Score) -> Painter:
-    """A lamp on a foot whose beam turns round once per wail."""
+    """Return the painter of a beacon on a base, whose beam rotates once per cycle."""
     first = rng.uniform(0, 2 * np.pi)
 
     def paint(canvas: Canvas, now: Moment) -> None:
@@ -88,7 +88,7 @@ def beacon(rng: np.random.Generator, score: Score) -> Painter:
 
 
 def lamp(rng: np.random.Generator, score: Score) -> Painter:
-    """A square lamp that lights up, with rays all round, for the first half of each wail."""
+    """Return the painter of a square lamp that is lit, with rays, in the first half of each cycle."""
     rays = [(np.cos(a), np.sin(a)) for a in np.arange(8) * np.pi / 4]
 
     def paint(canvas: Canvas, now: Moment) -> None:
@@ -106,7 +106,7 @@ def lamp(rng: np.random.Generator, score: Score) -> Painter:
 
 
 def car(rng: np.random.Generator, score: Score) -> Painter:
-    """A little car that crosses the frame once per wail, turns round and comes back."""
+    """Return the painter of a small car that crosses the frame in each cycle, in alternating directions."""
     first = int(rng.integers(0, 2))
 
     def paint(canvas: Canvas, now: Moment) -> None:
@@ -127,8 +127,8 @@ def car(rng: np.random.Generator, score: Score) -> Painter:
 
 
 def harp(rng: np.random.Generator, score: Score) -> Painter:
-    """A frame of upright strings; each onset sets three of them swinging, and they die down."""
-    places, swing = np.linspace(-0.72, 0.85, 6), 5.0  # swings per second
+    """Return the painter of a harp; each onset makes three strings swing, with decaying amplitude."""
+    positions, swing = np.linspace(-0.72, 0.85, 6), 5.0  # swings per second
     picks = rng.permuted(np.tile(np.arange(6) < 3, (len(score.onsets), 1)), axis=1)
     latest = np.maximum.accumulate(np.where(picks, np.arange(len(picks))[:, None], 0), axis=0)
 
@@ -137,10 +137,10 @@ def harp(rng: np.random.Generator, score: Score) -> Painter:
         onsets = latest[score.index(now.time)]
         since = now.time - score.onsets[onsets]
         bends = score.strengths[onsets] * np.exp(-since / 0.3) * np.cos(2 * np.pi * swing * since)
-        for place, bend in zip(places, bends, strict=True):
-            top = y + (-0.62 + 0.32 * place) * size
+        for position, bend in zip(positions, bends, strict=True):
+            top = y + (-0.62 + 0.32 * position) * size
             bend_px = 0.24 * size * float(bend)
-            string = bent_string(x + side * place * size, top, y + 0.85 * size, bend_px, 0.075 * size)
+            string = bent_string(x + side * position * size, top, y + 0.85 * size, bend_px, 0.075 * size)
             canvas.paint(string, body)
         corners: list[Point] = [(x + side * a * size, y + b * size) for a, b in _HARP_FRAME]
         for start, end in pairwise(corners):
@@ -154,7 +154,7 @@ _HARP_FRAME = ((0.9, 0.88), (-0.9, 0.88), (-0.9, -0.9), (0.9, -0.33))
 
 
 def fiddle(rng: np.random.Generator, score: Score) -> Painter:
-    """A slanting fiddle, and across it a bow that turns back at each onset."""
+    """Return the painter of a tilted fiddle and a bow that changes direction at each onset."""
 
     def paint(canvas: Canvas, now: Moment) -> None:
         x, y, size, body, ink = now.x, now.y, now.radius, now.body, now.ink
@@ -180,7 +180,7 @@ def fiddle(rng: np.random.Generator, score: Score) -> Painter:
     return paint
 
 
-SCENES: dict[str, Look] = {
+SCENES: dict[str, SceneObject] = {
     "drum": drum,
     "beacon": beacon,
     "lamp": lamp,
@@ -188,5 +188,5 @@ SCENES: dict[str, Look] = {
     "harp": harp,
     "fiddle": fiddle,
 }
-#: Looks that drive about instead of staying in their place.
+#: Objects that move across the frame by themselves.
 ROAMING = frozenset({"car"})

@@ -1,4 +1,4 @@
-"""The moving picture of a clip: a run of short shots of one object, each in other surroundings."""
+"""The video of a clip: a sequence of short shots of one object, each with another background."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from unlabelled.data.synthetic.embedded.notes import FloatArray, Score
 from unlabelled.data.synthetic.embedded.scenes import REACH, Moment, Painter
 
 _SHOT = (0.6, 1.2)  # seconds from cut to cut
-_BETWEEN = (0.35, 0.65)  # part of each cycle in which a cut may fall
+_BETWEEN = (0.35, 0.65)  # part of each cycle in which a cut may be
 
 
 @dataclass(frozen=True)
 class Shot:
-    """What stays from one cut to the next; ``side`` is 1, or -1 for a mirrored object."""
+    """Properties that are constant between two cuts; ``side`` is 1, or -1 for a mirrored object."""
 
     start: float
     dark: bool
@@ -31,7 +31,7 @@ class Shot:
 
 
 def draw_cuts(rng: np.random.Generator, score: Score, duration: float) -> list[float]:
-    """Times of the cuts, every 0.6 to 1.2 s; in between two onsets, lest a cut be taken for one."""
+    """Draw the times of the cuts, every 0.6 to 1.2 s, between onsets so that they differ from them."""
     gaps = rng.uniform(*_SHOT, int(np.ceil(duration / _SHOT[0])))
     cycles = score.cycles(np.cumsum(gaps))
     whole = np.floor(cycles)
@@ -39,16 +39,16 @@ def draw_cuts(rng: np.random.Generator, score: Score, duration: float) -> list[f
     return [time for time in moved.tolist() if time < duration]
 
 
-class Film:
-    """The picture of a clip as a function of time.
+class SceneVideo:
+    """The frames of a clip as a function of time.
 
     Args:
-        rng: Draws all that is not the object's motion.
+        rng: Source of everything except the motion of the object.
         paint: Paints the object.
-        score: Its onsets, for cuts to keep away from.
-        duration: Length in seconds.
+        score: Onsets of the object; cuts are between them.
+        duration: Duration in seconds.
         size: Width and height in pixels.
-        roams: Whether the object drives across the whole width by itself.
+        roams: Whether the object itself moves across the whole width.
     """
 
     def __init__(
@@ -70,40 +70,37 @@ class Film:
         self.shots = [_draw_shot(rng, s, (i + first) % 2 == 0, size, margin) for i, s in enumerate(starts)]
 
     def frame(self, time: float) -> npt.NDArray[np.uint8]:
-        """The picture ``(height, width, 3)`` at a time in seconds."""
-        self._draw(time)
+        """Return the frame ``(height, width, 3)`` uint8 at a time in seconds."""
+        shot = self._shot(time)
+        palette = self.colours.at(time, shot.dark)
+        self.camera.show(self.canvas, shot.texture, palette, time)
+        shot.clutter.paint(self.canvas, time - shot.start)
+        self._paint_object(time, shot, palette)
         pixels = np.clip(self.canvas.pixels * 255 + 0.5, 0, 255).astype(np.uint8)
         return np.ascontiguousarray(pixels.transpose(1, 2, 0))
 
     def box(self, time: float) -> Box:
-        """The box around the object at a time, as fractions of the frame, cut at its edges."""
+        """Return the box around the object at a time, as fractions of the frame, clipped to it."""
         shot = self._shot(time)
-        self._act(time, shot, self.colours.at(time, shot.dark))
+        self._paint_object(time, shot, self.colours.at(time, shot.dark))
         _, height, width = self.canvas.pixels.shape
         scaled = np.asarray(self.canvas.touched) / (width, height, width, height)
         x0, y0, x1, y1 = np.clip(scaled, 0, 1).tolist()
         return x0, y0, x1, y1
 
-    def _draw(self, time: float) -> None:
-        shot = self._shot(time)
-        palette = self.colours.at(time, shot.dark)
-        self.camera.show(self.canvas, shot.texture, palette, time)
-        shot.clutter.paint(self.canvas, time - shot.start)
-        self._act(time, shot, palette)
-
     def _shot(self, time: float) -> Shot:
         return self.shots[bisect_right([shot.start for shot in self.shots], time) - 1]
 
-    def _act(self, time: float, shot: Shot, palette: Palette) -> None:
-        """Paint the object alone, where it is at a time."""
+    def _paint_object(self, time: float, shot: Shot, palette: Palette) -> None:
+        """Paint the object alone, at its position at a time."""
         _, height, width = self.canvas.pixels.shape
         radius = self.radius.at(time) * min(width, height)
         room_x, room_y = (max(side / 2 - REACH * radius, 0.0) for side in (width, height))
         x = width / 2 + (0.0 if self.roams else room_x * self.across.at(time))
         y = height / 2 + room_y * self.down.at(time)
         self.canvas.start()
-        look = (palette.body, palette.ink, shot.side, self.lean.at(time))
-        self.paint(self.canvas, Moment(time, x, y, radius, room_x, *look))
+        appearance = (palette.body, palette.ink, shot.side, self.lean.at(time))
+        self.paint(self.canvas, Moment(time, x, y, radius, room_x, *appearance))
 
 
 def _draw_shot(

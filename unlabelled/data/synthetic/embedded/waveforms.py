@@ -1,4 +1,4 @@
-"""The six sounds. Each is told by its timbre and its course; its pitch and loudness tell nothing."""
+"""The six audio types, which differ in timbre and envelope, not in pitch and loudness."""
 
 from __future__ import annotations
 
@@ -11,45 +11,45 @@ import numpy.typing as npt
 from unlabelled.data.synthetic.embedded.motion import Drift, spread
 from unlabelled.data.synthetic.embedded.notes import FloatArray, Score
 
-Sound = Callable[[np.random.Generator, Score, int, int], FloatArray]  # rng, score, samples, hertz
+Synthesiser = Callable[[np.random.Generator, Score, int, int], FloatArray]  # rng, score, samples, hertz
 _TABLE = 2048
 
 
 def boom(rng: np.random.Generator, score: Score, samples: int, rate: int) -> FloatArray:
-    """Deep drum hits, each gliding down to 50-110 Hz as it fades over a quarter of a second."""
+    """Return deep drum hits, whose pitch falls to 50-110 Hz while they fade in a quarter of a second."""
     t = np.arange(int(0.9 * rate)) / rate
     body, edge = np.exp(-t / 0.16) * np.minimum(t / 0.004, 1), np.exp(-t / 0.08)
     hits = []
-    for place in spread(rng, len(score.onsets)):
-        turns = 50 * 2.2**place * (t + rng.uniform(0.3, 0.9) * 0.05 * (1 - np.exp(-t / 0.05)))
+    for pitch in spread(rng, len(score.onsets)):
+        turns = 50 * 2.2**pitch * (t + rng.uniform(0.3, 0.9) * 0.05 * (1 - np.exp(-t / 0.05)))
         hits.append((np.sin(2 * np.pi * turns) + 0.25 * np.sin(3.2 * np.pi * turns) * edge) * body)
-    return _place(score, hits, samples, rate)
+    return _mix_hits(score, hits, samples, rate)
 
 
 def click(rng: np.random.Generator, score: Score, samples: int, rate: int) -> FloatArray:
-    """Wood-block hits: two very short resonances, the lower between 900 Hz and 2 kHz."""
+    """Return wood-block hits: two very short resonances, the lower one between 900 Hz and 2 kHz."""
     t = np.arange(int(0.2 * rate)) / rate
     shape = np.exp(-t / 0.02) * np.minimum(t / 0.001, 1)
     hits = []
-    for place in spread(rng, len(score.onsets)):
-        turns = 900 * 2.2**place * t
+    for pitch in spread(rng, len(score.onsets)):
+        turns = 900 * 2.2**pitch * t
         upper = 0.6 * np.sin(2 * np.pi * rng.uniform(1.5, 1.9) * turns)
         hits.append((np.sin(2 * np.pi * turns) + upper) * shape)
-    return _place(score, hits, samples, rate)
+    return _mix_hits(score, hits, samples, rate)
 
 
 def rattle(rng: np.random.Generator, score: Score, samples: int, rate: int) -> FloatArray:
-    """Shaker strokes: broad bursts of noise of a fifth of a second, up to between 5 and 7.5 kHz."""
+    """Return shaker strokes: broadband bursts of noise of a fifth of a second, up to 5 to 7.5 kHz."""
     length = int(0.5 * rate)
     t = np.arange(length) / rate
     shape = np.minimum(t / 0.01, 1) * np.exp(-((t / 0.19) ** 4))
     tops = 5000 + 2500 * spread(rng, len(score.onsets))
     hits = [_band_noise(rng, length, rate, rng.uniform(1500, 2500), top) * shape for top in tops]
-    return _place(score, hits, samples, rate)
+    return _mix_hits(score, hits, samples, rate)
 
 
 def wail(rng: np.random.Generator, score: Score, samples: int, rate: int) -> FloatArray:
-    """A siren: its pitch rises from each onset by an octave and comes back, from an ever new low."""
+    """Return a siren, whose pitch rises by an octave after each onset; the lowest pitch drifts."""
     times = np.arange(samples) / rate
     cycles = score.cycles(times)
     rise = 0.5 - 0.5 * np.cos(2 * np.pi * cycles)
@@ -61,19 +61,19 @@ def wail(rng: np.random.Generator, score: Score, samples: int, rate: int) -> Flo
 
 
 def pluck(rng: np.random.Generator, score: Score, samples: int, rate: int) -> FloatArray:
-    """Plucked strings: one note of 150-500 Hz per onset, sharp at first, dull and soon gone."""
+    """Return plucked strings: one note of 150-500 Hz per onset, bright at first, with a fast decay."""
     t = np.arange(int(0.8 * rate)) / rate
     attack, order = np.minimum(t / 0.003, 1), np.arange(1, 9)
     sharp, fade = 0.8 * attack * np.exp(-t / 0.03), attack * np.exp(-t / 0.1)
     notes = []
-    for place in spread(rng, len(score.onsets)):
-        phase = 150 * 3.3**place * t + rng.random()
+    for pitch in spread(rng, len(score.onsets)):
+        phase = 150 * 3.3**pitch * t + rng.random()
         notes.append(_wave(1.0 / order, phase) * sharp + _wave(1.0 / order**2.5, phase) * fade)
-    return _place(score, notes, samples, rate)
+    return _mix_hits(score, notes, samples, rate)
 
 
 def bow(rng: np.random.Generator, score: Score, samples: int, rate: int) -> FloatArray:
-    """Bowed strings: an unbroken rich chord with vibrato, a new stroke and chord at each onset."""
+    """Return bowed strings: a continuous chord with vibrato, with a new stroke and chord at each onset."""
     times = np.arange(samples) / rate
     cycles = score.cycles(times)
     stroke = np.floor(cycles).astype(int)
@@ -88,7 +88,7 @@ def bow(rng: np.random.Generator, score: Score, samples: int, rate: int) -> Floa
     return np.asarray(chord * swell, dtype=np.float32)
 
 
-SOUNDS: dict[str, Sound] = {
+SYNTHESISERS: dict[str, Synthesiser] = {
     "boom": boom,
     "click": click,
     "rattle": rattle,
@@ -98,17 +98,17 @@ SOUNDS: dict[str, Sound] = {
 }
 
 
-def render_sound(
+def render_audio(
     rng: np.random.Generator, name: str, score: Score, duration: float, rate: int, channels: int
 ) -> FloatArray:
-    """The sound track of a clip ``(channels, samples)`` in -1 to 1, at ``rate`` samples per second.
+    """Return the audio track of a clip ``(channels, samples)`` in -1 to 1, at ``rate`` samples per second.
 
-    Its volume swells between 0.3 and 1; the background noise, now hiss, now hum, is 10 to 30 dB below
-    the sound's mean. The loudest sample is at 0.9.
+    The volume drifts between 0.3 and 1; background noise, between white and brown, is 10 to 30 dB below the
+    mean of the signal. The largest sample is 0.9.
     """
     samples = round(duration * rate)
     times = np.arange(samples) / rate
-    clean = SOUNDS[name](rng, score, samples, rate)
+    clean = SYNTHESISERS[name](rng, score, samples, rate)
     volume, below, hiss = (
         Drift(rng, duration, *span).over(times) for span in ((0.3, 1.0), (10.0, 30.0), (0.0, np.pi / 2))
     )
@@ -123,8 +123,8 @@ def render_sound(
     return (0.9 * tracks / max(float(np.abs(tracks).max()), 1e-6)).astype(np.float32)
 
 
-def _place(score: Score, hits: list[npt.NDArray[np.float64]], samples: int, rate: int) -> FloatArray:
-    """Add one hit at each onset, as loud as the onset is strong; what lies outside the clip is cut."""
+def _mix_hits(score: Score, hits: list[npt.NDArray[np.float64]], samples: int, rate: int) -> FloatArray:
+    """Return the sum of hits at their onsets, scaled by their strengths and cut to the clip."""
     track = np.zeros(samples)
     for onset, strength, hit in zip(score.onsets, score.strengths, hits, strict=True):
         start = round(onset * rate)
@@ -135,7 +135,7 @@ def _place(score: Score, hits: list[npt.NDArray[np.float64]], samples: int, rate
 
 
 def _wave(weights: npt.NDArray[Any], phase: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """A sum of harmonics at a phase (in turns), read from a table of one turn; harmonic k weighs w_k."""
+    """Return a weighted sum of harmonics at a phase (in turns), from a table of one period."""
     turn = 2 * np.pi * np.arange(_TABLE) / _TABLE
     table = np.sin(turn[:, None] * np.arange(1, len(weights) + 1)) @ (weights / weights.sum())
     return np.asarray(table[(phase * _TABLE).astype(np.int64) % _TABLE])
@@ -144,7 +144,7 @@ def _wave(weights: npt.NDArray[Any], phase: npt.NDArray[np.float64]) -> npt.NDAr
 def _blend(
     mix: npt.NDArray[np.float64], dull: npt.ArrayLike, bright: npt.ArrayLike, phase: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
-    """A wave whose weights change over time from some (where ``mix`` is 0) to others (where it is 1)."""
+    """Return a wave whose weights change from ``dull`` (where ``mix`` is 0) to ``bright`` (where it is 1)."""
     first, second = (_wave(np.asarray(weights), phase) for weights in (dull, bright))
     return first + mix * (second - first)
 
@@ -152,7 +152,7 @@ def _blend(
 def _band_noise(
     rng: np.random.Generator, samples: int, rate: int, low: float, high: float
 ) -> npt.NDArray[np.float64]:
-    """White noise of unit power with only the frequencies between two, in hertz, left in."""
+    """Return white noise of unit power, limited to frequencies between two, in Hz."""
     spectrum = np.fft.rfft(rng.standard_normal(samples))
     pitch = np.fft.rfftfreq(samples, 1 / rate)
     noise = np.fft.irfft(spectrum * ((pitch >= low) & (pitch <= high)), samples)
@@ -160,7 +160,7 @@ def _band_noise(
 
 
 def _coloured_noise(rng: np.random.Generator, samples: int, tilt: float) -> npt.NDArray[np.float64]:
-    """Noise of unit power whose amplitude falls as frequency to the ``tilt``: 0 white, 1 brown."""
+    """Return noise of unit power with amplitudes ``frequency ** -tilt``: 0 white, 1 brown."""
     spectrum = np.fft.rfft(rng.standard_normal(samples))
     spectrum /= np.maximum(np.arange(len(spectrum)), len(spectrum) / 200) ** tilt
     noise = np.fft.irfft(spectrum, samples)

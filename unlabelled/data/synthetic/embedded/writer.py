@@ -1,4 +1,4 @@
-"""Write the embedded data set: real media files and tables in VGG-Sound's layout, from one seed."""
+"""Write the embedded data set: media files and tables in VGG-Sound's layout, from one seed."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from unlabelled.data.media.index import usable_cores
 from unlabelled.data.synthetic.embedded.classes import LEAVES
 from unlabelled.data.synthetic.embedded.clip import ClipJob, ClipRow, write_clip
 from unlabelled.data.synthetic.generated_folder import GeneratedFolder
 
-FORMAT = 2  # to be raised whenever the same arguments would give other clips
+FORMAT = 2  # to be raised whenever the same arguments result in other clips
 _Mapper = Callable[[list[ClipJob]], Iterable[ClipRow]]
 _TABLES = ("vggsound.csv", "classes.csv", "captions.csv", "boxes.csv")
 
@@ -33,22 +34,22 @@ def write_embedded(
     num_workers: int | None = None,
     progress: bool = True,
 ) -> None:
-    """Write small real videos with sound, of nine classes in three families, in VGG-Sound's layout.
+    """Write small videos with audio, of nine classes in three families, in VGG-Sound's layout.
 
     Below ``root``: ``vggsound.csv`` and ``video/<id>_<start>.mp4`` as in VGG-Sound; ``classes.csv`` with
-    each label's family, ``captions.csv``, ``boxes.csv`` (where the sounding object is, every 0.25 s,
-    as fractions of the frame); and last ``COMPLETE.json``. A finished data set of equal arguments is
-    left as it is; one of other arguments, or one that was interrupted, is written anew.
+    each label's family, ``captions.csv``, ``boxes.csv`` (the box of the sounding object every 0.25 s,
+    as fractions of the frame); and last ``COMPLETE.json``. A finished data set of the same arguments is not
+    changed; one of other arguments, or an incomplete one, is written again.
 
     Args:
-        root: The folder; created where missing.
+        root: The folder; created if missing.
         seed: The same seed gives the same clips.
         train_per_class: Training clips of each class.
         test_per_class: Test clips of each class.
         duration: Length of a clip in seconds, 0.5 or more.
-        size: Width and height in pixels, even numbers of 32 or more.
+        size: Width and height in pixels, even numbers, 32 or more.
         num_workers: Processes that write clips; ``None``: one per available core, 8 at most;
-            0 or 1: this process only.
+            0 or 1: the calling process only.
         progress: Show a progress bar.
 
     Raises:
@@ -95,7 +96,7 @@ def _check(
 
 
 def _write_clips(jobs: list[ClipJob], num_workers: int | None, progress: bool) -> list[ClipRow]:
-    """Write all clips; their rows ordered by identifier, as in the official table."""
+    """Write all clips, and return their entries sorted by identifier, as in the official table."""
     with _mapper(len(jobs), num_workers) as rows:
         bar = tqdm(rows(jobs), total=len(jobs), desc="writing clips", unit="clip", disable=not progress)
         written = list(bar)
@@ -104,21 +105,20 @@ def _write_clips(jobs: list[ClipJob], num_workers: int | None, progress: bool) -
 
 @contextmanager
 def _mapper(num_jobs: int, num_workers: int | None) -> Iterator[_Mapper]:
-    """Something that maps :func:`write_clip` over jobs, in processes where that is worth it."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    workers = min(min(cores, 8) if num_workers is None else num_workers, num_jobs)
+    """Return a function that maps :func:`write_clip` over jobs, in several processes if possible."""
+    workers = min(min(usable_cores(), 8) if num_workers is None else num_workers, num_jobs)
     if workers <= 1:
         yield lambda jobs: map(write_clip, jobs)
         return
-    # Where it is safe, fork: spawned processes would run the user's script a second time.
+    # Fork on Linux: spawned processes would run the user's script a second time.
     context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
-    # Not multiprocessing.Pool, which waits forever for a worker that was killed for its memory.
+    # Not multiprocessing.Pool, which does not return if a worker was killed for its memory.
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with_parent) as pool:
         yield lambda jobs: pool.map(write_clip, jobs, chunksize=4)
 
 
 def _end_with_parent() -> None:
-    """End this worker as soon as the process that started it is gone, even if that one was killed."""
+    """End this worker as soon as its parent process has ended, even if that was killed."""
 
     def watch() -> None:
         parent = multiprocessing.parent_process()

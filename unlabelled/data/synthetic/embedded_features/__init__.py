@@ -1,6 +1,6 @@
-"""The embedded feature data set: HowTo100M in small, made of the embedded clips, to try everything on."""
+"""The embedded feature data set: features of embedded clips in HowTo100M's layout."""
 
-from unlabelled.data.synthetic.embedded_features.evaluation_sets import EmbeddedFilms, EmbeddedScenes
+from unlabelled.data.synthetic.embedded_features.evaluation_sets import EmbeddedScenes, EmbeddedVideos
 from unlabelled.data.synthetic.embedded_features.writer import write_embedded_features
 
-__all__ = ["EmbeddedFilms", "EmbeddedScenes", "write_embedded_features"]
+__all__ = ["EmbeddedScenes", "EmbeddedVideos", "write_embedded_features"]

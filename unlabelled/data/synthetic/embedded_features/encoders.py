@@ -1,4 +1,4 @@
-"""Fixed encoders of pictures: what ResNet-152 and ResNeXt-101 are for HowTo100M, small and never trained."""
+"""Fixed image encoder that replaces ResNet-152 and ResNeXt-101 of HowTo100M; small and untrained."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor
 from unlabelled.seeding import torch_generator
 
 CHUNK = 16  # frames of a 3D feature, as for ResNeXt-101
-CHUNK_FRAMES = (0, 5, 10, 15)  # those of them that are looked at
+CHUNK_FRAMES = (0, 5, 10, 15)  # frames of a chunk that are used
 _LUMA = (0.299, 0.587, 0.114)
 _WAVELENGTHS = (3.0, 5.0, 8.0)  # pixels
 _ORIENTATIONS, _FILTER = 8, 13
@@ -22,16 +22,15 @@ _BATCH = 128
 
 
 class ImageEncoder:
-    """Two layers of filters that nobody fitted to any data, then a random projection with a ReLU.
+    """Two layers of untrained filters, pooling, and a random projection with a ReLU.
 
-    The first layer is the contrast of oriented edges at three scales, whatever the colours and whichever
-    side is darker; the second one is of random filters over all of those. Each response's mean, maximum and
-    deviation over the picture remain, so that neither place nor size matters much. What a feature says of
-    a class has to be learned, and can be.
+    The first layer is the contrast of oriented edges at three scales, independent of colour and sign; the
+    second layer has random filters over all of these. The mean, maximum and deviation of each response over
+    the image are the features, which therefore depend little on position and size.
 
     Args:
-        dim: Length of the features.
-        channels: Random filters of the second layer.
+        dim: Width of the features.
+        channels: Number of random filters of the second layer.
     """
 
     def __init__(self, dim: int = 64, channels: int = 128) -> None:
@@ -40,32 +39,32 @@ class ImageEncoder:
         self._random = {name: _random_filters(name, channels, maps) for name, maps in _INPUTS.items()}
         self._projection = {name: _random_projection(name, 3 * channels, dim) for name in _INPUTS}
 
-    def frames(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return a feature of unit length ``(n, dim)`` for each picture ``(n, height, width, 3)``."""
-        blocks = torch.split(torch.from_numpy(pictures), _BATCH)
+    def frames(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return a feature of unit length ``(n, dim)`` for each image ``(n, height, width, 3)``."""
+        blocks = torch.split(torch.from_numpy(images), _BATCH)
         return torch.cat([self._describe("2d", self._contrast(block)) for block in blocks]).numpy()
 
-    def chunks(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def chunks(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return a feature of unit length ``(n, dim)`` for each chunk.
 
         Args:
-            pictures: Frames :data:`CHUNK_FRAMES` of each ``(n, 4, height, width, 3)``.
+            images: Frames :data:`CHUNK_FRAMES` of each chunk ``(n, 4, height, width, 3)``.
         """
-        blocks = torch.split(torch.from_numpy(pictures), _BATCH // len(CHUNK_FRAMES))
-        return torch.cat([self._describe("3d", self._moving(block)) for block in blocks]).numpy()
+        blocks = torch.split(torch.from_numpy(images), _BATCH // len(CHUNK_FRAMES))
+        return torch.cat([self._describe("3d", self._motion(block)) for block in blocks]).numpy()
 
-    def _contrast(self, pictures: Tensor) -> Tensor:
-        """Energies of edges ``(n, 24, h, w)``, relative to what there is around."""
-        grey = (pictures.float() / 255 @ torch.tensor(_LUMA)).unsqueeze(1)
-        framed = F.pad(grey, 4 * (_FILTER // 2,), mode="replicate")  # zeros would be edges all round
+    def _contrast(self, images: Tensor) -> Tensor:
+        """Return the energies of edges ``(n, 24, h, w)`` relative to those in their neighbourhood."""
+        grey = (images.float() / 255 @ torch.tensor(_LUMA)).unsqueeze(1)
+        framed = F.pad(grey, 4 * (_FILTER // 2,), mode="replicate")  # zeros would add edges at the border
         parts = F.conv2d(framed, self._edges, stride=2)
         energy = torch.unflatten(parts, 1, (_MAPS, 2)).square().sum(2).add(1e-8).sqrt()
         around = F.avg_pool2d(energy.mean(1, keepdim=True), 7, stride=1, padding=3)
         contrast: Tensor = energy / (around + 0.02)
         return contrast
 
-    def _moving(self, chunks: Tensor) -> Tensor:
-        """Energies on average, and how much they change from frame to frame ``(n, 48, h, w)``."""
+    def _motion(self, chunks: Tensor) -> Tensor:
+        """Return the mean energies and their mean absolute changes between frames ``(n, 48, h, w)``."""
         energy = torch.unflatten(self._contrast(chunks.flatten(0, 1)), 0, chunks.shape[:2])
         return torch.cat([energy.mean(1), energy.diff(dim=1).abs().mean(1)], dim=1)
 
@@ -80,9 +79,9 @@ _INPUTS = {"2d": _MAPS, "3d": 2 * _MAPS}
 
 
 def _gabor_filters() -> Tensor:
-    """Even and odd filters ``(48, 1, 13, 13)`` of each wavelength and orientation, without mean."""
-    place = torch.arange(_FILTER) - _FILTER // 2
-    y, x = torch.meshgrid(place, place, indexing="ij")
+    """Return even and odd filters ``(48, 1, 13, 13)`` of each wavelength and orientation, of zero mean."""
+    axis = torch.arange(_FILTER) - _FILTER // 2
+    y, x = torch.meshgrid(axis, axis, indexing="ij")
     filters = []
     for wavelength in _WAVELENGTHS:
         window = torch.exp(-(x.square() + y.square()) / (2 * (0.45 * wavelength) ** 2))
@@ -96,7 +95,7 @@ def _gabor_filters() -> Tensor:
 
 
 def _random_filters(name: str, channels: int, maps: int) -> Tensor:
-    """Filters ``(channels, maps, 5, 5)`` of unit length, without mean."""
+    """Return filters ``(channels, maps, 5, 5)`` of unit norm and zero mean."""
     filters = torch.randn(channels, maps, 5, 5, generator=torch_generator("picture encoder", name, "filters"))
     filters = filters - filters.mean((1, 2, 3), keepdim=True)
     unit: Tensor = filters / filters.flatten(1).norm(dim=1).view(-1, 1, 1, 1)

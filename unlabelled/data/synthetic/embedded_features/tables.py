@@ -1,4 +1,4 @@
-"""Held-out films and scenes as tables, with the columns that converted evaluation sets have."""
+"""Write held-out videos and scenes as tables, with the columns of converted evaluation sets."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from unlabelled.data.features.column_writer import ColumnWriter
 from unlabelled.data.synthetic.embedded.classes import LEAVES
 from unlabelled.data.synthetic.embedded_features.howto100m import Features, spectrogram
 from unlabelled.data.synthetic.embedded_features.scenes import SceneFeatures
-from unlabelled.data.synthetic.embedded_features.videos import Film, Scene
+from unlabelled.data.synthetic.embedded_features.videos import Scene, Video
 
-FILMS, SCENES = "films", "scenes"
+VIDEOS, SCENES = "films", "scenes"
 
 
-def write_films(path: str, films: Sequence[Film], features: Features) -> None:
+def write_videos(path: str, videos: Sequence[Video], features: Features) -> None:
     """Write a retrieval set: ``id``, ``2d``, ``3d``, ``audio``, ``eval_caption``, and a ``thumbnail``.
 
-    The thumbnail has a frame of each scene, side by side.
+    The thumbnail has one frame of each scene, side by side.
     """
-    first = _row([features[scene] for scene in films[0].scenes])
+    first = _row([features[scene] for scene in videos[0].scenes])
     with ColumnWriter(path, {**_columns(first), "id": text(key=True), "eval_caption": text()}) as writer:
-        for film in films:
-            row = _row([features[scene] for scene in film.scenes])
-            writer.append({**row, "id": film.identifier, "eval_caption": film.caption})
+        for video in videos:
+            row = _row([features[scene] for scene in video.scenes])
+            writer.append({**row, "id": video.identifier, "eval_caption": video.caption})
 
 
 def write_scenes(path: str, scenes: Sequence[Scene], features: Features) -> None:

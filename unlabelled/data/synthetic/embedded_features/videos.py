@@ -1,4 +1,4 @@
-"""Films: several embedded clips one after the other, which clips being drawn at random."""
+"""Videos of several random embedded clips, one after the other."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ class Scene:
 
 
 @dataclass(frozen=True)
-class Film:
-    """Scenes one after the other, under an identifier like YouTube's."""
+class Video:
+    """Scenes one after the other, with an identifier like those of YouTube."""
 
     identifier: str
     scenes: tuple[Scene, ...]
 
     @property
     def caption(self) -> str:
-        """All scenes' captions, each as a sentence."""
+        """The captions of all scenes, each as a sentence."""
         return " ".join(f"{scene.caption}." for scene in self.scenes)
 
     @property
     def category(self) -> str:
-        """The family that most scenes are of; of several, the first to appear."""
+        """The most frequent family of the scenes; the first one if there are several."""
         return Counter(LEAVES[scene.leaf].family for scene in self.scenes).most_common(1)[0][0]
 
 
@@ -52,7 +52,7 @@ def read_scenes(clips: str, split: str) -> list[Scene]:
     """Return the clips of a split of an embedded data set that :func:`write_embedded` wrote to ``clips``."""
     with Path(clips, "captions.csv").open(newline="", encoding="utf-8") as file:
         captions = dict(csv.reader(file))
-    number = {leaf.name: place for place, leaf in enumerate(LEAVES)}
+    number = {leaf.name: index for index, leaf in enumerate(LEAVES)}
     with Path(clips, "vggsound.csv").open(newline="", encoding="utf-8") as file:
         return [
             Scene(f"video/{name}_{int(start):06d}.mp4", number[label], captions[name])
@@ -61,52 +61,54 @@ def read_scenes(clips: str, split: str) -> list[Scene]:
         ]
 
 
-def draw_train_films(seed: int, scenes: Sequence[Scene], count: int) -> list[Film]:
-    """Draw films of four to six scenes of any classes; all scenes are in about as many films."""
+def draw_train_videos(seed: int, scenes: Sequence[Scene], count: int) -> list[Video]:
+    """Draw videos of four to six scenes of any classes; all scenes are used about equally often."""
     rng = numpy_generator(seed, "train films")
-    endless, films = _in_turns(rng, scenes), []
+    scene_cycle, videos = _cycle_shuffled(rng, scenes), []
     for number in range(count):
         length = int(rng.integers(TRAIN_SCENES[0], TRAIN_SCENES[1] + 1))
-        films.append(_film(rng, number, (next(endless) for _ in range(length))))
-    return films
+        videos.append(_draw_video(rng, number, (next(scene_cycle) for _ in range(length))))
+    return videos
 
 
-def draw_test_films(seed: int, scenes: Sequence[Scene], count: int) -> list[Film]:
-    """Draw films of three scenes, no two of the same classes in whatever order, as long as there are others.
+def draw_test_videos(seed: int, scenes: Sequence[Scene], count: int) -> list[Video]:
+    """Draw videos of three scenes, whose sets of classes differ as long as possible.
 
-    Nine classes have 165 such combinations. So who recognises classes, in pictures and texts, finds each
-    of up to 165 films.
+    Nine classes have 165 such combinations: up to 165 videos can be identified by the classes in their texts.
+
+    Raises:
+        ValueError: There are too few scenes for a video.
     """
     rng = numpy_generator(seed, "test films")
     by_leaf = [[scene for scene in scenes if scene.leaf == leaf] for leaf in range(len(LEAVES))]
-    endless = [_in_turns(rng, own) for own in by_leaf]
+    scene_cycles = [_cycle_shuffled(rng, own) for own in by_leaf]
     possible = [
         leaves
         for leaves in combinations_with_replacement(range(len(LEAVES)), TEST_SCENES)
         if all(times <= len(by_leaf[leaf]) for leaf, times in Counter(leaves).items())
     ]
     if not possible:
-        raise ValueError(f"{len(scenes)} held-out clips are too few for a film of {TEST_SCENES}; write more")
-    chosen = _in_turns(rng, possible)
-    return [_film(rng, n, _arranged(rng, endless, next(chosen))) for n in range(count)]
+        raise ValueError(f"{len(scenes)} held-out clips are too few for a video of {TEST_SCENES}; write more")
+    chosen = _cycle_shuffled(rng, possible)
+    return [_draw_video(rng, n, _shuffled_scenes(rng, scene_cycles, next(chosen))) for n in range(count)]
 
 
-def _arranged(
-    rng: np.random.Generator, endless: Sequence[Iterator[Scene]], leaves: Sequence[int]
+def _shuffled_scenes(
+    rng: np.random.Generator, scene_cycles: Sequence[Iterator[Scene]], leaves: Sequence[int]
 ) -> Iterator[Scene]:
-    """A scene of each class, in random order; none is there twice."""
-    taken: set[Scene] = set()
+    """Yield a scene of each class, in random order, without repetition."""
+    used: set[Scene] = set()
     for leaf in rng.permutation(leaves).tolist():
-        scene = next(scene for scene in endless[leaf] if scene not in taken)
-        taken.add(scene)
+        scene = next(scene for scene in scene_cycles[leaf] if scene not in used)
+        used.add(scene)
         yield scene
 
 
-def _film(rng: np.random.Generator, number: int, scenes: Iterable[Scene]) -> Film:
-    return Film(draw_name(rng, number)[0], tuple(scenes))
+def _draw_video(rng: np.random.Generator, number: int, scenes: Iterable[Scene]) -> Video:
+    return Video(draw_name(rng, number)[0], tuple(scenes))
 
 
-def _in_turns(rng: np.random.Generator, items: Sequence[Item]) -> Iterator[Item]:
-    """Endlessly, all of the items in random order, then all in another one."""
+def _cycle_shuffled(rng: np.random.Generator, items: Sequence[Item]) -> Iterator[Item]:
+    """Yield all items in random order, again and again, each time in another order."""
     while items:
-        yield from (items[place] for place in rng.permutation(len(items)).tolist())
+        yield from (items[index] for index in rng.permutation(len(items)).tolist())

@@ -1,4 +1,4 @@
-"""What probing said about each file, remembered until the file changes."""
+"""Results of probing, stored until the file changes."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from unlabelled.data.media.storage import derived_folder, short_hash, write_atom
 
 _log = logging.getLogger(__name__)
 
-# Raised when a file's verdict may differ from that of earlier versions, so that all are probed afresh.
+# To be raised when results may differ from those of earlier versions: all files are then probed again.
 _VERSION = 1
 
 
-class Verdicts:
-    """`Probe` by path, kept as JSON: ``{"files": {path: [size, mtime_ns, duration, reason]}}``.
+class ProbeResults:
+    """`Probe` by path, stored as JSON: ``{"files": {path: [size, mtime_ns, duration, reason]}}``.
 
     Args:
         root: Folder that ``paths`` are relative to.
-        split: Goes into the file's name.
-        key: What the verdicts depend on besides the files themselves; another key, another file.
+        split: A part of the file's name.
+        key: Text on which the results depend besides the files; each key has its own file.
         paths: Relative to ``root``, with forward slashes.
     """
 
@@ -41,7 +41,7 @@ class Verdicts:
         return Probe(duration, reason)
 
     def stale(self) -> dict[str, str]:
-        """Path by full path, of the files to probe: those that are new or have changed."""
+        """Return the path by full path of the files to probe: new and changed ones."""
         return {
             self._full(path): path
             for path, state in self.states.items()
@@ -49,11 +49,11 @@ class Verdicts:
         }
 
     def add(self, path: str, result: Probe) -> None:
-        """Take down a result, for the file as it was when this object was made."""
+        """Store a result for the state that the file had when this object was created."""
         self.known[path] = [*(self.states[path] or (0, 0)), *result]
 
     def save(self) -> None:
-        """Replace the file, in one step. A full disk costs no more than the next check's time."""
+        """Write the file in one step; a failure is logged, and the files are probed again next time."""
         if not self.file:
             return
         files = {path: self.known[path] for path in self.states if path in self.known}
@@ -61,20 +61,22 @@ class Verdicts:
         try:
             write_atomically(self.file, lambda file: file.write(text))
         except OSError as error:
-            _log.warning("the check of %s will be repeated next time: cannot write %s", self.root, error)
+            _log.warning(
+                "the check of %s will be repeated next time: cannot write its results: %s", self.root, error
+            )
 
     def _read(self) -> dict[str, list[Any]]:
         try:
             with open(self.file, encoding="utf-8") as file:
                 return dict(json.load(file)["files"])
-        except (OSError, ValueError, KeyError, TypeError):  # none yet, or not a whole one
+        except (OSError, ValueError, KeyError, TypeError):  # no file, or an incomplete one
             return {}
 
     def _full(self, path: str) -> str:
         return os.path.join(self.root, *path.split("/"))
 
     def _state(self, path: str) -> tuple[int, int] | None:
-        """Size and time of change; `None`: no such file."""
+        """Return the size and the modification time; `None`: no such file."""
         try:
             status = os.stat(self._full(path))
         except (OSError, ValueError):

@@ -294,18 +294,18 @@ print(f"figures: {options.out / 'gallery.png'}, {options.out / 'matrix.png'}")
 #
 # Look at the printed columns before looking at the NMI, and at the gallery before changing a setting.
 #
-# - **Clips were left out.** `index.summary()` above names the reasons. Clips shorter than `pipeline.seconds`
-#   are too short: lower `num_frames` of `LogMel` and of the pipeline. Silent tracks are not left out, and may
-#   form a cluster.
+# - **Clips were left out.** `index.summary()` above names the reasons. Clips shorter than
+#   `pipeline.seconds` are too short: lower `num_frames` of `LogMel` and of the pipeline. Silent tracks are
+#   not left out, and may form a cluster.
 # - **Too few steps.** `loss` is still near ln K, or `kept` below 0.5: the labels still change from pass to
-#   pass. The default run on the embedded data set takes 672 steps; a folder of 100 clips about
-#   100 in as many epochs. Raise `--epochs`, and lower `--batch-size`, until the steps are as many.
-# - **`agree` stays near 0 while `loss` falls.** The networks memorise the clips, or one modality does not show
-#   what the other one does. Compare the NMI of video and audio at the end (or, without folders, look at
-#   `outputs["video"]` and `outputs["audio"]` one by one). If the video is behind, compare the rows of the
-#   gallery: are they grouped by colour or background? Then try a higher `--jitter`, or a larger `--crop` where
-#   what matters is small; most of all, a hundred clips are few for the video. If the audio is behind, try a
-#   longer `LogMel` (`num_frames`).
+#   pass. The default run on the embedded data set takes 672 steps; a folder of 100 clips about 100 in as
+#   many epochs. Raise `--epochs`, and lower `--batch-size`, until the steps are as many.
+# - **`agree` stays near 0 while `loss` falls.** The networks memorise the clips, or one modality does not
+#   show what the other one does. Compare the NMI of video and audio at the end (or, without folders, look
+#   at `outputs["video"]` and `outputs["audio"]` one by one). If the video is behind, compare the rows of
+#   the gallery: are they grouped by colour or background? Then try a higher `--jitter`, or a larger
+#   `--crop` where what matters is small; most of all, a hundred clips are few for the video. If the audio
+#   is behind, try a longer `LogMel` (`num_frames`).
 # - **Clusters do not fit the folders.** Sinkhorn-Knopp gives all clusters the same share. Where classes are
 #   of very different sizes, large ones are divided: raise `--clusters`, or give `sinkhorn_knopp` other
 #   `marginals`. There may also be a better grouping than the folders.
@@ -313,7 +313,7 @@ print(f"figures: {options.out / 'gallery.png'}, {options.out / 'matrix.png'}")
 #   encoders, and a GPU; from there on `configs/demo/selavi.yaml` and `cli.py` are less work than this loop.
 #
 # Measured while writing: 92 training clips of five classes (shapes in random colours on random backgrounds,
-# 98 to 426 pixels wide, 1.5 to 7 s, four containers), `--clusters 5`, one seed. NMI of both modalities, heads 0
-# and 1: 0.389 and 0.426 with the default 24 epochs (120 steps), 0.521 and 0.662 with `--epochs 120` (600 steps),
-# 0.760 and 0.777 with `--epochs 100 --batch-size 8 --jitter 1` (1100 steps). The video alone stayed at 0.3 or
-# below in all three, the audio alone was at 0.5 to 0.8.
+# 98 to 426 pixels wide, 1.5 to 7 s, four containers), `--clusters 5`, one seed. NMI of both modalities,
+# heads 0 and 1: 0.389 and 0.426 with the default 24 epochs (120 steps), 0.521 and 0.662 with `--epochs 120`
+# (600 steps), 0.760 and 0.777 with `--epochs 100 --batch-size 8 --jitter 1` (1100 steps). The video alone
+# stayed at 0.31 or below in all three, the audio alone was at 0.5 to 0.8.

@@ -15,8 +15,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from torch import Tensor, nn
 
 from callbacks.evaluation.knn_evaluation import KNNEvaluation
-from callbacks.evaluation.retrieval_evaluation import RetrievalEvaluation
-from callbacks.evaluation.retrieval_features import MaxPooledMaps, PooledFeatures
+from callbacks.evaluation.retrieval_evaluation import MaxPooledMaps, PooledFeatures, RetrievalEvaluation
 from callbacks.evaluation.svm_evaluation import SVMEvaluation
 from tests._helpers.embedding_modules import CLASSES, ColourData, Embedder, trainer
 from unlabelled.metrics import average_precision
@@ -24,7 +23,7 @@ from unlabelled.metrics.linear_svm import svm_average_precision, unit_rows
 
 
 def colours(data: ColourData, split: str) -> tuple[Tensor, Tensor]:
-    """Features as the encoder gives them, views averaged, and labels."""
+    """Return the features of the encoder, averaged over crops, and the labels."""
     images = data.splits[split].images
     return images.mean((-1, -2)).reshape(len(images), -1, 3).mean(1), data.splits[split].labels
 
@@ -68,7 +67,7 @@ def test_samples_without_label_or_replaced_are_left_out(caplog: pytest.LogCaptur
 
 
 class _Epochs(KNNEvaluation):
-    """Notes when it scores."""
+    """Record the epochs of evaluations."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -129,7 +128,7 @@ def test_several_labels_need_the_svm() -> None:
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: KNNEvaluation(k=0), "expected neighbours"),
+        (lambda: KNNEvaluation(k=0), "expected numbers of neighbours"),
         (lambda: KNNEvaluation(every_n_epochs=0), "every_n_epochs must be at least 1"),
         (lambda: RetrievalEvaluation(k=[0]), "expected numbers of neighbours"),
         (lambda: RetrievalEvaluation(distance="manhattan"), "one of cosine, euclidean"),  # type: ignore[arg-type]

@@ -39,8 +39,7 @@ class ClusterEvaluation(ScoresBeforeTraining):
 
     Args:
         before_training: Also score the untrained network, and k-means of its features, on the validation set,
-            at the start of ``fit``; the numbers stay in the checkpoint, and ``test`` prints them beside its
-            own.
+            at the start of ``fit``; checkpoints contain the scores, and ``test`` prints them too.
 
     Raises:
         MisconfigurationException: The method does not predict clusters

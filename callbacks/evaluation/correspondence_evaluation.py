@@ -31,8 +31,8 @@ class CorrespondenceEvaluation(ScoresBeforeTraining):
 
     Args:
         mismatches: Mismatched partners of each clip; all other clips if there are fewer.
-        before_training: Also score the untrained network on the validation set, at the start of ``fit``; the
-            numbers stay in the checkpoint, and ``test`` prints them beside its own.
+        before_training: Also score the untrained network on the validation set, at the start of ``fit``;
+            checkpoints contain the scores, and ``test`` prints them too.
 
     Raises:
         MisconfigurationException: The method does not score pairs

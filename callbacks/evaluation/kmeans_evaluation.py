@@ -32,8 +32,8 @@ class KMeansEvaluation(ScoresBeforeTraining, HeldOutEvaluation):
         num_clusters: K; ``null``: the number of classes.
         restarts: Runs of k-means, of which the one with the smallest distances is kept.
         every_n_epochs: Epochs between two evaluations within ``fit``; ``null``: none.
-        before_training: Also score the untrained encoders on the validation set, at the start of ``fit``; the
-            numbers stay in the checkpoint, and ``test`` prints them beside its own.
+        before_training: Also score the untrained encoders on the validation set, at the start of ``fit``;
+            checkpoints contain the scores, and ``test`` prints them too.
 
     Raises:
         ValueError: A number is out of its range, or samples have several labels.

@@ -26,8 +26,8 @@ class KNNEvaluation(ScoresBeforeTraining, BankEvaluation):
         modality: Modality of the features; ``null``: each modality.
         every_n_epochs: Epochs between two evaluations within ``fit``; ``null``: none. To select a checkpoint
             by ``val/knn_accuracy``, validate with the same interval.
-        before_training: Also score the untrained encoder on the validation set, at the start of ``fit``; the
-            numbers stay in the checkpoint, and ``test`` prints them beside its own.
+        before_training: Also score the untrained encoder on the validation set, at the start of ``fit``;
+            checkpoints contain the scores, and ``test`` prints them too.
 
     Raises:
         ValueError: A number is out of its range, there are no features of the modality, or samples have

@@ -37,8 +37,8 @@ class Localisation(ScoresBeforeTraining):
         level: Level of the threshold.
         size: Height and width at which maps and boxes are compared.
         pictures: Number of clips to draw in ``test``.
-        before_training: Also score the untrained network on the validation set, at the start of ``fit``; the
-            numbers stay in the checkpoint, and ``test`` prints them beside its own.
+        before_training: Also score the untrained network on the validation set, at the start of ``fit``;
+            checkpoints contain the scores, and ``test`` prints them too.
 
     Raises:
         ValueError: An argument is out of its range, the batches have no ``frame_second``, or no clip could be

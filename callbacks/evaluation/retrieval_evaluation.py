@@ -104,9 +104,9 @@ def _missing(modality: str, available: Iterable[str]) -> MisconfigurationExcepti
 class RetrievalEvaluation(BankEvaluation):
     """Search the labelled training samples for each held-out sample: R@k, logged as ``test/recall@1``.
 
-    R@k is the share of held-out samples with at least one sample of their class among the k nearest. There
-    is a separate search for each modality; with several modalities the names have the suffix ``_<modality>``. ``test`` prints
-    a table.
+    R@k is the share of held-out samples with at least one sample of their class among the k nearest. There is
+    one search per modality; with several modalities the names have the suffix ``_<modality>``. ``test``
+    prints a table.
 
     Args:
         k: Numbers of neighbours.

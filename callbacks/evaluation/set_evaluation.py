@@ -36,8 +36,8 @@ class SetEvaluation(ScoresBeforeTraining, ABC, Generic[SetT]):
     Args:
         every_n_epochs: Epochs between two evaluations within ``fit``; ``null``: none. ``validate`` and
             ``test`` always evaluate.
-        before_training: Also score the untrained network on the validation sets, at the start of ``fit``; the
-            numbers stay in the checkpoint, and ``test`` prints them beside its own.
+        before_training: Also score the untrained network on the validation sets, at the start of ``fit``;
+            checkpoints contain the scores, and ``test`` prints them too.
 
     Attributes:
         kind: The class of the sets.

@@ -41,8 +41,8 @@ class StepLocalisation(SetEvaluation[StepSet]):
         log_softmax: Score a second by the log-softmax over the steps of the task, as is usual on
             MiningYouTube.
         every_n_epochs: Epochs between two evaluations within ``fit``; ``null``: none.
-        before_training: Also score the untrained network on the validation sets, at the start of ``fit``; the
-            numbers stay in the checkpoint, and ``test`` prints them beside its own.
+        before_training: Also score the untrained network on the validation sets, at the start of ``fit``;
+            checkpoints contain the scores, and ``test`` prints them too.
 
     Raises:
         ValueError: An argument is out of its range, the direction cannot be parsed, or features are not

@@ -34,8 +34,8 @@ class ZeroShotClassification(SetEvaluation[LabelledSet]):
         seeds: Number of seeds.
         iterations: Largest number of iterations of k-means; it stops when no assignment changes.
         every_n_epochs: Epochs between two evaluations within ``fit``; ``null``: none.
-        before_training: Also score the untrained network on the validation sets, at the start of ``fit``; the
-            numbers stay in the checkpoint, and ``test`` prints them beside its own.
+        before_training: Also score the untrained network on the validation sets, at the start of ``fit``;
+            checkpoints contain the scores, and ``test`` prints them too.
 
     Raises:
         ValueError: A number is below 1, there is no labelled sample, or features are not finite.

@@ -42,8 +42,8 @@ class ZeroShotRetrieval(SetEvaluation[RetrievalSet]):
             (EAO, SSPC); or ``listed``, each of their ranks (MCN, AVLnet; recalls can exceed 1).
         every_n_epochs: Epochs between two evaluations within ``fit``; ``null``: none. To select a checkpoint
             by a recall, validate with the same interval.
-        before_training: Also score the untrained network on the validation sets, at the start of ``fit``; the
-            numbers stay in the checkpoint, and ``test`` prints them beside its own.
+        before_training: Also score the untrained network on the validation sets, at the start of ``fit``;
+            checkpoints contain the scores, and ``test`` prints them too.
 
     Raises:
         ValueError: An argument is out of its range, a direction cannot be parsed, or features are not finite.

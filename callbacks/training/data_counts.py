@@ -78,9 +78,9 @@ class DataCounts(Callback):
         counted, self._evaluated = self._evaluated, None
         if counted is None or trainer.sanity_checking:
             return
-        found = {name: count for name, count in self._reduced(trainer, counted).items() if count}
-        if found and not (self._printed and trainer.state.fn == TrainerFn.FITTING):
-            text = ", ".join(f"{name} {count}" for name, count in found.items())
+        defects = {name: count for name, count in self._reduced(trainer, counted).items() if count}
+        if defects and not (self._printed and trainer.state.fn == TrainerFn.FITTING):
+            text = ", ".join(f"{name} {count}" for name, count in defects.items())
             rank_zero_info(f"DataCounts: evaluated samples with defects: {text}")
         self._printed = True
 

@@ -181,7 +181,7 @@ def test_retrieval_of_a_modality_that_is_not_there_is_refused() -> None:
             scores_of(RetrievalEvaluation(features=features), ColourData())
 
 
-def test_retrieval_keeps_out_of_fit_unless_asked() -> None:
+def test_retrieval_within_fit_is_optional() -> None:
     data = ColourData()
     run = trainer(RetrievalEvaluation(features=PooledFeatures("image")), max_epochs=1)
     run.fit(Embedder(), datamodule=data)
@@ -231,7 +231,7 @@ def test_svm_on_few_samples_is_reproducible_and_improves() -> None:
     assert other["test/svm_map_1shot"] != scores["test/svm_map_1shot"]
 
 
-def test_svm_says_what_it_cannot_do() -> None:
+def test_wrong_svm_inputs_are_refused() -> None:
     with pytest.raises(ValueError, match="class 1 has 15 labelled training samples, but 16 per class"):
         scores_of(SVMEvaluation(16), ColourData())
     with pytest.raises(ValueError, match="features of image, video; set `modality`"):

@@ -146,7 +146,7 @@ def test_no_modality_alone_predicts_a_hierarchy_of_several() -> None:
     assert not any("image+audio/alone" in name for name in scores)
 
 
-def test_before_the_first_pass_it_logs_nothing_and_says_so_once(
+def test_before_the_first_pass_there_are_no_scores(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     callback, module = HierarchyEvaluation([2]), Hierarchical(clustered=False)

@@ -79,7 +79,7 @@ def test_modalities_alone_and_side_by_side() -> None:
     assert scores["test/linear_accuracy_video"] < scores["test/linear_accuracy_image"]
 
 
-def test_within_fit_only_when_asked() -> None:
+def test_within_fit_it_is_optional() -> None:
     for every, runs in ((None, 0), (2, 1)):
         data = ColourData()
         run = trainer(LinearEvaluation(every_n_epochs=every), max_epochs=2)

@@ -119,8 +119,10 @@ def test_rows_are_evenly_spread_and_in_order(tmp_path: Path) -> None:
 def test_samples_without_a_modality_are_not_assigned(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shown: list[Any] = []
-    monkeypatch.setattr(anchor_panels, "anchor_cases", lambda codes, labels: shown.append(codes) or [])
+    codes_of_sets: list[Any] = []
+    monkeypatch.setattr(
+        anchor_panels, "anchor_cases", lambda codes, labels: codes_of_sets.append(codes) or []
+    )
     samples = Streams(1, 45, True)
     samples.present["text"][:] = False
     samples.present["audio"][::3] = False
@@ -129,7 +131,7 @@ def test_samples_without_a_modality_are_not_assigned(
         (scores,) = trainer(AnchorFigures(), default_root_dir=tmp_path).validate(
             module, SetData(Actions("actions", samples)), verbose=False
         )
-    (codes,) = shown
+    (codes,) = codes_of_sets
     assert set(codes) == {"video", "audio"}
     assert codes["video"].sum(1).tolist() == [4] * 45
     assert codes["audio"].sum(1).tolist() == [0, 4, 4] * 15
@@ -146,14 +148,16 @@ def test_samples_without_a_modality_are_not_assigned(
 def test_the_codes_are_those_of_the_balanced_assignment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shown: list[Any] = []
-    monkeypatch.setattr(anchor_panels, "anchor_cases", lambda codes, labels: shown.append(codes) or [])
+    codes_of_sets: list[Any] = []
+    monkeypatch.setattr(
+        anchor_panels, "anchor_cases", lambda codes, labels: codes_of_sets.append(codes) or []
+    )
     data, module = SetData(Pairs("pairs", Streams(0, 37, False))), Anchored()
     trainer(AnchorFigures(), default_root_dir=tmp_path).validate(module, data, verbose=False)
     scores = similarities(module, data.sets[0].dataset(None), "video")
     balanced = binary_codes((scores - scores.mean(0)).numpy(), 4)
-    assert (shown[0]["video"] == balanced).all()
-    assert (shown[0]["video"] != binary_codes(scores.numpy(), 4)).any()
+    assert (codes_of_sets[0]["video"] == balanced).all()
+    assert (codes_of_sets[0]["video"] != binary_codes(scores.numpy(), 4)).any()
 
 
 class _Searches(RetrievalFigures):

@@ -106,15 +106,15 @@ def test_audio_alone_has_no_images(published: list[str], trees: list[tuple[Any, 
 def test_clusters_of_image_data_have_a_gallery(
     published: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    shown: list[Any] = []
+    galleries: list[Any] = []
     original = cluster_figures.cluster_gallery
     monkeypatch.setattr(
-        cluster_figures, "cluster_gallery", lambda *rest: shown.append(rest) or original(*rest)
+        cluster_figures, "cluster_gallery", lambda *rest: galleries.append(rest) or original(*rest)
     )
     data, logger = HierarchyData(), TensorBoardLogger(tmp_path, name="", version="")
     trainer(ClusterFigures(max_clips=20), logger=logger).test(Hierarchical(), data, verbose=False)
     assert published == ["cluster_class_matrix", "cluster_gallery"]
-    ((images, clusters, *_),) = shown
+    ((images, clusters, *_),) = galleries
     rows = torch.arange(0, len(data.samples), 3)
     assert clusters.tolist() == predicted(data.samples, 0)[rows].tolist()
     expected = data.samples.shade[rows].mul(255).to(torch.uint8)
@@ -144,10 +144,10 @@ def test_clip_images_are_small_and_of_the_middle_crop() -> None:
     run.datamodule = HierarchyData()  # type: ignore[attr-defined]
     images = torch.zeros(2, 3, 3, 300, 200)
     images[:, 1] = 1
-    shown = clip_images(run, {"image": images})
-    assert shown is not None
-    assert shown.shape == (2, 3, 128, 85)
-    assert int(shown.min()) == 255
+    small = clip_images(run, {"image": images})
+    assert small is not None
+    assert small.shape == (2, 3, 128, 85)
+    assert int(small.min()) == 255
     assert clip_images(run, {"audio": Tensor()}) is None
 
 

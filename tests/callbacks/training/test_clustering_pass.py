@@ -233,7 +233,7 @@ def test_the_first_pass_aligns_audio_with_video(tiny_root: Path, tiny_overlay: P
         assert torch.equal(module.heads["audio"].weight2, before)
 
 
-def test_an_empty_data_set_says_so(
+def test_an_empty_data_set_is_refused(
     tiny_root: Path, tiny_overlay: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     root = tmp_path / "empty"

@@ -1,4 +1,4 @@
-"""What happens beside the gradient step."""
+"""Callbacks: clustering passes, evaluation, figures and exports."""
 
 from callbacks.evaluation.audio_svm_evaluation import AudioSVMEvaluation
 from callbacks.evaluation.cluster_evaluation import ClusterEvaluation
@@ -9,8 +9,12 @@ from callbacks.evaluation.kmeans_evaluation import KMeansEvaluation
 from callbacks.evaluation.knn_evaluation import KNNEvaluation
 from callbacks.evaluation.linear_evaluation import LinearEvaluation
 from callbacks.evaluation.localisation import Localisation
-from callbacks.evaluation.retrieval_evaluation import RetrievalEvaluation
-from callbacks.evaluation.retrieval_features import MaxPooledMaps, PooledFeatures, RetrievalFeatures
+from callbacks.evaluation.retrieval_evaluation import (
+    MaxPooledMaps,
+    PooledFeatures,
+    RetrievalEvaluation,
+    RetrievalFeatures,
+)
 from callbacks.evaluation.step_localisation import StepLocalisation
 from callbacks.evaluation.svm_evaluation import SVMEvaluation
 from callbacks.evaluation.zero_shot_classification import ZeroShotClassification
@@ -24,11 +28,12 @@ from callbacks.figures.hierarchy_figures import HierarchyFigures
 from callbacks.figures.retrieval_figures import RetrievalFigures
 from callbacks.training.batchnorm_warmup import BatchNormWarmup
 from callbacks.training.centroid_update import CentroidUpdate
-from callbacks.training.clustering_pass import ClusteringPass, RememberedClusteringPass
+from callbacks.training.clustering_pass import ClusteringPass
 from callbacks.training.cpu_threads import CPUThreads
 from callbacks.training.data_counts import DataCounts
 from callbacks.training.fixed_clustering_pass import FixedClusteringPass
 from callbacks.training.queue_update import QueueUpdate
+from callbacks.training.remembered_clustering_pass import RememberedClusteringPass
 from callbacks.training.seeded_steps import SeededSteps
 from callbacks.training.target_update import TargetUpdate
 from callbacks.training.throughput import Throughput

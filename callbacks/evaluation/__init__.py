@@ -1,1 +1,1 @@
-"""Callbacks that measure what was learned, at validation and test."""
+"""Callbacks that evaluate a method, at validation and test."""

@@ -1,4 +1,4 @@
-"""Clusters against ground truth: metrics per modality and joint, before and after training."""
+"""Clusters of held-out samples compared with their classes, for each modality and for all together."""
 
 from __future__ import annotations
 
@@ -7,53 +7,55 @@ from copy import deepcopy
 from typing import Any
 
 import torch
-from lightning import Callback, LightningModule, Trainer
+from lightning import LightningModule, Trainer
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 from torchmetrics import MeanMetric
 
-from callbacks.evaluation.kmeans_scores import kmeans_scores
+from callbacks.evaluation.kmeans_evaluation import kmeans_scores
 from callbacks.shared.batches import datamodule, frozen_state, iterate_batches, not_replaced
-from callbacks.shared.feature_collection import FeatureCollection
-from callbacks.shared.loggers import boards
-from callbacks.shared.tables import Table, format_table
+from callbacks.shared.before_training import ScoresBeforeTraining
+from callbacks.shared.rows import RowCollection, as_float32
+from callbacks.shared.tables import Table, print_tables
 from unlabelled.contracts import HasHierarchies, Labelled, PredictsClusters
 from unlabelled.losses import multi_head_cross_entropy
 from unlabelled.metrics import ClusteringMetrics
 
 BOTH = "both"
 _AGREEMENT = "agreement"
-_SHOWN = 0  # the head that is reported; chosen beforehand, never by its labels
+_HEAD = 0  # the head that is logged, whatever its scores are
 
 
-class ClusterEvaluation(Callback):
-    """Score the clusters that the heads predict on held-out data, as SeLaVi does.
+class ClusterEvaluation(ScoresBeforeTraining):
+    """Score the clusters that the heads predict for held-out samples, as SeLaVi does.
 
-    The prediction of a head is the arg-max of its soft-max, for ``both`` of the product of the modalities'
-    soft-maxes; no Sinkhorn at test time. Head 0 is reported, with the mean and the standard deviation over
-    the heads beside it (over those of the first hierarchy, if the method has several). Logged: ``val/nmi``
-    (head 0, both), ``val/nmi_video``, ..., ``val/nmi_mean``, ``val/nmi_std``. Without labels, so that a
-    checkpoint may be selected by them: ``val/loss``, the mean over modalities and heads of the cross-entropy
-    with the joint prediction (the training loss, with the labels that the heads themselves give), and
-    ``val/agreement``, the NMI between the modalities' predictions.
-    ``test`` prints a table.
+    The prediction of a head is the arg-max of its soft-max, for ``both`` that of the product of the
+    soft-maxes of all modalities; Sinkhorn-Knopp is not applied. Logs the scores of head 0, ``val/nmi`` for
+    ``both`` and ``val/nmi_video``, ... for each modality, and ``val/nmi_mean`` and ``val/nmi_std`` over the
+    heads (of a method with several hierarchies, over those of the first). Two metrics use no labels, so that
+    a checkpoint may be selected by them: ``val/loss``, the cross-entropy with the joint prediction, averaged
+    over modalities and heads (the training loss, with the predictions of the heads as labels); and
+    ``val/agreement``, the NMI between the predictions of two modalities. ``test`` prints a table.
 
     Args:
-        before_training: Also score the untrained network and k-means on its features, at the start of
-            ``fit``; the numbers stay in the checkpoint, and ``test`` prints them beside its own.
+        before_training: Also score the untrained network, and k-means of its features, on the validation set,
+            at the start of ``fit``; checkpoints contain the scores, and ``test`` prints them too.
+
+    Raises:
+        MisconfigurationException: The method does not predict clusters
+            (:class:`unlabelled.contracts.PredictsClusters`), or the data module has no classes.
 
     Source: SeLaVi appendix A.2 (head 0) and A.4, Equations 8 to 11; docs/methods/selavi.md#cluster-metrics.
     """
 
     def __init__(self, before_training: bool = True) -> None:
-        self.before_training = before_training
-        self.before: Table = {}
+        super().__init__(before_training)
         self._scores: dict[str, ClusteringMetrics] = {}
         self._empty: ClusteringMetrics
         self._loss: MeanMetric
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Check at start that there is something to score."""
+        """Check the method and the data module."""
         if not isinstance(pl_module, PredictsClusters):
             raise MisconfigurationException(
                 "ClusterEvaluation needs a method whose heads predict clusters "
@@ -62,27 +64,31 @@ class ClusterEvaluation(Callback):
         if not isinstance(getattr(trainer, "datamodule", None), Labelled):
             raise MisconfigurationException("ClusterEvaluation needs a data module with class_names")
 
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Score the untrained network, once per run."""
-        if not self.before_training or self.before or trainer.global_step > 0:
-            return
+    def score_untrained(
+        self, trainer: Trainer, pl_module: LightningModule
+    ) -> tuple[dict[str, Any], dict[str, float]]:
+        """Return the scores of the heads and of k-means as a table; nothing to log."""
         assert isinstance(pl_module, PredictsClusters)
         loader = datamodule(trainer).val_dataloader()
-        features = FeatureCollection()
-        self._start(trainer, pl_module)
+        features = RowCollection("ClusterEvaluation")
+        self.on_validation_epoch_start(trainer, pl_module)
         with frozen_state(pl_module):
             for batch in iterate_batches(trainer, pl_module, loader, "before training"):
                 outputs = pl_module.evaluation_step(batch)
                 self._update(outputs, batch)
-                features.add(batch, outputs["features"])
-        self.before = {f"heads, {source}": row for source, row in self._rows().items()}
-        classes = len(_class_names(trainer))
+                features.add(batch, as_float32(outputs["features"]))
+        classes = len(datamodule(trainer).class_names)
         clustered = kmeans_scores(features.finish(), classes, classes)
-        self.before |= {f"k-means, {source}": row for source, row in clustered.items()}
+        return self._table() | {f"k-means, {source}": row for source, row in clustered.items()}, {}
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start anew."""
-        self._start(trainer, pl_module)
+        """Reset the metrics."""
+        assert isinstance(pl_module, PredictsClusters)
+        heads, clusters = pl_module.num_clusterings, pl_module.num_clusters
+        classes = len(datamodule(trainer).class_names)
+        self._empty = ClusteringMetrics(heads, clusters, classes).to(pl_module.device)
+        self._scores = {BOTH: deepcopy(self._empty)}
+        self._loss = MeanMetric().to(pl_module.device)
 
     on_test_epoch_start = on_validation_epoch_start
 
@@ -95,37 +101,22 @@ class ClusterEvaluation(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Count a batch."""
+        """Update the metrics."""
         self._update(outputs, batch)
 
     on_test_batch_end = on_validation_batch_end
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Log."""
+        """Log the scores."""
         self._log(pl_module, "val")
 
     def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Log and print."""
+        """Log and print the scores."""
         self._log(pl_module, "test")
-        after = {f"heads, {source}": row for source, row in self._rows().items()}
-        self._print(trainer, {"before training": self.before, "after training": after})
-
-    def _print(self, trainer: Trainer, tables: dict[str, Table]) -> None:
-        if not trainer.is_global_zero:
-            return
-        text = format_table({name: table for name, table in tables.items() if table})
-        print(f"\n{text}\n")
-        print(f"TensorBoard: {sys.executable} -m tensorboard.main --logdir {trainer.default_root_dir}")
-        for board in boards(trainer):
-            board.add_text("test/table", f"```\n{text}\n```", trainer.global_step)
-
-    def _start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        assert isinstance(pl_module, PredictsClusters)
-        heads, clusters = pl_module.num_clusterings, pl_module.num_clusters
-        num_classes = len(_class_names(trainer))
-        self._empty = ClusteringMetrics(heads, clusters, num_classes).to(pl_module.device)
-        self._scores = {BOTH: deepcopy(self._empty)}
-        self._loss = MeanMetric().to(pl_module.device)
+        tables = {"before training": self.before, "after training": self._table()}
+        print_tables(trainer, tables, "test/table")
+        if trainer.is_global_zero:
+            print(f"TensorBoard: {sys.executable} -m tensorboard.main --logdir {trainer.default_root_dir}")
 
     def _update(self, outputs: dict[str, Any], batch: dict[str, Any]) -> None:
         keep = not_replaced(batch)
@@ -144,15 +135,15 @@ class ClusterEvaluation(Callback):
         names = [name for name in predictions if name != BOTH]
         if len(names) != 2:
             return
-        first, second = (predictions[name][:, _SHOWN] for name in names)
+        first, second = (predictions[name][:, _HEAD] for name in names)
         if _AGREEMENT not in self._scores:
             clusters = self._scores[BOTH].num_clusters
             self._scores[_AGREEMENT] = ClusteringMetrics(1, clusters, clusters).to(first.device)
         self._scores[_AGREEMENT].update(first.unsqueeze(1), second)
 
-    def _rows(self) -> Table:
+    def _table(self) -> Table:
         sources = [name for name in self._scores if name not in (BOTH, _AGREEMENT)] + [BOTH]
-        return {source: self._scores[source].of_head(_SHOWN) for source in sources}
+        return {f"heads, {source}": self._scores[source].of_head(_HEAD) for source in sources}
 
     def _log(self, pl_module: LightningModule, stage: str) -> None:
         pl_module.log(f"{stage}/loss", self._loss.compute())
@@ -161,31 +152,19 @@ class ClusterEvaluation(Callback):
                 pl_module.log(f"{stage}/agreement", score.of_head(0)["nmi"])
                 continue
             suffix = "" if name == BOTH else f"_{name}"
-            for key, value in score.of_head(_SHOWN).items():
-                shown = key == "nmi" and name == BOTH
-                pl_module.log(f"{stage}/{key}{suffix}", value, prog_bar=shown)
+            for key, value in score.of_head(_HEAD).items():
+                in_progress_bar = key == "nmi" and name == BOTH
+                pl_module.log(f"{stage}/{key}{suffix}", value, prog_bar=in_progress_bar)
             if name == BOTH:
                 for key, all_values in score.compute().items():
-                    values = all_values.reshape(-1)[: _comparable_heads(pl_module)]
+                    values = all_values.reshape(-1)[: _num_comparable_heads(pl_module)]
                     pl_module.log(f"{stage}/{key}_mean", values.mean())
                     pl_module.log(f"{stage}/{key}_std", values.std(correction=0))
 
-    def state_dict(self) -> dict[str, Any]:
-        """The scores before training."""
-        return {"before": self.before}
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take them back."""
-        self.before = state_dict["before"]
-
-
-def _comparable_heads(pl_module: LightningModule) -> int:
-    """Return how many heads, from the shown one on, cluster the same modalities."""
+def _num_comparable_heads(pl_module: LightningModule) -> int:
+    """Return the number of heads that cluster the same modalities as head 0; they are the first ones."""
     if isinstance(pl_module, HasHierarchies):
         return pl_module.num_heads
     assert isinstance(pl_module, PredictsClusters)
     return pl_module.num_clusterings
-
-
-def _class_names(trainer: Trainer) -> list[str]:
-    return list(datamodule(trainer).class_names)

@@ -1,4 +1,4 @@
-"""How much each modality carries: clusters while one of them is degraded."""
+"""Scores of the clusters when one modality is degraded."""
 
 from __future__ import annotations
 
@@ -21,14 +21,20 @@ from unlabelled.visualization.curves import degradation_curves
 
 
 class Degradation(Callback):
-    """At the end of ``test``, degrade one modality step by step, leave the other intact, and score both.
+    """At the end of ``test``, score the clusters with one modality degraded and the other unchanged.
 
-    The video loses resolution (nearest neighbour down and up again), the audio volume. Draws the NMI of
-    head 0 as curves and logs ``test/degradation/...``. The paper does not publish its grids; these are ours.
+    The resolution of the video is reduced (nearest neighbour, down and up again), or the volume of the audio.
+    Draws the NMI of head 0, of both modalities together, as curves and logs it as ``test/degradation/...``.
+    The paper does not publish its factors; these are ours.
 
     Args:
-        compression: Factors by which the side of a frame shrinks; 1: intact.
-        volume: Factors on the waveform; 1: intact, 0: silence.
+        compression: Factors by which the sides of a frame are reduced; 1: unchanged.
+        volume: Factors of the waveform; 1: unchanged, 0: silence.
+
+    Raises:
+        MisconfigurationException: The method does not predict clusters
+            (:class:`unlabelled.contracts.PredictsClusters`), or the data module does not read clips with
+            video and audio.
 
     Source: SeLaVi appendix A.5; docs/methods/selavi.md#degradation.
     """
@@ -41,20 +47,20 @@ class Degradation(Callback):
         self.compression, self.volume = list(compression), list(volume)
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Check at start that the clips can be degraded."""
+        """Check the method and the data module."""
         data = getattr(trainer, "datamodule", None)
         if not isinstance(pl_module, PredictsClusters) or not isinstance(data, ReadsClips):
             raise MisconfigurationException(
-                "Degradation needs a method whose heads predict clusters and a data module of clips"
+                "Degradation needs a method whose heads predict clusters and a data module that reads clips"
             )
         if not isinstance(data.active_pipeline, AudioVisualPipeline):
             raise MisconfigurationException(
-                f"Degradation needs clips of sight and sound, not of {type(data.active_pipeline).__name__}"
+                f"Degradation needs clips with video and audio, not {type(data.active_pipeline).__name__}"
             )
-        self._view = data.active_pipeline
+        self._pipeline = data.active_pipeline
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Run both series over the test set; decoded once per clip."""
+        """Score all degradations of both modalities in one pass over the test set."""
         series: dict[str, dict[float, Callable[[Batch], Batch]]] = {
             "compression": {float(factor): self._compression(factor) for factor in self.compression},
             "volume": {factor: self._volume(factor) for factor in self.volume},
@@ -96,11 +102,11 @@ class Degradation(Callback):
         return scores
 
     def _compression(self, factor: int) -> Callable[[Batch], Batch]:
-        side = max(1, self._view.crop // factor)
+        side = max(1, self._pipeline.crop // factor)
         return lambda batch: {**batch, "video": compress(batch["video"], side)}
 
     def _volume(self, factor: float) -> Callable[[Batch], Batch]:
-        audio = self._view.audio
+        audio = self._pipeline.audio
         return lambda batch: {**batch, "audio": audio.change_volume(batch["audio"], factor)}
 
 

@@ -1,4 +1,4 @@
-"""What evaluations of held-out features share: when, which features, and what is left out."""
+"""Base classes of evaluations of the features of held-out samples."""
 
 from __future__ import annotations
 
@@ -8,44 +8,50 @@ from typing import Any
 import torch
 from lightning import Callback, LightningModule, Trainer
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.utilities import rank_zero_info
 
 from callbacks.shared.batches import datamodule
 from callbacks.shared.evaluation_times import EvaluationTimes
-from callbacks.shared.feature_collection import FeatureCollection, Rows, collect
+from callbacks.shared.loggers import Messages
+from callbacks.shared.rows import RowCollection, Rows, as_float32, collect_features
 from unlabelled.batch import Batch, Features
-from unlabelled.contracts import Embeds, Labelled
+from unlabelled.contracts import Embeds, Labelled, LabelledBank
 from unlabelled.distributed import all_reduce_sum_
 from unlabelled.encoders.evaluation_crops import embed_crops
 
 
 class HeldOutEvaluation(Callback, ABC):
-    """Score the features of the evaluated samples, after each evaluation.
+    """Score the features of the evaluated samples, at the end of an evaluation.
 
-    They are taken from the evaluation step, without the samples that have no label or could not be read.
+    The features are those of the evaluation step, without samples that have no label or could not be read.
     Labels are used for evaluation only.
 
     Args:
-        every_n_epochs: How often a validation within ``fit`` does this; ``null``: never. ``validate`` and
-            ``test`` always do.
+        every_n_epochs: Epochs between two evaluations within ``fit``; ``null``: none. ``validate`` and
+            ``test`` always evaluate.
     """
 
     def __init__(self, every_n_epochs: int | None) -> None:
         self.times = EvaluationTimes(self, every_n_epochs)
-        self._queries: FeatureCollection | None = None
-        self._told: set[str] = set()
+        self._queries: RowCollection | None = None
+        self._messages = Messages(self)
 
     @abstractmethod
     def score(self, trainer: Trainer, pl_module: LightningModule, queries: Rows, stage: str) -> None:
-        """Score and log under ``stage``, ``val`` or ``test``, on all ranks, each with its own rows."""
+        """Score and log under ``stage``, ``val`` or ``test``; called on all ranks, each with its own rows."""
 
     def extract(self, pl_module: LightningModule, batch: Batch, pooled: Features | None) -> Features:
-        """Return ``{modality: (B, D)}`` of a batch; ``pooled`` is what the step gave, if there was one."""
+        """Return ``{modality: (B, D)}`` of a batch.
+
+        Args:
+            pl_module: The method.
+            batch: The batch.
+            pooled: The features of the evaluation step; None where there was no evaluation step.
+        """
         assert isinstance(pl_module, Embeds)
         return embed_crops(pl_module.embed, batch) if pooled is None else pooled
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Check at start that there is something to score."""
+        """Check the method and the data module."""
         if stage == "predict":
             return
         if not isinstance(pl_module, Embeds):
@@ -56,10 +62,10 @@ class HeldOutEvaluation(Callback, ABC):
         self.check_data(getattr(trainer, "datamodule", None))
 
     def check_data(self, data: Any) -> None:
-        """Check at start that the data module knows what is scored against.
+        """Check the data module.
 
         Raises:
-            MisconfigurationException: It does not.
+            MisconfigurationException: It has no classes.
         """
         if not isinstance(data, Labelled):
             raise MisconfigurationException(
@@ -67,8 +73,8 @@ class HeldOutEvaluation(Callback, ABC):
             )
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start anew, if this evaluation is one to take part in."""
-        self._queries = FeatureCollection() if self.times.is_now(trainer) else None
+        """Create an empty collection, if features are to be scored in this evaluation."""
+        self._queries = RowCollection(type(self).__name__) if self.times.is_now(trainer) else None
 
     on_test_epoch_start = on_validation_epoch_start
 
@@ -81,19 +87,20 @@ class HeldOutEvaluation(Callback, ABC):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Remember the features of a batch."""
+        """Store the features of a batch."""
         if self._queries is not None:
             with trainer.precision_plugin.forward_context():
-                self._queries.add(batch, self.extract(pl_module, batch, outputs["features"]))
+                features = self.extract(pl_module, batch, outputs["features"])
+                self._queries.add(batch, as_float32(features))
 
     on_test_batch_end = on_validation_batch_end
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Score."""
+        """Score the stored features."""
         self._finish(trainer, pl_module, "val")
 
     def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Score."""
+        """Score the stored features."""
         self._finish(trainer, pl_module, "test")
 
     def _finish(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -103,32 +110,64 @@ class HeldOutEvaluation(Callback, ABC):
         self.score(trainer, pl_module, self.usable(queries, f"{stage} samples"), stage)
 
     def untrained(self, trainer: Trainer, pl_module: LightningModule) -> Rows:
-        """Return this rank's rows of the validation set, which no step has been through."""
+        """Return the usable rows of this rank of the validation set, before training."""
         loader = datamodule(trainer).val_dataloader()
-        rows = collect(
+        rows = collect_features(
             trainer, pl_module, loader, lambda batch: self.extract(pl_module, batch, None), "before training"
         )
         return self.usable(rows, "val samples")
 
-    def usable(self, rows: Rows, what: str) -> Rows:
-        """Return the rows with labels, and say once per kind how many there were without."""
+    def usable(self, rows: Rows, kind: str) -> Rows:
+        """Return the rows with labels; log the number of samples that are left out, once per kind."""
         kept = rows.labelled()
-        left_out = torch.tensor([len(rows) - len(kept), rows.replaced], device=rows.ids.device)
+        left_out = torch.tensor([len(rows) - len(kept), rows.left_out], device=rows.index.device)
         unlabelled, unread = all_reduce_sum_(left_out).tolist()
-        if what not in self._told and unlabelled + unread:
-            rank_zero_info(
-                f"{type(self).__name__} leaves out {unlabelled} {what} without a label and {unread} that "
-                "could not be read"
+        if unlabelled + unread:
+            self._messages.log_once(
+                f" leaves out {unlabelled} {kind} without a label and {unread} that could not be read", kind
             )
-        self._told.add(what)
         return kept
+
+
+class BankEvaluation(HeldOutEvaluation):
+    """Compare the evaluated samples with the labelled training samples, the bank.
+
+    The features of the evaluated samples are those of the evaluation step; those of the bank are computed by
+    a pass over it. Samples that have no label or could not be read are left out of both.
+    """
+
+    @abstractmethod
+    def evaluate(
+        self, trainer: Trainer, pl_module: LightningModule, bank: Rows, queries: Rows, stage: str
+    ) -> None:
+        """Compare and log under ``stage``, ``val`` or ``test``; called on all ranks, each with its rows."""
+
+    def score(self, trainer: Trainer, pl_module: LightningModule, queries: Rows, stage: str) -> None:
+        """Compute the features of the bank, and compare."""
+        self.evaluate(trainer, pl_module, self.bank(trainer, pl_module), queries, stage)
+
+    def check_data(self, data: Any) -> None:
+        """Check that the data module has a bank and classes."""
+        if not isinstance(data, LabelledBank) or not isinstance(data, Labelled):
+            raise MisconfigurationException(
+                f"{type(self).__name__} needs a data module with labelled training rows "
+                "(unlabelled.contracts.LabelledBank) and class_names"
+            )
+
+    def bank(self, trainer: Trainer, pl_module: LightningModule) -> Rows:
+        """Return the usable rows of this rank of the bank."""
+        loader = datamodule(trainer).bank_dataloader()
+        rows = collect_features(
+            trainer, pl_module, loader, lambda batch: self.extract(pl_module, batch, None), "labelled bank"
+        )
+        return self.usable(rows, "training samples")
 
 
 def class_of_each(rows: Rows, callback: str) -> torch.Tensor:
     """Return the labels ``(n,)``.
 
     Raises:
-        ValueError: Samples have several labels.
+        ValueError: The samples have several labels each.
     """
     if rows.labels.ndim != 1:
         raise ValueError(
@@ -139,5 +178,5 @@ def class_of_each(rows: Rows, callback: str) -> torch.Tensor:
 
 
 def num_classes(trainer: Trainer) -> int:
-    """Return how many classes the data set has."""
+    """Return the number of classes of the data set."""
     return len(datamodule(trainer).class_names)

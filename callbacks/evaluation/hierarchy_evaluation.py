@@ -1,4 +1,4 @@
-"""Hierarchies of clusters against ground truth: by level, as a whole, and beside linkage."""
+"""Hierarchies of clusters compared with classes: at several cuts, as a whole, and beside linkage."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Any
 import torch
 from lightning import Callback, LightningModule, Trainer
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor
 
 from callbacks.evaluation.hierarchy_tables import (
@@ -15,13 +14,13 @@ from callbacks.evaluation.hierarchy_tables import (
     TREE,
     Scores,
     cut_tables,
-    of_cuts,
-    over_heads,
+    scores_of_cuts,
+    summarise_heads,
     tree_tables,
 )
 from callbacks.shared.batches import datamodule, not_replaced
-from callbacks.shared.reports import print_tables
-from callbacks.shared.tables import Table
+from callbacks.shared.loggers import Messages
+from callbacks.shared.tables import Table, print_tables
 from unlabelled.contracts import GroupsClasses, HasHierarchies, Labelled
 from unlabelled.distributed import all_reduce_sum_
 from unlabelled.hierarchy.cluster_tree import ClusterTree
@@ -29,36 +28,38 @@ from unlabelled.metrics.clustering import contingency
 from unlabelled.metrics.hierarchy_scores import HierarchyScoring, linkages_of
 
 _Heads = list[tuple[ClusterTree, Tensor]]
-"""The tree of each head, and the held-out samples ``(K, C)`` by predicted cluster and class."""
+"""Of each head the tree, and the numbers ``(K, C)`` of held-out samples by predicted cluster and class."""
 
 
 class HierarchyEvaluation(Callback):
     """Score the clusters of held-out samples at several cuts of their hierarchies.
 
-    A sample's cluster is the arg-max of the sum of all modalities' log-probabilities. Logged for each
-    hierarchy, such as ``image`` and ``audio``, are of head 0 and, under ``..._mean`` and ``..._std``, of all
-    heads (none is chosen by its labels):
+    The cluster of a sample is the arg-max of the sum of the log-probabilities of all modalities. Logs for
+    each hierarchy, such as ``image`` and ``audio``, the scores of head 0 and, as ``..._mean`` and
+    ``..._std``, the statistics over all heads:
 
-    - ``val/hierarchy/image/nmi_cut9``, and ``ari``, ``purity`` (mean over clusters) and ``weighted_purity``
-      (over samples) likewise, of the clusters merged into 9 by undoing the last 8 merges; a tree of fewer
-      leaves is cut into those;
-    - ``.../groups_nmi_cut3`` and so on, if the data's classes belong to groups: a cut into as many clusters
-      as groups, against those;
-    - ``.../alone_nmi_cut9``, ``.../alone_groups_nmi_cut3`` and so on, of the clusters that the hierarchy's
-      own modality predicts alone, if the hierarchy has a single one (Table 2's rows of one modality);
+    - ``val/hierarchy/image/nmi_cut9``, and likewise ``ari``, ``purity`` (mean over clusters) and
+      ``weighted_purity`` (mean over samples), for the cut into 9 clusters, which undoes the last 8 merges; a
+      tree with fewer leaves is cut into its leaves;
+    - ``.../groups_nmi_cut3`` etc., if the classes of the data belong to groups: the cut into as many clusters
+      as there are groups, compared with the groups;
+    - ``.../alone_nmi_cut9``, ``.../alone_groups_nmi_cut3`` etc., for the clusters that the modality of the
+      hierarchy predicts alone, if the hierarchy has a single modality (rows of one modality in Table 2);
     - ``.../dendrogram_purity`` and ``.../groups_dendrogram_purity`` of the held-out samples;
-    - ``.../dasgupta_1x``, the cost of the tree over the training samples' centroids, each pair of samples
-      once, and ``.../leaves``.
+    - ``.../dasgupta_1x``, the cost of the tree over the centroids of the training samples, each pair of
+      samples counted once, and ``.../leaves``.
 
-    ``test`` logs the same of single, complete, average and Ward linkage of the same centroids, under
-    ``test/hierarchy/image/average/...``, and prints tables. Nothing is logged before the first clustering
-    pass, which makes the trees.
+    ``test`` logs the same for single, complete, average and Ward linkage of the same centroids, as
+    ``test/hierarchy/image/average/...``, and prints tables. Before the first clustering pass there are no
+    trees, and no scores are logged.
 
     Args:
-        cuts: Numbers of clusters, at most as many as the method has.
+        cuts: Numbers of clusters, at most that of the method.
 
     Raises:
-        ValueError: No cuts, or one out of range.
+        ValueError: There are no cuts, or one is out of its range.
+        MisconfigurationException: The method has no hierarchies
+            (:class:`unlabelled.contracts.HasHierarchies`), or the data module has no classes.
 
     Source: sHHC paper (ICCV 2023) section 5 and Table 2; docs/methods/shhc.md#evaluation-protocols.
     """
@@ -69,11 +70,11 @@ class HierarchyEvaluation(Callback):
                 f"HierarchyEvaluation: cuts={cuts}; expected different numbers of clusters, each at least 1"
             )
         self.cuts = cuts
-        self._tables: Tensor | None = None
-        self._told = False
+        self._tables: Tensor | None = None  # (2, heads, K, C): joint predictions, those of one modality
+        self._messages = Messages(self)
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Check at start that there are hierarchies and classes."""
+        """Check the method, the data module and the cuts."""
         if not isinstance(pl_module, HasHierarchies):
             raise MisconfigurationException(
                 "HierarchyEvaluation needs a method with hierarchies (unlabelled.contracts.HasHierarchies), "
@@ -87,7 +88,7 @@ class HierarchyEvaluation(Callback):
             )
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Reset the counts, if there are trees."""
+        """Reset the counts; without trees nothing is counted."""
         self._tables = None
         if trainer.sanity_checking:
             return
@@ -96,9 +97,8 @@ class HierarchyEvaluation(Callback):
             assert isinstance(pl_module, HasHierarchies)
             shape = (2, len(hierarchies), pl_module.num_clusters, len(datamodule(trainer).class_names))
             self._tables = torch.zeros(shape, dtype=torch.int64, device=pl_module.device)
-        elif not self._told:
-            rank_zero_info("HierarchyEvaluation: there is nothing to score before the first clustering pass")
-            self._told = True
+        else:
+            self._messages.log_once(": there are no trees to score before the first clustering pass")
 
     on_test_epoch_start = on_validation_epoch_start
 
@@ -111,7 +111,7 @@ class HierarchyEvaluation(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Count a batch."""
+        """Count the samples of a batch by cluster and class."""
         if self._tables is None:
             return
         assert isinstance(pl_module, HasHierarchies)
@@ -127,46 +127,44 @@ class HierarchyEvaluation(Callback):
     on_test_batch_end = on_validation_batch_end
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Log the trees' scores."""
-        for name, (heads, own) in self._trees(pl_module).items():
-            _log(pl_module, f"val/hierarchy/{name}/", self._score(trainer, heads))
-            _log(pl_module, f"val/hierarchy/{name}/alone_", self._alone(trainer, own))
+        """Log the scores of the trees."""
+        for name, (joint, alone) in self._trees(pl_module).items():
+            _log(pl_module, f"val/hierarchy/{name}/", self._score(trainer, joint))
+            _log(pl_module, f"val/hierarchy/{name}/alone_", self._score_alone(trainer, alone))
         self._tables = None
 
     def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Log the trees' scores, and print them beside those of linkage."""
+        """Log the scores of the trees, and print them beside those of linkage."""
         scoring = self._scoring(trainer)
         cuts: dict[str, Table] = {}
         whole: dict[str, Table] = {}
-        for name, (heads, own) in self._trees(pl_module).items():
-            summaries = {TREE: self._score(trainer, heads)}
+        for name, (joint, alone) in self._trees(pl_module).items():
+            summaries = {TREE: self._score(trainer, joint)}
             _log(pl_module, f"test/hierarchy/{name}/", summaries[TREE])
-            alone = self._alone(trainer, own)
-            _log(pl_module, f"test/hierarchy/{name}/alone_", alone)
-            summaries |= self._linkages(trainer, f"test/hierarchy/{name}", heads)
-            cuts |= cut_tables(name, scoring, summaries | ({ALONE: alone} if alone else {}))
+            scores_alone = self._score_alone(trainer, alone)
+            _log(pl_module, f"test/hierarchy/{name}/alone_", scores_alone)
+            summaries |= self._linkages(trainer, f"test/hierarchy/{name}", joint)
+            cuts |= cut_tables(name, scoring, summaries | ({ALONE: scores_alone} if scores_alone else {}))
             whole |= tree_tables(name, scoring, summaries)
         self._tables = None
-        self._print(trainer, cuts, whole)
-
-    def _print(self, trainer: Trainer, cuts: dict[str, Table], whole: dict[str, Table]) -> None:
         if cuts:
             print_tables(trainer, cuts, "test/hierarchy/cuts")
             print_tables(trainer, whole, "test/hierarchy/trees")
 
     def _trees(self, pl_module: LightningModule) -> dict[str, tuple[_Heads, _Heads]]:
-        """Return by name the heads with all ranks' samples, by joint and by one modality's predictions."""
+        """Return by name the heads with the samples of all ranks: by joint prediction, by one modality."""
         hierarchies = _hierarchies(pl_module)
         if self._tables is None or hierarchies is None:
             return {}
         assert isinstance(pl_module, HasHierarchies)
         both = all_reduce_sum_(self._tables).cpu()
         joint, alone = (list(zip(hierarchies, tables, strict=True)) for tables in both)
-        heads, found = pl_module.num_heads, {}
-        for number, name in enumerate(pl_module.clustering_names):
-            own = slice(number * heads, (number + 1) * heads)
-            found[name] = joint[own], alone[own]
-        return found
+        heads = pl_module.num_heads
+        slices = [slice(n * heads, (n + 1) * heads) for n in range(len(pl_module.clustering_names))]
+        return {
+            name: (joint[part], alone[part])
+            for name, part in zip(pl_module.clustering_names, slices, strict=True)
+        }
 
     def _scoring(self, trainer: Trainer) -> HierarchyScoring:
         data = datamodule(trainer)
@@ -176,29 +174,29 @@ class HierarchyEvaluation(Callback):
 
     def _score(self, trainer: Trainer, heads: _Heads) -> Scores:
         scoring = self._scoring(trainer)
-        return over_heads([scoring.scores(tree, table) for tree, table in heads])
+        return summarise_heads([scoring.scores(tree, table) for tree, table in heads])
 
-    def _alone(self, trainer: Trainer, heads: _Heads) -> Scores:
-        """Return the cuts' scores of one modality's own predictions; none of a hierarchy of several."""
+    def _score_alone(self, trainer: Trainer, heads: _Heads) -> Scores:
+        """Return the scores of cuts for the predictions of one modality; empty for several modalities."""
         if not any(table.any() for _, table in heads):
             return {}
-        return of_cuts(self._scoring(trainer), self._score(trainer, heads))
+        return scores_of_cuts(self._scoring(trainer), self._score(trainer, heads))
 
     def _linkages(self, trainer: Trainer, prefix: str, heads: _Heads) -> dict[str, Scores]:
-        """Score linkages of each head's centroids; the logger gets them, Lightning's own table does not."""
+        """Score the linkages of the centroids of each head; log them, but not in Lightning's table."""
         others = [linkages_of(tree) for tree, _ in heads]
-        found = {}
+        summaries = {}
         for method in others[0]:
             pairs = [(other[method], table) for other, (_, table) in zip(others, heads, strict=True)]
-            found[method] = self._score(trainer, pairs)
-            metrics = {f"{prefix}/{method}/{tag}": value for tag, value in found[method].items()}
+            summaries[method] = self._score(trainer, pairs)
+            metrics = {f"{prefix}/{method}/{tag}": value for tag, value in summaries[method].items()}
             for logger in trainer.loggers:
                 logger.log_metrics(metrics, step=trainer.global_step)
-        return found
+        return summaries
 
 
 def _hierarchies(pl_module: LightningModule) -> list[ClusterTree] | None:
-    """Return the trees of all clusterings; None before the first pass."""
+    """Return the trees of all heads; None before the first clustering pass."""
     assert isinstance(pl_module, HasHierarchies)
     trees = [tree for tree in pl_module.hierarchies if tree is not None]
     return trees if len(trees) == len(pl_module.hierarchies) else None

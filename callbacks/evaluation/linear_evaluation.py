@@ -1,34 +1,32 @@
-"""A linear classifier on frozen features, without a training run of its own."""
+"""Classification by a linear classifier on frozen features, without a training run of its own."""
 
 from __future__ import annotations
 
 from lightning import LightningModule, Trainer
 
-from callbacks.evaluation.bank_evaluation import BankEvaluation
-from callbacks.evaluation.held_out_evaluation import class_of_each
-from callbacks.evaluation.kmeans_scores import with_joint
-from callbacks.shared.feature_collection import Rows, on_first_rank
-from callbacks.shared.reports import print_tables
-from callbacks.shared.tables import Table
+from callbacks.evaluation.held_out_evaluation import BankEvaluation, class_of_each
+from callbacks.evaluation.kmeans_evaluation import with_joint
+from callbacks.shared.rows import Rows, on_first_rank
+from callbacks.shared.tables import Table, print_tables
 from unlabelled.distributed import from_first_rank
 from unlabelled.metrics.linear_classifier import linear_accuracy
 
 
 class LinearEvaluation(BankEvaluation):
-    """Fit logistic regression to the labelled training samples' features; score the held-out samples.
+    """Fit logistic regression to the features of the labelled training samples; score the held-out samples.
 
-    Features are those of the fixed view, without augmentation, each dimension at variance 1: quicker and
-    without a choice but the cost, where ``LinearProbe`` is the published protocol. Logged is
-    ``val/linear_accuracy``, of several modalities with ``_<modality>`` behind, and then also ``_both`` (of
-    more than two ``_all``), their unit features side by side. ``test`` prints a table. All features come
-    together on the first process.
+    Features are computed without augmentation; each dimension is scaled to variance 1. This is faster than
+    the published protocol, ``LinearProbe``, and has no option but the cost. Logs ``val/linear_accuracy``.
+    With several modalities it has the suffix ``_<modality>``, and there is also ``_both`` (with more than two
+    modalities ``_all``): the concatenation of their normalised features. ``test`` prints a table. Rank 0
+    gathers all features.
 
     Args:
         cost: C of the regression.
-        every_n_epochs: Validations of ``fit`` that do this; ``null``: none.
+        every_n_epochs: Epochs between two evaluations within ``fit``; ``null``: none.
 
     Raises:
-        ValueError: A number out of range, samples with several labels, or of one class only.
+        ValueError: A number is out of its range, or samples have several labels or are all of one class.
     """
 
     def __init__(self, cost: float = 1.0, every_n_epochs: int | None = None) -> None:
@@ -40,7 +38,7 @@ class LinearEvaluation(BankEvaluation):
     def evaluate(
         self, trainer: Trainer, pl_module: LightningModule, bank: Rows, queries: Rows, stage: str
     ) -> None:
-        """Fit on rank 0; log everywhere, print after a test."""
+        """Fit on rank 0; log the accuracies on all ranks; print them in ``test``."""
         for rows in (bank, queries):
             class_of_each(rows, "LinearEvaluation")
         gathered = on_first_rank(bank), on_first_rank(queries)
@@ -54,9 +52,9 @@ class LinearEvaluation(BankEvaluation):
     def _scores(self, bank: Rows | None, queries: Rows | None) -> Table:
         assert bank is not None
         assert queries is not None
-        shown, asked = with_joint(bank.features), with_joint(queries.features)
+        held_out = with_joint(queries.features)
         table: Table = {}
-        for name, feature in shown.items():
-            train, test = (feature, bank.labels), (asked[name], queries.labels)
+        for name, feature in with_joint(bank.features).items():
+            train, test = (feature, bank.labels), (held_out[name], queries.labels)
             table[name] = {"accuracy": linear_accuracy(train, test, self.cost)}
         return table

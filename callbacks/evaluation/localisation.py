@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from lightning import Callback, LightningModule, Trainer
+from lightning import LightningModule, Trainer
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.utilities import rank_zero_info
 
 from callbacks.figures.localisation_figures import LocalisationFigures
 from callbacks.shared.batches import datamodule, frozen_state, iterate_batches
-from callbacks.shared.localised_clips import LocalisedClips
-from callbacks.shared.reports import print_tables
-from callbacks.shared.tables import Table
+from callbacks.shared.before_training import ScoresBeforeTraining
+from callbacks.shared.localised_clips import LocalisedClips, Overlaps, overlap_scores
+from callbacks.shared.loggers import Messages
+from callbacks.shared.tables import Table, print_tables
 from unlabelled.batch import Batch
 from unlabelled.contracts import HasBoxes, Localises
 from unlabelled.metrics.localisation import Threshold
@@ -20,27 +20,31 @@ from unlabelled.metrics.localisation import Threshold
 CENTRED, UNTRAINED, TRAINED = "centred box", "untrained maps", "maps"
 
 
-class Localisation(Callback):
+class Localisation(ScoresBeforeTraining):
     """Compare localisation maps with the boxes of the annotators.
 
-    A map is scaled bilinearly to ``size`` x ``size`` and stretched to 0 to 1; pixels above the threshold are
-    claimed. Logged: ``val/ciou``, the share of clips whose cIoU is at least 0.5, ``val/ciou_mean`` and
-    ``val/ciou_auc``. There are two baselines: ``val/ciou_centred...``, one box in the middle of all frames
-    with the mean width and height of the evaluated boxes, and the untrained network. ``test`` prints a table
-    and draws figures (:class:`LocalisationFigures`).
+    A map is scaled bilinearly to ``size`` x ``size`` and linearly to 0 to 1; its pixels above the threshold
+    are compared with the boxes. Logs ``val/ciou``, the share of clips whose cIoU is at least 0.5,
+    ``val/ciou_mean`` and ``val/ciou_auc``. There are two baselines: ``val/ciou_centred...``, a box in the
+    centre of each frame with the mean width and height of the evaluated boxes, and the untrained network.
+    ``test`` prints a table and draws figures (:class:`LocalisationFigures`).
 
     Args:
         threshold: ``median``, ``fixed`` or ``rel_max``, as in
-            :func:`~unlabelled.metrics.localisation.detected`. With ``median`` at level 0.5 each map claims
-            half of the frame and cannot reach a cIoU of 0.5 on boxes of less than a quarter of it.
-        level: Of the threshold.
+            :func:`~unlabelled.metrics.localisation.detected`. With ``median`` at level 0.5, half of the
+            pixels of each map are above it, and no cIoU of 0.5 is possible on boxes of less than a quarter of
+            the frame.
+        level: Level of the threshold.
         size: Height and width at which maps and boxes are compared.
-        pictures: Clips to draw in ``test``.
-        before_training: Also score the untrained network on the validation set, at the start of ``fit``; the
-            numbers stay in the checkpoint, and ``test`` prints them beside its own.
+        pictures: Number of clips to draw in ``test``.
+        before_training: Also score the untrained network on the validation set, at the start of ``fit``;
+            checkpoints contain the scores, and ``test`` prints them too.
 
     Raises:
-        ValueError: An argument is out of its range, or the batches have no ``frame_second``.
+        ValueError: An argument is out of its range, the batches have no ``frame_second``, or no clip could be
+            read.
+        MisconfigurationException: The method does not localise (:class:`unlabelled.contracts.Localises`), or
+            the data module has no boxes (:class:`unlabelled.contracts.HasBoxes`).
 
     Source: Senocak et al. 2018; hche11/Localizing-Visual-Sounds-the-Hard-Way, test.py;
         docs/methods/dmc.md#sound-localisation. The baselines are ours.
@@ -54,25 +58,24 @@ class Localisation(Callback):
         pictures: int = 8,
         before_training: bool = True,
     ) -> None:
-        known = threshold in ("median", "fixed", "rel_max")
-        if not known or not 0 <= level < 1 or size < 1 or pictures < 0:
+        super().__init__(before_training)
+        is_threshold = threshold in ("median", "fixed", "rel_max")
+        if not is_threshold or not 0 <= level < 1 or size < 1 or pictures < 0:
             raise ValueError(
                 f"Localisation: threshold={threshold!r}, level={level}, size={size}, pictures={pictures}; "
-                "expected median, fixed or rel_max, a level from 0 to below 1, a size of at least 1 and no "
-                "negative number of pictures"
+                "expected median, fixed or rel_max, a level from 0 to below 1, a size of at least 1 and "
+                "pictures of at least 0"
             )
         self.threshold, self.level, self.size = threshold, level, size
-        self.before_training = before_training
-        self.before: Table = {}
         self._clips: LocalisedClips
-        self._pictures = LocalisationFigures(pictures)
-        self._told = False
+        self._figures = LocalisationFigures(pictures)
+        self._messages = Messages(self)
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Check that there are maps and boxes to compare."""
+        """Check that the method localises and the data module has boxes."""
         if not isinstance(pl_module, Localises):
             raise MisconfigurationException(
-                "Localisation needs a method that localises sounds (unlabelled.contracts.Localises), which "
+                "Localisation needs a method that localises (unlabelled.contracts.Localises), which "
                 f"{type(pl_module).__name__} is not"
             )
         if not isinstance(getattr(trainer, "datamodule", None), HasBoxes):
@@ -81,29 +84,28 @@ class Localisation(Callback):
                 "datamodules.Embedded or datamodules.FlickrSoundNet"
             )
 
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Score the untrained network, once per run."""
-        if not self.before_training or self.before or trainer.global_step > 0:
-            return
-        clips = self._start(trainer, "val")
+    def score_untrained(
+        self, trainer: Trainer, pl_module: LightningModule
+    ) -> tuple[dict[str, Any], dict[str, float]]:
+        """Return the scores of the maps and of the centred box on the validation set."""
+        clips = self._new_clips(trainer, "val")
+        loader = datamodule(trainer).val_dataloader()
         with frozen_state(pl_module):
-            for batch in iterate_batches(
-                trainer, pl_module, datamodule(trainer).val_dataloader(), "before training"
-            ):
+            for batch in iterate_batches(trainer, pl_module, loader, "before training"):
                 clips.add(batch, pl_module.localise(batch))  # type: ignore[operator]
-        self.before = {CENTRED: clips.centred(), UNTRAINED: clips.scores()}
-        for logger in trainer.loggers:  # `log` would file them under the end of the first epoch
-            untrained = self.before[UNTRAINED].items()
-            logger.log_metrics({f"val/{name}": value for name, value in untrained}, step=0)
+        overlaps = clips.finish()
+        untrained = overlap_scores(overlaps.maps)
+        table = {CENTRED: overlap_scores(overlaps.centred), UNTRAINED: untrained}
+        return table, {f"val/{name}": value for name, value in untrained.items()}
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start anew."""
-        self._clips = self._start(trainer, "val")
+        """Reset the clips."""
+        self._clips = self._new_clips(trainer, "val")
 
     def on_test_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start anew."""
-        self._clips = self._start(trainer, "test")
-        self._pictures.start()
+        """Reset the clips."""
+        self._clips = self._new_clips(trainer, "test")
+        self._figures.reset()
 
     def on_validation_batch_end(
         self,
@@ -114,52 +116,40 @@ class Localisation(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Score the maps of a batch."""
+        """Compare the maps of a batch with boxes."""
         assert isinstance(pl_module, Localises)
         with trainer.precision_plugin.forward_context():
-            found = pl_module.localise(batch)
-        scored = self._clips.add(batch, found)
+            localised = pl_module.localise(batch)
+        scored = self._clips.add(batch, localised)
         if trainer.testing:
-            self._pictures.add(trainer, batch, batch_idx, found, scored)
+            self._figures.add(trainer, batch, batch_idx, localised, scored)
 
     on_test_batch_end = on_validation_batch_end
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Log."""
+        """Log the scores."""
         if not trainer.sanity_checking:
-            self._log(pl_module, "val")
+            self._log(pl_module, "val", self._clips.finish())
 
     def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Log, print and draw."""
-        table = self._log(pl_module, "test")
+        """Log and print the scores; draw the figures."""
+        overlaps = self._clips.finish()
+        table = self._log(pl_module, "test", overlaps)
         title = f"cIoU, test ({self.threshold}, {self.level:g})"
         before = {UNTRAINED: self.before[UNTRAINED]} if self.before else {}
         print_tables(trainer, {title: {**table, **before}}, "test/localisation")
-        curves = {CENTRED: self._clips.centred_overlaps(), TRAINED: self._clips.overlaps()}
-        self._pictures.draw(trainer, curves)
+        self._figures.draw(trainer, {CENTRED: overlaps.centred, TRAINED: overlaps.maps})
 
-    def _start(self, trainer: Trainer, split: str) -> LocalisedClips:
+    def _new_clips(self, trainer: Trainer, split: str) -> LocalisedClips:
         return LocalisedClips(datamodule(trainer), split, self.threshold, self.level, self.size)
 
-    def _log(self, pl_module: LightningModule, stage: str) -> Table:
-        table = {TRAINED: self._clips.scores(), CENTRED: self._clips.centred()}
+    def _log(self, pl_module: LightningModule, stage: str, overlaps: Overlaps) -> Table:
+        table = {TRAINED: overlap_scores(overlaps.maps), CENTRED: overlap_scores(overlaps.centred)}
         for row, suffix in ((TRAINED, ""), (CENTRED, "_centred")):
             for name, value in table[row].items():
                 name = name.replace("ciou", f"ciou{suffix}")
                 pl_module.log(f"{stage}/{name}", value, prog_bar=name == "ciou_mean", sync_dist=True)
-        self._tell()
+        if overlaps.left_out:
+            message = f" leaves out {overlaps.left_out} clips that could not be read"
+            self._messages.log_once(message, "left out")
         return table
-
-    def _tell(self) -> None:
-        left_out = self._clips.left_out_everywhere()
-        if left_out and not self._told:
-            rank_zero_info(f"Localisation leaves out {left_out} clips that could not be read")
-        self._told = self._told or bool(left_out)
-
-    def state_dict(self) -> dict[str, Any]:
-        """The scores before training."""
-        return {"before": self.before}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Restore the scores before training."""
-        self.before = state_dict["before"]

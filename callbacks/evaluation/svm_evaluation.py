@@ -10,11 +10,9 @@ from lightning import LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor
 
-from callbacks.evaluation.bank_evaluation import BankEvaluation
-from callbacks.evaluation.held_out_evaluation import num_classes
-from callbacks.shared.feature_collection import Rows, on_first_rank
-from callbacks.shared.reports import print_tables
-from callbacks.shared.tables import Table
+from callbacks.evaluation.held_out_evaluation import BankEvaluation, num_classes
+from callbacks.shared.rows import INDEX, LABEL, Rows, on_first_rank
+from callbacks.shared.tables import Table, print_tables
 from unlabelled.distributed import all_reduce_sum_, broadcast_
 from unlabelled.metrics.linear_svm import draw_shots, one_vs_rest, svm_average_precision, unit_rows
 from unlabelled.seeding import numpy_generator
@@ -23,7 +21,7 @@ Shots = int | Literal["full"]
 
 
 class _Samples(NamedTuple):
-    """Unit features ``(n, D)`` and labels ``(n, C)`` of all ranks, for rank 0."""
+    """Normalised features ``(n, D)`` and labels ``(n, C)`` of all ranks."""
 
     features: Tensor
     labels: Tensor
@@ -34,22 +32,23 @@ class SVMEvaluation(BankEvaluation):
 
     Runs in ``test`` and ``validate``, not within ``fit``. AP is the area under the interpolated
     precision-recall curve of the held-out samples. ``test/svm_map`` (``test/svm_map_4shot``) is the mean AP
-    of the best cost, ``test/svm_cost`` that cost; it is chosen on the samples that are reported, as in
-    salesforce/PCL, eval_svm_voc.py. ``test`` prints a table of all costs.
+    of the best cost, ``test/svm_cost`` that cost. The cost is selected on the held-out samples themselves, as
+    in salesforce/PCL, eval_svm_voc.py. ``test`` prints a table of all costs.
 
-    Samples may have one label or several, ``(B, C)`` with 1, 0 and -1 for samples that a class ignores. Rank
-    0 gathers all features (N * D * 4 bytes, and as much for the solver) and fits the SVMs. After each of
-    them it broadcasts the score, so that no collective of the other ranks times out.
+    Samples have one label or several, ``(B, C)`` with 1, 0, or -1 where a class ignores a sample. Rank 0
+    gathers all features (N * D * 4 bytes, and as much for the solver) and fits the SVMs. After each fit it
+    broadcasts the score, so that no collective of the other ranks times out.
 
     Args:
-        shots: Training samples per class, numbers or ``full`` for all.
+        shots: Number of training samples per class, or several numbers; ``full``: all.
         costs: C of the SVMs.
-        draws: Random draws of the samples to average over, for a number of shots.
+        draws: Number of random draws of the samples over which the AP is averaged, for a number of shots.
         seed: Seed of the draws and of the solver.
-        modality: Modality of the features; may be left out where there is only one.
+        modality: Modality of the features; ``null`` where there is only one.
 
     Raises:
-        ValueError: Too few samples of a class for the shots, or labels that do not fit the data's classes.
+        ValueError: An argument is out of its range, a class has fewer samples than shots, there are features
+            of several modalities, or the labels do not match the classes.
 
     Source: salesforce/PCL, eval_svm_voc.py; SCE Table 10; docs/methods/sce.md#low-shot-svm.
     """
@@ -69,8 +68,8 @@ class SVMEvaluation(BankEvaluation):
         self._check_arguments()
 
     def _check_arguments(self) -> None:
-        wrong = [each for each in self.shots if each != "full" and (not isinstance(each, int) or each < 1)]
-        if wrong or not self.shots or not self.costs or min(self.costs) <= 0 or self.draws < 1:
+        invalid = [each for each in self.shots if each != "full" and (not isinstance(each, int) or each < 1)]
+        if invalid or not self.shots or not self.costs or min(self.costs) <= 0 or self.draws < 1:
             raise ValueError(
                 f"SVMEvaluation: shots={self.shots}, costs={self.costs}, draws={self.draws}; expected "
                 "numbers of at least 1 or 'full', positive costs, and at least one draw"
@@ -79,7 +78,7 @@ class SVMEvaluation(BankEvaluation):
     def evaluate(
         self, trainer: Trainer, pl_module: LightningModule, bank: Rows, queries: Rows, stage: str
     ) -> None:
-        """Fit on rank 0; log everywhere, print after a test."""
+        """Fit on rank 0; log on all ranks; print in ``test``."""
         classes = num_classes(trainer)
         self._check_shots(one_vs_rest(bank.labels, classes))
         self._check_held_out(one_vs_rest(queries.labels, classes))
@@ -92,13 +91,13 @@ class SVMEvaluation(BankEvaluation):
             print_tables(trainer, {"SVM, test": table}, "test/svm")
 
     def _check_shots(self, labels: Tensor) -> None:
-        """Refuse on all ranks what rank 0 alone would stumble over."""
-        wanted = max((each for each in self.shots if each != "full"), default=1)
-        there = all_reduce_sum_((labels == 1).sum(0))
-        if int(there.min()) < wanted:
+        """Check on all ranks that each class has enough samples, as only rank 0 fits SVMs."""
+        required = max((each for each in self.shots if each != "full"), default=1)
+        counts = all_reduce_sum_((labels == 1).sum(0))
+        if int(counts.min()) < required:
             raise ValueError(
-                f"SVMEvaluation: class {int(there.argmin())} has {int(there.min())} labelled training "
-                f"samples, but {wanted} per class are needed; ask for fewer shots, or leave the class out"
+                f"SVMEvaluation: class {int(counts.argmin())} has {int(counts.min())} labelled training "
+                f"samples, but {required} per class are needed; set fewer shots, or leave the class out"
             )
 
     def _check_held_out(self, labels: Tensor) -> None:
@@ -106,19 +105,19 @@ class SVMEvaluation(BankEvaluation):
         if empty == labels.shape[1]:
             raise ValueError("SVMEvaluation: no held-out sample has a label")
         if empty:
-            rank_zero_info(f"SVMEvaluation: {empty} classes have no held-out sample and do not count")
+            rank_zero_info(f"SVMEvaluation: {empty} classes have no held-out sample and are left out")
 
     def _gathered(self, rows: Rows, classes: int) -> _Samples | None:
-        chosen = rows.of(self.modality)
-        if len(chosen) > 1:
+        features = rows.features_of(self.modality)
+        if len(features) > 1:
             raise ValueError(
-                f"SVMEvaluation: there are features of {', '.join(chosen)}; set `modality` to one of them"
+                f"SVMEvaluation: there are features of {', '.join(features)}; set `modality` to one of them"
             )
-        everything = on_first_rank(Rows(chosen, rows.labels, rows.ids, rows.replaced))
-        if everything is None:
+        gathered = on_first_rank(Rows({**features, INDEX: rows.index, LABEL: rows.labels}, rows.left_out))
+        if gathered is None:
             return None
-        features = next(iter(everything.features.values()))
-        return _Samples(unit_rows(features), one_vs_rest(everything.labels, classes))
+        (feature,) = gathered.features.values()
+        return _Samples(unit_rows(feature), one_vs_rest(gathered.labels, classes))
 
     def _mean_precisions(
         self, train: _Samples | None, test: _Samples | None, shots: Shots, classes: int, device: torch.device
@@ -130,7 +129,7 @@ class SVMEvaluation(BankEvaluation):
             part = self._drawn(train, shots, draw) if train is not None else None
             for number, cost in enumerate(self.costs):
                 each = torch.tensor(list(self._precisions(part, test, cost, classes, device)))
-                scores[number, draw] = each.nanmean()  # without the classes that no held-out sample has
+                scores[number, draw] = each.nanmean()  # without classes that have no held-out sample
         return scores
 
     def _drawn(self, train: _Samples, shots: Shots, draw: int) -> _Samples:
@@ -142,23 +141,23 @@ class SVMEvaluation(BankEvaluation):
     def _precisions(
         self, train: _Samples | None, test: _Samples | None, cost: float, classes: int, device: torch.device
     ) -> Iterator[float]:
-        """Yield the AP of each class; every broadcast is a sign of life for the ranks that wait."""
+        """Yield the AP of each class; a broadcast per class prevents a timeout of the ranks that wait."""
         for number in range(classes):
             score = torch.tensor([torch.nan, 0], dtype=torch.float64, device=device)
-            failure: Exception = RuntimeError("SVMEvaluation failed on rank 0, which says why")
+            failure: Exception = RuntimeError("SVMEvaluation failed on rank 0; see its message")
             if train is not None and test is not None:
-                shown, asked = ((part.features, part.labels[:, number]) for part in (train, test))
+                fitted, scored = ((part.features, part.labels[:, number]) for part in (train, test))
                 try:
-                    score[0] = svm_average_precision(shown, asked, cost, self.seed)
+                    score[0] = svm_average_precision(fitted, scored, cost, self.seed)
                 except ValueError as error:
                     failure, score[1] = error, 1
             broadcast_(score)
-            if score[1]:  # on all ranks, or the others would wait for this one
+            if score[1]:  # raised on all ranks, or the others would wait for this one
                 raise failure
             yield float(score[0])
 
     def _log(self, pl_module: LightningModule, shots: Shots, scores: Tensor, stage: str) -> Table:
-        """Log the best cost's score and return the rows of all."""
+        """Log the score of the best cost; return the rows of all costs."""
         means, deviations = scores.mean(1), scores.std(1, correction=0)
         best = int(means.argmax())
         suffix = "" if shots == "full" else f"_{shots}shot"

@@ -1,8 +1,6 @@
-"""Zero-shot classification: clusters of the features of a labelled set, matched to its classes."""
+"""Zero-shot classification: matching of the clusters of a labelled set with its classes."""
 
 from __future__ import annotations
-
-from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
@@ -10,8 +8,8 @@ from lightning import LightningModule, Trainer
 from torch import Tensor
 
 from callbacks.evaluation.set_evaluation import SetEvaluation
-from callbacks.shared.feature_collection import Rows, on_first_rank
-from callbacks.shared.set_rows import HostFeatures
+from callbacks.shared.rows import Rows, on_first_rank
+from callbacks.shared.set_features import SelectedFeatures
 from callbacks.shared.tables import Table
 from unlabelled.clustering.kmeans import kmeans
 from unlabelled.data.datasets.evaluation_sets import LabelledSet
@@ -21,26 +19,26 @@ from unlabelled.modalities import parts_of
 from unlabelled.seeding import derive_seed, global_seed, numpy_generator
 
 
-class ZeroShotClassification(SetEvaluation[LabelledSet, Rows]):
-    """Cluster the normalised features of a whole set into as many clusters as classes, and match them.
+class ZeroShotClassification(SetEvaluation[LabelledSet]):
+    """Cluster the normalised features of a set into as many clusters as classes, and match these.
 
-    k-means, then the one-to-one matching of clusters with classes that agrees on most samples. Logged per
-    set: ``val/ucf101/video+audio/accuracy``, the mean over the seeds, ``accuracy_std``, and
-    ``accuracy_chance``, the accuracy of the same clusters on shuffled labels (the matching alone lifts it
-    above 1 / classes). ``test`` prints a table. The initialisation of k-means is not published; here: faiss,
-    k-means++, ten restarts. Rank 0 clusters and holds all features, 0.3 GB for UCF-101.
+    The clusters of k-means are matched one-to-one with the classes such that most samples agree. Logs for
+    each set ``val/ucf101/video+audio/accuracy``, the mean over the seeds, ``accuracy_std``, and
+    ``accuracy_chance``, the accuracy of the same clusters on shuffled labels, which is above 1 / classes
+    because of the matching. ``test`` prints a table. The initialisation of k-means is not published; ours is
+    k-means++ with ten restarts (faiss). Rank 0 gathers and clusters all features, 0.3 GB for UCF-101.
 
     Args:
         features: Name of the method's features.
         restarts: Runs of k-means per seed, of which the one with the smallest error is kept.
         seeds: Number of seeds.
         iterations: Largest number of iterations of k-means; it stops when no assignment changes.
-        every_n_epochs: Validations of ``fit`` that do this; ``null``: none.
-        before_training: Also score the untrained network on the validation sets, at the start of ``fit``; the
-            numbers stay in the checkpoint, and ``test`` prints them beside its own.
+        every_n_epochs: Epochs between two evaluations within ``fit``; ``null``: none.
+        before_training: Also score the untrained network on the validation sets, at the start of ``fit``;
+            checkpoints contain the scores, and ``test`` prints them too.
 
     Raises:
-        ValueError: A number below 1, no labelled sample, or features that are not finite.
+        ValueError: A number is below 1, there is no labelled sample, or features are not finite.
         MisconfigurationException: The method has no such features.
 
     Source: SSPC supplement, section 1.1 and Table 1; docs/methods/sspc.md#classification.
@@ -70,20 +68,22 @@ class ZeroShotClassification(SetEvaluation[LabelledSet, Rows]):
 
     @property
     def state_key(self) -> str:
-        """Key that differs between several of these callbacks."""
+        """Key that differs between callbacks of this class with different options."""
         return self._generate_state_key(features=self.features)
 
-    def start(self, trainer: Trainer, pl_module: LightningModule, chosen: LabelledSet) -> HostFeatures:
-        """Collect the features."""
-        return HostFeatures([self.features], "ZeroShotClassification")
+    def start(
+        self, trainer: Trainer, pl_module: LightningModule, evaluation_set: LabelledSet
+    ) -> SelectedFeatures:
+        """Return an empty collection of the features."""
+        return SelectedFeatures([self.features], "ZeroShotClassification")
 
-    def score(self, pl_module: LightningModule, chosen: LabelledSet, rows: Rows) -> Table:
-        """Cluster on rank 0, and tell the others."""
-        everything = on_first_rank(_on_device(rows.labelled(), pl_module.device))
+    def score(self, pl_module: LightningModule, evaluation_set: LabelledSet, rows: Rows) -> Table:
+        """Return the accuracies; rank 0 clusters and broadcasts them."""
+        gathered = on_first_rank(rows.labelled().to(pl_module.device))  # for NCCL, on the GPU
 
         def work() -> Tensor:
-            assert everything is not None
-            return torch.stack([self._accuracies(everything, chosen, n) for n in range(self.seeds)])
+            assert gathered is not None
+            return torch.stack([self._accuracies(gathered, evaluation_set, n) for n in range(self.seeds)])
 
         accuracy, chance = from_first_rank(work).T
         return {
@@ -94,11 +94,11 @@ class ZeroShotClassification(SetEvaluation[LabelledSet, Rows]):
             }
         }
 
-    def _accuracies(self, rows: Rows, chosen: LabelledSet, number: int) -> Tensor:
-        """Return the accuracy and what shuffled labels give, by one seed."""
+    def _accuracies(self, rows: Rows, evaluation_set: LabelledSet, number: int) -> Tensor:
+        """Return the accuracy, and that with shuffled labels, for one seed."""
         if len(rows) == 0:
-            raise ValueError(f"ZeroShotClassification: no sample of {chosen.name} has a label")
-        classes = len(chosen.class_names)
+            raise ValueError(f"ZeroShotClassification: no sample of {evaluation_set.name} has a label")
+        classes = len(evaluation_set.class_names)
         seed = derive_seed(global_seed(), "zero-shot classification", number) % 2**31
         clusters = kmeans(
             F.normalize(rows.features[self.features], dim=1),
@@ -112,9 +112,3 @@ class ZeroShotClassification(SetEvaluation[LabelledSet, Rows]):
         truths = rows.labels, rows.labels[torch.from_numpy(order)]
         tables = [contingency(clusters, truth, classes, classes) for truth in truths]
         return torch.tensor([hungarian_accuracy(table) for table in tables], dtype=torch.float64)
-
-
-def _on_device(rows: Rows, device: torch.device) -> Rows:
-    """Return the rows where collectives can reach them."""
-    features = {name: feature.to(device) for name, feature in rows.features.items()}
-    return replace(rows, features=features, labels=rows.labels.to(device), ids=rows.ids.to(device))

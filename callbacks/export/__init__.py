@@ -1,1 +1,1 @@
-"""Callbacks of ``predict``: encoders, features and clusters for other programs."""
+"""Callbacks of ``predict``, which write encoders, features and clusters for other programs."""

@@ -1,4 +1,4 @@
-"""What ``predict`` writes: the cluster of every clip."""
+"""Export of the predicted cluster of each clip."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ from unlabelled.contracts import Labelled, ReadsClips
 
 
 class ClusterPredictions(Callback):
-    """Write ``path, label, cluster, confidence`` (head 0, all modalities) of each test clip, a CSV per rank.
+    """Write the cluster of each test clip, as predicted by head 0 from all modalities, in ``predict``.
+
+    Each rank writes a CSV file with the columns ``path, label, cluster, confidence``.
 
     Args:
-        folder: Where to; ``null``: the run's log folder.
+        folder: Folder of the file; ``null``: the log folder of the run.
     """
 
     def __init__(self, folder: str | None = None) -> None:
@@ -26,7 +28,7 @@ class ClusterPredictions(Callback):
         self._rows: list[tuple[str, str, int, float]] = []
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Look up the files' names."""
+        """Read the paths of the clips and the names of the classes."""
         data = datamodule(trainer)
         assert isinstance(data, ReadsClips)
         assert isinstance(data, Labelled)
@@ -41,7 +43,7 @@ class ClusterPredictions(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Note the clusters of a batch."""
+        """Store the clusters of a batch."""
         joint = torch.stack(list(outputs["cluster_log_probs"].values())).sum(0)[:, 0].softmax(1)
         confidence, cluster = joint.max(1)
         for row in not_replaced(batch).nonzero().flatten().tolist():
@@ -49,7 +51,7 @@ class ClusterPredictions(Callback):
             self._rows.append((path, label, int(cluster[row]), round(float(confidence[row]), 4)))
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write the file and say where it is."""
+        """Write the file and print its path."""
         folder = Path(self.folder) if self.folder is not None else log_folder(trainer)
         folder.mkdir(parents=True, exist_ok=True)
         suffix = f"-rank{trainer.global_rank}" if trainer.world_size > 1 else ""

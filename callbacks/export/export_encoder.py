@@ -1,4 +1,4 @@
-"""What ``predict`` writes for other programs: the encoders, which need nothing of this package to load."""
+"""Export of the encoders for use without this package."""
 
 from __future__ import annotations
 
@@ -19,14 +19,19 @@ from unlabelled.encoders import MODALITY_NDIM, StreamEncoder
 
 
 class ExportEncoder(Callback):
-    """Write each encoder as ``encoder_<modality>.pt`` and ``encoder_<modality>.pt2``.
+    """Write each encoder as ``encoder_<modality>.pt`` and ``encoder_<modality>.pt2``, in ``predict``.
 
-    The first is a plain ``state_dict``. The second is a program of ``torch.export`` on the CPU, from inputs
-    ``(batch, channels, ...)`` of the predicted samples' size, with any batch size, to ``(batch, D)``:
-    ``torch.export.load(path).module()``. Both are complete or absent, and rank 0 writes them.
+    The first is a ``state_dict``. The second is a program of ``torch.export`` on the CPU, which maps inputs
+    ``(batch, channels, ...)`` of the size of the predicted samples, with any batch size, to ``(batch, D)``;
+    load it with ``torch.export.load(path).module()``. Rank 0 writes the files; an interrupted export leaves
+    no incomplete file.
 
     Args:
-        folder: Where to; ``null``: the run's log folder.
+        folder: Folder of the files; ``null``: the log folder of the run.
+
+    Raises:
+        MisconfigurationException: The method has no encoders (:class:`unlabelled.contracts.HasEncoders`), an
+            encoder requires a mask, or the samples have no input for an encoder.
     """
 
     def __init__(self, folder: str | None = None) -> None:
@@ -34,7 +39,7 @@ class ExportEncoder(Callback):
         self._shapes: dict[str, torch.Size] = {}
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Check at start that there are encoders."""
+        """Check the encoders."""
         if stage == "predict" and not isinstance(pl_module, HasEncoders):
             raise MisconfigurationException(
                 "ExportEncoder needs a method with encoders (unlabelled.contracts.HasEncoders), which "
@@ -44,7 +49,7 @@ class ExportEncoder(Callback):
         if stage == "predict" and streams:
             raise MisconfigurationException(
                 f"ExportEncoder writes encoders of one tensor, but {type(pl_module).__name__}'s encoders of "
-                f"{', '.join(streams)} read features with a mask; take the callback out of trainer.callbacks"
+                f"{', '.join(streams)} require a mask; take the callback out of trainer.callbacks"
             )
 
     def on_predict_batch_end(
@@ -56,12 +61,12 @@ class ExportEncoder(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Note the size of the inputs."""
+        """Store the size of the inputs."""
         if not self._shapes:
             self._shapes = {name: _shape(name, batch) for name in MODALITY_NDIM if name in batch}
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write the files and say where they are."""
+        """Write the files and print their paths."""
         shapes, self._shapes = self._shapes, {}
         if not trainer.is_global_zero:
             return
@@ -72,7 +77,7 @@ class ExportEncoder(Callback):
             if name not in shapes:
                 raise MisconfigurationException(
                     f"ExportEncoder: the samples have {', '.join(shapes) or 'no inputs'}, but there is an "
-                    f"encoder of {name!r}; use a view that gives it"
+                    f"encoder of {name!r}; use a pipeline with this modality"
                 )
             export_encoder(encoder, shapes[name], folder / f"encoder_{name}")
             print(f"encoder written to {folder / f'encoder_{name}'}.pt and .pt2")
@@ -83,7 +88,7 @@ def _encoders(module: LightningModule) -> list[tuple[str, nn.Module]]:
 
 
 def _shape(name: str, batch: Batch) -> torch.Size:
-    """Return the size of one view of one sample."""
+    """Return the size of one crop of one sample."""
     inputs: Tensor = batch[name]
     return inputs.shape[1 + inputs.ndim - MODALITY_NDIM[name] :]
 
@@ -92,15 +97,15 @@ def export_encoder(encoder: nn.Module, shape: tuple[int, ...], path: Path) -> No
     """Write ``<path>.pt`` and ``<path>.pt2``.
 
     Args:
-        encoder: Left as it is.
-        shape: Of one sample, ``(channels, ...)``.
-        path: Without a suffix.
+        encoder: The encoder, which is not changed.
+        shape: Size of one sample, ``(channels, ...)``.
+        path: Path of the files without a suffix.
     """
     with torch.inference_mode(False), torch.no_grad(), torch.autocast("cpu", enabled=False):
         net = deepcopy(encoder).to("cpu", torch.float32).eval().requires_grad_(False)
-        for tensor in (*net.parameters(), *net.buffers()):  # a program keeps no other layout
+        for tensor in (*net.parameters(), *net.buffers()):  # a program requires this layout
             tensor.data = tensor.data.contiguous()
-        example = torch.zeros(2, *shape)  # two: a size of 1 would be taken for a constant
+        example = torch.zeros(2, *shape)  # 2, as a size of 1 would become a constant
         program = torch.export.export(net, (example,), dynamic_shapes=({0: torch.export.Dim("batch")},))
 
         def write(file: BinaryIO) -> None:

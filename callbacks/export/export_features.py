@@ -1,4 +1,4 @@
-"""What ``predict`` writes for other programs: the features of a data set, as NumPy arrays."""
+"""Export of the features of a data set as NumPy arrays."""
 
 from __future__ import annotations
 
@@ -13,8 +13,15 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 
 from callbacks.shared.batches import datamodule
-from callbacks.shared.feature_collection import NO_LABEL, FeatureCollection, Rows, collect, gathered_pieces
 from callbacks.shared.loggers import log_folder
+from callbacks.shared.rows import (
+    NO_LABEL,
+    RowCollection,
+    Rows,
+    as_float32,
+    collect_features,
+    gathered_pieces,
+)
 from unlabelled.contracts import Embeds, LabelledBank
 from unlabelled.data.media.storage import write_atomically
 from unlabelled.distributed import all_reduce_max_, rank
@@ -24,16 +31,22 @@ Part: TypeAlias = Literal["test", "bank"]
 
 
 class ExportFeatures(Callback):
-    """Write ``features_<modality>.npy``, ``labels.npy`` and ``paths.txt`` into ``<folder>/test``.
+    """Write ``features_<modality>.npy``, ``labels.npy``, ``paths.txt`` to ``<folder>/test`` in ``predict``.
 
-    Row i of the arrays ``(N, D)`` float32 and ``(N,)`` or ``(N, C)`` int64 is row i of the data set, and the
-    file of line i; where a sample could not be read, its features are NaN and its label -1. Rank 0 writes
-    what the others send it in pieces, so no process holds all features. The files are complete or absent.
+    Row i of the arrays, ``(N, D)`` float32 and ``(N,)`` or ``(N, C)`` int64, is row i of the data set; its
+    path is in line i. Where a sample could not be read, its features are NaN and its label is -1. Rank 0
+    receives and writes the features in pieces, so that no rank holds all of them. An interrupted export
+    leaves no incomplete file.
 
     Args:
-        folder: Where to; ``null``: the run's log folder.
-        parts: ``test``: the predicted samples. ``bank``: the labelled training samples, into
-            ``<folder>/bank``; other training samples count as not read.
+        folder: Parent folder of the files; ``null``: the log folder of the run.
+        parts: ``test``: the predicted samples. ``bank``: the labelled training samples, written into
+            ``<folder>/bank``; other training samples are treated like unreadable ones.
+
+    Raises:
+        ValueError: ``parts`` is empty or contains another name.
+        MisconfigurationException: ``parts`` contains ``bank``, but the data module has none
+            (:class:`unlabelled.contracts.LabelledBank`).
     """
 
     def __init__(self, folder: str | None = None, parts: list[Part] | None = None) -> None:
@@ -41,10 +54,10 @@ class ExportFeatures(Callback):
         self.parts: list[Part] = list(parts) if parts is not None else ["test"]
         if not self.parts or set(self.parts) - {"test", "bank"}:
             raise ValueError(f"ExportFeatures: parts={self.parts}; expected `test`, `bank` or both")
-        self._rows = FeatureCollection()
+        self._rows = RowCollection("ExportFeatures")
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Check at start that there is a bank, if one is asked for."""
+        """Check that the data module has a bank, if it is to be exported."""
         data = getattr(trainer, "datamodule", None)
         if stage == "predict" and "bank" in self.parts and not isinstance(data, LabelledBank):
             raise MisconfigurationException(
@@ -53,8 +66,8 @@ class ExportFeatures(Callback):
             )
 
     def on_predict_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start anew."""
-        self._rows = FeatureCollection()
+        """Reset the features."""
+        self._rows = RowCollection("ExportFeatures")
 
     def on_predict_batch_end(
         self,
@@ -65,30 +78,28 @@ class ExportFeatures(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Remember the features of a batch."""
-        self._rows.add(batch, outputs["features"])
+        """Store the features of a batch."""
+        if "test" in self.parts:
+            self._rows.add(batch, as_float32(outputs["features"]))
 
     def on_predict_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write the files and say where they are."""
-        data, folder = datamodule(trainer), self._folder(trainer)
+        """Write the files and print their folders."""
+        data = datamodule(trainer)
+        folder = Path(self.folder) if self.folder is not None else log_folder(trainer)
         if "test" in self.parts:
             write_features(self._rows.finish(), _paths(data, "test"), folder / "test")
         if "bank" in self.parts:
             assert isinstance(pl_module, Embeds)
             embed = pl_module.embed
             loader = data.bank_dataloader()
-            rows = collect(
+            rows = collect_features(
                 trainer, pl_module, loader, lambda batch: embed_crops(embed, batch), "labelled bank"
             )
             write_features(rows, _paths(data, getattr(data, "bank_split", "train")), folder / "bank")
-        self._rows = FeatureCollection()
-
-    def _folder(self, trainer: Trainer) -> Path:
-        return Path(self.folder) if self.folder is not None else log_folder(trainer)
 
 
 def _paths(data: Any, split: str) -> list[str] | None:
-    """Return the files of a split; a data module need not have any."""
+    """Return the paths of the samples of a split, if the data module has any."""
     return list(data.clip_paths(split)) if hasattr(data, "clip_paths") else None
 
 
@@ -96,18 +107,18 @@ def write_features(rows: Rows, paths: list[str] | None, folder: Path) -> None:
     """Write the rows of all ranks; called on all of them.
 
     Args:
-        rows: This rank's.
-        paths: The file of each row of the data set; None: nobody knows, and there is no ``paths.txt``.
-        folder: Made if need be.
+        rows: The rows of this rank.
+        paths: The path of each row of the data set; None: there are none, and no ``paths.txt``.
+        folder: The folder, which is created if it does not exist.
     """
-    last = rows.ids.max() if len(rows) else rows.ids.new_tensor(-1)
+    last = rows.index.max() if len(rows) else rows.index.new_tensor(-1)
     total = len(paths) if paths is not None else int(all_reduce_max_(last.clone())) + 1
     if rank() == 0:
         folder.mkdir(parents=True, exist_ok=True)
     written = 0
     for name, feature in rows.features.items():
-        written = _write_array(folder / f"features_{name}.npy", feature, rows.ids, total, np.nan)
-    _write_array(folder / "labels.npy", rows.labels, rows.ids, total, NO_LABEL)
+        written = _write_array(folder / f"features_{name}.npy", feature, rows.index, total, np.nan)
+    _write_array(folder / "labels.npy", rows.labels, rows.index, total, NO_LABEL)
     if rank() > 0:
         return
     if paths is not None:
@@ -118,9 +129,9 @@ def write_features(rows: Rows, paths: list[str] | None, folder: Path) -> None:
     print(f"features of {written} of {total} samples written to {folder}")
 
 
-def _write_array(path: Path, values: Tensor, ids: Tensor, total: int, missing: float) -> int:
-    """Write all ranks' ``values (n, ...)`` as rows ``ids (n,)`` of an array; return how many there were."""
-    pieces = zip(gathered_pieces(ids), gathered_pieces(values), strict=True)
+def _write_array(path: Path, values: Tensor, index: Tensor, total: int, missing: float) -> int:
+    """Write ``values (n, ...)`` of all ranks as rows ``index (n,)`` of an array; return their number."""
+    pieces = zip(gathered_pieces(index), gathered_pieces(values), strict=True)
     if rank() > 0:
         return sum(len(piece) for piece, _ in pieces)
     part = path.with_name(f".part-{path.name}")
@@ -144,8 +155,8 @@ def _fill(
     array = np.lib.format.open_memmap(path, mode="w+", dtype=kind, shape=shape)
     array[...] = missing
     count = 0
-    for ids, values in pieces:
-        array[ids.cpu().numpy()] = values.cpu().numpy()
-        count += len(ids)
+    for index, values in pieces:
+        array[index.cpu().numpy()] = values.cpu().numpy()
+        count += len(index)
     array.flush()
     return count

@@ -1,4 +1,4 @@
-"""What AnchorFigures draws of one evaluation set."""
+"""Figures of the anchors of one evaluation set."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from unlabelled.visualization.anchor_codes import (
 from unlabelled.visualization.anchors import CategoryPanel, assignment_figure, category_figure
 from unlabelled.visualization.items import category_name, item_of
 
-_PANELS = 3  # anchors, and pairs of anchors, whose categories are shown
+_PANELS = 3  # number of anchors, and of pairs of anchors, whose categories are drawn
 
 
 def draw_cases(
@@ -29,29 +29,29 @@ def draw_cases(
     """Draw the anchors of similar, of different and of confusing samples.
 
     Args:
-        trainer: Whose logs get the pictures.
-        evaluation_set: Opened.
-        index: Rows of the set, n of them.
-        codes: ``{modality: (n, K)}``; a row without any anchor: the sample has nothing of this modality.
+        trainer: The trainer of the run.
+        evaluation_set: The set, which is open.
+        index: The n rows of the set.
+        codes: ``{modality: (n, K)}``; rows without any anchor are samples that lack the modality.
         labels: ``(n,)``, -1 where there is none.
     """
     for case in anchor_cases(codes, labels):
         rows = list(case.rows)
         items = [item_of(evaluation_set, index[row], int(labels[row])) for row in rows]
-        shown = {modality: code[rows] for modality, code in codes.items()}
-        figure = assignment_figure(items, shown, f"{evaluation_set.name}: {case.title}")
+        drawn = {modality: code[rows] for modality, code in codes.items()}
+        figure = assignment_figure(items, drawn, f"{evaluation_set.name}: {case.title}")
         publish(trainer, f"anchors_{evaluation_set.name}_{case.name}", figure)
 
 
 def draw_categories(
     trainer: Trainer, evaluation_set: EvaluationSet, modality: str, codes: Codes, labels: Labels
 ) -> None:
-    """Draw the categories of the most telling anchors and pairs, and write down those of each anchor.
+    """Draw the categories of the most selective anchors and pairs; write those of each anchor as text.
 
     Args:
-        trainer: Whose logs get the pictures.
-        evaluation_set: Opened.
-        modality: Whose anchors.
+        trainer: The trainer of the run.
+        evaluation_set: The set, which is open.
+        modality: The modality of the codes.
         codes: ``(n, K)``.
         labels: ``(n,)``, -1 where there is none.
     """
@@ -59,7 +59,7 @@ def draw_categories(
     counts = category_counts(codes, labels, len(names))
     overall = category_distribution(codes, labels, len(names), [])
     name = f"anchors_{evaluation_set.name}_{modality}"
-    title = f"{evaluation_set.name}: categories of the most telling {modality} anchors and pairs of anchors"
+    title = f"{evaluation_set.name}: categories of the most selective {modality} anchors and pairs of anchors"
     panels = [_panels(counts, overall, size) for size in (1, 2)]
     publish(trainer, f"{name}_categories", category_figure(panels, overall, names, title))
     for board in boards(trainer):
@@ -75,6 +75,6 @@ def _names(evaluation_set: EvaluationSet, labels: Labels) -> list[str]:
 def _panels(counts: Counts, overall: Shares, size: int) -> list[CategoryPanel]:
     panels = []
     for anchors in telling_anchors(counts, overall, _PANELS, size):
-        chosen = counts[anchors[0], anchors[-1]]
-        panels.append(CategoryPanel(anchors, chosen / chosen.sum(), int(chosen.sum())))
+        categories = counts[anchors[0], anchors[-1]]
+        panels.append(CategoryPanel(anchors, categories / categories.sum(), int(categories.sum())))
     return panels

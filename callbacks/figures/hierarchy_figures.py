@@ -1,4 +1,4 @@
-"""Figures of the hierarchies of clusters, in TensorBoard and as PNG files."""
+"""Figures of the hierarchies of clusters."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ import numpy as np
 import torch
 from lightning import LightningModule, Trainer
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.utilities import rank_zero_info
 from numpy.typing import NDArray
 from torch import Tensor
 
 from callbacks.figures.clip_figures import IMAGE, ClipFigures
 from callbacks.shared.batches import datamodule
-from callbacks.shared.loggers import publish
+from callbacks.shared.loggers import Messages, publish
 from unlabelled.batch import Batch
 from unlabelled.contracts import GroupsClasses, HasHierarchies, Labelled
 from unlabelled.hierarchy.cluster_tree import ClusterTree
@@ -24,27 +23,29 @@ from unlabelled.visualization.groups import Groups
 from unlabelled.visualization.hierarchy_disk import hierarchy_disk
 from unlabelled.visualization.reordered_similarity import reordered_similarity
 
-_NO_CLIP = 240  # the grey of a leaf without a held-out clip
+_NO_CLIP = 240  # grey level of a leaf without held-out clips
 
 
 class HierarchyFigures(ClipFigures):
-    """Draw the tree of head 0 of each hierarchy, with its predictions for held-out clips.
+    """Draw the tree of head 0 of each hierarchy, with the predictions of the head for held-out clips.
 
-    The tree in the Poincaré disk, coloured by the clips' classes and, if those belong to groups, by groups; a
-    dendrogram with the most confident clip of each cluster (none where clips are audio alone); the
-    similarities of the centroids in plain order and in that of the tree. From the first process's share of
-    the held-out clips, at the end of ``test`` and every few epochs of ``fit``; nothing before the first
-    clustering pass.
+    The figures are the tree in the Poincaré disk, coloured by the classes of the clips and, if these belong
+    to groups, by the groups; a dendrogram with the image of the most confident clip of each cluster (without
+    images where clips are audio alone); and the similarities of the centroids, in the original order and in
+    that of the tree. The clips are held-out clips of rank 0, at the end of ``test`` and every few epochs of
+    ``fit``. Before the first clustering pass there are no figures.
 
     Args:
         every_n_epochs: Epochs between two sets of figures in ``fit``, whose last epoch is drawn too.
-        max_clips: Clips kept for the figures, evenly spread.
-        num_branches: Branches of the dendrogram, of a larger tree the uppermost.
-        num_blocks: Clusters with a frame in the matrix of similarities; ``null``: as many as groups, or
-            else as classes.
+        max_clips: Largest number of clips, which are evenly spread over the data set.
+        num_branches: Branches of the dendrogram; of a larger tree the topmost.
+        num_blocks: Number of clusters that are outlined in the matrix of similarities; ``null``: the number
+            of groups, or of classes where there are no groups.
 
     Raises:
         ValueError: A number is below 1.
+        MisconfigurationException: The method has no hierarchies
+            (:class:`unlabelled.contracts.HasHierarchies`), or the data module has no classes.
 
     Source: sHHC paper (ICCV 2023) Figures 3 and 4.
     """
@@ -63,10 +64,10 @@ class HierarchyFigures(ClipFigures):
                 "least 1"
             )
         self.num_branches, self.num_blocks = num_branches, num_blocks
-        self._told = False
+        self._messages = Messages(self)
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Check at start that there are hierarchies and classes."""
+        """Check the method and the data module."""
         data = getattr(trainer, "datamodule", None)
         if not isinstance(pl_module, HasHierarchies) or not isinstance(data, Labelled):
             raise MisconfigurationException(
@@ -77,28 +78,27 @@ class HierarchyFigures(ClipFigures):
     def ready(self, pl_module: LightningModule) -> bool:
         """Return whether there are trees."""
         assert isinstance(pl_module, HasHierarchies)
-        there = all(tree is not None for tree in pl_module.hierarchies)
-        if not there and not self._told:
-            rank_zero_info("HierarchyFigures: there is nothing to draw before the first clustering pass")
-            self._told = True
-        return there
+        ready = all(tree is not None for tree in pl_module.hierarchies)
+        if not ready:
+            self._messages.log_once(": there are no trees to draw before the first clustering pass")
+        return ready
 
-    def look(self, pl_module: LightningModule, outputs: Any, batch: Batch) -> dict[str, Tensor]:
-        """Keep the prediction of head 0 of each hierarchy."""
+    def select(self, pl_module: LightningModule, outputs: Any, batch: Batch) -> dict[str, Tensor]:
+        """Return the prediction of head 0 of each hierarchy."""
         assert isinstance(pl_module, HasHierarchies)
         joint = torch.stack(list(outputs["cluster_log_probs"].values())).sum(0)  # (B, W, K)
         confidence, cluster = joint[:, :: pl_module.num_heads].softmax(2).max(2)
         return {"confidence": confidence, "cluster": cluster}
 
-    def draw(self, trainer: Trainer, pl_module: LightningModule, rows: dict[str, Tensor]) -> None:
+    def draw(self, trainer: Trainer, pl_module: LightningModule, clips: dict[str, Tensor]) -> None:
         """Publish the figures of each hierarchy."""
         assert isinstance(pl_module, HasHierarchies)
         trees = pl_module.hierarchies[:: pl_module.num_heads]
         for number, (name, tree) in enumerate(zip(pl_module.clustering_names, trees, strict=True)):
             assert tree is not None
-            cluster, confidence = rows["cluster"][:, number], rows["confidence"][:, number]
-            colourings = _colourings(trainer, tree, cluster, rows["label"])
-            images = _thumbnails(tree, cluster, confidence, rows[IMAGE]) if IMAGE in rows else None
+            cluster, confidence = clips["cluster"][:, number], clips["confidence"][:, number]
+            colourings = _colourings(trainer, tree, cluster, clips["label"])
+            images = _thumbnails(tree, cluster, confidence, clips[IMAGE]) if IMAGE in clips else None
             self._publish(trainer, name, tree, colourings, images)
 
     def _publish(
@@ -111,11 +111,11 @@ class HierarchyFigures(ClipFigures):
     ) -> None:
         classes, title = colourings["classes"], f"{name}, head 0"
         counts, names = tree.counts.numpy(), _leaf_names(tree, classes)
-        for what, groups in colourings.items():
+        for kind, groups in colourings.items():
             disk = hierarchy_disk(tree.tree, groups, counts, names, title)
-            publish(trainer, f"hierarchy_{name}_disk_{what}", disk)
-        drawn = dendrogram(tree.tree, classes, counts, names, images, self.num_branches, title)
-        publish(trainer, f"hierarchy_{name}_dendrogram", drawn)
+            publish(trainer, f"hierarchy_{name}_disk_{kind}", disk)
+        branches = dendrogram(tree.tree, classes, counts, names, images, self.num_branches, title)
+        publish(trainer, f"hierarchy_{name}_dendrogram", branches)
         coarsest = next(reversed(colourings.values()))
         blocks = self.num_blocks or len(coarsest.names)
         matrix = reordered_similarity(tree.leaves().similarity, tree.tree, blocks, classes, names, title)
@@ -123,31 +123,31 @@ class HierarchyFigures(ClipFigures):
 
 
 def _colourings(trainer: Trainer, tree: ClusterTree, cluster: Tensor, label: Tensor) -> dict[str, Groups]:
-    """Return how many of the clips of each class, and of each group, are in each leaf."""
+    """Return the numbers of clips in each leaf, by class and, if there are groups, by group."""
     data = datamodule(trainer)
     table = contingency(cluster, label, tree.num_clusters, len(data.class_names))[tree.clusters].numpy()
-    found = {"classes": Groups(table.astype(np.float64), list(data.class_names), "class")}
+    colourings = {"classes": Groups(table.astype(np.float64), list(data.class_names), "class")}
     if isinstance(data, GroupsClasses):
         names, numbers = np.unique(np.array(data.class_groups), return_inverse=True)
         grouped = np.stack([table[:, numbers == number].sum(1) for number in range(len(names))], 1)
-        found["groups"] = Groups(grouped.astype(np.float64), names.tolist(), "group")
-    return found
+        colourings["groups"] = Groups(grouped.astype(np.float64), names.tolist(), "group")
+    return colourings
 
 
 def _leaf_names(tree: ClusterTree, classes: Groups) -> list[str]:
-    """Call a leaf by its cluster and the class that most of its clips are of."""
+    """Return the name of each leaf: its cluster and the most frequent class of its clips."""
     return [
-        f"{cluster} {classes.names[main]}" if main >= 0 else str(cluster)
-        for cluster, main in zip(tree.clusters.tolist(), classes.main().tolist(), strict=True)
+        f"{cluster} {classes.names[label]}" if label >= 0 else str(cluster)
+        for cluster, label in zip(tree.clusters.tolist(), classes.main().tolist(), strict=True)
     ]
 
 
 def _thumbnails(tree: ClusterTree, cluster: Tensor, confidence: Tensor, images: Tensor) -> NDArray[np.uint8]:
-    """Return the most confident clip's frame ``(L, h, w, 3)`` of each leaf; grey where there is none."""
+    """Return the image of the most confident clip of each leaf, ``(L, h, w, 3)``; grey if it has no clips."""
     best = torch.full((tree.num_clusters,), len(images))
     order = confidence.argsort(stable=True)
-    for clip in order.tolist():  # the most confident one comes last
+    for clip in order.tolist():  # the most confident clip is the last
         best[cluster[clip]] = clip
     blank = images.new_full((1, *images.shape[1:]), _NO_CLIP)
-    chosen = torch.cat([images, blank])[best[tree.clusters]]
-    return chosen.permute(0, 2, 3, 1).numpy()
+    selected = torch.cat([images, blank])[best[tree.clusters]]
+    return selected.permute(0, 2, 3, 1).numpy()

@@ -1,4 +1,4 @@
-"""Figures of sound localisation for a few clips of a test."""
+"""Figures of sound localisation for some clips of a test."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import math
 from lightning import Trainer
 from torch import Tensor
 
-from callbacks.figures.clip_images import to_pixels
+from callbacks.figures.clip_figures import to_pixels
 from callbacks.shared.batches import datamodule
-from callbacks.shared.localised_clips import Scored
+from callbacks.shared.localised_clips import ScoredMaps
 from callbacks.shared.loggers import publish
 from unlabelled.batch import Batch
 from unlabelled.contracts import Labelled
@@ -23,10 +23,10 @@ from unlabelled.visualization.localisation import (
 
 
 class LocalisationFigures:
-    """Figures of some clips of rank 0, evenly spread.
+    """Figures of some clips of rank 0, evenly spread over the split.
 
-    They are written to TensorBoard and as PNG files: ``localisation_overlays`` (frame, map and boxes),
-    ``localisation_clusters`` (one panel per cluster) and ``localisation_success`` (clips over thresholds).
+    They are ``localisation_overlays`` (frame, map and boxes), ``localisation_clusters`` (one panel per
+    cluster) and ``localisation_success`` (share of clips over thresholds).
 
     Args:
         count: Number of clips.
@@ -34,24 +34,26 @@ class LocalisationFigures:
 
     def __init__(self, count: int) -> None:
         self.count = count
-        self.start()
+        self.reset()
 
-    def start(self) -> None:
+    def reset(self) -> None:
         """Remove the stored clips."""
         self._frames: list[LocalisedFrame] = []
 
-    def add(self, trainer: Trainer, batch: Batch, batch_idx: int, found: Localised, scored: Scored) -> None:
-        """Store the evenly spread clips among those of a batch."""
+    def add(
+        self, trainer: Trainer, batch: Batch, batch_idx: int, localised: Localised, scored: ScoredMaps
+    ) -> None:
+        """Store the evenly spread clips of a batch."""
         if self.count == 0 or not trainer.is_global_zero:
             return
         size = len(batch["index"])
         every = max(1, math.ceil(int(trainer.num_test_batches[0]) * size / self.count))
-        for place, row in enumerate(scored.rows.tolist()):
+        for number, row in enumerate(scored.rows.tolist()):
             if (batch_idx * size + row) % every == 0 and len(self._frames) < self.count:
-                self._frames.append(_frame(trainer, batch, row, found, scored, place))
+                self._frames.append(_frame(trainer, batch, row, localised, scored, number))
 
     def draw(self, trainer: Trainer, overlaps: dict[str, Tensor]) -> None:
-        """Publish the figures; ``overlaps`` are the cIoU of all clips by name of the maps."""
+        """Publish the figures; ``overlaps`` are the cIoU of all clips, by name of the maps."""
         if not trainer.is_global_zero or self.count == 0:
             return
         curves = {name: values.double().cpu().numpy() for name, values in overlaps.items()}
@@ -62,17 +64,17 @@ class LocalisationFigures:
 
 
 def _frame(
-    trainer: Trainer, batch: Batch, row: int, found: Localised, scored: Scored, place: int
+    trainer: Trainer, batch: Batch, row: int, localised: Localised, scored: ScoredMaps, number: int
 ) -> LocalisedFrame:
     (pixels,) = to_pixels(trainer, batch["image"][row : row + 1])
     name = _class_name(trainer, int(batch["label"][row]))
     return LocalisedFrame(
-        title=f"{name}cIoU {float(scored.overlaps[place]):.2f}",
+        title=f"{name}cIoU {float(scored.overlaps[number]):.2f}",
         pixels=pixels.permute(1, 2, 0).cpu().numpy(),
-        heat=scored.maps[place].double().cpu().numpy(),
-        claimed=scored.claimed[place].cpu().numpy(),
-        clusters=found.cluster_maps[row].double().cpu().numpy(),
-        boxes=scored.boxes[place].double().numpy(),
+        heat=scored.maps[number].double().cpu().numpy(),
+        claimed=scored.claimed[number].cpu().numpy(),
+        clusters=localised.cluster_maps[row].double().cpu().numpy(),
+        boxes=scored.boxes[number].double().numpy(),
     )
 
 

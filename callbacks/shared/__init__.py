@@ -1,1 +1,1 @@
-"""What callbacks of several kinds use."""
+"""Code that several kinds of callbacks use."""

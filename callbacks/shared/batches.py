@@ -1,4 +1,4 @@
-"""Going once over a loader beside the training: evaluation mode, progress bar, nothing left changed."""
+"""Passes over a data loader outside the training loop."""
 
 from __future__ import annotations
 
@@ -19,7 +19,15 @@ from unlabelled.data.datasets.clips import NOT_REPLACED
 
 @contextmanager
 def frozen_state(module: nn.Module, train: bool = False) -> Iterator[None]:
-    """Run without gradients in the given mode; restore each submodule's mode and all random states."""
+    """Disable gradients and set the mode; then restore the mode of each submodule and all random states.
+
+    >>> module = nn.Dropout()
+    >>> with frozen_state(module):
+    ...     module.training, torch.is_grad_enabled()
+    (False, False)
+    >>> module.training, torch.is_grad_enabled()
+    (True, True)
+    """
     modes = {part: part.training for part in module.modules()}
     module.train(train)
     try:
@@ -33,29 +41,31 @@ def frozen_state(module: nn.Module, train: bool = False) -> Iterator[None]:
 def iterate_batches(
     trainer: Trainer, module: LightningModule, loader: DataLoader[Any], title: str
 ) -> Iterator[Batch]:
-    """Yield the loader's batches as steps get them: on the device, finished there, at the run's precision."""
-    bar = tqdm(loader, desc=title, disable=trainer.global_rank > 0 or not _wants_bar(trainer), leave=False)
-    for batch in bar:
+    """Yield the batches of a loader as a step receives them: on the device, at the precision of the run.
+
+    The data module's ``on_after_batch_transfer`` is applied.
+    """
+    quiet = trainer.global_rank > 0 or trainer.progress_bar_callback is None
+    for batch in tqdm(loader, desc=title, disable=quiet, leave=False):
         batch = trainer.precision_plugin.convert_input(batch)
         batch = module.transfer_batch_to_device(batch, module.device, 0)
-        batch = datamodule(trainer).on_after_batch_transfer(batch, 0)
+        batch = trainer.datamodule.on_after_batch_transfer(batch, 0)  # type: ignore[attr-defined]
         with trainer.precision_plugin.forward_context():
             yield batch
 
 
 def datamodule(trainer: Trainer) -> Any:
-    """Return the run's data module; what it must offer is checked in each callback's ``setup``."""
+    """Return the data module of the run; each callback checks its interface in ``setup``."""
     return trainer.datamodule  # type: ignore[attr-defined]
 
 
 def not_replaced(batch: Batch) -> Tensor:
-    """Return the mask ``(B,)`` of samples that are not stand-ins for unreadable clips.
+    """Return the mask ``(B,)`` of the samples that are not replacements of unreadable samples.
 
-    A pass that counts each clip once leaves stand-ins out: their clip is read in its own right.
+    A pass that counts each sample once leaves out replacements, which occur a second time as themselves.
+
+    >>> not_replaced({"replaced": torch.tensor([-1, 7, -1])}).tolist()
+    [True, False, True]
     """
     mask: Tensor = batch["replaced"] == NOT_REPLACED
     return mask
-
-
-def _wants_bar(trainer: Trainer) -> bool:
-    return trainer.progress_bar_callback is not None

@@ -1,4 +1,4 @@
-"""cIoU of the clips of one rank, and of a box in the middle of their frames."""
+"""cIoU of the localisation maps of clips, and of a box in the centre of their frames."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from callbacks.shared.batches import not_replaced
+from callbacks.shared.rows import RowCollection
 from unlabelled.batch import Batch
 from unlabelled.contracts import HasBoxes
 from unlabelled.distributed import all_reduce_sum_, gather_rows
@@ -23,17 +24,17 @@ from unlabelled.metrics.localisation import (
     success_rates,
 )
 
-_HALF = 10  # where the success rates are those of a cIoU of 0.5
+_HALF = 10  # position of the success rate at a cIoU of 0.5
 
 
-class Scored(NamedTuple):
-    """The compared clips of a batch.
+class ScoredMaps(NamedTuple):
+    """The maps of a batch that were compared with boxes.
 
     Attributes:
-        rows: ``(n,)``, rows of the batch.
+        rows: ``(n,)``, positions in the batch.
         maps: ``(n, size, size)``, in 0 to 1.
-        claimed: ``(n, size, size)`` bool.
-        boxes: ``(annotators, 4)`` of each.
+        claimed: ``(n, size, size)`` bool, the pixels above the threshold.
+        boxes: ``(annotators, 4)`` of each clip.
         overlaps: ``(n,)`` cIoU.
     """
 
@@ -44,25 +45,39 @@ class Scored(NamedTuple):
     overlaps: Tensor
 
 
+class Overlaps(NamedTuple):
+    """cIoU of the clips of all ranks.
+
+    Attributes:
+        maps: ``(n,)`` float64, of the maps.
+        centred: ``(n,)`` float64, of a box in the centre of each frame, with the mean width and height of all
+            boxes.
+        left_out: Number of clips that are left out, as they could not be read.
+    """
+
+    maps: Tensor
+    centred: Tensor
+    left_out: int
+
+
 class LocalisedClips:
-    """Collector of boxes and cIoU, batch by batch.
+    """Compare localisation maps with the boxes of annotators, batch by batch.
 
     Args:
-        data: Returns the boxes.
+        data: The data module, which has the boxes.
         split: The split of the batches.
-        threshold: See :func:`~unlabelled.metrics.localisation.detected`, as for ``level``.
-        level: Likewise.
+        threshold: As in :func:`~unlabelled.metrics.localisation.detected`.
+        level: As in :func:`~unlabelled.metrics.localisation.detected`.
         size: Height and width at which maps and boxes are compared.
     """
 
     def __init__(self, data: HasBoxes, split: str, threshold: Threshold, level: float, size: int) -> None:
         self.data, self.split, self.size = data, split, size
         self.threshold, self.level = threshold, level
-        self.left_out = 0
         self._boxes: list[Tensor] = []
-        self._overlaps: list[Tensor] = []
+        self._rows = RowCollection("Localisation")
 
-    def add(self, batch: Batch, found: Localised) -> Scored:
+    def add(self, batch: Batch, localised: Localised) -> ScoredMaps:
         """Compare the maps of a batch with the boxes at the time of each frame.
 
         Raises:
@@ -70,49 +85,39 @@ class LocalisedClips:
         """
         if "frame_second" not in batch:
             raise ValueError(
-                "Localisation: the batches do not say when their frame is shown (frame_second), and may show "
-                "a part of it; use unlabelled.pipelines.FrameAndAudio as the view"
+                "Localisation: the batches do not contain the time of their frames (frame_second), and may "
+                "contain parts of frames; use unlabelled.pipelines.FrameAndAudio as the pipeline"
             )
         rows = not_replaced(batch).nonzero().squeeze(1)
-        self.left_out += len(batch["replaced"]) - len(rows)
-        moments = zip(batch["index"][rows].tolist(), batch["frame_second"][rows].tolist(), strict=True)
-        boxes = [self.data.boxes(self.split, row, second) for row, second in moments]
-        maps = self._scaled(found.maps[rows])
+        self._rows.left_out += len(batch["replaced"]) - len(rows)
+        times = zip(batch["index"][rows].tolist(), batch["frame_second"][rows].tolist(), strict=True)
+        boxes = [self.data.boxes(self.split, row, second) for row, second in times]
+        maps = self._scaled(localised.maps[rows])
         claimed = detected(maps, self.threshold, self.level)
         overlaps = consensus_iou(claimed, self._consensus(boxes, maps.device))
         self._boxes += boxes
-        self._overlaps.append(overlaps)
-        return Scored(rows, maps, claimed, boxes, overlaps)
+        self._rows.append({"overlap": overlaps})
+        return ScoredMaps(rows, maps, claimed, boxes, overlaps)
 
-    def scores(self) -> dict[str, float]:
-        """Return ``ciou``, ``ciou_mean`` and ``ciou_auc`` of the clips of all ranks."""
-        return _summary(self.overlaps())
-
-    def centred(self) -> dict[str, float]:
-        """Return the same of a box in the middle of each frame."""
-        return _summary(self.centred_overlaps())
-
-    def overlaps(self) -> Tensor:
-        """Return the cIoU ``(n,)`` of the clips of all ranks."""
-        mine = self._overlaps or [torch.zeros(0, dtype=torch.float64)]
-        return gather_rows(torch.cat(mine))
-
-    def centred_overlaps(self) -> Tensor:
-        """Return the cIoU ``(n,)`` of a centred box with the mean width and height over all ranks."""
-        device = self._overlaps[0].device if self._overlaps else torch.device("cpu")
-        width, height = self._mean_sides(device)
+    def finish(self) -> Overlaps:
+        """Return the cIoU of the clips of all ranks, and remove them."""
+        left_out = self._rows.left_out
+        if self._rows.is_empty:
+            self._rows.append({"overlap": torch.zeros(0, dtype=torch.float64)})
+        overlaps = self._rows.finish().columns["overlap"]
+        width, height = self._mean_sides(overlaps.device)
         box = torch.tensor([[0.5 - width / 2, 0.5 - height / 2, 0.5 + width / 2, 0.5 + height / 2]])
         claimed = consensus_map(box, (self.size, self.size), agreement=1.0) > 0
-        mine = [self._overlap_with(claimed, boxes) for boxes in self._boxes]
-        return gather_rows(torch.tensor(mine, dtype=torch.float64, device=device))
-
-    def left_out_everywhere(self) -> int:
-        """Return the number of unreadable clips that were left out, of all ranks."""
-        device = self._overlaps[0].device if self._overlaps else torch.device("cpu")
-        return int(all_reduce_sum_(torch.tensor(self.left_out, device=device)))
-
-    def _overlap_with(self, claimed: Tensor, boxes: Tensor) -> float:
-        return float(consensus_iou(claimed[None], self._consensus([boxes], claimed.device)))
+        centred = [
+            float(consensus_iou(claimed[None], self._consensus([boxes], claimed.device)))
+            for boxes in self._boxes
+        ]
+        self._boxes = []
+        return Overlaps(
+            gather_rows(overlaps),
+            gather_rows(torch.tensor(centred, dtype=torch.float64, device=overlaps.device)),
+            int(all_reduce_sum_(torch.tensor(left_out, device=overlaps.device))),
+        )
 
     def _consensus(self, boxes: list[Tensor], device: torch.device) -> Tensor:
         size, agreement = (self.size, self.size), self.data.box_agreement
@@ -132,7 +137,16 @@ class LocalisedClips:
         return normalised_maps(scaled.squeeze(1))
 
 
-def _summary(overlaps: Tensor) -> dict[str, float]:
+def overlap_scores(overlaps: Tensor) -> dict[str, float]:
+    """Return ``ciou``, the share of at least 0.5, ``ciou_mean`` and ``ciou_auc`` of cIoU ``(n,)``.
+
+    >>> scores = overlap_scores(torch.tensor([0.25, 0.75], dtype=torch.float64))
+    >>> scores["ciou"], scores["ciou_mean"]
+    (0.5, 0.5)
+
+    Raises:
+        ValueError: There are none.
+    """
     if len(overlaps) == 0:
         raise ValueError("Localisation: there is no clip to evaluate")
     return {

@@ -1,20 +1,41 @@
-"""Small tables in the terminal."""
+"""Tables of scores, in the terminal and in TensorBoard."""
 
 from __future__ import annotations
 
-Table = dict[str, dict[str, float]]
-"""Rows of named numbers."""
+from lightning import Trainer
 
-_NARROWEST = 10
+from callbacks.shared.loggers import boards
+
+Table = dict[str, dict[str, float]]
+"""Values by row and column."""
+
+_MIN_WIDTH = 10
 _GAP = 2
 _LARGE = 1e6
 
 
-def format_table(tables: dict[str, Table]) -> str:
-    """Lay out titled tables of one set of columns, as text.
+def print_tables(trainer: Trainer, tables: dict[str, Table], name: str) -> None:
+    """Print tables, and add them to the TensorBoard logs as the text ``name``; on rank 0 only.
 
     Args:
-        tables: Rows by title.
+        trainer: The trainer of the run.
+        tables: Tables with the same columns, by title; those without rows are left out.
+        name: Name of the text.
+    """
+    if not trainer.is_global_zero:
+        return
+    text = format_table({title: table for title, table in tables.items() if table})
+    print(f"\n{text}\n")
+    for board in boards(trainer):
+        board.add_text(name, f"```\n{text}\n```", trainer.global_step)
+
+
+def format_table(tables: dict[str, Table]) -> str:
+    """Return tables with the same columns, by title, as text.
+
+    >>> print(format_table({"k-NN, test": {"video, k=20": {"accuracy": 0.5, "top5": 0.75}}}))
+    k-NN, test       accuracy      top5
+      video, k=20       0.500     0.750
     """
     rows = [row for table in tables.values() for row in table]
     first = max(map(len, [*rows, *tables])) + 4
@@ -30,7 +51,7 @@ def format_table(tables: dict[str, Table]) -> str:
 
 def _width(column: str, tables: dict[str, Table]) -> int:
     cells = [_cell(values[column]) for table in tables.values() for values in table.values()]
-    return max(_NARROWEST, max(map(len, [column, *cells])) + _GAP)
+    return max(_MIN_WIDTH, max(map(len, [column, *cells])) + _GAP)
 
 
 def _cell(value: float) -> str:

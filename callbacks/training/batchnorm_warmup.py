@@ -1,4 +1,4 @@
-"""Running statistics before the first clustering pass."""
+"""Estimation of running statistics before the first clustering pass."""
 
 from __future__ import annotations
 
@@ -13,13 +13,19 @@ from unlabelled.distributed import average_buffers
 
 
 class BatchNormWarmup(Callback):
-    """Estimate BatchNorm's running statistics before the first step: the first pass uses evaluation mode.
+    """Estimate the running statistics of BatchNorm before the first step.
 
-    Forward passes in training mode without gradients; afterwards all ranks hold the mean of their statistics.
-    List it before the clustering pass.
+    The first clustering pass, which is in evaluation mode, requires them. They are estimated by forward
+    passes in training mode without gradients; afterwards all ranks have the mean of their statistics. List
+    this callback before the clustering pass.
 
     Args:
-        num_batches: Batches per rank (SeLaVi's code: 20).
+        num_batches: Number of batches per rank (code of SeLaVi: 20).
+
+    Raises:
+        MisconfigurationException: The data module has no training samples
+            (:class:`unlabelled.contracts.TrainingSet`), or the method does not embed
+            (:class:`unlabelled.contracts.Embeds`).
 
     Source: facebookresearch/selavi, main.py and utils.py; docs/methods/selavi.md#clustering-pass.
     """
@@ -28,17 +34,17 @@ class BatchNormWarmup(Callback):
         self.num_batches = num_batches
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Warm up, unless the run is resumed."""
-        data = getattr(trainer, "datamodule", None)
+        """Estimate the statistics, unless the run is resumed."""
         if trainer.global_step > 0:
             return
+        data = getattr(trainer, "datamodule", None)
         if not isinstance(data, TrainingSet) or not isinstance(pl_module, Embeds):
             raise MisconfigurationException(
-                "BatchNormWarmup needs a data module with training rows (unlabelled.contracts.TrainingSet) "
-                "and a method that embeds"
+                "BatchNormWarmup needs a data module with training samples "
+                "(unlabelled.contracts.TrainingSet) and a method that embeds (unlabelled.contracts.Embeds)"
             )
-        # The training loader: shuffled, since rows may be sorted by class, and with equally many full batches
-        # on all ranks, since SyncBatchNorm waits for all of them.
+        # The training loader is shuffled (samples may be sorted by class) and has equally many full batches
+        # on all ranks (SyncBatchNorm waits for all of them).
         loader = data.train_dataloader()
         with frozen_state(pl_module, train=True):
             for batch in islice(iterate_batches(trainer, pl_module, loader, "BatchNorm"), self.num_batches):

@@ -1,4 +1,4 @@
-"""Refit centroids to a queue every few steps."""
+"""Refitting of centroids to a queue, every few steps."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from unlabelled.contracts import HasCentroids
 
 
 class CentroidUpdate(Callback):
-    """Call ``refresh_centroids`` after every ``every_n_steps``-th step of the optimiser.
+    """Call ``refresh_centroids`` after every ``every_n_steps``-th optimiser step.
 
-    The call comes before the next batch, when the queue has the features of the step, whatever the order of
-    the callbacks. It depends on the number of steps alone, also in a resumed run. Each method defines what it
-    does while its queue is not full (MCN waits).
+    The call precedes the next batch; by then the queue has the features of the step, in any order of the
+    callbacks. The steps are the same in a resumed run. While its queue is not full, a method may ignore the
+    call (MCN does).
 
     Args:
-        every_n_steps: Steps between two fits (MCN: 20, in which the queue is filled once).
+        every_n_steps: Optimiser steps between two calls (MCN: 20, in which the queue is filled once).
 
     Raises:
         ValueError: ``every_n_steps`` is below 1.
@@ -35,24 +35,24 @@ class CentroidUpdate(Callback):
         if every_n_steps < 1:
             raise ValueError(f"CentroidUpdate: every_n_steps={every_n_steps} must be at least 1")
         self.every_n_steps = every_n_steps
-        self._last = 0
+        self._last_step = 0
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Check at start that there are centroids."""
+        """Check that the method has centroids."""
         if not isinstance(pl_module, HasCentroids):
             raise MisconfigurationException(
                 "CentroidUpdate needs a method with centroids (unlabelled.contracts.HasCentroids), which "
                 f"{type(pl_module).__name__} is not; take the callback out of trainer.callbacks"
             )
-        self._last = 0
+        self._last_step = 0
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        """Fit if it is due, once per step even if a step accumulates several batches."""
+        """Refit the centroids if it is due, once per step even if a step accumulates several batches."""
         step = trainer.global_step
-        if step == self._last or step % self.every_n_steps:
+        if step == self._last_step or step % self.every_n_steps:
             return
-        self._last = step
+        self._last_step = step
         assert isinstance(pl_module, HasCentroids)
         pl_module.refresh_centroids()

@@ -1,4 +1,4 @@
-"""Threads of one operation on the CPU."""
+"""Number of threads of an operation on the CPU."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from lightning import Callback, LightningModule, Trainer
 
 
 class CPUThreads(Callback):
-    """Set how many threads share one operation on the CPU.
+    """Set the number of threads of an operation on the CPU.
 
-    Small networks are faster on one, above all beside the processes that read the data.
+    Small networks are faster with one thread, in particular beside the processes that read the data.
 
     Args:
-        num_threads: Threads of this process.
+        num_threads: Number of threads of this process.
     """
 
     def __init__(self, num_threads: int = 1) -> None:

@@ -1,4 +1,4 @@
-"""What the samples lacked: captions, known words, sound. Empty is allowed, but not in silence."""
+"""Counts of what samples lack: captions, known words, audio."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ from unlabelled.distributed import all_reduce_sum_
 
 
 class DataCounts(Callback):
-    """Log what training clips lacked so far, as ``data/no_known_word`` and the like; name it in evaluation.
+    """Log the number of training samples that lack something, such as ``data/no_known_word``.
 
-    The counts are over all ranks and from the start of the run, also of one that was resumed; a checkpoint
-    has them as they were last logged. An evaluation says once what its samples lacked.
+    The counts are over all ranks and from the start of the run, also of a resumed run; a checkpoint contains
+    the counts that were last logged. The counts of evaluated samples are printed after each evaluation of
+    ``validate`` and ``test``, and after the first of ``fit``.
 
     Args:
         every_n_steps: Steps between two logs.
 
     Raises:
-        MisconfigurationException: The data module does not count
+        MisconfigurationException: The data module does not count defects
             (:class:`unlabelled.contracts.CountsDefects`).
     """
 
@@ -34,21 +35,21 @@ class DataCounts(Callback):
         self.totals: dict[str, int] = {}
         self._pending: Tensor | None = None  # on the device: reading it each step would wait for the step
         self._evaluated: Tensor | None = None
-        self._told = False
+        self._printed = False
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Check at start that there is something to count."""
+        """Check that the data module counts defects."""
         data = getattr(trainer, "datamodule", None)
         if not isinstance(data, CountsDefects):
             raise MisconfigurationException(
-                "DataCounts needs a data module that counts (unlabelled.contracts.CountsDefects), which "
-                f"{type(data).__name__} is not; take the callback out of trainer.callbacks"
+                "DataCounts needs a data module that counts defects (unlabelled.contracts.CountsDefects), "
+                f"which {type(data).__name__} is not; take the callback out of trainer.callbacks"
             )
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Count, and log every so often."""
+        """Add the counts of the batch; log the totals every ``every_n_steps`` steps."""
         self._pending = _added(self._pending, batch)
         if (batch_idx + 1) % self.every_n_steps == 0 or trainer.is_last_batch:
             for name, count in self._reduced(trainer, self._pending).items():
@@ -67,21 +68,21 @@ class DataCounts(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Count."""
+        """Add the counts of the batch."""
         self._evaluated = _added(self._evaluated, batch)
 
     on_test_batch_end = on_validation_batch_end
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Name what the evaluated samples lacked."""
+        """Print the counts of the evaluated samples."""
         counted, self._evaluated = self._evaluated, None
         if counted is None or trainer.sanity_checking:
             return
-        found = {name: count for name, count in self._reduced(trainer, counted).items() if count}
-        if found and not (self._told and trainer.state.fn == TrainerFn.FITTING):
-            text = ", ".join(f"{name} {count}" for name, count in found.items())
-            rank_zero_info(f"DataCounts: what the evaluated samples lack: {text}")
-        self._told = True
+        defects = {name: count for name, count in self._reduced(trainer, counted).items() if count}
+        if defects and not (self._printed and trainer.state.fn == TrainerFn.FITTING):
+            text = ", ".join(f"{name} {count}" for name, count in defects.items())
+            rank_zero_info(f"DataCounts: evaluated samples with defects: {text}")
+        self._printed = True
 
     on_test_epoch_end = on_validation_epoch_end
 
@@ -90,11 +91,11 @@ class DataCounts(Callback):
         return dict(zip(names, all_reduce_sum_(counts).tolist(), strict=True))
 
     def state_dict(self) -> dict[str, Any]:
-        """The totals."""
+        """Return the totals."""
         return dict(self.totals)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take the totals back."""
+        """Restore the totals."""
         self.totals = dict(state_dict)
 
 

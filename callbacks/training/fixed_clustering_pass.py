@@ -13,10 +13,10 @@ from unlabelled.contracts import TrainingSet
 
 
 class FixedClusteringPass(ClusteringPass):
-    """Cluster the training samples under the evaluation transform; training predicts these.
+    """Cluster the training samples with the evaluation transform.
 
-    For k-means of features: clusters of augmented views would mostly reflect the augmentation, which cannot
-    be predicted from another view of the sample.
+    k-means of the features of augmented views would mostly separate augmentations, which cannot be predicted
+    from another view of the sample.
 
     Source: facebookresearch/deepcluster, main.py (centre crops); docs/methods/selavi.md#deepcluster.
     """
@@ -25,5 +25,5 @@ class FixedClusteringPass(ClusteringPass):
         super().__init__(clusterer, schedule)
 
     def loader(self, data: TrainingSet, group: int) -> DataLoader[Any]:
-        """Return all training rows under the evaluation transform."""
+        """Return the loader of all training samples with the evaluation transform."""
         return data.fixed_pass_dataloader()

@@ -1,4 +1,4 @@
-"""Memory queue: after each step, the keys of all ranks replace the oldest ones."""
+"""Update of memory queues after each step."""
 
 from __future__ import annotations
 
@@ -18,22 +18,24 @@ Keys = dict[str, list[Tensor]]
 
 
 class QueueUpdate(Callback):
-    """Push the keys of each optimiser step into the method's queues, the same rows on all ranks.
+    """Push the keys of each optimiser step, of all ranks, into the queues of the method on each rank.
 
     The keys of a step are ordered by view, and within a view by rank. Under gradient accumulation the keys of
-    all its batches are pushed together, after the step: no batch is contrasted with another one of the same
+    all batches of a step are pushed together, after the step; no batch is contrasted with another one of its
     step.
 
-    The queues are buffers of the module, thus part of each checkpoint. As all ranks hold the same rows, they
-    are excluded from DDP's broadcast of buffers.
+    The queues are buffers of the module, thus part of each checkpoint. As they are the same on all ranks,
+    they are excluded from DDP's broadcast of buffers.
 
     Args:
-        allow_uneven: Whether the size of a queue may differ from a multiple of the keys that a step pushes.
-            The ring then still holds the latest keys, but a step replaces only a part of an earlier one.
+        allow_uneven: Whether the size of a queue may differ from a multiple of the number of keys that a step
+            pushes. The queue then still has the latest keys, but a step may replace a part of the keys of an
+            earlier step.
 
     Raises:
         MisconfigurationException: The method has no queues (:class:`unlabelled.contracts.HasQueues`).
-        ValueError: A queue's size is no multiple of what a step pushes, and ``allow_uneven`` is off.
+        ValueError: The size of a queue is no multiple of the number of keys that a step pushes, and
+            ``allow_uneven`` is false.
 
     Source: SCE Algorithm 1; docs/methods/sce.md#queue-and-target-network.
     """
@@ -43,7 +45,7 @@ class QueueUpdate(Callback):
     def __init__(self, allow_uneven: bool = False) -> None:
         self.allow_uneven = allow_uneven
         self._pending: list[Keys] = []
-        self._steps = 0
+        self._last_step = 0
         self._checked = False
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -64,16 +66,16 @@ class QueueUpdate(Callback):
         with torch.no_grad():
             for buffer in pl_module.queues.buffers():
                 broadcast_(buffer)
-        self._pending, self._steps, self._checked = [], trainer.global_step, False
+        self._pending, self._last_step, self._checked = [], trainer.global_step, False
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Store the keys of the batch; push them once the optimiser has stepped."""
+        """Store the keys of the batch; push all stored keys after an optimiser step."""
         self._pending.append(outputs["keys"])
-        if trainer.global_step == self._steps:
+        if trainer.global_step == self._last_step:
             return
-        self._steps = trainer.global_step
+        self._last_step = trainer.global_step
         assert isinstance(pl_module, HasQueues)
         for name, queue in pl_module.queues.items():
             assert isinstance(queue, FeatureQueue)
@@ -83,13 +85,13 @@ class QueueUpdate(Callback):
         self._pending, self._checked = [], True
 
     def _check(self, name: str, queue: FeatureQueue, pushed: int) -> None:
-        """Check the first step only: at the end of an epoch a step may accumulate fewer batches."""
+        """Check the first step only, as the last step of an epoch may accumulate fewer batches."""
         if self._checked or self.allow_uneven or len(queue) % pushed == 0:
             return
         below = len(queue) // pushed * pushed
         raise ValueError(
             f"queue {name!r} has {len(queue)} rows, no multiple of the {pushed} keys that a step pushes "
             "(views x ranks x batch_size x accumulate_grad_batches); set --model.init_args.queue_size to "
-            f"{f'{below} or ' if below else ''}{below + pushed}, or let it be with "
-            "callbacks.QueueUpdate's allow_uneven: true"
+            f"{f'{below} or ' if below else ''}{below + pushed}, or set "
+            "allow_uneven: true of callbacks.QueueUpdate"
         )

@@ -1,4 +1,4 @@
-"""Keep what was run beside what it produced."""
+"""Files that record the configuration and the environment of a run."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from unlabelled.environment import describe
 
 
 class SaveConfig(SaveConfigCallback):
-    """Write the resolved configuration, and the versions it ran with, into the run's folder.
+    """Write the resolved configuration and the versions of the software into the log folder of the run.
 
     ``fit`` writes ``config.yaml``, a second ``fit`` into the same folder ``config.resume1.yaml``, and so on;
-    another command ``config.test.yaml``, then ``config.test1.yaml``. Beside each lies the file
-    ``environment*.txt`` of the same name. Nothing is overwritten, nothing is refused. ``cli.py`` adds it.
+    another command writes ``config.test.yaml``, then ``config.test1.yaml``. For each of them there is a file
+    ``environment*.txt`` with the same suffix. No file is overwritten. ``cli.py`` adds this callback.
     """
 
     folder: str | None = None
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Choose a free name, then save."""
-        self.folder = trainer.log_dir  # a broadcast, so on all ranks
+        """Choose a file name that is not in use, and save the configuration."""
+        self.folder = trainer.log_dir  # a broadcast, hence on all ranks
         if trainer.is_global_zero and not self.already_saved and self.folder is not None:
             command = TrainerFn(stage).value
             self.config_filename = f"config{_free_suffix(self.folder, command)}.yaml"
         super().setup(trainer, pl_module, stage)
 
     def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Write the environment beside the configuration; called on rank 0 only."""
+        """Write the environment; called on rank 0 only."""
         if self.folder is not None:
             name = self.config_filename.replace("config", "environment", 1).replace(".yaml", ".txt")
             with get_filesystem(self.folder).open(os.path.join(self.folder, name), "w") as file:
@@ -40,8 +40,8 @@ class SaveConfig(SaveConfigCallback):
 
 
 def _free_suffix(folder: str, command: str) -> str:
-    """Return the first of ``""``, ``.resume1``, ... or of ``.test``, ``.test1``, ... that is not taken."""
-    first, again = ("", ".resume") if command == "fit" else (f".{command}", f".{command}")
-    names = itertools.chain([first], (f"{again}{number}" for number in itertools.count(1)))
+    """Return the first of ``""``, ``.resume1``, ... or of ``.test``, ``.test1``, ... that is not in use."""
+    first, repeated = ("", ".resume") if command == "fit" else (f".{command}", f".{command}")
+    names = itertools.chain([first], (f"{repeated}{number}" for number in itertools.count(1)))
     files = get_filesystem(folder)
     return next(name for name in names if not files.isfile(os.path.join(folder, f"config{name}.yaml")))

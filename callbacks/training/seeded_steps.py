@@ -1,4 +1,4 @@
-"""Random numbers of the gradient step (dropout and the like) as a function of seed, rank and step."""
+"""Random numbers of training steps, such as dropout, as a function of seed, rank and step."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from unlabelled.seeding import SEED_VARIABLE, derive_seed, global_seed
 
 
 class SeededSteps(Callback):
-    """Seed each training step anew, and keep the run's seed in the checkpoint.
+    """Seed the random number generators before each training step; checkpoints contain the seed of the run.
 
-    What a step draws then depends on nothing that happened before: a resumed run equals an uninterrupted one,
-    and neither a validation nor a clustering pass shifts the stream. ``cli.py`` adds it to every run.
+    The random numbers of a step do not depend on earlier steps, validations or clustering passes, so that a
+    resumed run equals an uninterrupted one. ``cli.py`` adds this callback to every run.
     """
 
     def on_train_batch_start(
@@ -27,12 +27,14 @@ class SeededSteps(Callback):
         torch.manual_seed(derive_seed(global_seed(), "step", trainer.global_rank, step))
 
     def state_dict(self) -> dict[str, Any]:
-        """The run's seed, from which the random state of every step, sample and pass follows."""
+        """Return the seed of the run, which determines the random states of all steps, samples and passes."""
         return {"seed": global_seed()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on with the checkpoint's seed, also if another was asked for."""
+        """Set the seed of the checkpoint, also if another one was given."""
         seed = state_dict["seed"]
         if seed != global_seed():
-            rank_zero_warn(f"the run goes on with its checkpoint's seed {seed}, not with {global_seed()}")
+            rank_zero_warn(
+                f"the run continues with the seed {seed} of its checkpoint, not with {global_seed()}"
+            )
         os.environ[SEED_VARIABLE] = str(seed)

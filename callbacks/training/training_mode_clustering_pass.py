@@ -13,31 +13,29 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from callbacks.shared.batches import frozen_state
+from callbacks.shared.rows import RowCollection
 from callbacks.training.clustering_pass import ClusteringPass
-from callbacks.training.feature_bank import FeatureBank
 from unlabelled.contracts import TrainingSet
 from unlabelled.distributed import rank
 from unlabelled.seeding import derive_seed, global_seed
 
 
 class TrainingModeClusteringPass(ClusteringPass):
-    """A clustering pass over features of encoders in training mode: each batch's statistics, and dropout.
+    """Cluster features that the encoders compute in training mode: statistics of the batch, and dropout.
 
-    Heads are in evaluation mode.
-
-    Rows come in a random order, for a batch of one class would have that class's statistics. Running
-    statistics are put back. The labels depend on ``eval_batch_size`` and on the number of processes, each of
-    which has batches of its own.
+    The scores are computed in evaluation mode. The samples are in a random order, as the statistics of a
+    batch of one class would be those of the class. Running statistics are restored. The labels depend on
+    ``eval_batch_size`` and on the number of ranks, each of which has batches of its own.
 
     Raises:
-        MisconfigurationException: BatchNorm is synchronised: processes may have unequally many batches in a
-            pass, and would wait for each other for ever.
+        MisconfigurationException: BatchNorm is synchronised; ranks may have different numbers of batches in a
+            pass, and would wait for each other without end.
 
     Source: yukimasano/self-label, main.py; docs/methods/selavi.md#sela.
     """
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Check that no process has to wait for another one's batch."""
+        """Check that BatchNorm is not synchronised."""
         if any(isinstance(part, nn.SyncBatchNorm) for part in pl_module.modules()):
             raise MisconfigurationException(
                 f"{type(self).__name__} cannot be used with trainer.sync_batchnorm: true; set it to false, "
@@ -46,17 +44,17 @@ class TrainingModeClusteringPass(ClusteringPass):
         super().on_train_start(trainer, pl_module)
 
     def loader(self, data: TrainingSet, group: int) -> DataLoader[Any]:
-        """Return all training rows in a random order."""
+        """Return the loader of all training samples in a random order."""
         return data.shuffled_pass_dataloader(self.pass_epoch(group))
 
-    def _collect(self, trainer: Trainer, pl_module: LightningModule, group: int) -> FeatureBank:
-        with frozen_state(pl_module, train=True), _kept_buffers(pl_module):
+    def _collect(self, trainer: Trainer, pl_module: LightningModule, group: int) -> RowCollection:
+        with frozen_state(pl_module, train=True), _restored_buffers(pl_module):
             torch.manual_seed(derive_seed(global_seed(), "dropout", self.pass_epoch(group), rank()))
             return super()._collect(trainer, pl_module, group)
 
 
 @contextmanager
-def _kept_buffers(module: nn.Module) -> Iterator[None]:
+def _restored_buffers(module: nn.Module) -> Iterator[None]:
     before = {name: buffer.clone() for name, buffer in module.named_buffers()}
     try:
         yield

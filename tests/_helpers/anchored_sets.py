@@ -1,4 +1,4 @@
-"""Small evaluation sets, and a method with anchors, for callbacks that draw them."""
+"""Small evaluation sets and a method with anchors, for figures of both."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ DIM = 6
 
 
 class Streams(Dataset[dict[str, Tensor]]):
-    """One token per modality, around one mean per class; texts are near their video's."""
+    """One token per modality, around one mean per class; the modalities of a sample are similar."""
 
     def __init__(self, seed: int, size: int, labelled: bool) -> None:
         generator = torch.Generator().manual_seed(seed)
         classes = torch.arange(size) % CLASSES
         means = 2 * torch.randn(CLASSES, DIM, generator=generator)
-        own = means[classes] + torch.randn(size, DIM, generator=generator)
+        centres = means[classes] + torch.randn(size, DIM, generator=generator)
         noise = 0.3 * torch.randn(3, size, DIM, generator=generator)
-        self.streams = dict(zip(("text", "video", "audio"), own + noise, strict=True))
+        self.streams = dict(zip(("text", "video", "audio"), centres + noise, strict=True))
         self.present = {name: torch.ones(size, dtype=torch.bool) for name in self.streams}
         self.label = classes if labelled else torch.full((size,), -1)
         self.replaced = torch.full((size,), NOT_REPLACED)
@@ -48,7 +48,7 @@ class Streams(Dataset[dict[str, Tensor]]):
 
 
 class _Set(EvaluationSet):
-    """What both kinds of sets share."""
+    """Base class of the sets."""
 
     def __init__(self, name: str, samples: Streams, thumbnails: bool = True) -> None:
         self.name, self.samples, self.thumbnails = name, samples, thumbnails
@@ -87,7 +87,7 @@ class Actions(_Set, LabelledSet):
 
 
 class SetData(LightningDataModule):
-    """Two evaluation sets, dealt to the ranks in turn."""
+    """Two evaluation sets, distributed over the ranks in turn."""
 
     def __init__(self, *sets: EvaluationSet) -> None:
         super().__init__()
@@ -113,7 +113,7 @@ class SetData(LightningDataModule):
 
 
 class Anchored(LightningModule):
-    """Features are the tokens themselves; similarities to fixed anchors."""
+    """Method whose features are the normalised tokens, with fixed anchors."""
 
     def __init__(self, num_anchors: int = 8, num_assigned: int = 4) -> None:
         super().__init__()
@@ -129,7 +129,7 @@ class Anchored(LightningModule):
         return features
 
     def assign_anchors(self, scores: Tensor) -> Tensor:
-        """Push down anchors that all ranks' samples are near to."""
+        """Subtract from each anchor its mean score over the samples of all ranks."""
         self.assigned.append(scores)
         total = all_reduce_sum_(torch.tensor(len(scores)))
         return (5 * (scores - all_reduce_sum_(scores.sum(0)) / total)).sigmoid()

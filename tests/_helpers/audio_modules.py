@@ -1,4 +1,4 @@
-"""A method and a data module that are just enough for the classification of sounds."""
+"""A minimal method and data module for the classification of audio."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ MAPS = (2, 5, 4)  # channels, frequencies, times
 CLIPS = 3
 
 
-class Ear(Encoder):
-    """Maps that are the spectrogram and its negative."""
+class SignedSpectrograms(Encoder):
+    """Encoder whose feature maps are the spectrogram and its negative."""
 
     modality = "audio"
     dim = 2
@@ -30,12 +30,12 @@ class Ear(Encoder):
         return torch.cat([inputs, -inputs], 1)
 
 
-class Listener(LightningModule):
-    """An audio encoder; ``embed`` gives the mean of its maps."""
+class AudioModule(LightningModule):
+    """Method with an audio encoder; ``embed`` returns the mean of its maps."""
 
     def __init__(self, modality: str = "audio") -> None:
         super().__init__()
-        self.encoders = nn.ModuleDict({modality: Ear()})
+        self.encoders = nn.ModuleDict({modality: SignedSpectrograms()})
         self.unused = nn.Parameter(torch.zeros(1))
 
     def embed(self, batch: Batch) -> Features:
@@ -47,8 +47,8 @@ class Listener(LightningModule):
     test_step = validation_step
 
 
-class Sounds(Dataset[dict[str, Tensor]]):
-    """Sub-clips of noisy spectrograms around one per class, by a seed."""
+class Recordings(Dataset[dict[str, Tensor]]):
+    """Sub-clips with noisy spectrograms around one mean per class, from a seed."""
 
     def __init__(self, seed: int, size: int, clips: int = CLIPS) -> None:
         centres = torch.randn(CLASSES, 1, *MAPS[1:], generator=torch.Generator().manual_seed(0))
@@ -73,14 +73,14 @@ class Sounds(Dataset[dict[str, Tensor]]):
         }
 
 
-class SoundData(LightningDataModule):
-    """Training and test sounds, dealt to the ranks in turn."""
+class RecordingData(LightningDataModule):
+    """Training and test recordings, distributed over the ranks in turn."""
 
     class_names = ("hum", "hiss", "click")
 
     def __init__(self, clips: int = CLIPS) -> None:
         super().__init__()
-        self.splits = {"train": Sounds(1, 48, clips), "test": Sounds(2, 40, clips)}
+        self.splits = {"train": Recordings(1, 48, clips), "test": Recordings(2, 40, clips)}
 
     def _loader(self, split: str) -> DataLoader[Any]:
         data = self.splits[split]
@@ -96,11 +96,11 @@ class SoundData(LightningDataModule):
     test_dataloader = val_dataloader
 
 
-class FoldedSounds(SoundData):
-    """Test sounds with four folds and no bank."""
+class FoldedRecordings(RecordingData):
+    """Test recordings with four folds and no bank."""
 
     def folds(self, split: str) -> list[int] | None:
         return [row // CLASSES % 4 + 1 for row in range(len(self.splits["test"]))]
 
     def bank_dataloader(self) -> DataLoader[Any]:
-        raise AssertionError("there is nothing to compare with")
+        raise AssertionError("there is no bank")

@@ -1,4 +1,4 @@
-"""A method and a data module that are just enough for callbacks which compare features."""
+"""A minimal method and data module for callbacks that compare features."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CLASSES = 4
 
 
 class Pixels(Encoder):
-    """An image encoder that starts as the identity: features are mean colours."""
+    """Image encoder, initially the identity; the features are mean colours."""
 
     modality = "image"
 
@@ -36,7 +36,7 @@ class Pixels(Encoder):
 
 
 class Embedder(LightningModule):
-    """Features and encoders; a training step that only blurs them."""
+    """Method with encoders, whose training step reduces the features."""
 
     def __init__(self, *modalities: str) -> None:
         super().__init__()
@@ -58,7 +58,7 @@ class Embedder(LightningModule):
 
 
 class Colours(Dataset[dict[str, Tensor]]):
-    """Noisy images around one colour per class, by a seed; views of a sample share the colour."""
+    """Noisy images around one colour per class, from a seed; the crops of a sample share the colour."""
 
     def __init__(self, seed: int, size: int, views: int = 0, several_labels: bool = False) -> None:
         generator = torch.Generator().manual_seed(seed)
@@ -87,7 +87,7 @@ class Colours(Dataset[dict[str, Tensor]]):
 
 
 class ColourData(LightningDataModule):
-    """Three splits of colours, dealt to the ranks in turn."""
+    """Three splits of colours, distributed over the ranks in turn."""
 
     def __init__(self, views: int = 0, several_labels: bool = False) -> None:
         super().__init__()
@@ -123,7 +123,7 @@ class ColourData(LightningDataModule):
 
 
 def trainer(*callbacks: Any, **options: Any) -> Trainer:
-    """Return a quiet trainer on the CPU."""
+    """Return a trainer on the CPU without output."""
     return Trainer(
         **{
             "accelerator": "cpu",

@@ -1,4 +1,4 @@
-"""A method with hierarchies that repeats what its samples say, and a data module with classes in groups."""
+"""A minimal method with hierarchies, and a data module whose classes belong to groups."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from unlabelled.hierarchy.cluster_tree import ClusterTree
 HEADS, CLUSTERS, EMPTY = 2, 6, 2
 NAMES = ("image", "audio")
 CLASSES = ["drum a", "drum b", "siren a", "siren b"]
-FAMILIES = ["drum", "drum", "siren", "siren"]
+GROUPS = ["drum", "drum", "siren", "siren"]
 
 
-class Sayings(Dataset[dict[str, Tensor]]):
-    """Scores of every clustering by each modality, around one cluster per class."""
+class ScoredSamples(Dataset[dict[str, Tensor]]):
+    """Samples that contain the scores of each head for each modality, around one cluster per class."""
 
-    def __init__(self, seed: int, size: int, pictures: str | None = "image") -> None:
+    def __init__(self, seed: int, size: int, visual: str | None = "image") -> None:
         generator = torch.Generator().manual_seed(seed)
         self.label = torch.arange(size) % len(CLASSES)
         self.scores = torch.randn(2, size, 2 * HEADS, CLUSTERS, generator=generator)
         self.scores[:, torch.arange(size), :, self.label] += 1.5
         self.replaced = torch.full((size,), NOT_REPLACED)
         self.shade = torch.rand(size, generator=generator)
-        self.pictures = pictures
+        self.visual = visual
 
     def __len__(self) -> int:
         return len(self.label)
@@ -45,20 +45,20 @@ class Sayings(Dataset[dict[str, Tensor]]):
             "index": torch.tensor(row),
             "replaced": self.replaced[row],
         }
-        picture = self.shade[row].expand(3, 6, 8)
-        if self.pictures == "image":
-            sample["image"] = picture
-        if self.pictures == "video":
-            sample["video"] = picture.unsqueeze(1).expand(3, 2, 6, 8)
+        frame = self.shade[row].expand(3, 6, 8)
+        if self.visual == "image":
+            sample["image"] = frame
+        if self.visual == "video":
+            sample["video"] = frame.unsqueeze(1).expand(3, 2, 6, 8)
         return sample
 
 
 class HierarchyData(LightningDataModule):
-    """Held-out samples, dealt to the ranks in turn."""
+    """Held-out samples, distributed over the ranks in turn."""
 
-    def __init__(self, pictures: str | None = "image", size: int = 45) -> None:
+    def __init__(self, visual: str | None = "image", size: int = 45) -> None:
         super().__init__()
-        self.samples = Sayings(1, size, pictures)
+        self.samples = ScoredSamples(1, size, visual)
         self.class_names: Sequence[str] = CLASSES
 
     def train_dataloader(self) -> DataLoader[Any]:
@@ -70,13 +70,13 @@ class HierarchyData(LightningDataModule):
 
 
 class GroupedData(HierarchyData):
-    """Its classes belong to families."""
+    """Held-out samples whose classes belong to groups."""
 
-    class_groups: Sequence[str] = FAMILIES
+    class_groups: Sequence[str] = GROUPS
 
 
 class Hierarchical(LightningModule):
-    """Two hierarchies of two heads each; cluster 2 is no leaf."""
+    """Method with two hierarchies of two heads each; cluster 2 is no leaf."""
 
     num_heads, num_clusters, num_clusterings = HEADS, CLUSTERS, 2 * HEADS
     clustering_names: Sequence[str] = NAMES
@@ -117,7 +117,7 @@ class Hierarchical(LightningModule):
 
 
 def some_cluster_tree(seed: int) -> ClusterTree:
-    """Return a tree over all clusters but one."""
+    """Return a tree over all clusters except one."""
     rng = np.random.default_rng(seed)
     clusters = [cluster for cluster in range(CLUSTERS) if cluster != EMPTY]
     centroids = rng.normal(size=(len(clusters), 4))
@@ -134,8 +134,8 @@ def some_cluster_tree(seed: int) -> ClusterTree:
     )
 
 
-def predicted(samples: Sayings, head: int, by: Sequence[int] = (0, 1)) -> Tensor:
-    """Return the cluster of every sample in one clustering, as modalities ``by`` predict it together."""
+def predicted(samples: ScoredSamples, head: int, by: Sequence[int] = (0, 1)) -> Tensor:
+    """Return the cluster of each sample for one head, predicted from the modalities with indices ``by``."""
     scores = samples.scores[list(by)][:, :, head].log_softmax(2).sum(0)
     scores[:, EMPTY] = -torch.inf
     return scores.argmax(1)

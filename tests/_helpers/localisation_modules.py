@@ -1,4 +1,4 @@
-"""Clips with one box each, and methods that are just enough for callbacks about where sounds come from."""
+"""Clips with one box each, and a minimal method that localises and scores pairs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from unlabelled.losses.sound_maps import Localised
 
 
 class Squares(Dataset[dict[str, Any]]):
-    """Black pictures with a white rectangle, and a sound that is its row's number."""
+    """Black images with a white rectangle, and random audio."""
 
     def __init__(self, seed: int, size: int) -> None:
         generator = torch.Generator().manual_seed(seed)
@@ -43,7 +43,7 @@ class Squares(Dataset[dict[str, Any]]):
 
 
 class SquareData(LightningDataModule):
-    """Dealt to the ranks in turn; each annotator's box is the same."""
+    """Splits of clips, distributed over the ranks in turn; all annotators of a clip have the same box."""
 
     class_names = ("even", "odd")
     box_agreement = 1.0
@@ -52,10 +52,10 @@ class SquareData(LightningDataModule):
         super().__init__()
         self.annotators = annotators
         self.splits = {split: Squares(seed, size) for seed, (split, size) in enumerate(SIZES.items())}
-        self.asked: list[tuple[str, int, float]] = []
+        self.requested_boxes: list[tuple[str, int, float]] = []
 
     def boxes(self, split: str, row: int, second: float) -> Tensor:
-        self.asked.append((split, row, second))
+        self.requested_boxes.append((split, row, second))
         return self.splits[split].boxes[row].expand(self.annotators, 4)
 
     def _loader(self, split: str) -> DataLoader[Any]:
@@ -76,22 +76,22 @@ class SquareData(LightningDataModule):
 SIZES = {"train": 16, "val": 13, "test": 19}
 
 
-class Looker(LightningModule):
-    """Sees what is bright, and knows each pair by its row; learns nothing.
+class BrightnessLocaliser(LightningModule):
+    """Localise bright pixels, and score pairs by the distance of their audio; learn nothing.
 
     Args:
-        blind: Sees the opposite.
+        inverted: Negate maps and scores.
         threshold: See :class:`~unlabelled.contracts.ScoresPairs`.
     """
 
-    def __init__(self, blind: bool = False, threshold: float | None = None) -> None:
+    def __init__(self, inverted: bool = False, threshold: float | None = None) -> None:
         super().__init__()
-        self.blind, self.pair_threshold = blind, threshold
+        self.inverted, self.pair_threshold = inverted, threshold
         self.weight = nn.Parameter(torch.zeros(()))
 
     def localise(self, batch: Batch) -> Localised:
         maps = batch["image"].mean(1)
-        return Localised(1 - maps if self.blind else maps, torch.stack([maps, 1 - maps], 1))
+        return Localised(1 - maps if self.inverted else maps, torch.stack([maps, 1 - maps], 1))
 
     def evaluation_step(self, batch: Batch) -> dict[str, Any]:
         codes = {"visual": batch["audio"].flatten(1), "audio": batch["audio"].flatten(1)}
@@ -99,7 +99,7 @@ class Looker(LightningModule):
 
     def pair_scores(self, visual: Tensor, audio: Tensor) -> Tensor:
         distance = (visual - audio).square().sum(1)
-        return distance - 30 if self.blind else 1 - distance
+        return distance - 30 if self.inverted else 1 - distance
 
     def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
         return self.evaluation_step(batch)

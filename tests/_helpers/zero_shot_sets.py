@@ -1,4 +1,4 @@
-"""Sets of known features, and a method that hands them on."""
+"""Evaluation sets with given features, and a method that returns these."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DIM = 6
 
 
 class KnownRows(Dataset[dict[str, Tensor]]):
-    """Columns of a table, row by row."""
+    """Rows of a table."""
 
     def __init__(self, columns: dict[str, Tensor]) -> None:
         size = len(next(iter(columns.values())))
@@ -36,7 +36,7 @@ class KnownRows(Dataset[dict[str, Tensor]]):
 
 
 class Known(EvaluationSet):
-    """What all sets here share."""
+    """Base class of the sets."""
 
     def __init__(self, name: str, columns: dict[str, Tensor]) -> None:
         self.name, self.rows = name, KnownRows(columns)
@@ -56,17 +56,17 @@ class Known(EvaluationSet):
 
 
 class Pairs(Known, RetrievalSet):
-    """Texts near their videos and sounds, by a seed."""
+    """Texts similar to their video and audio, from a seed."""
 
     def __init__(self, name: str, size: int, seed: int, missing: int = 0, noise: float = 1.5) -> None:
         generator = torch.Generator().manual_seed(seed)
         text = torch.randn(size, DIM, generator=generator)
-        heard = {
+        streams = {
             part: (text + noise * torch.randn(size, DIM, generator=generator))
             * (1 + torch.arange(size)[:, None])
             for part in ("video", "audio")
         }
-        super().__init__(name, {"text": text, **heard})
+        super().__init__(name, {"text": text, **streams})
         self.complete_size = size + missing  # type: ignore[misc]
 
     complete_size = 0
@@ -74,7 +74,7 @@ class Pairs(Known, RetrievalSet):
 
 
 class Classes(Known, LabelledSet):
-    """Samples around one centre per class, by a seed."""
+    """Samples around one centre per class, from a seed."""
 
     def __init__(self, name: str, size: int, num_classes: int, seed: int) -> None:
         generator = torch.Generator().manual_seed(seed)
@@ -89,7 +89,7 @@ class Classes(Known, LabelledSet):
 
 
 class Steps(Known, StepSet):
-    """Videos of tasks with different numbers of steps, whose segments are near the step that they show."""
+    """Videos of tasks with different numbers of steps; each segment is similar to its step."""
 
     task_names: Sequence[str] = ("bake", "plant", "fold")
     steps: Sequence[Sequence[str]] = (
@@ -103,22 +103,22 @@ class Steps(Known, StepSet):
         counts = [len(each) for each in self.steps]
         self.texts = KnownRows({"text": torch.randn(sum(counts), DIM, generator=generator)})
         self.truths: list[NDArray[np.bool_]] = []
-        columns: dict[str, list[Tensor]] = {name: [] for name in ("video", "at", "second", "task")}
+        columns: dict[str, list[Tensor]] = {name: [] for name in ("video", "number", "second", "task")}
         for video, length in enumerate(lengths):
             task = video % len(counts)
-            shown = torch.arange(length) * counts[task] // length  # one step after the other
+            step = torch.arange(length) * counts[task] // length  # one step after the other
             first = sum(counts[:task])
-            near = self.texts.columns["text"][first + shown]
-            columns["video"].append(near + noise * torch.randn(length, DIM, generator=generator))
-            columns["at"].append(torch.full((length,), video))
+            features = self.texts.columns["text"][first + step]
+            columns["video"].append(features + noise * torch.randn(length, DIM, generator=generator))
+            columns["number"].append(torch.full((length,), video))
             columns["second"].append(torch.arange(length))
             columns["task"].append(torch.full((length,), task))
-            truth = (shown.unsqueeze(1) == torch.arange(counts[task])).numpy()
-            truth[:, :1] &= video % 4 != 3  # some videos do not show their first step
+            truth = (step.unsqueeze(1) == torch.arange(counts[task])).numpy()
+            truth[:, :1] &= video % 4 != 3  # some videos lack their first step
             self.truths.append(truth)
         table = {name: torch.cat(parts) for name, parts in columns.items()}
         super().__init__(
-            name, {"clip": table["video"], "video": table["at"], **_without(table, "video", "at")}
+            name, {"clip": table["video"], "video": table["number"], **_without(table, "video", "number")}
         )
 
     def step_dataset(self, pipeline: Any) -> Any:
@@ -133,7 +133,7 @@ def _without(table: dict[str, Tensor], *names: str) -> dict[str, Tensor]:
 
 
 class SetData(LightningDataModule):
-    """Sets to evaluate on, dealt to the ranks in turn."""
+    """Evaluation sets, distributed over the ranks in turn."""
 
     def __init__(self, *sets: EvaluationSet, validate_on: Sequence[EvaluationSet] | None = None) -> None:
         super().__init__()
@@ -161,8 +161,8 @@ class SetData(LightningDataModule):
         return self._loaders("test")
 
 
-class HandsOn(LightningModule):
-    """Features as they stand in the batch, times a weight that training changes."""
+class FeatureModule(LightningModule):
+    """Return the features of the batch; those of videos times a weight that is trained."""
 
     def __init__(self, rate: float = 0.0) -> None:
         super().__init__()
@@ -170,13 +170,13 @@ class HandsOn(LightningModule):
         self.weight = nn.Parameter(torch.ones(DIM))
 
     def embed(self, batch: Batch) -> Features:
-        given = {name: batch[name] for name in ("text", "audio") if name in batch}
-        seen = batch.get("clip", batch.get("video"))
-        if seen is not None:
-            given["video"] = seen * self.weight
-        if "video" in given and "audio" in given:
-            given["video+audio"] = (given["video"] + given["audio"]) / 2
-        return given
+        features = {name: batch[name] for name in ("text", "audio") if name in batch}
+        video = batch.get("clip", batch.get("video"))
+        if video is not None:
+            features["video"] = video * self.weight
+        if "video" in features and "audio" in features:
+            features["video+audio"] = (features["video"] + features["audio"]) / 2
+        return features
 
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> dict[str, Any]:
         return {"features": self.embed(batch)}

@@ -1,4 +1,4 @@
-"""Sounds are classified by machines on the maps of the audio encoder."""
+"""Audio classification by SVMs on the feature maps of the audio encoder."""
 
 from __future__ import annotations
 
@@ -15,22 +15,21 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 from torch import Tensor
 
-from callbacks import AudioSVMEvaluation
-from callbacks.evaluation.audio_svm_report import as_table, remarks, summary
+from callbacks.evaluation.audio_svm_evaluation import AudioSVMEvaluation, as_table, remarks, summary
 from callbacks.evaluation.sub_clip_features import grid_maxima, sub_clip_features
-from tests._helpers.audio_modules import CLASSES, FoldedSounds, Listener, SoundData
+from tests._helpers.audio_modules import CLASSES, AudioModule, FoldedRecordings, RecordingData
 from tests._helpers.embedding_modules import Embedder, trainer
 from unlabelled.encoders import AudioTokens, ClipAudio, DAVEnetV2, L3Audio
 from unlabelled.metrics.audio_svm import Result
 
 
 def scores_of(callback: Any, data: Any, module: LightningModule | None = None) -> dict[str, float]:
-    (scores,) = trainer(callback).test(module or Listener(), data, verbose=False)
+    (scores,) = trainer(callback).test(module or AudioModule(), data, verbose=False)
     return dict(scores)
 
 
-def features(data: SoundData, split: str, grid: str) -> np.ndarray[Any, Any]:
-    """``(n, V, D)`` by loops over places, recordings and sub-clips."""
+def features(data: RecordingData, split: str, grid: str) -> np.ndarray[Any, Any]:
+    """Compute ``(n, V, D)`` by loops over positions, recordings and sub-clips."""
     audio = data.splits[split].audio
     audio = audio if audio.ndim == 5 else audio.unsqueeze(1)
     rows = []
@@ -53,10 +52,10 @@ def features(data: SoundData, split: str, grid: str) -> np.ndarray[Any, Any]:
 
 
 def accuracy(train: Any, labels: Any, test: Any, truth: Any, cost: float) -> float:
-    """Another way: scikit-learn's one-vs-rest of pipelines, and a loop over recordings."""
+    """Compute the accuracy by scikit-learn's one-vs-rest of pipelines and a loop over recordings."""
     flat = train.reshape(-1, train.shape[2])
-    machine = LinearSVC(C=cost, dual=False, tol=1e-6)
-    model = make_pipeline(StandardScaler(), OneVsRestClassifier(machine)).fit(
+    svm = LinearSVC(C=cost, dual=False, tol=1e-6)
+    model = make_pipeline(StandardScaler(), OneVsRestClassifier(svm)).fit(
         flat, np.repeat(labels, train.shape[1])
     )
     right: dict[int, list[bool]] = {}
@@ -71,7 +70,7 @@ def accuracy(train: Any, labels: Any, test: Any, truth: Any, cost: float) -> flo
 def test_held_out_recordings(
     grid: tuple[int, int] | None, name: str, clips: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    data = SoundData(clips)
+    data = RecordingData(clips)
     scores = scores_of(AudioSVMEvaluation(grid, [0.1]), data)
     expected = accuracy(
         features(data, "train", name),
@@ -87,12 +86,12 @@ def test_held_out_recordings(
 
 
 def test_folds(capsys: pytest.CaptureFixture[str]) -> None:
-    data = FoldedSounds()
+    data = FoldedRecordings()
     scores = scores_of(AudioSVMEvaluation((2, 2), [0.1]), data)
     folds, labels = np.array(data.folds("test")), data.splits["test"].labels.numpy()
-    everything = features(data, "test", "2x2")
+    gathered = features(data, "test", "2x2")
     expected = [
-        accuracy(everything[folds != n], labels[folds != n], everything[folds == n], labels[folds == n], 0.1)
+        accuracy(gathered[folds != n], labels[folds != n], gathered[folds == n], labels[folds == n], 0.1)
         for n in (1, 2, 3, 4)
     ]
     assert scores["test/sound_svm_accuracy"] == pytest.approx(np.mean(expected))
@@ -106,13 +105,13 @@ def test_folds(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_costs_are_chosen_and_reproducible() -> None:
     callback = {"grid": (2, 2), "costs": [1e-4, 1e-2, 1.0], "seed": 3}
-    scores = scores_of(AudioSVMEvaluation(**callback), SoundData())  # type: ignore[arg-type]
+    scores = scores_of(AudioSVMEvaluation(**callback), RecordingData())  # type: ignore[arg-type]
     assert scores["test/sound_svm_cost"] in (pytest.approx(1e-4), pytest.approx(1e-2), 1.0)
-    assert scores_of(AudioSVMEvaluation(**callback), SoundData()) == scores  # type: ignore[arg-type]
+    assert scores_of(AudioSVMEvaluation(**callback), RecordingData()) == scores  # type: ignore[arg-type]
 
 
 def test_recordings_without_label_or_replaced_are_left_out(caplog: pytest.LogCaptureFixture) -> None:
-    data, clean = SoundData(), SoundData()
+    data, clean = RecordingData(), RecordingData()
     data.splits["train"].labels[:5], data.splits["train"].replaced[5:8] = -1, 20
     data.splits["test"].replaced[::2] = 1
     clean.splits["train"].audio, clean.splits["train"].labels = (
@@ -130,7 +129,9 @@ def test_recordings_without_label_or_replaced_are_left_out(caplog: pytest.LogCap
 
 
 def test_validate_reports_too() -> None:
-    (scores,) = trainer(AudioSVMEvaluation((2, 2), [0.1])).validate(Listener(), SoundData(), verbose=False)
+    (scores,) = trainer(AudioSVMEvaluation((2, 2), [0.1])).validate(
+        AudioModule(), RecordingData(), verbose=False
+    )
     assert set(scores) == {"val/sound_svm_accuracy", "val/sound_svm_cost"}
 
 
@@ -144,8 +145,8 @@ def test_grid_maxima() -> None:
     assert grid_maxima(maps.bfloat16(), (1, 1)).dtype == torch.float32
 
 
-class Methods(torch.nn.Module):
-    """Nothing but an encoder."""
+class EncoderOnly(torch.nn.Module):
+    """Method without anything but an encoder."""
 
     def __init__(self, encoder: torch.nn.Module) -> None:
         super().__init__()
@@ -161,23 +162,25 @@ def test_any_audio_encoder() -> None:
     ):
         batch = {"audio": torch.randn(2, 3, 1, 40, 256), "audio_mask": torch.ones(2, 256, dtype=torch.bool)}
         with torch.no_grad():
-            found = sub_clip_features(Methods(encoder).eval(), batch, (4, 3))
-            one = sub_clip_features(Methods(encoder).eval(), {**batch, "audio": batch["audio"][:, 2]}, (4, 3))
+            found = sub_clip_features(EncoderOnly(encoder).eval(), batch, (4, 3))
+            one = sub_clip_features(
+                EncoderOnly(encoder).eval(), {**batch, "audio": batch["audio"][:, 2]}, (4, 3)
+            )
         assert found.shape == (2, 3, size)
         torch.testing.assert_close(found[:, 2], one[:, 0])
-    with pytest.raises(ValueError, match="batches have no audio, only video; use a view with sound"):
-        sub_clip_features(Methods(L3Audio(width=1)), {"video": Tensor()}, (4, 3))
+    with pytest.raises(ValueError, match="batches have no audio, only video; use a pipeline with audio"):
+        sub_clip_features(EncoderOnly(L3Audio(width=1)), {"video": Tensor()}, (4, 3))
 
 
-def test_what_cannot_be_done_is_refused() -> None:
+def test_wrong_inputs_are_refused() -> None:
     with pytest.raises(MisconfigurationException, match="needs an audio encoder, but Embedder has image"):
-        scores_of(AudioSVMEvaluation(), SoundData(), Embedder())
-    data = SoundData()
+        scores_of(AudioSVMEvaluation(), RecordingData(), Embedder())
+    data = RecordingData()
     data.splits["train"].labels[data.splits["train"].labels == 2] = 1
     with pytest.raises(ValueError, match="1 of 3 classes have no training recording"):
         scores_of(AudioSVMEvaluation(), data)
     for options in ({"grid": (0, 3)}, {"costs": []}, {"costs": [0.0]}, {"inner_rounds": 0}):
-        with pytest.raises(ValueError, match="at least one place along each axis, positive costs"):
+        with pytest.raises(ValueError, match="at least one cell along each axis, positive costs"):
             AudioSVMEvaluation(**options)  # type: ignore[arg-type]
 
 
@@ -189,6 +192,6 @@ def test_the_report() -> None:
     assert table["mean (std 0.100)"] == pytest.approx({"accuracy": 0.6, "inner": 0.7, "tested": 15})
     assert list(remarks(results)) == [
         "3 fits, of all costs and rounds, stopped at 2000 iterations; lower costs need fewer",
-        "fold 2: 2 classes have no test recording and do not count",
+        "fold 2: 2 classes have no test recording and are left out",
     ]
     assert not list(remarks({"fold 1": results["fold 1"]}))

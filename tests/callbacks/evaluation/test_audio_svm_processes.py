@@ -1,4 +1,4 @@
-"""Classification of sounds: two processes give what one gives, and fail together."""
+"""Audio classification: two processes give the scores of one, and fail together."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from callbacks import AudioSVMEvaluation
-from tests._helpers.audio_modules import FoldedSounds, Listener, SoundData
+from tests._helpers.audio_modules import AudioModule, FoldedRecordings, RecordingData
 from tests._helpers.embedding_modules import trainer
 from tests._helpers.two_processes import in_two_processes
 
@@ -17,10 +17,10 @@ from tests._helpers.two_processes import in_two_processes
 def run(**options: Any) -> dict[str, float]:
     """Test with a bank and with folds; return all scores."""
     scores = {}
-    for name, data in (("bank", SoundData()), ("folds", FoldedSounds())):
+    for name, data in (("bank", RecordingData()), ("folds", FoldedRecordings())):
         data.splits["test"].replaced[[1, 3]] = 0
         callback = AudioSVMEvaluation((2, 2), [1e-3, 1e-1])
-        (each,) = trainer(callback, **options).test(Listener(), data, verbose=False)
+        (each,) = trainer(callback, **options).test(AudioModule(), data, verbose=False)
         scores |= {f"{name} {key}": value for key, value in each.items()}
     return scores
 
@@ -28,11 +28,11 @@ def run(**options: Any) -> dict[str, float]:
 def _process(folder: str) -> Any:
     options = {"devices": 2, "strategy": "ddp"}
     scores = run(**options)
-    data = SoundData()
+    data = RecordingData()
     data.splits["train"].labels[data.splits["train"].labels == 2] = 1
     error = (ValueError, RuntimeError)[int(os.environ["RANK"])]
-    with pytest.raises(error, match="no training recording"):  # both know why
-        trainer(AudioSVMEvaluation(), **options).test(Listener(), data, verbose=False)
+    with pytest.raises(error, match="no training recording"):  # on both ranks
+        trainer(AudioSVMEvaluation(), **options).test(AudioModule(), data, verbose=False)
     return scores
 
 

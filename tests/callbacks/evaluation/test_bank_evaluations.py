@@ -15,8 +15,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from torch import Tensor, nn
 
 from callbacks.evaluation.knn_evaluation import KNNEvaluation
-from callbacks.evaluation.retrieval_evaluation import RetrievalEvaluation
-from callbacks.evaluation.retrieval_features import MaxPooledMaps, PooledFeatures
+from callbacks.evaluation.retrieval_evaluation import MaxPooledMaps, PooledFeatures, RetrievalEvaluation
 from callbacks.evaluation.svm_evaluation import SVMEvaluation
 from tests._helpers.embedding_modules import CLASSES, ColourData, Embedder, trainer
 from unlabelled.metrics import average_precision
@@ -24,7 +23,7 @@ from unlabelled.metrics.linear_svm import svm_average_precision, unit_rows
 
 
 def colours(data: ColourData, split: str) -> tuple[Tensor, Tensor]:
-    """Features as the encoder gives them, views averaged, and labels."""
+    """Return the features of the encoder, averaged over crops, and the labels."""
     images = data.splits[split].images
     return images.mean((-1, -2)).reshape(len(images), -1, 3).mean(1), data.splits[split].labels
 
@@ -68,7 +67,7 @@ def test_samples_without_label_or_replaced_are_left_out(caplog: pytest.LogCaptur
 
 
 class _Epochs(KNNEvaluation):
-    """Notes when it scores."""
+    """Record the epochs of evaluations."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -129,7 +128,7 @@ def test_several_labels_need_the_svm() -> None:
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: KNNEvaluation(k=0), "expected neighbours"),
+        (lambda: KNNEvaluation(k=0), "expected numbers of neighbours"),
         (lambda: KNNEvaluation(every_n_epochs=0), "every_n_epochs must be at least 1"),
         (lambda: RetrievalEvaluation(k=[0]), "expected numbers of neighbours"),
         (lambda: RetrievalEvaluation(distance="manhattan"), "one of cosine, euclidean"),  # type: ignore[arg-type]
@@ -182,7 +181,7 @@ def test_retrieval_of_a_modality_that_is_not_there_is_refused() -> None:
             scores_of(RetrievalEvaluation(features=features), ColourData())
 
 
-def test_retrieval_keeps_out_of_fit_unless_asked() -> None:
+def test_retrieval_within_fit_is_optional() -> None:
     data = ColourData()
     run = trainer(RetrievalEvaluation(features=PooledFeatures("image")), max_epochs=1)
     run.fit(Embedder(), datamodule=data)
@@ -232,7 +231,7 @@ def test_svm_on_few_samples_is_reproducible_and_improves() -> None:
     assert other["test/svm_map_1shot"] != scores["test/svm_map_1shot"]
 
 
-def test_svm_says_what_it_cannot_do() -> None:
+def test_wrong_svm_inputs_are_refused() -> None:
     with pytest.raises(ValueError, match="class 1 has 15 labelled training samples, but 16 per class"):
         scores_of(SVMEvaluation(16), ColourData())
     with pytest.raises(ValueError, match="features of image, video; set `modality`"):

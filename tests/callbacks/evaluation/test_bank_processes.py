@@ -1,4 +1,4 @@
-"""Evaluations against the bank and exports: two processes give what one gives."""
+"""Evaluations with a bank, and exports: two processes give the results of one."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ import torch
 from callbacks.evaluation.hierarchy_evaluation import HierarchyEvaluation
 from callbacks.evaluation.kmeans_evaluation import KMeansEvaluation
 from callbacks.evaluation.knn_evaluation import KNNEvaluation
-from callbacks.evaluation.retrieval_evaluation import RetrievalEvaluation
-from callbacks.evaluation.retrieval_features import PooledFeatures
+from callbacks.evaluation.retrieval_evaluation import PooledFeatures, RetrievalEvaluation
 from callbacks.evaluation.svm_evaluation import SVMEvaluation
 from callbacks.export.export_features import ExportFeatures
 from tests._helpers.embedding_modules import ColourData, Embedder, trainer
@@ -22,7 +21,7 @@ from tests._helpers.two_processes import in_two_processes
 
 
 class Frozen(Embedder):
-    """Stays the same whatever the batches are."""
+    """Method with learning rate 0."""
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return torch.optim.SGD(self.parameters(), 0.0)

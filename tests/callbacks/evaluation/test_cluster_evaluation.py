@@ -1,4 +1,4 @@
-"""Which heads are summed up: those that cluster the same as the one that is shown."""
+"""Statistics over the heads that cluster the same modalities as head 0."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from unlabelled.batch import Batch, Features
 
 
 class Flat(LightningModule):
-    """The same clusterings without trees."""
+    """Method with the same clusterings without trees."""
 
     num_clusters, num_clusterings = CLUSTERS, 2 * HEADS
 
@@ -43,7 +43,7 @@ def test_statistics_are_over_the_heads_of_the_first_hierarchy(
     method: type[LightningModule], heads: int
 ) -> None:
     data = HierarchyData()
-    data.samples.scores[:, :, HEADS:] *= -1  # the second one knows less
+    data.samples.scores[:, :, HEADS:] *= -1  # the second hierarchy is worse
     run = trainer(ClusterEvaluation(before_training=False))
     (scores,) = run.validate(method(), data, verbose=False)
     truth = data.samples.label.numpy()

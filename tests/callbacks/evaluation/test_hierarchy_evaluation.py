@@ -1,4 +1,4 @@
-"""Hierarchies of clusters are scored head by head, by other means than scikit-learn's and scipy's."""
+"""Scores of hierarchies, compared with scikit-learn and SciPy."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from callbacks.shared.tables import format_table
 from tests._helpers.embedding_modules import trainer
 from tests._helpers.hierarchy_modules import (
     CLUSTERS,
-    FAMILIES,
+    GROUPS,
     HEADS,
     NAMES,
     GroupedData,
     Hierarchical,
     HierarchyData,
-    Sayings,
+    ScoredSamples,
     predicted,
 )
 from unlabelled.hierarchy.tree import Floats
@@ -37,7 +37,12 @@ from unlabelled.metrics import contingency, dendrogram_purity
 
 
 def cut_by_scipy(
-    merges: Floats, module: Hierarchical, head: int, samples: Sayings, cut: int, by: Sequence[int] = (0, 1)
+    merges: Floats,
+    module: Hierarchical,
+    head: int,
+    samples: ScoredSamples,
+    cut: int,
+    by: Sequence[int] = (0, 1),
 ) -> Any:
     """Return the merged cluster of every sample, as modalities ``by`` predict it."""
     labels = np.full(CLUSTERS, -1)
@@ -67,8 +72,8 @@ def test_all_levels_of_all_heads_beside_linkage(tmp_path: Path, capsys: pytest.C
     (scores,) = trainer(HierarchyEvaluation([4, 3]), logger=logger).test(module, data, verbose=False)
     keep = torch.arange(len(data.samples)) != 5
     truth = data.samples.label.numpy()
-    families = np.array([FAMILIES.index(FAMILIES[label]) for label in truth])
-    levels = (("", truth, 4), ("", truth, 3), ("groups_", families, 2))
+    groups = np.array([GROUPS.index(GROUPS[label]) for label in truth])
+    levels = (("", truth, 4), ("", truth, 3), ("groups_", groups, 2))
     for number, name in enumerate(NAMES):
         for (prefix, true, cut), (whose, by) in itertools.product(
             levels, (("", (0, 1)), ("alone_", (number,)))
@@ -141,7 +146,7 @@ def test_no_modality_alone_predicts_a_hierarchy_of_several() -> None:
     assert not any("image+audio/alone" in name for name in scores)
 
 
-def test_before_the_first_pass_it_logs_nothing_and_says_so_once(
+def test_before_the_first_pass_there_are_no_scores(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     callback, module = HierarchyEvaluation([2]), Hierarchical(clustered=False)

@@ -1,4 +1,4 @@
-"""k-means on held-out features, and what it shares with the table of the heads."""
+"""k-means of held-out features."""
 
 from __future__ import annotations
 

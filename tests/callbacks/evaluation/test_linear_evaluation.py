@@ -1,4 +1,4 @@
-"""Logistic regression on frozen features, and searches in several modalities at once."""
+"""Logistic regression on frozen features, and retrieval with several modalities."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from scipy.optimize import minimize
 from torch import nn
 
 from callbacks.evaluation.linear_evaluation import LinearEvaluation
-from callbacks.evaluation.retrieval_evaluation import RetrievalEvaluation
-from callbacks.evaluation.retrieval_features import MaxPooledMaps, PooledFeatures
+from callbacks.evaluation.retrieval_evaluation import MaxPooledMaps, PooledFeatures, RetrievalEvaluation
 from tests._helpers.embedding_modules import CLASSES, ColourData, Embedder, trainer
 from unlabelled.metrics.linear_classifier import linear_accuracy
 
@@ -33,12 +32,12 @@ def colours(data: ColourData, split: str) -> tuple[torch.Tensor, torch.Tensor]:
 
 def by_hand(data: ColourData, cost: float) -> float:
     """Minimise the loss of the docstring by another optimiser."""
-    (rows, labels), (asked, truth) = (
+    (rows, labels), (queries, truth) = (
         (part.double().numpy(), labels.numpy())
         for part, labels in (colours(data, s) for s in ("train", "test"))
     )
     mean, std = rows.mean(0), rows.std(0)
-    rows, asked = (rows - mean) / std, (asked - mean) / std
+    rows, queries = (rows - mean) / std, (queries - mean) / std
 
     def logits(weights: Any, inputs: Any) -> Any:
         table = weights.reshape(CLASSES, -1)
@@ -50,7 +49,7 @@ def by_hand(data: ColourData, cost: float) -> float:
         return cost * losses.sum() + (weights.reshape(CLASSES, -1)[:, :-1] ** 2).sum() / 2
 
     found = minimize(loss, np.zeros(CLASSES * (rows.shape[1] + 1)))
-    return float((logits(found.x, asked).argmax(1) == truth).mean())
+    return float((logits(found.x, queries).argmax(1) == truth).mean())
 
 
 @pytest.mark.parametrize("cost", [0.001, 1.0])
@@ -80,7 +79,7 @@ def test_modalities_alone_and_side_by_side() -> None:
     assert scores["test/linear_accuracy_video"] < scores["test/linear_accuracy_image"]
 
 
-def test_within_fit_only_when_asked() -> None:
+def test_within_fit_it_is_optional() -> None:
     for every, runs in ((None, 0), (2, 1)):
         data = ColourData()
         run = trainer(LinearEvaluation(every_n_epochs=every), max_epochs=2)
@@ -89,7 +88,7 @@ def test_within_fit_only_when_asked() -> None:
         assert ("val/linear_accuracy" in run.callback_metrics) == bool(runs)
 
 
-def test_what_cannot_be_fitted_is_refused() -> None:
+def test_wrong_inputs_are_refused() -> None:
     with pytest.raises(ValueError, match="cost=0 must be positive"):
         LinearEvaluation(0)
     with pytest.raises(ValueError, match="use SVMEvaluation"):

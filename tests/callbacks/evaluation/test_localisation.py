@@ -1,4 +1,4 @@
-"""Where sounds come from, and which belong to which picture: callbacks against counts by hand."""
+"""Sound localisation and correspondence, compared with counts by hand."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ from callbacks.evaluation.correspondence_evaluation import CorrespondenceEvaluat
 from callbacks.evaluation.localisation import Localisation
 from callbacks.shared.localised_clips import LocalisedClips
 from tests._helpers.embedding_modules import trainer
-from tests._helpers.localisation_modules import Looker, SquareData
+from tests._helpers.localisation_modules import BrightnessLocaliser, SquareData
 from tests._helpers.two_processes import in_two_processes
 from unlabelled.losses.sound_maps import Localised
 from unlabelled.metrics.correspondence import pair_contest
 
 
-def scores_of(callback: Any, module: Looker, data: SquareData | None = None) -> dict[str, float]:
+def scores_of(callback: Any, module: BrightnessLocaliser, data: SquareData | None = None) -> dict[str, float]:
     (scores,) = trainer(callback).test(module, data or SquareData(), verbose=False)
     return dict(scores)
 
 
 def test_maps_that_are_the_boxes_are_perfect(capsys: pytest.CaptureFixture[str]) -> None:
     data = SquareData()
-    scores = scores_of(Localisation("fixed", 0.5, size=16, pictures=0), Looker(), data)
+    scores = scores_of(Localisation("fixed", 0.5, size=16, pictures=0), BrightnessLocaliser(), data)
     assert scores["test/ciou"] == scores["test/ciou_mean"] == 1
     assert scores["test/ciou_auc"] == pytest.approx(1)
-    assert sorted(data.asked) == [("test", row, row / 4) for row in range(19)]
+    assert sorted(data.requested_boxes) == [("test", row, row / 4) for row in range(19)]
     assert "centred box" in capsys.readouterr().out
-    blind = scores_of(Localisation("fixed", 0.5, size=16, pictures=0), Looker(blind=True))
-    assert blind["test/ciou_mean"] == 0
+    inverted = scores_of(Localisation("fixed", 0.5, size=16, pictures=0), BrightnessLocaliser(inverted=True))
+    assert inverted["test/ciou_mean"] == 0
 
 
 def test_centred_box_by_hand() -> None:
     data = SquareData()
-    scores = scores_of(Localisation(size=32, pictures=0), Looker(), data)
+    scores = scores_of(Localisation(size=32, pictures=0), BrightnessLocaliser(), data)
     boxes = data.splits["test"].boxes.numpy()
     width, height = (boxes[:, 2:] - boxes[:, :2]).mean(0)
     found = []
@@ -56,40 +56,42 @@ def test_centred_box_by_hand() -> None:
 
 def test_half_of_the_frame_is_claimed_by_the_median_rule() -> None:
     data = SquareData()
-    scores = scores_of(Localisation("median", 0.5, size=16, pictures=0), Looker(), data)
-    # of a black picture with a white box nothing but the box exceeds the median
+    scores = scores_of(Localisation("median", 0.5, size=16, pictures=0), BrightnessLocaliser(), data)
+    # in a black image with a white box, only the box exceeds the median
     assert scores["test/ciou_mean"] == 1
 
 
 def test_agreement_of_annotators() -> None:
-    """Three where six are wanted are half sure; the maps claim all but one black pixel."""
+    """Three of six required annotators have weight 1/2; the maps contain all pixels except one."""
     data = SquareData(annotators=3)
     data.box_agreement = 6.0
     held_out = data.splits["test"]
     held_out.images[:] = 1.0
     held_out.images[:, :, 15, 15] = 0.0  # no box reaches the corner
-    scores = scores_of(Localisation("fixed", 0.5, size=16, pictures=0), Looker(), data)
+    scores = scores_of(Localisation("fixed", 0.5, size=16, pictures=0), BrightnessLocaliser(), data)
     area = 256 * ((held_out.boxes[:, 2:] - held_out.boxes[:, :2]).prod(1)).numpy()
     assert scores["test/ciou_mean"] == pytest.approx(np.mean(area / 2 / (area / 2 + 255 - area)))
 
 
-def test_stand_ins_are_left_out_and_counted(caplog: pytest.LogCaptureFixture) -> None:
+def test_replaced_clips_are_left_out_and_counted(caplog: pytest.LogCaptureFixture) -> None:
     data = SquareData()
     held_out = data.splits["test"]
     held_out.columns["replaced"][3] = 7
     held_out.images[3] = 1 - held_out.images[3]
     held_out.columns["silent"][5] = True
     with caplog.at_level("INFO"):
-        scores = scores_of(Localisation("fixed", size=16, pictures=0), Looker(), data)
-        scores_of(CorrespondenceEvaluation(), Looker(), data)
+        scores = scores_of(Localisation("fixed", size=16, pictures=0), BrightnessLocaliser(), data)
+        scores_of(CorrespondenceEvaluation(), BrightnessLocaliser(), data)
     assert scores["test/ciou_mean"] == 1
     assert "Localisation leaves out 1 clips" in caplog.text
     assert "CorrespondenceEvaluation leaves out 2 clips that are silent or" in caplog.text
 
 
-def test_pictures_are_drawn(tmp_path: Path) -> None:
+def test_figures_are_drawn(tmp_path: Path) -> None:
     logger = TensorBoardLogger(tmp_path)
-    trainer(Localisation(size=20, pictures=3), logger=logger).test(Looker(), SquareData(), verbose=False)
+    trainer(Localisation(size=20, pictures=3), logger=logger).test(
+        BrightnessLocaliser(), SquareData(), verbose=False
+    )
     folder = Path(logger.log_dir) / "pictures"
     assert {path.stem for path in folder.glob("*.png")} == {
         "localisation_overlays",
@@ -100,13 +102,13 @@ def test_pictures_are_drawn(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("threshold", [None, 0.0])
 def test_true_pairs_win(threshold: float | None) -> None:
-    scores = scores_of(CorrespondenceEvaluation(), Looker(threshold=threshold))
+    scores = scores_of(CorrespondenceEvaluation(), BrightnessLocaliser(threshold=threshold))
     assert scores["test/pair_accuracy"] == 1
     assert ("test/two_way_accuracy" in scores) == (threshold is not None)
     if threshold is not None:
         assert scores["test/two_way_accuracy"] > 0.9
-    blind = scores_of(CorrespondenceEvaluation(), Looker(blind=True, threshold=threshold))
-    assert blind["test/pair_accuracy"] == 0
+    inverted = scores_of(CorrespondenceEvaluation(), BrightnessLocaliser(inverted=True, threshold=threshold))
+    assert inverted["test/pair_accuracy"] == 0
 
 
 @pytest.mark.parametrize("mismatches", [1, 4, 50])
@@ -138,7 +140,7 @@ def test_before_training_is_kept_in_the_checkpoint(
 ) -> None:
     data, callbacks = SquareData(), [Localisation("fixed", size=16, pictures=0), CorrespondenceEvaluation()]
     run = trainer(*callbacks, max_epochs=1, num_sanity_val_steps=1, default_root_dir=tmp_path)
-    run.fit(Looker(), datamodule=data)
+    run.fit(BrightnessLocaliser(), datamodule=data)
     assert callbacks[0].before["untrained maps"]["ciou_mean"] == 1
     assert callbacks[1].before["pair_accuracy"] == 1
     assert run.callback_metrics["val/ciou_mean"] == 1
@@ -146,23 +148,25 @@ def test_before_training_is_kept_in_the_checkpoint(
     path = tmp_path / "last.ckpt"
     run.save_checkpoint(path)
     later = [Localisation("fixed", size=16, pictures=0), CorrespondenceEvaluation()]
-    trainer(*later).test(Looker(blind=True), data, ckpt_path=path, verbose=False, weights_only=False)
+    trainer(*later).test(
+        BrightnessLocaliser(inverted=True), data, ckpt_path=path, verbose=False, weights_only=False
+    )
     assert later[0].before == callbacks[0].before
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert ["untrained", "maps", "1.000", "1.000", "1.000"] in lines
     assert ["untrained", "1.000", "1.000", "1.000"] in lines
 
 
-def test_what_cannot_be_compared_is_refused() -> None:
+def test_wrong_inputs_are_refused() -> None:
     for callback in (Localisation(), CorrespondenceEvaluation()):
         with pytest.raises(MisconfigurationException, match="which BoringModel is not"):
             trainer(callback).test(BoringModel(), verbose=False)
     with pytest.raises(MisconfigurationException, match="data module with boxes"):
-        trainer(Localisation()).test(Looker(), SquareData().test_dataloader(), verbose=False)
+        trainer(Localisation()).test(BrightnessLocaliser(), SquareData().test_dataloader(), verbose=False)
     data = SquareData()
     del data.splits["test"].columns["frame_second"]
     with pytest.raises(ValueError, match=r"frame_second.*use unlabelled.pipelines.FrameAndAudio"):
-        scores_of(Localisation(), Looker(), data)
+        scores_of(Localisation(), BrightnessLocaliser(), data)
     for options in ({"threshold": "otsu"}, {"level": 1.0}, {"size": 0}, {"pictures": -1}):
         with pytest.raises(ValueError, match="expected median, fixed or rel_max"):
             Localisation(**options)  # type: ignore[arg-type]
@@ -170,8 +174,8 @@ def test_what_cannot_be_compared_is_refused() -> None:
         CorrespondenceEvaluation(0)
     few = SquareData()
     few.splits["test"].columns["silent"][1:] = True
-    with pytest.raises(ValueError, match="1 clips with a sound; expected at least 2"):
-        scores_of(CorrespondenceEvaluation(), Looker(), few)
+    with pytest.raises(ValueError, match="1 clips with audio that is not silent; expected 2 or more"):
+        scores_of(CorrespondenceEvaluation(), BrightnessLocaliser(), few)
 
 
 def run(**options: Any) -> dict[str, float]:
@@ -180,7 +184,7 @@ def run(**options: Any) -> dict[str, float]:
     data.splits["val"].columns["silent"][[2, 6]] = True
     data.splits["test"].columns["replaced"][4] = 0
     callbacks = [Localisation("median", 0.7, size=24, pictures=2), CorrespondenceEvaluation(6)]
-    module = Looker(threshold=-20.0)
+    module = BrightnessLocaliser(threshold=-20.0)
     trainer(*callbacks, max_steps=1, num_sanity_val_steps=1, **options).fit(module, datamodule=data)
     scores = {f"before {row}": values["ciou_mean"] for row, values in callbacks[0].before.items()}
     scores |= {f"before {name}": value for name, value in callbacks[1].before.items()}
@@ -207,8 +211,13 @@ def test_two_processes_score_like_one(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_a_batch_without_any_readable_clip_is_left_out() -> None:
     data = SquareData()
     clips = LocalisedClips(data, "val", "median", 0.5, 16)
-    nobody = {"index": torch.tensor([0]), "replaced": torch.tensor([3]), "frame_second": torch.tensor([0.0])}
-    scored = clips.add(nobody, Localised(torch.rand(1, 4, 4), torch.rand(1, 2, 4, 4)))
+    replaced = {
+        "index": torch.tensor([0]),
+        "replaced": torch.tensor([3]),
+        "frame_second": torch.tensor([0.0]),
+    }
+    scored = clips.add(replaced, Localised(torch.rand(1, 4, 4), torch.rand(1, 2, 4, 4)))
     assert len(scored.rows) == 0
-    assert clips.left_out_everywhere() == 1
-    assert len(clips.overlaps()) == 0
+    overlaps = clips.finish()
+    assert overlaps.left_out == 1
+    assert len(overlaps.maps) == len(overlaps.centred) == 0

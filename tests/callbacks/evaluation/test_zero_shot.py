@@ -19,13 +19,13 @@ from callbacks.evaluation.step_localisation import StepLocalisation
 from callbacks.evaluation.zero_shot_classification import ZeroShotClassification
 from callbacks.evaluation.zero_shot_retrieval import ZeroShotRetrieval
 from tests._helpers.embedding_modules import ColourData, trainer
-from tests._helpers.zero_shot_sets import Classes, HandsOn, Pairs, SetData, Steps
+from tests._helpers.zero_shot_sets import Classes, FeatureModule, Pairs, SetData, Steps
 from unlabelled.metrics import ordered_steps
 
 
 def scores_of(callback: Any, *sets: Any) -> dict[str, float]:
     merged: dict[str, float] = {}
-    for part in trainer(callback).test(HandsOn(), SetData(*sets), verbose=False):
+    for part in trainer(callback).test(FeatureModule(), SetData(*sets), verbose=False):
         merged |= part
     return merged
 
@@ -90,7 +90,7 @@ def test_the_untrained_method_is_scored_once(tmp_path: Path, capsys: pytest.Capt
     pairs, other = Pairs("pairs", 25, 0), Pairs("other", 9, 1)
     callback = ZeroShotRetrieval(["text->video"], every_n_epochs=2)
     run = trainer(callback, max_epochs=3, num_sanity_val_steps=1, default_root_dir=tmp_path)
-    module = HandsOn(rate=0.5)
+    module = FeatureModule(rate=0.5)
     run.fit(module, datamodule=SetData(other, validate_on=[pairs]))
     expected = expected_retrieval(pairs.rows.columns["text"], pairs.rows.columns["video"], 25)
     before = callback.before["pairs, text_to_video"]
@@ -110,7 +110,7 @@ def test_the_untrained_method_is_scored_once(tmp_path: Path, capsys: pytest.Capt
 def test_the_untrained_scores_are_the_first_point_of_the_curve(tmp_path: Path) -> None:
     logger = CSVLogger(tmp_path, flush_logs_every_n_steps=1)
     run = trainer(ZeroShotRetrieval(["text->video"]), max_epochs=2, num_sanity_val_steps=0, logger=logger)
-    run.fit(HandsOn(rate=0.5), datamodule=SetData(Pairs("pairs", 25, 0)))
+    run.fit(FeatureModule(rate=0.5), datamodule=SetData(Pairs("pairs", 25, 0)))
     with (Path(logger.log_dir) / "metrics.csv").open() as file:
         points = {
             int(row["step"]): float(row["val/pairs/text_to_video/mean_rank"]) for row in DictReader(file)
@@ -122,7 +122,7 @@ def test_the_untrained_scores_are_the_first_point_of_the_curve(tmp_path: Path) -
 def test_a_validation_in_fit_may_be_left_out() -> None:
     callback = ZeroShotRetrieval(["text->video"], every_n_epochs=None, before_training=False)
     run = trainer(callback, max_epochs=1, num_sanity_val_steps=0)
-    run.fit(HandsOn(), datamodule=SetData(Pairs("pairs", 9, 0)))
+    run.fit(FeatureModule(), datamodule=SetData(Pairs("pairs", 9, 0)))
     assert not callback.before
     assert not run.callback_metrics
 
@@ -152,7 +152,7 @@ def test_classification_leaves_out_what_has_no_label() -> None:
 
 
 def expected_steps(steps: Steps, log_softmax: bool = False) -> dict[str, float]:
-    """Localise with features at hand; count video by video."""
+    """Localise the steps from the features, and count video by video."""
     texts = steps.texts.columns["text"].split([len(each) for each in steps.steps])
     shares: dict[int, list[tuple[int, int]]] = {}
     for video, truth in enumerate(steps.truths):
@@ -207,7 +207,7 @@ def test_what_cannot_be_scored_is_refused_at_start(callback: Any, caplog: pytest
     with pytest.raises(MisconfigurationException, match="which BoringModel is not"):
         trainer(callback).test(BoringModel(), verbose=False)
     with pytest.raises(MisconfigurationException, match="evaluation sets"):
-        trainer(callback).test(HandsOn(), ColourData(), verbose=False)
+        trainer(callback).test(FeatureModule(), ColourData(), verbose=False)
     others = {Pairs("p", 9, 0), Classes("c", 9, 3, 0), Steps("s", [5, 5, 5], 0)}
     with caplog.at_level("INFO"):
         assert not scores_of(callback, *(each for each in others if not isinstance(each, callback.kind)))

@@ -1,4 +1,4 @@
-"""Zero-shot evaluations: two processes give what one gives."""
+"""Zero-shot evaluations: two processes give the scores of one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from callbacks.evaluation.zero_shot_classification import ZeroShotClassification
 from callbacks.evaluation.zero_shot_retrieval import ZeroShotRetrieval
 from tests._helpers.embedding_modules import trainer
 from tests._helpers.two_processes import in_two_processes
-from tests._helpers.zero_shot_sets import Classes, HandsOn, Pairs, SetData, Steps
+from tests._helpers.zero_shot_sets import Classes, FeatureModule, Pairs, SetData, Steps
 
 
 def run(**options: Any) -> dict[str, float]:
@@ -28,20 +28,22 @@ def run(**options: Any) -> dict[str, float]:
     pairs.rows.columns["replaced"][[4, 9]] = 0
     classes.rows.columns["label"][5:9] = -1
     data = SetData(pairs, classes, Steps("cooking", [9, 7, 12, 3, 5, 2], 0))
-    trainer(*callbacks, max_steps=1, num_sanity_val_steps=1, **options).fit(HandsOn(), datamodule=data)
+    trainer(*callbacks, max_steps=1, num_sanity_val_steps=1, **options).fit(FeatureModule(), datamodule=data)
     scores = {
         f"before {row} {name}": value
         for callback in callbacks
         for row, values in callback.before.items()
         for name, value in values.items()
     }
-    for part in trainer(*callbacks, **options).test(HandsOn(), data, verbose=False):
+    for part in trainer(*callbacks, **options).test(FeatureModule(), data, verbose=False):
         scores |= part
-    for part in trainer(averaged, **options).test(HandsOn(), SetData(Pairs("shared", 30, 0)), verbose=False):
+    for part in trainer(averaged, **options).test(
+        FeatureModule(), SetData(Pairs("shared", 30, 0)), verbose=False
+    ):
         scores |= part
     classes.rows.columns["video"][3] = torch.nan  # on one rank; the others must not wait
     with pytest.raises((ValueError, RuntimeError), match=r"NaN|on rank 0"):
-        trainer(callbacks[1], **options).test(HandsOn(), data, verbose=False)
+        trainer(callbacks[1], **options).test(FeatureModule(), data, verbose=False)
     return scores
 
 

@@ -1,4 +1,4 @@
-"""What predict writes must be of use without this package."""
+"""Files that predict writes are usable without this package."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from unlabelled.encoders import (
 from unlabelled.encoders.evaluation_crops import embed_crops
 
 
-class SightAndSound(LightningModule):
+class VideoAndAudio(LightningModule):
     def __init__(self) -> None:
         super().__init__()
         self.encoders = nn.ModuleDict({"video": SmallVideoEncoder(2), "audio": SmallAudioEncoder(2)})
@@ -43,7 +43,7 @@ class SightAndSound(LightningModule):
 
 
 class OneClip(LightningDataModule):
-    """A last batch of one, two views of the video and one of the sound."""
+    """One clip with two crops of the video and one of the audio."""
 
     def predict_dataloader(self) -> DataLoader[Any]:
         sample = {"video": torch.zeros(2, 3, 4, 16, 16), "audio": torch.zeros(1, 16, 20)}
@@ -51,7 +51,7 @@ class OneClip(LightningDataModule):
         return DataLoader([sample | keys], batch_size=1)  # type: ignore[arg-type]
 
 
-ELSEWHERE = """
+PROGRAM = """
 import sys, torch
 folder = sys.argv[1]
 inputs, outputs = torch.load(f"{folder}/inputs.pt"), {}
@@ -65,7 +65,7 @@ torch.save(outputs, f"{folder}/outputs.pt")
 
 
 def test_exported_encoders_load_in_a_bare_process(tmp_path: Path) -> None:
-    module = SightAndSound()
+    module = VideoAndAudio()
     folder = tmp_path / "new" / "folder"
     options: dict[str, Any] = {"precision": "bf16-mixed"}
     trainer(ExportEncoder(str(folder)), **options).predict(module, datamodule=OneClip())
@@ -73,7 +73,7 @@ def test_exported_encoders_load_in_a_bare_process(tmp_path: Path) -> None:
     assert sorted(path.name for path in folder.iterdir()) == names
     inputs = {"video": torch.randn(5, 3, 4, 16, 16), "audio": torch.randn(1, 1, 16, 20)}
     torch.save(inputs, folder / "inputs.pt")
-    command = [sys.executable, "-I", "-W", "ignore", "-c", ELSEWHERE, str(folder)]
+    command = [sys.executable, "-I", "-W", "ignore", "-c", PROGRAM, str(folder)]
     result = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True)
     assert result.returncode == 0, result.stderr[-3000:]
     outputs = torch.load(folder / "outputs.pt")
@@ -132,6 +132,6 @@ def test_exported_features_are_in_the_order_of_the_data_set(
 
 def test_a_bank_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(MisconfigurationException, match="needs a data module with labelled"):
-        trainer(ExportFeatures(str(tmp_path), ["bank"])).predict(SightAndSound(), datamodule=OneClip())
+        trainer(ExportFeatures(str(tmp_path), ["bank"])).predict(VideoAndAudio(), datamodule=OneClip())
     with pytest.raises(ValueError, match="expected `test`, `bank` or both"):
         ExportFeatures(parts=["train"])  # type: ignore[list-item]

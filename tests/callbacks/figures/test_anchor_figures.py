@@ -1,4 +1,4 @@
-"""Pictures of anchors and of what is retrieved, through a trainer."""
+"""Figures of anchors and of retrieval results."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ from scipy.stats import entropy
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor, nn
 
-from callbacks.figures import anchor_panels as anchor_drawing
-from callbacks.figures import retrieval_figures as retrieval_pictures
+from callbacks.figures import anchor_panels, retrieval_figures
 from callbacks.figures.anchor_figures import AnchorFigures
 from callbacks.figures.retrieval_figures import RetrievalFigures
 from tests._helpers.anchored_sets import Actions, Anchored, Pairs, SetData, Streams
@@ -36,7 +35,7 @@ def similarities(module: Anchored, samples: Streams, modality: str) -> Tensor:
     return nn.functional.normalize(samples.streams[modality], dim=1) @ anchors.T
 
 
-def test_everything_is_drawn_and_logged(tmp_path: Path) -> None:
+def test_all_figures_and_metrics(tmp_path: Path) -> None:
     data, module = SetData(), Anchored()
     logger = TensorBoardLogger(tmp_path, name="", version="")
     callbacks = [AnchorFigures(), RetrievalFigures(num_queries=2)]
@@ -70,15 +69,15 @@ def test_everything_is_drawn_and_logged(tmp_path: Path) -> None:
 
 @pytest.fixture
 def published(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Names of what would be written, which takes half a second per figure."""
+    """Return the names of the figures, which are not written, as that takes half a second each."""
     written: list[str] = []
-    for room in (anchor_drawing, retrieval_pictures):
+    for room in (anchor_panels, retrieval_figures):
         monkeypatch.setattr(room, "publish", lambda trainer, name, figure: written.append(name))
     return written
 
 
-class _Noted(AnchorFigures):
-    """Notes what it draws."""
+class _Recorded(AnchorFigures):
+    """Record the rows that are drawn."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -90,14 +89,14 @@ class _Noted(AnchorFigures):
 
 
 def test_within_fit_it_draws_when_due_and_logs_always(tmp_path: Path, published: list[str]) -> None:
-    callback, module = _Noted(every_n_epochs=2), Anchored()
+    callback, module = _Recorded(every_n_epochs=2), Anchored()
     run = trainer(callback, max_epochs=5, num_sanity_val_steps=1, default_root_dir=tmp_path)
     run.fit(module, datamodule=SetData())
     assert [epoch for epoch, *_ in callback.drawn] == [1, 1, 3, 3, 4, 4]
     assert len(module.assigned) == 3 * 2 * 3
     assert "val/actions/anchors/video/usage_entropy" in run.callback_metrics
     assert published.count("anchors_actions_confusing") == 3
-    idle = _Noted(every_n_epochs=9)
+    idle = _Recorded(every_n_epochs=9)
     run = trainer(idle, max_epochs=-1, max_steps=2, limit_train_batches=1, default_root_dir=tmp_path)
     run.fit(module := Anchored(), datamodule=SetData())
     assert not module.assigned
@@ -108,7 +107,7 @@ def test_within_fit_it_draws_when_due_and_logs_always(tmp_path: Path, published:
 def test_rows_are_evenly_spread_and_in_order(tmp_path: Path) -> None:
     data = SetData()
     data.sets[1].dataset(None).replaced[10] = 3
-    callback = _Noted(max_samples=10)
+    callback = _Recorded(max_samples=10)
     trainer(callback, default_root_dir=tmp_path).validate(Anchored(), data, verbose=False)
     rows = {name: rows for _, name, rows in callback.drawn}
     assert rows["pairs"].index.tolist() == list(range(0, 37, 4))
@@ -120,8 +119,10 @@ def test_rows_are_evenly_spread_and_in_order(tmp_path: Path) -> None:
 def test_samples_without_a_modality_are_not_assigned(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shown: list[Any] = []
-    monkeypatch.setattr(anchor_drawing, "anchor_cases", lambda codes, labels: shown.append(codes) or [])
+    codes_of_sets: list[Any] = []
+    monkeypatch.setattr(
+        anchor_panels, "anchor_cases", lambda codes, labels: codes_of_sets.append(codes) or []
+    )
     samples = Streams(1, 45, True)
     samples.present["text"][:] = False
     samples.present["audio"][::3] = False
@@ -130,7 +131,7 @@ def test_samples_without_a_modality_are_not_assigned(
         (scores,) = trainer(AnchorFigures(), default_root_dir=tmp_path).validate(
             module, SetData(Actions("actions", samples)), verbose=False
         )
-    (codes,) = shown
+    (codes,) = codes_of_sets
     assert set(codes) == {"video", "audio"}
     assert codes["video"].sum(1).tolist() == [4] * 45
     assert codes["audio"].sum(1).tolist() == [0, 4, 4] * 15
@@ -147,18 +148,20 @@ def test_samples_without_a_modality_are_not_assigned(
 def test_the_codes_are_those_of_the_balanced_assignment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shown: list[Any] = []
-    monkeypatch.setattr(anchor_drawing, "anchor_cases", lambda codes, labels: shown.append(codes) or [])
+    codes_of_sets: list[Any] = []
+    monkeypatch.setattr(
+        anchor_panels, "anchor_cases", lambda codes, labels: codes_of_sets.append(codes) or []
+    )
     data, module = SetData(Pairs("pairs", Streams(0, 37, False))), Anchored()
     trainer(AnchorFigures(), default_root_dir=tmp_path).validate(module, data, verbose=False)
     scores = similarities(module, data.sets[0].dataset(None), "video")
     balanced = binary_codes((scores - scores.mean(0)).numpy(), 4)
-    assert (shown[0]["video"] == balanced).all()
-    assert (shown[0]["video"] != binary_codes(scores.numpy(), 4)).any()
+    assert (codes_of_sets[0]["video"] == balanced).all()
+    assert (codes_of_sets[0]["video"] != binary_codes(scores.numpy(), 4)).any()
 
 
 class _Searches(RetrievalFigures):
-    """Notes what it finds."""
+    """Record the results."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -176,9 +179,9 @@ def test_retrieved_clips_are_the_nearest(
     query: str, gallery: str, similarity: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     figures: list[Any] = []
-    original = retrieval_pictures.retrieved_figure
+    original = retrieval_figures.retrieved_figure
     monkeypatch.setattr(
-        retrieval_pictures, "retrieved_figure", lambda s, t: figures.append(s) or original(s, t)
+        retrieval_figures, "retrieved_figure", lambda s, t: figures.append(s) or original(s, t)
     )
     data = SetData()
     callback = RetrievalFigures(f"{query}->{gallery}", num_queries=6, k=4, similarity=similarity)
@@ -220,7 +223,7 @@ def test_queries_stay_the_same_and_unreadable_ones_are_counted(
 
 
 @pytest.mark.parametrize("callback", [AnchorFigures(), RetrievalFigures()])
-def test_what_cannot_be_drawn_is_refused_at_start(callback: Any) -> None:
+def test_wrong_methods_and_data_are_refused_at_start(callback: Any) -> None:
     with pytest.raises(MisconfigurationException, match="which BoringModel is not"):
         trainer(callback).test(BoringModel(), SetData(), verbose=False)
     with pytest.raises(MisconfigurationException, match="evaluation sets"):

@@ -1,4 +1,4 @@
-"""Pictures of anchors and searches: two processes draw what one draws."""
+"""Figures of anchors and retrieval: two processes draw the same as one."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from callbacks.figures import anchor_panels as anchor_drawing
-from callbacks.figures import retrieval_figures as retrieval_pictures
+from callbacks.figures import anchor_panels, retrieval_figures
 from callbacks.figures.anchor_figures import AnchorFigures
 from callbacks.figures.retrieval_figures import RetrievalFigures
 from tests._helpers.anchored_sets import Actions, Anchored, Pairs, SetData, Streams
@@ -17,23 +16,23 @@ from tests._helpers.two_processes import in_two_processes
 
 
 def run(**options: Any) -> tuple[dict[str, float], list[Any]]:
-    """Test, and return the scores and what was to be drawn."""
+    """Test, and return the scores and the inputs of the figures."""
     samples = Streams(1, 45, True)
     samples.present["audio"][::2] = False  # every sample of the first process
-    pairs = Pairs("pairs", Streams(0, 30, False))  # its even rows are looked at: all of the first process
+    pairs = Pairs("pairs", Streams(0, 30, False))  # its even rows are drawn: all of the first process
     data = SetData(pairs, Actions("actions", samples))
     callbacks = [AnchorFigures(max_samples=15), RetrievalFigures(num_queries=5)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PL_GLOBAL_SEED", "0")  # the fork server may remember that of another test
-        drawn = _noted(patch)
+        drawn = _recorded(patch)
         (scores, *_) = trainer(*callbacks, **options).test(Anchored(), data, verbose=False)
     return dict(scores), drawn
 
 
-def _noted(patch: pytest.MonkeyPatch) -> list[Any]:
-    """Return a list that gets what is drawn, instead of files."""
+def _recorded(patch: pytest.MonkeyPatch) -> list[Any]:
+    """Return a list to which the inputs of figures are appended; no files are written."""
     drawn: list[Any] = []
-    cases, figure = anchor_drawing.anchor_cases, retrieval_pictures.retrieved_figure
+    cases, figure = anchor_panels.anchor_cases, retrieval_figures.retrieved_figure
 
     def note_cases(codes: Any, labels: Any) -> Any:
         drawn.append((codes, labels))
@@ -43,9 +42,9 @@ def _noted(patch: pytest.MonkeyPatch) -> list[Any]:
         drawn.append([_plain(search) for search in searches])
         return figure(searches, title)
 
-    patch.setattr(anchor_drawing, "anchor_cases", note_cases)
-    patch.setattr(retrieval_pictures, "retrieved_figure", note_searches)
-    for room in (anchor_drawing, retrieval_pictures):
+    patch.setattr(anchor_panels, "anchor_cases", note_cases)
+    patch.setattr(retrieval_figures, "retrieved_figure", note_searches)
+    for room in (anchor_panels, retrieval_figures):
         patch.setattr(room, "publish", lambda trainer, name, figure: drawn.append(name))
     return drawn
 

@@ -1,4 +1,4 @@
-"""Pictures of hierarchies: which are drawn, of which clips, and when."""
+"""Figures of hierarchies: which are drawn, of which clips, and when."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from lightning.pytorch.demos.boring_classes import BoringModel
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
 
-from callbacks.figures import cluster_figures as cluster_pictures
-from callbacks.figures import hierarchy_figures as hierarchy_pictures
-from callbacks.figures.clip_images import frames
+from callbacks.figures import cluster_figures, hierarchy_figures
+from callbacks.figures.clip_figures import clip_images
 from callbacks.figures.cluster_figures import ClusterFigures
 from callbacks.figures.hierarchy_figures import HierarchyFigures
 from tests._helpers.embedding_modules import trainer
@@ -34,28 +33,28 @@ DRAWN = ["disk_classes", "dendrogram", "similarity"]
 
 @pytest.fixture
 def published(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Names of what would be written."""
+    """Return the names of the figures, which are not written."""
     written: list[str] = []
-    for room in (hierarchy_pictures, cluster_pictures):
+    for room in (hierarchy_figures, cluster_figures):
         monkeypatch.setattr(room, "publish", lambda trainer, name, figure: written.append(name))
     return written
 
 
 def test_all_hierarchies_are_drawn(published: list[str]) -> None:
     trainer(HierarchyFigures()).test(Hierarchical(), GroupedData(), verbose=False)
-    what = [*DRAWN, "disk_groups"]
-    assert sorted(published) == sorted(f"hierarchy_{name}_{each}" for name in NAMES for each in what)
+    kinds = [*DRAWN, "disk_groups"]
+    assert sorted(published) == sorted(f"hierarchy_{name}_{each}" for name in NAMES for each in kinds)
 
 
 @pytest.fixture
 def trees(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
-    """What dendrograms are to be drawn of."""
-    seen: list[tuple[Any, ...]] = []
-    original = hierarchy_pictures.dendrogram
+    """Return the arguments of all dendrograms."""
+    drawn: list[tuple[Any, ...]] = []
+    original = hierarchy_figures.dendrogram
     monkeypatch.setattr(
-        hierarchy_pictures, "dendrogram", lambda *arguments: seen.append(arguments) or original(*arguments)
+        hierarchy_figures, "dendrogram", lambda *arguments: drawn.append(arguments) or original(*arguments)
     )
-    return seen
+    return drawn
 
 
 def best_shades(samples: Any, head: int) -> dict[int, float]:
@@ -70,9 +69,9 @@ def best_shades(samples: Any, head: int) -> dict[int, float]:
 
 
 @pytest.mark.usefixtures("published")
-@pytest.mark.parametrize("pictures", ["image", "video"])
-def test_a_leaf_shows_its_most_confident_clip(pictures: str, trees: list[tuple[Any, ...]]) -> None:
-    data, module = HierarchyData(pictures, size=12), Hierarchical()
+@pytest.mark.parametrize("visual", ["image", "video"])
+def test_a_leaf_shows_its_most_confident_clip(visual: str, trees: list[tuple[Any, ...]]) -> None:
+    data, module = HierarchyData(visual, size=12), Hierarchical()
     trainer(HierarchyFigures()).test(module, data, verbose=False)
     for number, (tree, classes, counts, leaf_names, images, *_) in enumerate(trees):
         head = module.trees[number * HEADS]
@@ -86,7 +85,7 @@ def test_a_leaf_shows_its_most_confident_clip(pictures: str, trees: list[tuple[A
             assert classes.table[leaf].tolist() == labels.bincount(minlength=len(CLASSES)).tolist()
             assert leaf_names[leaf].split()[0] == str(cluster)
             if cluster in shades:
-                value = shades[cluster] if pictures == "image" else shades[cluster] * 0.225 + 0.45
+                value = shades[cluster] if visual == "image" else shades[cluster] * 0.225 + 0.45
                 assert images[leaf].min() == images[leaf].max() == pytest.approx(255 * value, abs=1)
             else:
                 assert images[leaf].min() == images[leaf].max() == 240
@@ -94,7 +93,7 @@ def test_a_leaf_shows_its_most_confident_clip(pictures: str, trees: list[tuple[A
     assert len(trees) == len(NAMES)
 
 
-def test_sounds_alone_have_no_frames(published: list[str], trees: list[tuple[Any, ...]]) -> None:
+def test_audio_alone_has_no_images(published: list[str], trees: list[tuple[Any, ...]]) -> None:
     callbacks = [HierarchyFigures(), ClusterFigures()]
     trainer(*callbacks).test(Hierarchical(), HierarchyData(None), verbose=False)
     assert [images for *_, images, _, _ in trees] == [None, None]
@@ -104,18 +103,18 @@ def test_sounds_alone_have_no_frames(published: list[str], trees: list[tuple[Any
     }
 
 
-def test_clusters_of_one_frame_data_have_a_gallery(
+def test_clusters_of_image_data_have_a_gallery(
     published: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    shown: list[Any] = []
-    original = cluster_pictures.cluster_gallery
+    galleries: list[Any] = []
+    original = cluster_figures.cluster_gallery
     monkeypatch.setattr(
-        cluster_pictures, "cluster_gallery", lambda *rest: shown.append(rest) or original(*rest)
+        cluster_figures, "cluster_gallery", lambda *rest: galleries.append(rest) or original(*rest)
     )
     data, logger = HierarchyData(), TensorBoardLogger(tmp_path, name="", version="")
     trainer(ClusterFigures(max_clips=20), logger=logger).test(Hierarchical(), data, verbose=False)
     assert published == ["cluster_class_matrix", "cluster_gallery"]
-    ((images, clusters, *_),) = shown
+    ((images, clusters, *_),) = galleries
     rows = torch.arange(0, len(data.samples), 3)
     assert clusters.tolist() == predicted(data.samples, 0)[rows].tolist()
     expected = data.samples.shade[rows].mul(255).to(torch.uint8)
@@ -123,7 +122,7 @@ def test_clusters_of_one_frame_data_have_a_gallery(
     assert (tmp_path / "projector_config.pbtxt").is_file()
 
 
-def test_it_draws_when_due_and_says_once_that_there_is_nothing(
+def test_it_draws_when_due_and_logs_once_that_there_are_no_trees(
     tmp_path: Path, published: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     callback, module = HierarchyFigures(every_n_epochs=2), Hierarchical(clustered=False)
@@ -131,7 +130,7 @@ def test_it_draws_when_due_and_says_once_that_there_is_nothing(
     with caplog.at_level("INFO"):
         trainer(callback, max_epochs=3, **options).fit(module, datamodule=HierarchyData())
     assert not published
-    assert caplog.text.count("nothing to draw before the first clustering pass") == 1
+    assert caplog.text.count("no trees to draw before the first clustering pass") == 1
     module.clustered = True
     epochs: list[int] = []
     run = trainer(callback, max_epochs=5, **options)
@@ -140,16 +139,16 @@ def test_it_draws_when_due_and_says_once_that_there_is_nothing(
     assert epochs == [1, 3, 4]
 
 
-def test_frames_are_small_and_of_the_middle_view() -> None:
+def test_clip_images_are_small_and_of_the_middle_crop() -> None:
     run = trainer()
     run.datamodule = HierarchyData()  # type: ignore[attr-defined]
     images = torch.zeros(2, 3, 3, 300, 200)
     images[:, 1] = 1
-    shown = frames(run, {"image": images})
-    assert shown is not None
-    assert shown.shape == (2, 3, 128, 85)
-    assert int(shown.min()) == 255
-    assert frames(run, {"audio": Tensor()}) is None
+    small = clip_images(run, {"image": images})
+    assert small is not None
+    assert small.shape == (2, 3, 128, 85)
+    assert int(small.min()) == 255
+    assert clip_images(run, {"audio": Tensor()}) is None
 
 
 def test_mistakes_are_named() -> None:

@@ -16,7 +16,7 @@ from callbacks.training.centroid_update import CentroidUpdate
 
 
 class Counting(LightningModule):
-    """Notes how many steps there were at each fit."""
+    """Record the number of steps at each fit."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -34,7 +34,7 @@ class Counting(LightningModule):
 
 
 class Saving(Callback):
-    """Writes a checkpoint after some steps."""
+    """Write a checkpoint after each step."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -1,4 +1,4 @@
-"""The clustering pass: what it leaves alone, and its variant on remembered features."""
+"""The clustering pass, and its variant on the features of training steps."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ import yaml
 from lightning import Trainer
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from torch import nn
+from torch import Tensor, nn
 
 import cli
 from callbacks import ClusteringPass, FixedClusteringPass, RememberedClusteringPass
 from callbacks.shared.batches import frozen_state
-from callbacks.training.feature_bank import FeatureBank
+from callbacks.shared.rows import RowCollection
+from callbacks.training.clustering_pass import finish_pass
 from callbacks.training.pass_report import PassReport
 from tests._helpers.commands import command, load
 from unlabelled.clustering import Every, SinkhornClusterer
 
 
-def test_undisturbed_restores_modes_and_random_states() -> None:
+def test_frozen_state_restores_modes_and_random_states() -> None:
     net = nn.Sequential(nn.BatchNorm1d(2), nn.Sequential(nn.Dropout(0.5)))
     net[1].eval()
     torch.manual_seed(0)
@@ -40,26 +41,32 @@ def test_undisturbed_restores_modes_and_random_states() -> None:
     assert torch.equal(torch.rand(3), expected)
 
 
-def test_the_bank_refuses_rows_that_come_twice_and_features_that_are_not_finite() -> None:
-    bank = FeatureBank()
-    keep = torch.tensor([True, False, True])
-    bank.add(torch.tensor([4, 9, 1]), {"video": torch.arange(6.0).view(3, 2)}, torch.tensor([0, 1, 2]), keep)
-    index, features, labels = bank.finish(6)
+def add(collection: RowCollection, index: list[int], replaced: list[int], **columns: Tensor) -> None:
+    batch = {"index": torch.tensor(index), "replaced": torch.tensor(replaced)}
+    if "label" in columns:
+        batch["label"] = columns.pop("label")
+    collection.add(batch, columns)
+
+
+def test_a_pass_refuses_rows_that_come_twice_and_features_that_are_not_finite() -> None:
+    collection = RowCollection("clustering pass")
+    video, label = torch.arange(6.0).view(3, 2), torch.tensor([0, 1, 2])
+    add(collection, [4, 9, 1], [-1, 3, -1], video=video, label=label)
+    index, features, labels, unread = finish_pass(collection, 6)
     assert index.tolist() == [4, 1]
     assert features["video"].tolist() == [[0, 1], [4, 5]]
     assert labels is not None
     assert labels.tolist() == [0, 2]
-    assert bank.unread == 4
-    with pytest.raises(ValueError, match="no clips"):  # it has been emptied
-        bank.finish(6)
+    assert unread == 4
+    with pytest.raises(ValueError, match="no samples"):  # it has been emptied
+        finish_pass(collection, 6)
     for _ in range(2):
-        bank.add(torch.tensor([4]), {"video": torch.zeros(1, 2)}, torch.tensor([0]), torch.tensor([True]))
+        add(collection, [4], [-1], video=torch.zeros(1, 2))
     with pytest.raises(RuntimeError, match="row 4 was visited 2 times"):
-        bank.finish(6)
-    bank = FeatureBank()
-    bank.add(torch.tensor([0]), {"audio": torch.tensor([[float("nan")]])}, None, torch.tensor([True]))
+        finish_pass(collection, 6)
+    add(collection, [0], [-1], audio=torch.tensor([[float("nan")]]))
     with pytest.raises(ValueError, match="audio features are not finite"):
-        bank.finish(1)
+        finish_pass(collection, 1)
 
 
 def test_a_method_without_clusters_is_refused_at_start() -> None:
@@ -90,10 +97,10 @@ EACH_EPOCH = {"class_path": "unlabelled.clustering.Every", "init_args": {"epochs
 def test_remembered_features_need_no_further_pass(
     tiny_root: Path, tiny_overlay: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sweeps = []
+    passes_over_data = []
     original = ClusteringPass._collect
     monkeypatch.setattr(
-        ClusteringPass, "_collect", lambda self, *rest: sweeps.append(1) or original(self, *rest)
+        ClusteringPass, "_collect", lambda self, *rest: passes_over_data.append(1) or original(self, *rest)
     )
     arguments = command("fit", tiny_root, tiny_overlay, tmp_path, "--trainer.max_epochs=3")
     callback = {
@@ -101,7 +108,7 @@ def test_remembered_features_need_no_further_pass(
         "init_args": {"clusterer": CLUSTERER, "schedule": EACH_EPOCH},
     }
     assert cli.main([*arguments, _with(callback, tmp_path), "--data.init_args.batch_size=7"]) == 0
-    assert len(sweeps) == 1
+    assert len(passes_over_data) == 1
     events = EventAccumulator(str(tmp_path / "log" / "version_0"))
     events.Reload()
     passes = [(event.step, event.value) for event in events.Scalars("cluster/unread")]
@@ -130,13 +137,13 @@ def test_a_run_resumed_mid_epoch_remembers_too_little_and_goes_over_the_data(
         "--trainer.max_steps=10",
     ]
     assert cli.main([*arguments, *each_step]) == 0
-    sweeps = []
+    passes_over_data = []
     original = ClusteringPass._collect
     monkeypatch.setattr(
-        ClusteringPass, "_collect", lambda self, *rest: sweeps.append(1) or original(self, *rest)
+        ClusteringPass, "_collect", lambda self, *rest: passes_over_data.append(1) or original(self, *rest)
     )
     assert cli.main([*arguments, f"--ckpt_path={middle / 'step=9.ckpt'}"]) == 0
-    assert len(sweeps) == 1  # the resumed second epoch
+    assert len(passes_over_data) == 1  # the resumed second epoch
     assert (load(tmp_path)["pseudo_labels"] >= 0).all()
 
 
@@ -150,26 +157,26 @@ def test_a_finished_run_that_is_made_longer_first_makes_up_for_the_pass_at_its_e
     arguments = command("fit", tiny_root, tiny_overlay, tmp_path)
     arguments.append(_with(callback, tmp_path))
     assert cli.main([*arguments, "--trainer.max_epochs=1"]) == 0
-    sweeps = []
+    passes_over_data = []
     original = ClusteringPass._collect
     monkeypatch.setattr(
-        ClusteringPass, "_collect", lambda self, *rest: sweeps.append(1) or original(self, *rest)
+        ClusteringPass, "_collect", lambda self, *rest: passes_over_data.append(1) or original(self, *rest)
     )
     last = next(tmp_path.rglob("last.ckpt"))
     assert cli.main([*arguments, "--trainer.max_epochs=3", f"--ckpt_path={last}"]) == 0
-    assert len(sweeps) == 1
+    assert len(passes_over_data) == 1
 
 
 def test_groups_of_heads_see_the_data_under_other_augmentations(
     tiny_root: Path, tiny_overlay: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    banks = []
+    collections = []
     original = ClusteringPass._collect
 
-    def collect(self: ClusteringPass, *rest: Any) -> FeatureBank:
-        bank = original(self, *rest)
-        banks.append(copy.deepcopy(bank))  # the pass empties its own
-        return bank
+    def collect(self: ClusteringPass, *rest: Any) -> RowCollection:
+        collection = original(self, *rest)
+        collections.append(copy.deepcopy(collection))  # the pass empties its own
+        return collection
 
     monkeypatch.setattr(ClusteringPass, "_collect", collect)
     callback = {
@@ -178,7 +185,7 @@ def test_groups_of_heads_see_the_data_under_other_augmentations(
     }
     arguments = command("fit", tiny_root, tiny_overlay, tmp_path, "--trainer.max_steps=1")
     assert cli.main([*arguments, _with(callback, tmp_path)]) == 0
-    one, other = (bank.finish(36) for bank in banks)
+    one, other = (finish_pass(each, 36) for each in collections)
     assert torch.equal(one[0], other[0])
     assert not torch.allclose(one[1]["video"], other[1]["video"])
     assert (load(tmp_path)["pseudo_labels"] >= 0).all()
@@ -202,14 +209,14 @@ def test_remembering_is_a_clustering_pass_without_groups() -> None:
         RememberedClusteringPass(SinkhornClusterer(), Every(epochs=1), groups=2)  # type: ignore[call-arg]
 
 
-def test_the_first_pass_aligns_sound_with_sight(tiny_root: Path, tiny_overlay: Path, tmp_path: Path) -> None:
+def test_the_first_pass_aligns_audio_with_video(tiny_root: Path, tiny_overlay: Path, tmp_path: Path) -> None:
     from lightning_modules import SeLaVi
     from unlabelled.clustering import alignment_cost
     from unlabelled.encoders import SmallAudioEncoder, SmallVideoEncoder
 
     torch.manual_seed(0)
     module = SeLaVi(SmallVideoEncoder(2), SmallAudioEncoder(2), torch.optim.AdamW, 5, 2, 8).eval()
-    with torch.no_grad():  # sound says what sight says, under permuted names
+    with torch.no_grad():  # both modalities predict the same, up to a permutation of clusters
         module.heads["audio"].load_state_dict(module.heads["video"].state_dict())
         shuffle = torch.tensor([3, 0, 4, 1, 2])
         for head in range(2):
@@ -226,7 +233,7 @@ def test_the_first_pass_aligns_sound_with_sight(tiny_root: Path, tiny_overlay: P
         assert torch.equal(module.heads["audio"].weight2, before)
 
 
-def test_an_empty_data_set_says_so(
+def test_an_empty_data_set_is_refused(
     tiny_root: Path, tiny_overlay: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     root = tmp_path / "empty"

@@ -1,4 +1,4 @@
-"""The variants of the clustering pass, with the method whose first scores need a preparation."""
+"""Variants of the clustering pass, with a method that prepares the first scores."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SIZE, K, H, DIM = 18, 3, 2, 2
 
 
 class Pairs(Dataset[dict[str, Tensor]]):
-    """Sight and sound, which differ a little from one epoch to the next."""
+    """Images and audio, which differ slightly between epochs."""
 
     def __init__(self, epoch: int) -> None:
         base, change = (torch.Generator().manual_seed(seed) for seed in (0, 100 + epoch))
@@ -49,7 +49,7 @@ class Pairs(Dataset[dict[str, Tensor]]):
 
 
 class PairData(LightningDataModule):
-    """Counts the passes over it."""
+    """Record the epochs of its passes."""
 
     num_train_samples, train_fingerprint = SIZE, "pairs"
 
@@ -121,8 +121,8 @@ def test_groups_of_hierarchies_share_one_preparation(monkeypatch: pytest.MonkeyP
     check(method)
 
 
-class TwoViews(Pairs):
-    """Two views of each sample, as evaluation may have them."""
+class TwoCrops(Pairs):
+    """Two crops of each sample."""
 
     def __getitem__(self, key: Any) -> dict[str, Tensor]:
         sample = super().__getitem__(key)
@@ -130,9 +130,9 @@ class TwoViews(Pairs):
         return {**sample, **views}
 
 
-def test_several_views_of_a_sample_make_one_row(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_several_crops_of_a_sample_make_one_row(monkeypatch: pytest.MonkeyPatch) -> None:
     method, data, banks = shhc(), PairData(), []
-    loader = DataLoader(TwoViews(0), batch_size=6, sampler=OrderedShard(SIZE, 0, 1))
+    loader = DataLoader(TwoCrops(0), batch_size=6, sampler=OrderedShard(SIZE, 0, 1))
     monkeypatch.setattr(data, "fixed_pass_dataloader", lambda: loader)
     prepare = method.prepare_clustering
     monkeypatch.setattr(
@@ -161,7 +161,7 @@ def _clones(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def test_a_pass_in_training_mode(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Features have the statistics of their batches of the drawn order; afterwards all is as before."""
+    """Features depend on the statistics of random batches; the state of the method is restored."""
     method, data, banks = shhc(), PairData(), []
     prepare = method.prepare_clustering
 
@@ -174,7 +174,7 @@ def test_a_pass_in_training_mode(monkeypatch: pytest.MonkeyPatch) -> None:
     callback = TrainingModeClusteringPass(clusterer(), Every(epochs=1))
     trainer(callback, max_epochs=1, limit_train_batches=1).fit(method, datamodule=data)
     features, state, training = banks[0]
-    assert not training  # heads are asked in evaluation mode
+    assert not training  # scores are computed in evaluation mode
     for name, value in before.items():
         torch.testing.assert_close(state[name], value, rtol=0, atol=0, equal_nan=True)
 
@@ -205,12 +205,12 @@ def test_a_pass_in_training_mode_refuses_statistics_of_all_processes() -> None:
         ({"max_steps": 12}, [0, 5, 10]),
     ],
 )
-def test_there_is_no_pass_for_nobody_at_the_end(
+def test_there_is_no_pass_at_the_end_of_the_run(
     limits: dict[str, int], passes: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data, method, made = PairData(), shhc(), []
     monkeypatch.setattr(
-        ClusteringPass, "_cluster", lambda self, trainer, *rest, **more: made.append(trainer.global_step)
+        ClusteringPass, "_cluster", lambda self, module, *rest, **more: made.append(module.global_step)
     )
     callback = RememberedClusteringPass(SinkhornClusterer(), Every(steps=5))
     method.pseudo_labels.table = torch.zeros(

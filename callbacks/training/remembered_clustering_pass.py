@@ -1,0 +1,72 @@
+"""The clustering pass on the features of training steps."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from lightning import LightningModule, Trainer
+
+from callbacks.shared.batches import frozen_state
+from callbacks.shared.rows import RowCollection
+from callbacks.training.clustering_pass import ClusteringPass
+from unlabelled.clustering.base import Clusterer
+from unlabelled.clustering.schedule import Schedule
+from unlabelled.distributed import broadcast_buffers
+
+
+class RememberedClusteringPass(ClusteringPass):
+    """Cluster the features that the training steps of an epoch computed, at the end of the epoch.
+
+    This is done if a pass is due before the first step of the next epoch; at the end of the run there is
+    none. It saves the pass over the data, which takes far longer than the assignment; but the features are
+    those of training mode, and up to an epoch old.
+
+    Three passes do go over the data: the first of a run, when there are no features yet; the first of a
+    finished run that is made longer; and the one at the end of an epoch in which the run was resumed. Samples
+    that the epoch dropped (an incomplete last batch) keep their labels; if the clusterer renumbers its
+    clusters, they have no label until the next pass.
+
+    The method's ``training_step`` must return its detached ``features`` beside the loss.
+    """
+
+    def __init__(self, clusterer: Clusterer, schedule: Schedule) -> None:
+        super().__init__(clusterer, schedule)
+        self._collection = RowCollection("clustering pass")
+        self._num_batches = 0
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Remove the features of the last epoch."""
+        self._collection = RowCollection("clustering pass")
+        self._num_batches = 0
+
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Run the pass that is due before an epoch, unless it was run at the end of the last one."""
+        if batch_idx == 0 and self.clock.due(trainer.global_step):
+            self.run(trainer, pl_module)
+            self.clock.advance_past(trainer.global_step)
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Store the features of the step, without replaced samples."""
+        features = {name: feature.float() for name, feature in outputs["features"].items()}
+        self._collection.add(batch, features)
+        self._num_batches += 1
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Cluster the features of the epoch, if a pass is due and the run goes on."""
+        if trainer.global_step >= self._total_steps or not self.clock.due(trainer.global_step):
+            return
+        if self._num_batches < trainer.num_training_batches:  # resumed in the middle of the epoch
+            self.run(trainer, pl_module)
+        else:
+            started = time.monotonic()
+            broadcast_buffers(pl_module)
+            with frozen_state(pl_module):
+                heads = range(self._method.num_clusterings)
+                self._cluster(pl_module, self._collection, heads, prepare=False)
+            self.report.log(trainer, time.monotonic() - started, self.clock.done)
+        self.clock.advance_past(trainer.global_step)  # the features of an epoch are clustered once

@@ -11,7 +11,7 @@ from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor, nn
 
 from lightning_modules.audio_visual import AUDIO, AudioVisual
-from lightning_modules.log_means import log_means
+from lightning_modules.base import log_means
 from unlabelled.batch import Batch, Features
 from unlabelled.encoders import Encoder
 from unlabelled.losses import Stance, contrast_terms, transformation_contrast

@@ -9,8 +9,7 @@ import torch
 from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor, nn
 
-from lightning_modules.base import BaseModule
-from lightning_modules.log_means import log_means
+from lightning_modules.base import BaseModule, log_means
 from unlabelled.batch import Batch, Features
 from unlabelled.clustering import CosineCentroids
 from unlabelled.encoders import ClipEncoder, PooledClip

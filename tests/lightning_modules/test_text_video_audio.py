@@ -105,7 +105,9 @@ def test_an_empty_part(cls: type[EAO] | type[SSPC]) -> None:
     torch.testing.assert_close(features["video+audio"][:2], full["video+audio"][:2])
     torch.testing.assert_close(features["audio"][2], features["audio"][3])
     masking = Tokens(module.masking_token.token[None, None], torch.ones(1, 1, dtype=torch.bool))
-    out = masked_mean(module._transformer("audio")(masking), masking.mask)
+    out = masked_mean(
+        module.transformers["shared" if "shared" in module.transformers else "audio"](masking), masking.mask
+    )
     alone = F.normalize(module.projections["audio"](out), dim=1)[0]
     torch.testing.assert_close(features["audio"][2], alone)
     without = {name: value for name, value in batch.items() if not name.startswith("audio")}

@@ -103,7 +103,7 @@ class DMC(AudioVisual):
         return paired_cosines(audio, visual).mean(1)
 
     def localise(self, batch: Batch) -> Localised:
-        """Return maps of the position of the sound source in each clip; of a video the mean over its frames."""
+        """Return localisation maps of the sound sources of each clip; of a video the mean over its frames."""
         maps = self.feature_maps(batch)
         clusters = self._cluster(batch, maps)
         visual, audio = clusters[_VISUAL], clusters[AUDIO]

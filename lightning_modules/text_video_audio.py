@@ -210,5 +210,7 @@ class TextVideoAudio(BaseModule):
 def _common_dim(encoders: dict[str, TokenEncoder]) -> int:
     dims = {name: each.dim for name, each in encoders.items()}
     if len(set(dims.values())) > 1:
-        raise ValueError(f"the tokens of all modalities must have one size, got {dims}; set their dim alike")
+        raise ValueError(
+            f"the tokens of all modalities must have one size, got {dims}; set their dim to one value"
+        )
     return next(iter(dims.values()))

@@ -44,8 +44,8 @@ class FusionTransformer(nn.Module):
     def forward(self, tokens: Tokens) -> Tensor:
         """Map tokens ``(B, T, D)`` to ``(B, T, D)``; masked tokens are not attended to.
 
-        With ``cls_token`` the result is ``(B, 1 + T, D)``, the output of the learned token first. Each sample needs at least one
-        token: see :class:`MaskingToken`.
+        With ``cls_token`` the result is ``(B, 1 + T, D)``, the output of the learned token first. Each sample
+        needs at least one token: see :class:`MaskingToken`.
         """
         values, mask = tokens
         if self.cls_token is not None:

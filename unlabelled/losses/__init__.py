@@ -1,4 +1,4 @@
-"""Losses: pure functions of tensors."""
+"""Losses, as functions of tensors."""
 
 from unlabelled.losses.contrast import Contrast, info_nce, relational, soft_contrastive, weighted_contrast
 from unlabelled.losses.cross_modal import (

@@ -106,8 +106,8 @@ class MaxMargin(CorrespondenceLoss):
         for similar, wrong in chosen:
             share = wrong.sum() * world_size() / total.clamp_min(1)
             loss.append(share * ranking_hinge(similar, own, wrong, self.margin))
-            short = (self.margin + similar.detach() > own[:, None]) & wrong
-            active.append(short.sum() * world_size() / total.clamp_min(1))
+            positive = (self.margin + similar.detach() > own[:, None]) & wrong
+            active.append(positive.sum() * world_size() / total.clamp_min(1))
         return Ranked(torch.stack(loss).sum(), {"active_hinges": torch.stack(active).sum()})
 
     def _chosen(self, comparison: Comparison, step: int) -> list[tuple[Tensor, Tensor]]:

@@ -162,7 +162,7 @@ class Classifier(BaseModule):
 
     def _score(self, batch: Batch, stage: str) -> dict[str, Any]:
         outputs = self.evaluation_step(batch)
-        original = batch["replaced"] == NOT_REPLACED  # a replacement is scored as the sample that it is
+        original = batch["replaced"] == NOT_REPLACED  # a replacement is scored in its own row
         log_probs, labels = outputs["log_probs"][original], batch["label"][original]
         if len(labels) > 0:
             scores = cast(nn.ModuleDict, self.scores[stage])
@@ -189,13 +189,13 @@ class Classifier(BaseModule):
 
 
 def _by_modality(encoders: list[Encoder]) -> dict[str, Encoder]:
-    found = {encoder.modality: encoder for encoder in encoders}
-    if len(found) != len(encoders) or not found:
+    by_modality = {encoder.modality: encoder for encoder in encoders}
+    if len(by_modality) != len(encoders) or not by_modality:
         names = ", ".join(encoder.modality for encoder in encoders) or "nothing"
         raise ValueError(
             f"encoder: got encoders for {names}; expected one, or a list with one for each modality"
         )
-    return found
+    return by_modality
 
 
 def _concatenated(features: Features) -> Tensor:

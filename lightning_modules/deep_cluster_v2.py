@@ -78,8 +78,8 @@ class DeepClusterV2(SelfLabelled):
         if "views" not in batch:
             return {self.modality: encoder(batch[self.modality])}
         views = batch["views"] if self.training else batch["views"][: self.num_remembered]  # of a pass
-        alike = [list(group) for _, group in groupby(views, key=lambda view: view.shape)]
-        features = torch.cat([encoder(torch.cat(group)) for group in alike])
+        groups = [list(group) for _, group in groupby(views, key=lambda view: view.shape)]
+        features = torch.cat([encoder(torch.cat(group)) for group in groups])
         embeddings = F.normalize(self.projector(features).float(), dim=1).chunk(len(views))
         return {f"view{number}": embedding for number, embedding in enumerate(embeddings)}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Collection
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -127,7 +127,8 @@ class TextVideoAudio(BaseModule):
         joined = Tokens(
             torch.cat([each.values for each in tokens], 1), torch.cat([each.mask for each in tokens], 1)
         )
-        transformer = self.transformers[_SHARED if _SHARED in self.transformers else parts[0]]
+        name = _SHARED if _SHARED in self.transformers else parts[0]
+        transformer = cast(FusionTransformer, self.transformers[name])
         out = transformer(joined)
         if transformer.cls_token is not None:
             return self._project(parts[0], out[:, 0])

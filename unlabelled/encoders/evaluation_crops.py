@@ -21,12 +21,12 @@ def num_crops(batch: Batch) -> int | None:
         ValueError: An input has another number of dimensions, or two inputs have different V.
     """
     counts = {name: _crops_of(name, batch[name]) for name in MODALITY_NDIM if name in batch}
-    found = {name: count for name, count in counts.items() if count is not None}
-    if len(set(found.values())) > 1:
+    with_crops = {name: count for name, count in counts.items() if count is not None}
+    if len(set(with_crops.values())) > 1:
         raise ValueError(
-            f"the inputs of a batch have different numbers of crops: {found}; expected one number"
+            f"the inputs of a batch have different numbers of crops: {with_crops}; expected one number"
         )
-    return next(iter(found.values()), None)
+    return next(iter(with_crops.values()), None)
 
 
 def _crops_of(name: str, inputs: Tensor) -> int | None:

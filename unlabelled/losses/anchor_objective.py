@@ -100,7 +100,7 @@ def codes_of_batch(
         queue_counted: ``(n,)`` bool by modality: rows that take part.
         batch_counted: ``(B,)`` bool by modality: rows that take part. The codes of other rows are zeros.
     """
-    found: dict[AnchorKey, Tensor] = {}
+    batch_codes: dict[AnchorKey, Tensor] = {}
     for modality, new_counted in batch_counted.items():
         keys = [key for key in queue_scores if key.feature == modality]
         if not keys:
@@ -113,8 +113,8 @@ def codes_of_batch(
             ]
             assigned = assign(torch.stack(together))[:, int(old_counted.sum()) :]
             codes[:, new_counted] = assigned.to(codes.dtype)
-        found.update(zip(keys, codes, strict=True))
-    return found
+        batch_codes.update(zip(keys, codes, strict=True))
+    return batch_codes
 
 
 @torch.no_grad()

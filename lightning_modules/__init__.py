@@ -1,4 +1,4 @@
-"""One method per module."""
+"""The methods, one per module, and their base classes."""
 
 from lightning_modules.audio_visual import AudioVisual
 from lightning_modules.base import BaseModule

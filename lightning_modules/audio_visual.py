@@ -1,4 +1,4 @@
-"""Base of DMC, L3-Net and GDT: a visual encoder, an audio encoder, and pairs of both modalities."""
+"""Base of DMC, L3-Net and GDT, which learn from pairs of a visual input and an audio track."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ class AudioVisual(BaseModule):
     Encoders without a trainable weight stay in evaluation mode.
 
     Args:
-        visual_encoder: Of images or of videos.
-        audio_encoder: Of spectrograms.
+        visual_encoder: Encoder of images or of videos.
+        audio_encoder: Encoder of spectrograms.
         optimizer: Called with the trainable parameters.
         **kwargs: See :class:`~lightning_modules.base.BaseModule`.
 
     Raises:
-        ValueError: The encoders are not one for image or video and one for audio.
+        ValueError: ``visual_encoder`` is not for image or video, or ``audio_encoder`` is not for audio.
     """
 
     pair_threshold: float | None = None
@@ -88,7 +88,7 @@ class AudioVisual(BaseModule):
         if not names:
             raise ValueError(
                 f"{type(self).__name__}: the batch has neither of {', '.join(self.encoders)}, only "
-                f"{', '.join(sorted(batch))}; use a view that has, such as "
-                "unlabelled.pipelines.FrameAndAudio"
+                f"{', '.join(sorted(batch))}; use a pipeline that returns "
+                "them, such as unlabelled.pipelines.FrameAndAudio"
             )
         return names

@@ -1,4 +1,4 @@
-"""What all methods share: optimiser, learning-rate scaling, checkpoint check, evaluation step."""
+"""Base of all methods: optimiser, learning-rate scaling, checkpoint check, evaluation step."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 from abc import abstractmethod
 from typing import Any, Literal, Self
 
+import torch
 from lightning import LightningModule
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
@@ -16,12 +17,12 @@ from torch.optim import Optimizer
 from unlabelled.batch import Batch, Features
 from unlabelled.checkpoints import load_encoders, with_present_classes
 from unlabelled.contracts import Clusterable, HasCentroids, HasQueues, HasTarget
-from unlabelled.distributed import broadcast_buffers
+from unlabelled.distributed import all_reduce_sum_, broadcast_buffers, world_size
 from unlabelled.encoders.evaluation_crops import embed_crops
 from unlabelled.optim import WarmupCosine
 
 _KEY = "unlabelled"
-_SERVED_BY: dict[type, str] = {
+_REQUIRED_CALLBACKS: dict[type, str] = {
     Clusterable: "ClusteringPass",
     HasCentroids: "CentroidUpdate",
     HasQueues: "QueueUpdate",
@@ -30,7 +31,7 @@ _SERVED_BY: dict[type, str] = {
 
 
 class BaseModule(LightningModule):
-    """A method: encoders, heads, loss, and what the callbacks may ask of it.
+    """Base of the methods, which consist of encoders, heads and a loss.
 
     Args:
         optimizer: Called with the parameters.
@@ -38,8 +39,8 @@ class BaseModule(LightningModule):
         scheduler_interval: Whether the scheduler steps per ``epoch`` or per ``step``.
         lr_batch_size: The global batch that the optimiser's ``lr`` is meant for: the rate is multiplied by
             (actual global batch) / ``lr_batch_size``. ``None``: no scaling.
-        encoder_checkpoint: Start from the encoders of this checkpoint, of any method; everything else stays
-            new. ``--ckpt_path`` goes before it.
+        encoder_checkpoint: Start from the encoders of this checkpoint, of any method; everything else keeps
+            its initial weights. It is ignored if ``--ckpt_path`` is given.
     """
 
     encoders: nn.ModuleDict
@@ -61,15 +62,15 @@ class BaseModule(LightningModule):
     def load_from_checkpoint(cls, checkpoint_path: Any, *args: Any, **kwargs: Any) -> Self:
         """Return the method of a checkpoint with its weights; see Lightning's method of this name.
 
-        Checkpoints that name classes as earlier versions did are read as well.
+        Checkpoints of earlier versions, with earlier names of classes, can be read as well.
         """
         return super().load_from_checkpoint(with_present_classes(checkpoint_path), *args, **kwargs)
 
     def setup(self, stage: str) -> None:
-        """Take over the encoders of another run; a checkpoint of this method has its own.
+        """Check the callbacks, and load the encoders of another run if ``encoder_checkpoint`` is given.
 
         Raises:
-            MisconfigurationException: The configuration lacks a callback that this method lives on.
+            MisconfigurationException: The configuration lacks a callback that this method requires.
         """
         if stage == "fit":
             self._check_callbacks()
@@ -78,7 +79,7 @@ class BaseModule(LightningModule):
 
     def _check_callbacks(self) -> None:
         served = {getattr(callback, "serves", None) for callback in self.trainer.callbacks}  # type: ignore[attr-defined]
-        for contract, name in _SERVED_BY.items():
+        for contract, name in _REQUIRED_CALLBACKS.items():
             if isinstance(self, contract) and contract not in served:
                 raise MisconfigurationException(
                     f"{type(self).__name__} needs callbacks.{name}; add to trainer.callbacks in the "
@@ -88,16 +89,16 @@ class BaseModule(LightningModule):
 
     @abstractmethod
     def embed(self, batch: Batch) -> Features:
-        """Return ``{modality: (B, D)}``, the features that evaluation and clustering consume."""
+        """Return ``{modality: (B, D)}``, the features for evaluation and clustering."""
 
     @abstractmethod
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
-        """Return ``loss`` and what callbacks need of the step: detached ``features``, ``keys`` of queues."""
+        """Return ``loss`` and the inputs of callbacks: detached ``features``, ``keys`` for queues."""
 
     def evaluation_step(self, batch: Batch) -> dict[str, Any]:
-        """Return what evaluation callbacks may use: ``features``, and more by method.
+        """Return the inputs of evaluation callbacks: ``features``, and other entries of some methods.
 
-        Of several views of a sample the features are averaged.
+        The features of several crops of a sample are averaged.
         """
         return {"features": embed_crops(self.embed, batch)}
 
@@ -114,7 +115,7 @@ class BaseModule(LightningModule):
         return self.evaluation_step(batch)
 
     def on_validation_start(self) -> None:
-        """Let all ranks evaluate one network: without SyncBN their running statistics differ."""
+        """Copy the buffers of rank 0 to all ranks: without SyncBatchNorm their running statistics differ."""
         broadcast_buffers(self, getattr(self, "_ddp_params_and_buffers_to_ignore", ()))
 
     def configure_optimizers(self) -> Any:
@@ -127,16 +128,17 @@ class BaseModule(LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": interval}}
 
     def on_train_start(self) -> None:
-        """Tell the schedule how long the run is.
+        """Pass the length of the run to a :class:`~unlabelled.optim.WarmupCosine` schedule.
 
-        Not earlier: to count the steps Lightning opens the training data, which a resumed run must not do
-        before it knows where it was.
+        This must not happen earlier: to count the steps Lightning opens the training data, which a resumed
+        run must not do before its position is restored.
+
+        Raises:
+            MisconfigurationException: The run has no end.
         """
         scheduler = self.lr_schedulers()
-        if isinstance(scheduler, WarmupCosine):
-            self._set_horizon(scheduler)
-
-    def _set_horizon(self, scheduler: WarmupCosine) -> None:
+        if not isinstance(scheduler, WarmupCosine):
+            return
         trainer = self.trainer
         total = trainer.estimated_stepping_batches
         if math.isinf(total):
@@ -146,7 +148,7 @@ class BaseModule(LightningModule):
         scheduler.set_horizon(int(total), trainer.num_training_batches / trainer.accumulate_grad_batches)
 
     def build_optimizer(self) -> Optimizer:
-        """Return the optimiser of all that has a gradient, which a target network has not."""
+        """Return the optimiser of all parameters with a gradient; those of a target network have none."""
         optimizer: Optimizer = self.optimizer([p for p in self.parameters() if p.requires_grad])
         self._scale_learning_rate(optimizer)
         return optimizer
@@ -163,40 +165,47 @@ class BaseModule(LightningModule):
             rank_zero_info(f"lr {base:g} for batch {self.lr_batch_size} -> {group['lr']:g} for batch {batch}")
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Name the method, so that another one refuses the checkpoint."""
+        """Store the name of the method, so that other methods can refuse the checkpoint."""
         checkpoint[_KEY] = {"method": type(self).__name__}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse a checkpoint of another method or another shape.
 
         Raises:
-            ValueError: With one line that says what differs.
+            ValueError: The method or the shape of a parameter differs; the message lists the differences.
         """
         method = checkpoint.get(_KEY, {}).get("method")
-        mine = type(self).__name__
-        if method != mine:
+        own = type(self).__name__
+        if method != own:
             raise ValueError(
-                f"the checkpoint holds a {method or 'foreign model'}, but the model is {mine}; to take over "
-                "its encoders alone, give it as --model.init_args.encoder_checkpoint"
+                f"the checkpoint holds a {method or 'foreign model'}, but the model is {own}; to load "
+                "only its encoders, give it as --model.init_args.encoder_checkpoint"
             )
         if differing := _shape_differences(self.state_dict(), checkpoint["state_dict"]):
             raise ValueError(
-                f"the checkpoint does not fit the model {mine} that was asked for: {differing}; give the "
-                "options that it was trained with"
+                f"the checkpoint does not fit the configured model {own}: {differing}; give the options that "
+                "it was trained with"
             )
 
 
-def _shape_differences(wanted: dict[str, Tensor], stored: dict[str, Tensor], show: int = 3) -> str:
+def _shape_differences(own: dict[str, Tensor], stored: dict[str, Tensor], limit: int = 3) -> str:
     """Describe the first parameters that are missing on one side or have another shape."""
     shapes = [
         {name: tuple(value.shape) for name, value in state.items() if value is not None}
-        for state in (wanted, stored)
+        for state in (own, stored)
     ]
     differing = [name for name in {**shapes[0], **shapes[1]} if shapes[0].get(name) != shapes[1].get(name)]
     texts = [
         f"{name} is {shapes[1].get(name, 'absent')} there and {shapes[0].get(name, 'absent')} here"
-        for name in differing[:show]
+        for name in differing[:limit]
     ]
-    if len(differing) > show:
-        texts.append(f"and {len(differing) - show} more")
+    if len(differing) > limit:
+        texts.append(f"and {len(differing) - limit} more")
     return "; ".join(texts)
+
+
+def log_means(module: LightningModule, values: dict[str, Tensor], batch_size: int) -> None:
+    """Log ``train/<name>`` of each scalar, the mean over ranks; all ranks must give the same names."""
+    means = all_reduce_sum_(torch.stack([value.detach().float() for value in values.values()]))
+    for name, value in zip(values, means.div_(world_size()), strict=True):
+        module.log(f"train/{name}", value, prog_bar=name == "loss", batch_size=batch_size)

@@ -21,21 +21,21 @@ from unlabelled.data.datasets.clips import NOT_REPLACED
 from unlabelled.encoders import Encoder
 from unlabelled.encoders.evaluation_crops import embed_crops
 
-_SCORES = "scores"  # of the classes, beside the features of the modalities
+_SCORES = "scores"  # key of the class scores, beside the features of the modalities
 
 
 class Classifier(BaseModule):
-    """A linear layer on one encoder, or on the concatenated features of several, trained with labels.
+    """Base of the protocols that train a linear layer with labels, on the features of one or more encoders.
 
-    The predictions of the crops of a sample (30 for a video) are averaged.
+    In evaluation the predictions for the crops of a sample (30 for a video) are averaged.
 
     Args:
-        encoder: Maps ``(B, C, [T,] H, W)`` to ``(B, D)``; for a list, one per modality, the features are
-            concatenated in its order (video and audio: 512 + 512).
+        encoder: Maps ``(B, C, [T,] H, W)`` to ``(B, D)``; or a list of encoders, one per modality, whose
+            features are concatenated in the order of the list (video and audio: 512 + 512).
         num_classes: C.
         optimizer: Called with the trainable parameters.
         dropout: Probability, before the linear layer.
-        average: Whether predictions of crops are averaged as ``probabilities`` or as ``logits``.
+        average: Whether the predictions for crops are averaged as ``probabilities`` or as ``logits``.
         **kwargs: See :class:`~lightning_modules.base.BaseModule`; ``encoder_checkpoint`` is the run to
             evaluate. Without it the encoder starts from random weights.
 
@@ -59,7 +59,7 @@ class Classifier(BaseModule):
         self.dropout = nn.Dropout(dropout)
         self.classifier = nn.Linear(sum(each.dim for each in encoders), num_classes)
         self._initialise(self.classifier)
-        # Without a look at the labels, which would wait for the device at each step.
+        # validate_args=False: reading the labels would wait for the device at each step.
         self.train_accuracy = MulticlassAccuracy(num_classes, average="micro", validate_args=False)
         self.scores = nn.ModuleDict({stage: _scores(num_classes) for stage in ("val", "test")})
 
@@ -68,7 +68,7 @@ class Classifier(BaseModule):
         nn.init.zeros_(layer.bias)
 
     def setup(self, stage: str) -> None:
-        """Compare the number of classes with the data's.
+        """Compare ``num_classes`` with the number of classes of the data.
 
         Raises:
             MisconfigurationException: They differ.
@@ -82,7 +82,7 @@ class Classifier(BaseModule):
             )
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Store the fold that the classifier is trained on, where the data has folds."""
+        """Store the fold of the data on which the classifier is trained, if the data has folds."""
         super().on_save_checkpoint(checkpoint)
         checkpoint["fold"] = getattr(getattr(self.trainer, "datamodule", None), "fold", None)
 
@@ -90,7 +90,7 @@ class Classifier(BaseModule):
         """Check that the fold of the data is the fold of training.
 
         Raises:
-            ValueError: The data is another fold than the checkpoint's.
+            ValueError: The fold of the data differs from the fold of the checkpoint.
         """
         super().on_load_checkpoint(checkpoint)
         fold = getattr(getattr(self.trainer, "datamodule", None), "fold", None)
@@ -101,7 +101,7 @@ class Classifier(BaseModule):
             )
 
     def on_test_start(self) -> None:
-        """Warn where the classifier is not trained."""
+        """Warn if no trained classifier is loaded."""
         if self.trainer.ckpt_path is None:
             rank_zero_warn(f"{type(self).__name__} is tested untrained: give --ckpt_path")
 
@@ -111,7 +111,7 @@ class Classifier(BaseModule):
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
         """Return the cross-entropy with the labels."""
         labels = self._labels(batch, batch_idx)
-        logits = self.classifier(self.dropout(_side_by_side(self.embed(batch)))).float()
+        logits = self.classifier(self.dropout(_concatenated(self.embed(batch)))).float()
         loss = F.cross_entropy(logits, labels)
         self.train_accuracy(logits.detach(), labels)
         self.log("train/loss", loss, prog_bar=True, batch_size=len(labels))
@@ -119,12 +119,12 @@ class Classifier(BaseModule):
         return {"loss": loss}
 
     def _labels(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Return the labels; look into the first ones, not into all: that would wait for the device."""
+        """Return the labels; check only those of the first batch, as a check waits for the device."""
         labels: Tensor = batch["label"]
         if missing := [name for name in self.encoders if name not in batch]:
             raise ValueError(
                 f"{type(self).__name__} needs one {missing[0]} of a sample; set --data.init_args.pipeline to "
-                "LabelledImages, LabelledClips, FrameAndAudio or another view that gives it"
+                "LabelledImages, LabelledClips, FrameAndAudio or another pipeline that returns it"
             )
         if batch_idx == 0 and bool((labels < 0).any()):
             raise ValueError(
@@ -134,21 +134,23 @@ class Classifier(BaseModule):
         return labels
 
     def evaluation_step(self, batch: Batch) -> dict[str, Any]:
-        """Return ``features`` and log-probabilities ``(B, C)`` under ``log_probs``, over all views."""
+        """Return ``features`` and ``log_probs (B, C)``, averaged over the crops of each sample."""
         outputs = embed_crops(self._predict, batch)
         scores = outputs.pop(_SCORES)
         return {"features": outputs, "log_probs": self._log_probs(scores)}
 
     def _predict(self, batch: Batch) -> Features:
         features = self.embed(batch)
-        logits = self.classifier(_side_by_side(features)).float()
+        logits = self.classifier(_concatenated(features)).float()
         scores = logits.softmax(1) if self.average == "probabilities" else logits
         return {**features, _SCORES: scores}
 
     def _log_probs(self, scores: Tensor) -> Tensor:
         if self.average == "logits":
             return scores.log_softmax(1)
-        return scores.clamp_min(torch.finfo(scores.dtype).tiny).log()  # else one sure mistake is infinite
+        return scores.clamp_min(
+            torch.finfo(scores.dtype).tiny
+        ).log()  # else one certain error has an infinite loss
 
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> dict[str, Any]:
         """Score a batch of the validation split."""
@@ -160,8 +162,8 @@ class Classifier(BaseModule):
 
     def _score(self, batch: Batch, stage: str) -> dict[str, Any]:
         outputs = self.evaluation_step(batch)
-        asked = batch["replaced"] == NOT_REPLACED  # a stand-in is scored in its own right
-        log_probs, labels = outputs["log_probs"][asked], batch["label"][asked]
+        original = batch["replaced"] == NOT_REPLACED  # a replacement is scored in its own row
+        log_probs, labels = outputs["log_probs"][original], batch["label"][original]
         if len(labels) > 0:
             scores = cast(nn.ModuleDict, self.scores[stage])
             cast(MetricCollection, scores["accuracies"]).update(log_probs, labels)
@@ -181,22 +183,22 @@ class Classifier(BaseModule):
         accuracies, loss = cast(MetricCollection, scores["accuracies"]), cast(MeanMetric, scores["loss"])
         values = {"loss": loss.compute(), **accuracies.compute()}
         named = {f"{stage}/{name}": value for name, value in values.items()}
-        self.log_dict(named, prog_bar=True, sync_dist=True)  # equal on all ranks, but Lightning cannot know
+        self.log_dict(named, prog_bar=True, sync_dist=True)  # equal on all ranks; without it Lightning warns
         accuracies.reset()
         loss.reset()
 
 
 def _by_modality(encoders: list[Encoder]) -> dict[str, Encoder]:
-    found = {encoder.modality: encoder for encoder in encoders}
-    if len(found) != len(encoders) or not found:
+    by_modality = {encoder.modality: encoder for encoder in encoders}
+    if len(by_modality) != len(encoders) or not by_modality:
         names = ", ".join(encoder.modality for encoder in encoders) or "nothing"
         raise ValueError(
             f"encoder: got encoders for {names}; expected one, or a list with one for each modality"
         )
-    return found
+    return by_modality
 
 
-def _side_by_side(features: Features) -> Tensor:
+def _concatenated(features: Features) -> Tensor:
     return torch.cat(list(features.values()), 1)
 
 
@@ -209,7 +211,7 @@ def _scores(num_classes: int) -> nn.ModuleDict:
 
 
 class LinearProbe(Classifier):
-    """Linear evaluation: train the layer on the frozen encoder, with BatchNorm's running statistics.
+    """Linear evaluation: train a linear layer on the frozen encoder, with BatchNorm's running statistics.
 
     Args:
         **kwargs: See :class:`Classifier`.
@@ -221,7 +223,7 @@ class LinearProbe(Classifier):
         super().__init__(**kwargs)
         self.save_hyperparameters()
         self.encoders.requires_grad_(False)
-        self.encoders.eval()  # Lightning keeps the mode in which it finds modules
+        self.encoders.eval()  # Lightning keeps the mode of each module
 
     def train(self, mode: bool = True) -> LinearProbe:
         """Set the mode of the layer; the encoder stays in evaluation mode."""
@@ -236,10 +238,10 @@ class LinearProbe(Classifier):
 
 
 class FineTune(Classifier):
-    """Fine-tuning: train the layer and the encoder.
+    """Fine-tuning: train the linear layer and the encoder.
 
     Args:
-        encoder_lr_factor: Learning rate of the encoder, in learning rates of the layer.
+        encoder_lr_factor: Learning rate of the encoder, as a multiple of that of the layer.
         orthogonal: Initialise the layer by an orthogonal matrix, as SeLaVi does.
         **kwargs: See :class:`Classifier`.
 

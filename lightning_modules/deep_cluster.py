@@ -18,19 +18,20 @@ from unlabelled.encoders import Encoder
 from unlabelled.nn.heads import LinearHeads
 from unlabelled.seeding import global_seed, torch_generator
 
-_STD = 0.01  # of a new top layer
+_STD = 0.01  # of the weights of a new top layer
 
 
 class FeatureClustered(SelfLabelled):
     """Predict the k-means clusters of features, with a new top layer after every clustering.
 
     k-means (:class:`callbacks.FixedClusteringPass` with :class:`unlabelled.clustering.KMeansClusterer`)
-    numbers its clusters anew each time, so a trained top layer cannot be kept. To balance clusters the
-    released code (facebookresearch/deepcluster, util.py) draws clusters uniformly and samples within them;
-    here every sample comes once per epoch with a weight of one over the size of its cluster, which is the
-    same in expectation.
+    renumbers its clusters each time, so a trained top layer cannot be kept. To balance clusters the released
+    code (facebookresearch/deepcluster, util.py) draws clusters uniformly and samples within them; here every
+    sample occurs once per epoch with a weight of one over the size of its cluster, which has the same
+    expectation.
 
-    A ReLU between the clustered features and the top layers has no effect if the encoder ends with one.
+    There is a ReLU between the clustered features and the top layers; it has no effect if the encoder ends
+    with one.
 
     Args:
         encoders: One per modality.
@@ -38,7 +39,7 @@ class FeatureClustered(SelfLabelled):
             concatenated.
         optimizer: Called with two groups of parameters; the top layers' has no momentum.
         num_clusters: K.
-        learns: Which clusterings each modality learns; None: all.
+        learns: The clusterings that each modality learns; None: all.
         **kwargs: See :class:`~lightning_modules.base.BaseModule`.
 
     Source: Caron et al. 2018 (arXiv:1807.05520); docs/methods/selavi.md#deepcluster and #xdc.
@@ -66,8 +67,8 @@ class FeatureClustered(SelfLabelled):
         self._renewals = 0
         self._optimizer: Optimizer | None = None
 
-    def weights(self, index: Tensor) -> Tensor:
-        """Return ``(B, C)``, one over the size of each row's cluster, 1 on the average."""
+    def sample_weights(self, index: Tensor) -> Tensor:
+        """Return ``(B, C)``, one over the size of each row's cluster, scaled to an average of 1."""
         return self.pseudo_labels.balance(index)
 
     def logits(self, name: str, feature: Tensor, head: int | None = None) -> Tensor:
@@ -75,30 +76,26 @@ class FeatureClustered(SelfLabelled):
         return super().logits(name, feature.relu(), head)
 
     def clustered_features(self, features: Features, head: int) -> Tensor:
-        """Return the features ``(n, D)`` to cluster; those of several modalities have unit length each."""
+        """Return the features ``(n, D)`` to cluster; of several modalities, normalised and concatenated."""
         parts = [features[name].float() for name in self.sources[head]]
         return parts[0] if len(parts) == 1 else torch.cat([F.normalize(part, dim=1) for part in parts], 1)
 
     def cluster_scores(self, features: Features, head: int) -> Tensor:
-        """Return the same: k-means is a clusterer of features."""
+        """Return :meth:`clustered_features`, as k-means is a clusterer of features."""
         return self.clustered_features(features, head).clone()
 
     def use_assignment(self, head: int, assignment: Assignment) -> None:
-        """Re-initialise every top layer of this clustering, and drop its optimiser state."""
+        """Re-initialise every top layer of this clustering, and delete its optimiser state."""
         self._renewals += 1
         for name in self.encoders:
-            if head in self.heads_of(name):
+            if head in self.clusterings_of(name):
                 heads = self.cluster_heads(name)
                 assert isinstance(heads, LinearHeads)
                 generator = torch_generator(global_seed(), "top layer", name, head, self._renewals)
-                heads.reset(self.heads_of(name).index(head), generator)
-                self._forget(heads)
-
-    def _forget(self, heads: LinearHeads) -> None:
-        """Drop the optimiser's state of the old weights (AdamW); a pass renews all of them."""
-        state = {} if self._optimizer is None else self._optimizer.state
-        for parameter in heads.parameters():
-            state.pop(parameter, None)
+                heads.reset(self.clusterings_of(name).index(head), generator)
+                state = {} if self._optimizer is None else self._optimizer.state
+                for parameter in heads.parameters():  # AdamW's moments belong to the old weights
+                    state.pop(parameter, None)
 
     def build_optimizer(self) -> Optimizer:
         """Build the optimiser; top layers have no momentum (facebookresearch/deepcluster, main.py)."""
@@ -119,7 +116,7 @@ class FeatureClustered(SelfLabelled):
         checkpoint["renewals"] = self._renewals
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Restore it."""
+        """Restore the number of renewals."""
         super().on_load_checkpoint(checkpoint)
         self._renewals = checkpoint["renewals"]
 
@@ -128,7 +125,7 @@ class DeepCluster(FeatureClustered):
     """Predict the k-means clusters of the encoder's own features.
 
     Args:
-        encoder: Of images, video or audio.
+        encoder: Encoder of images, video or audio.
         optimizer: Called with two groups of parameters.
         num_clusters: K (10000 on ImageNet: facebookresearch/deepcluster, main.sh).
         **kwargs: See :class:`~lightning_modules.base.BaseModule`.

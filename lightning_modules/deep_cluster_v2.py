@@ -26,13 +26,14 @@ class DeepClusterV2(SelfLabelled):
     the data nor a new top layer is needed.
 
     Args:
-        encoder: Of images, video or audio: maps views ``(B, C, ...)`` to ``(B, D)``.
+        encoder: Encoder of images, video or audio: maps views ``(B, C, ...)`` to ``(B, D)``.
         optimizer: Called with the parameters.
         projector: Called with D (paper: to 2048 and to 128 dimensions).
         num_clusters: K (paper: 3000).
         num_heads: H, independent clusterings (paper: 3).
         temperature: Of the softmax over cosines with the centroids (paper: 0.1).
-        num_remembered: First views whose embeddings are kept; clustering h is of view h modulo this.
+        num_remembered: R, number of views, from the first on, whose embeddings are stored; clustering h is of
+            view h modulo R.
         **kwargs: See :class:`~lightning_modules.base.BaseModule`.
 
     Source: arXiv:2006.09882, appendix; facebookresearch/swav, main_deepclusterv2.py;
@@ -64,23 +65,23 @@ class DeepClusterV2(SelfLabelled):
         self.save_hyperparameters()
         self.projector = projection
         self.modality, self.num_remembered = encoder.modality, num_remembered
-        # Set by the pass, equally on all ranks: not to be sent around at every step.
+        # Set by the pass, equally on all ranks: DDP need not broadcast them at every step.
         self._ddp_params_and_buffers_to_ignore = [f"heads.{self.modality}.prototypes"]
 
     def embed(self, batch: Batch) -> Features:
-        """Return ``{modality: (B, D)}``; of training views the unit embeddings ``{"view0": (B, P), ...}``.
+        """Return ``{modality: (B, D)}``; of a batch with views their unit embeddings, ``view0 (B, P)``, ...
 
-        Views of one size that follow each other go through the encoder together, all through the projector,
-        and share BatchNorm's statistics there (facebookresearch/swav, src/resnet50.py).
+        Consecutive views of one size go through the encoder together, and all views through the projector
+        together, with common statistics of BatchNorm (facebookresearch/swav, src/resnet50.py).
         """
         encoder = self.encoders[self.modality]
         if "views" not in batch:
             return {self.modality: encoder(batch[self.modality])}
-        views = batch["views"] if self.training else batch["views"][: self.num_remembered]  # a pass: no more
-        alike = [list(group) for _, group in groupby(views, key=lambda view: view.shape)]
-        features = torch.cat([encoder(torch.cat(group)) for group in alike])
+        views = batch["views"] if self.training else batch["views"][: self.num_remembered]  # of a pass
+        groups = [list(group) for _, group in groupby(views, key=lambda view: view.shape)]
+        features = torch.cat([encoder(torch.cat(group)) for group in groups])
         embeddings = F.normalize(self.projector(features).float(), dim=1).chunk(len(views))
-        return {f"view{place}": embedding for place, embedding in enumerate(embeddings)}
+        return {f"view{number}": embedding for number, embedding in enumerate(embeddings)}
 
     def logits(self, name: str, feature: Tensor, head: int | None = None) -> Tensor:
         """Return the logits ``(B, H, K)`` of the embeddings ``(B, P)`` of one view, outside autocast."""
@@ -88,48 +89,48 @@ class DeepClusterV2(SelfLabelled):
             return super().logits(self.modality, feature, head)
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
-        """Return the mean loss over views and heads, and what is to be remembered."""
+        """Return the mean loss over views and heads, and the embeddings to store as ``features``."""
         step = super().training_step(batch, batch_idx)
-        step["features"] = self._remembered(step["features"])
+        step["features"] = self._stored_views(step["features"])
         return step
 
-    def _remembered(self, features: Features) -> Features:
-        """Return the first views' embeddings.
+    def _stored_views(self, features: Features) -> Features:
+        """Return the embeddings of the first ``num_remembered`` views.
 
         Raises:
-            ValueError: There are too few views.
+            ValueError: There are fewer views.
         """
         views = [name for name in features if name.startswith("view")]
         if len(views) < self.num_remembered:
             raise ValueError(
-                f"DeepClusterV2 remembers {self.num_remembered} views of a sample, got {len(views)}; set "
-                "--data.init_args.pipeline to ContrastiveImages, ContrastiveClips or ContrastiveAudio, with as "
-                "many"
+                f"DeepClusterV2 stores {self.num_remembered} views of a sample, got {len(views)}; set "
+                "--data.init_args.pipeline to ContrastiveImages, ContrastiveClips or ContrastiveAudio, with "
+                "that many views"
             )
         return {name: features[name] for name in views[: self.num_remembered]}
 
     def clustered_features(self, features: Features, head: int) -> Tensor:
-        """Return the remembered embeddings ``(n, P)`` of the view that is clustered."""
-        return list(self._remembered(features).values())[head % self.num_remembered]
+        """Return the stored embeddings ``(n, P)`` of the view that is clustered."""
+        return list(self._stored_views(features).values())[head % self.num_remembered]
 
     def cluster_scores(self, features: Features, head: int) -> Tensor:
-        """Return the same: k-means is a clusterer of features."""
+        """Return :meth:`clustered_features`, as k-means is a clusterer of features."""
         return self.clustered_features(features, head).clone()
 
     def use_assignment(self, head: int, assignment: Assignment) -> None:
-        """Make the centroids the prototypes.
+        """Copy the centroids to the prototypes.
 
         Raises:
-            ValueError: The clusterer has no centroids, or others than of the embeddings.
+            ValueError: The clusterer has no centroids, or centroids of another shape than the prototypes.
         """
         heads = self.cluster_heads(self.modality)
         assert isinstance(heads, PrototypeHeads)
-        wanted, centroids = heads.prototypes[head], assignment.centroids
-        if centroids is None or centroids.shape != wanted.shape:
+        prototypes, centroids = heads.prototypes[head], assignment.centroids
+        if centroids is None or centroids.shape != prototypes.shape:
             got = "none" if centroids is None else f"some of shape {tuple(centroids.shape)}"
             raise ValueError(
-                f"DeepClusterV2 learns from centroids of shape {tuple(wanted.shape)}, but the clusterer of "
-                f"the pass has {got}; take unlabelled.clustering.KMeansClusterer with spherical: true and "
+                f"DeepClusterV2 learns from centroids of shape {tuple(prototypes.shape)}, but the clusterer "
+                f"of the pass has {got}; use unlabelled.clustering.KMeansClusterer with spherical: true and "
                 "without whitening"
             )
-        wanted.copy_(centroids)
+        prototypes.copy_(centroids)

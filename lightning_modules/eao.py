@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lightning_modules.log_means import log_means
+from lightning_modules.base import log_means
 from lightning_modules.text_video_audio import TextVideoAudio
 from unlabelled.batch import Batch
 
@@ -16,13 +16,14 @@ _WITH_AUDIO = {
     "video-text+audio": 0.1,
     "audio-text+video": 0.1,
 }
-_WITHOUT = {"text-video": 1.0}
+_WITHOUT_AUDIO = {"text-video": 1.0}
 
 
 class EAO(TextVideoAudio):
-    """Contrast of single and fused features of text, video and audio.
+    """Contrast single and fused features of text, video and audio.
 
-    Each fused feature in ``pair_weights`` costs one more pass of the transformer, over the tokens of both.
+    Each fused feature in ``pair_weights`` needs one more pass through the transformer, with the tokens of
+    both modalities.
 
     Args:
         pair_weights: ``null``: 1 for text and video, 0.1 for each of the five pairs with audio.
@@ -34,14 +35,13 @@ class EAO(TextVideoAudio):
 
     def __init__(self, pair_weights: dict[str, float] | None = None, **kwargs: Any) -> None:
         if pair_weights is None:
-            pair_weights = _WITH_AUDIO if kwargs.get("audio") is not None else _WITHOUT
+            pair_weights = _WITH_AUDIO if kwargs.get("audio") is not None else _WITHOUT_AUDIO
         super().__init__(pair_weights=pair_weights, **kwargs)
         self.save_hyperparameters()
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
         """Return the weighted mean of the pairs' losses."""
-        seen = self.see(batch)
-        losses = self.contrast(self.single_features(seen), seen)
-        report = self.contrast_report(losses, seen)
-        log_means(self, {"loss": report["nce"], **report}, len(seen.nonempty["text"]))
+        encoded = self.encode_tokens(batch)
+        report = self.contrast(self.single_features(encoded), encoded)
+        log_means(self, {"loss": report["nce"], **report}, len(encoded.nonempty["text"]))
         return {"loss": report["nce"]}

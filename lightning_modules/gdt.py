@@ -11,7 +11,7 @@ from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor, nn
 
 from lightning_modules.audio_visual import AUDIO, AudioVisual
-from lightning_modules.log_means import log_means
+from lightning_modules.base import log_means
 from unlabelled.batch import Batch, Features
 from unlabelled.encoders import Encoder
 from unlabelled.losses import Stance, contrast_terms, transformation_contrast
@@ -21,20 +21,22 @@ from unlabelled.nn.heads import MLP
 class GDT(AudioVisual):
     """Match video and audio of a clip by InfoNCE, among other clips and transformed copies of the same clip.
 
-    The batch has ``views[shift][direction]``; copies that the hypothesis does not need are ignored.
+    The batch has ``views[shift][direction]``, each a batch with video and audio; copies that the hypothesis
+    does not need are ignored.
 
     Args:
-        visual_encoder: Of video.
-        audio_encoder: Of spectrograms.
+        visual_encoder: Encoder of video.
+        audio_encoder: Encoder of spectrograms.
         optimizer: Called with the trainable parameters.
-        projector: Called with D; on top of each encoder.
+        projector: Called with D; makes the projector on top of each encoder.
         shift: Whether embeddings are ``variant`` or ``invariant`` to the start of a clip; ``null``: one start
             per video.
-        reversal: Likewise for the direction of time; ``null``: forwards only.
+        reversal: Whether embeddings are ``variant`` or ``invariant`` to the direction of time; ``null``:
+            forwards only.
         temperature: Divides the cosines.
         **kwargs: See :class:`~lightning_modules.base.BaseModule`.
 
-    The released code's nine hypotheses are the choices of ``shift`` and ``reversal``, see
+    The nine hypotheses of the released code are the choices of ``shift`` and ``reversal``, see
     :func:`unlabelled.losses.contrast_terms`.
 
     Source: Patrick et al. 2021 (arXiv:2003.04298); facebookresearch/GDT, gdt_helper.py;
@@ -88,7 +90,7 @@ class GDT(AudioVisual):
         if len(views) < shifts or any(len(shift) < directions for shift in views):
             raise ValueError(
                 f"{type(self).__name__} needs each clip from {shifts} start(s) in {directions} direction(s), "
-                f"got {len(views)} start(s); set --data.init_args.pipeline to TransformedClips, with shifts and "
-                "reversal as the hypothesis has them"
+                f"got {len(views)} start(s); set --data.init_args.pipeline to TransformedClips, with the "
+                "shifts and the reversal of the hypothesis"
             )
         return [shift[:directions] for shift in views[:shifts]]

@@ -10,25 +10,25 @@ from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor, nn
 
 from lightning_modules.audio_visual import AUDIO, AudioVisual
-from lightning_modules.log_means import log_means
+from lightning_modules.base import log_means
 from unlabelled.batch import Batch
 from unlabelled.distributed import all_reduce_sum_, gather_with_gradient, world_size
 from unlabelled.encoders import Encoder
 from unlabelled.losses.mismatch import NONE, draw_mismatches, mismatched
 
 _VISUAL = "visual"
-_DIFFERENT, _TRUE = 0, 1
+_MISMATCHED, _TRUE = 0, 1
 
 
 class L3Net(AudioVisual):
     """L3-Net: classify from pooled features whether an image and an audio track are of one clip.
 
-    Each step judges the own pair of every clip and, equally often, its image with the audio of another video
-    of the batch.
+    Each step classifies the true pair of every clip and a mismatched pair: its image with the audio of
+    another video of the batch.
 
     Args:
-        visual_encoder: Of images or of videos.
-        audio_encoder: Of spectrograms.
+        visual_encoder: Encoder of images or of videos.
+        audio_encoder: Encoder of spectrograms.
         optimizer: Called with the trainable parameters.
         hidden_dim: Width of the hidden layer of the classifier.
         **kwargs: See :class:`~lightning_modules.base.BaseModule`.
@@ -58,18 +58,19 @@ class L3Net(AudioVisual):
             nn.init.zeros_(layer.get_parameter("bias"))
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
-        """Return the cross-entropy over true and mismatched pairs, equally many."""
+        """Return the cross-entropy over true and mismatched pairs, at most one mismatched pair per clip."""
         features = self.embed(batch)
         visual, audio = features[self.visual], features[AUDIO]
-        wrong_sounds, _ = mismatched(batch["index"], batch.get("silent"))
-        partner = draw_mismatches(wrong_sounds, self.global_step)
-        wrong = partner != NONE
-        others = gather_with_gradient(audio)[partner[wrong]]
-        answers = self.fusion(torch.cat([_pair(visual, audio), _pair(visual[wrong], others)]))
-        truth = (torch.arange(len(answers), device=answers.device) < len(visual)).long()
-        loss = _mean_over_ranks(F.cross_entropy(answers.float(), truth, reduction="none"))
-        right = _mean_over_ranks((answers.detach().argmax(1) == truth).float())
-        log_means(self, {"loss": loss, "accuracy": right}, len(visual))
+        image_mismatches, _ = mismatched(batch["index"], batch.get("silent"))
+        partner = draw_mismatches(image_mismatches, self.global_step)
+        has_partner = partner != NONE
+        others = gather_with_gradient(audio)[partner[has_partner]]
+        pairs = [_pair(visual, audio), _pair(visual[has_partner], others)]
+        logits = self.fusion(torch.cat(pairs))
+        labels = (torch.arange(len(logits), device=logits.device) < len(visual)).long()
+        loss = _mean_over_ranks(F.cross_entropy(logits.float(), labels, reduction="none"))
+        accuracy = _mean_over_ranks((logits.detach().argmax(1) == labels).float())
+        log_means(self, {"loss": loss, "accuracy": accuracy}, len(visual))
         return {"loss": loss}
 
     def pair_codes(self, batch: Batch, maps: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -79,8 +80,8 @@ class L3Net(AudioVisual):
 
     def pair_scores(self, visual: Tensor, audio: Tensor) -> Tensor:
         """Return the log-odds ``(n,)`` that a pair is of one clip."""
-        answers: Tensor = self.fusion(_pair(visual, audio)).float()
-        return answers[:, _TRUE] - answers[:, _DIFFERENT]
+        logits: Tensor = self.fusion(_pair(visual, audio)).float()
+        return logits[:, _TRUE] - logits[:, _MISMATCHED]
 
 
 def _pair(visual: Tensor, audio: Tensor) -> Tensor:

@@ -9,8 +9,7 @@ import torch
 from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor, nn
 
-from lightning_modules.base import BaseModule
-from lightning_modules.log_means import log_means
+from lightning_modules.base import BaseModule, log_means
 from unlabelled.batch import Batch, Features
 from unlabelled.clustering import CosineCentroids
 from unlabelled.encoders import ClipEncoder, PooledClip
@@ -20,11 +19,11 @@ from unlabelled.nn.queue import FillingQueue
 
 
 class MCN(BaseModule):
-    """Contrast of pairs of modalities, cross-entropy with the clusters of their mean, and reconstruction.
+    """Contrast pairs of modalities, predict the clusters of their mean, and reconstruct the inputs.
 
-    :class:`callbacks.QueueUpdate` fills the queue ``fused`` with half the clips of each video in each step;
-    :class:`callbacks.CentroidUpdate` renews the centroids. There is no cluster loss before the first fit,
-    which needs a full queue; the released code fits from the first batch on.
+    :class:`callbacks.QueueUpdate` appends half the clips of each video to the queue ``fused`` in each step;
+    :class:`callbacks.CentroidUpdate` fits the centroids to the queue. There is no cluster loss before the
+    first fit, which needs a full queue; the released code fits from the first batch on.
 
     Args:
         text: Encoder of words, to ``(B, D)``.
@@ -33,9 +32,9 @@ class MCN(BaseModule):
         optimizer: Called with the parameters.
         num_centroids: K.
         queue_size: Rows to which the centroids are fitted: 20 steps of 128 videos with 16 clips (40960).
-        margin: delta, of contrast and clusters.
+        margin: delta, the margin in the contrastive loss and in the cluster loss.
         cluster_weight: Weight of the cluster loss.
-        reconstruction_weight: Weight of the reconstruction; 0: there is none.
+        reconstruction_weight: Weight of the reconstruction loss; 0: there is none.
         reconstruction_dim: Hidden width of the decoders.
         **kwargs: See :class:`~lightning_modules.base.BaseModule`.
 
@@ -65,7 +64,7 @@ class MCN(BaseModule):
         encoders = {each.modality: each for each in (text, video, audio)}
         if len({each.dim for each in encoders.values()}) > 1:
             dims = {name: each.dim for name, each in encoders.items()}
-            raise ValueError(f"MCN: all features must have one size, got {dims}; set their dim alike")
+            raise ValueError(f"MCN: all features must have one size, got {dims}; set their dim to one value")
         if queue_size < num_centroids:
             raise ValueError(f"MCN: queue_size={queue_size} is below num_centroids={num_centroids}")
         self.encoders = nn.ModuleDict(encoders)
@@ -80,7 +79,7 @@ class MCN(BaseModule):
     def embed(self, batch: Batch) -> Features:
         """Return ``{name: (B, D)}``, not normalised, of each modality of the batch and of sums of two.
 
-        If one part of an item is empty, the sum is the other part.
+        If a sample lacks one of the two modalities, the sum is the feature of the other one.
 
         Raises:
             ValueError: The batch has none of the modalities.
@@ -117,7 +116,7 @@ class MCN(BaseModule):
         if self.reconstruction_weight:
             report["reconstruction"] = self._reconstruction(features, pooled, valid)
             loss = loss + self.reconstruction_weight * report["reconstruction"]
-        shares = {f"nonempty/{name}": there.float().mean() for name, there in valid.items()}
+        shares = {f"nonempty/{name}": each.float().mean() for name, each in valid.items()}
         log_means(self, {"loss": loss, **report, **shares}, len(fused))
         return {"loss": loss, "keys": {"fused": [fused[::2]]}}
 

@@ -1,4 +1,4 @@
-"""Common part of MoCo v2, ReSSL and SCE, which differ only in the target distribution."""
+"""Base of MoCo v2, ReSSL and SCE, which differ only in the target distribution."""
 
 from __future__ import annotations
 
@@ -25,24 +25,25 @@ from unlabelled.nn.target import make_target
 
 
 class MomentumContrast(BaseModule):
-    """Contrast views of the online network with views of an EMA target network and with a queue of those.
+    """Contrast embeddings of an online network with those of an EMA target network and of a queue.
 
-    The batch contains ``views``; view 0, weakly augmented, is the input of the target. Asymmetric: the target
-    embeds view 0, the online network all others. Symmetric: the target embeds views 0 and 1, the online
-    network all, and each target view is contrasted with each online view but itself; views from 2 on
-    (multi-crop) may have other sizes. The loss is the mean over these pairs. All use the queue as it is
-    before the step.
+    The batch contains ``views``; view 0 is weakly augmented. The target network embeds view 0, the online
+    network all other views (asymmetric); or the target network embeds views 0 and 1, the online network all
+    views, and each view of the target is contrasted with all views but itself (symmetric). Views from 2 on
+    (multi-crop) may have other sizes. The loss is the mean over these pairs of views, all with the queue as
+    it is before the step.
 
-    :class:`callbacks.QueueUpdate` and :class:`callbacks.TargetUpdate` do the updates after the step.
+    :class:`callbacks.QueueUpdate` and :class:`callbacks.TargetUpdate` update queue and target after the step.
 
     Args:
         encoder: Maps views ``(B, C, [T,] H, W)`` to ``(B, D)``.
         optimizer: Called with the trainable parameters.
-        projector: Called with D; on top of the encoder, in both networks.
-        predictor: Called with the projector's ``out_dim``; in the online network only. ``null``: none.
-        queue_size: M, keys in the queue.
-        symmetric: Whether both first views are inputs of the target.
-        shuffle_bn: Shuffles the batch of the target's BatchNorm (small batches on few GPUs); ``null``: no
+        projector: Called with D; makes the projector on top of the encoder, in both networks.
+        predictor: Called with the projector's ``out_dim``; makes the predictor of the online network.
+            ``null``: there is none.
+        queue_size: M, number of keys in the queue.
+        symmetric: Whether the target embeds the first two views instead of the first one.
+        shuffle_bn: Shuffles the batch of the target's BatchNorm (for small batches on few GPUs); ``null``: no
             shuffling, for ``trainer.sync_batchnorm`` or plain BatchNorm.
         **kwargs: See :class:`~lightning_modules.base.BaseModule`.
 
@@ -77,11 +78,11 @@ class MomentumContrast(BaseModule):
         """Return the loss of normalised queries and keys ``(B, D)`` with the queue ``(M, D)``."""
 
     def _online(self) -> nn.Sequential:
-        """Return encoder and projector, whose moving average the target is."""
+        """Return encoder and projector of the online network; the target is their moving average."""
         return nn.Sequential(self.encoders[self.modality], self.projector)
 
     def target_pairs(self) -> Sequence[tuple[nn.Module, nn.Module]]:
-        """Return (online, target): encoder and projector; each has its own BatchNorm statistics."""
+        """Return the (online, target) pair of encoder and projector."""
         return [(self._online(), self.target)]
 
     def embed(self, batch: Batch) -> Features:
@@ -95,7 +96,7 @@ class MomentumContrast(BaseModule):
         if not pairs:
             raise ValueError(
                 f"{type(self).__name__} needs at least two views of a sample, got {len(views)}; set "
-                "--data.init_args.pipeline to ContrastiveImages or ContrastiveClips, with as many"
+                "--data.init_args.pipeline to ContrastiveImages or ContrastiveClips, with at least two views"
             )
         keys = [self._keys(view) for view in views[: self.num_targets]]
         queries = {online: self._queries(views[online]) for online in sorted({o for _, o in pairs})}
@@ -141,9 +142,9 @@ class MomentumContrast(BaseModule):
 
 
 def warn_of_blunt_targets(temperature: float, target_temperature: float) -> None:
-    """Warn where the target distribution is less sharp than the online one (SCE section 3.2)."""
+    """Warn if the target distribution is less sharp than the online one (SCE section 3.2)."""
     if target_temperature > temperature:
         rank_zero_warn(
-            f"target_temperature={target_temperature} is above temperature={temperature}: the target is to "
-            "be the sharper one"
+            f"target_temperature={target_temperature} is above temperature={temperature}: the target "
+            "should be sharper; lower target_temperature"
         )

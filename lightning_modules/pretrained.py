@@ -1,4 +1,4 @@
-"""Encoders as they were pre-trained, for protocols that train nothing: k-NN, retrieval, SVM, export."""
+"""Pre-trained encoders, for protocols that do not train: k-NN, retrieval, SVM, export."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from unlabelled.encoders import Encoder
 
 
 class Pretrained(BaseModule):
-    """Encoders of a checkpoint of any method, in evaluation mode.
+    """The encoders of a checkpoint of any method, without gradients.
 
     Args:
-        encoders: One per modality, as the checkpoint has them; it may have more.
-        encoder_checkpoint: The run to judge; ``null``: random weights, the baseline to beat.
+        encoders: One per modality, as in the checkpoint, which may have further ones.
+        encoder_checkpoint: The checkpoint to evaluate; ``null``: random weights, as a baseline.
     """
 
     def __init__(self, encoders: list[Encoder], encoder_checkpoint: str | None = None) -> None:
@@ -27,22 +27,22 @@ class Pretrained(BaseModule):
         self.requires_grad_(False)
 
     def setup(self, stage: str) -> None:
-        """Load the encoders, whatever is to be done with them.
+        """Load the encoders, for each stage but training.
 
         Raises:
-            MisconfigurationException: They are to be trained.
+            MisconfigurationException: The stage is ``fit``.
         """
         if stage == "fit":
             raise MisconfigurationException(
-                "Pretrained trains nothing: use `validate`, `test` or `predict`, or a model that learns, "
+                "Pretrained does not train: use `validate`, `test` or `predict`, or a model that trains, "
                 "such as LinearProbe"
             )
         super().setup(stage)
 
     def embed(self, batch: Batch) -> Features:
-        """Return ``{modality: (B, D)}`` of the modalities that the batch has."""
+        """Return ``{modality: (B, D)}`` of the modalities in the batch."""
         return {name: encoder(batch[name]) for name, encoder in self.encoders.items() if name in batch}
 
     def training_step(self, batch: Batch, batch_idx: int) -> NoReturn:
-        """Never happen: :meth:`setup` refuses."""
+        """Raise NotImplementedError; :meth:`setup` already refuses to train."""
         raise NotImplementedError

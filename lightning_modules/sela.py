@@ -14,10 +14,10 @@ from unlabelled.nn.heads import LinearHeads
 class SeLa(ClusterPredictor):
     """Predict pseudo-labels that Sinkhorn-Knopp computes from the encoder's own predictions.
 
-    SeLaVi with one modality: there is no second one to align with or to multiply by.
+    It is SeLaVi with one modality: there are no clusters to align and no predictions to multiply.
 
     Args:
-        encoder: Of images, video or audio.
+        encoder: Encoder of images, video or audio.
         optimizer: Called with the parameters.
         num_clusters: K, clusters per head (released scripts: 3000 on ImageNet, 128 on CIFAR).
         num_heads: H, independent clusterings (paper: 10), each with a linear head.

@@ -27,8 +27,8 @@ class SeLaVi(ClusterPredictor):
         num_heads: H, independent clusterings (paper: 10).
         hidden_dim: Width of the heads' hidden layer.
         dropout: Dropout in the heads.
-        alignment: Matches the audio heads' clusters to the video heads' at the first pass; ``null``: exactly,
-            as a linear assignment.
+        alignment: Matches the clusters of the audio heads to those of the video heads before the first pass;
+            ``null``: exact matching, as a linear assignment problem.
         **kwargs: See :class:`~lightning_modules.base.BaseModule`.
 
     Source: arXiv:2006.13662, section 3; docs/methods/selavi.md#objective and #optimal-transport.
@@ -58,7 +58,7 @@ class SeLaVi(ClusterPredictor):
         self.alignment: Alignment = alignment if alignment is not None else ExactAlignment()
 
     def prepare_clustering(self, features: Features, pass_index: int, seed: int) -> None:
-        """At the first pass, permute the audio heads so that audio cluster k is video cluster k.
+        """Permute the audio heads before the first pass, such that audio cluster k matches video cluster k.
 
         Source: arXiv:2006.13662, appendix A.3; docs/methods/selavi.md#alignment.
         """

@@ -1,4 +1,4 @@
-"""The common part of methods whose encoders predict pseudo-labels."""
+"""Bases of the methods whose encoders predict pseudo-labels."""
 
 from __future__ import annotations
 
@@ -19,9 +19,13 @@ from unlabelled.nn.heads import ClusterHeads
 
 
 class SelfLabelled(BaseModule):
-    """Encoders whose heads predict pseudo-labels, which a clustering pass renews.
+    """Base of the methods whose heads predict pseudo-labels, which a clustering pass renews.
 
     Each clustering has one column of pseudo-labels, and one head in each modality that learns it.
+
+    It implements :class:`~unlabelled.contracts.Clusterable` except ``cluster_scores``, the input of the
+    clusterer, which a subclass must define. A subclass may override the other hook, :meth:`logits`, if its
+    logits are not simply the outputs of the heads.
 
     Args:
         encoders: One per modality.
@@ -29,7 +33,7 @@ class SelfLabelled(BaseModule):
         num_clusters: K.
         num_clusterings: C, independent clusterings.
         make_heads: Called with the size of an encoder's feature and the number of heads.
-        learns: Which clusterings each modality learns, in the order of its heads; None: all of them.
+        learns: The clusterings that each modality learns, in the order of its heads; None: all of them.
         **kwargs: See :class:`~lightning_modules.base.BaseModule`.
 
     Raises:
@@ -54,37 +58,46 @@ class SelfLabelled(BaseModule):
                 f"{type(self).__name__}: the encoders are for {', '.join(e.modality for e in encoders)}; "
                 "expected different modalities, such as video (or image) and audio"
             )
-        self._learns = {} if learns is None else {name: list(head) for name, head in learns.items()}
+        self._learned_clusterings = {name: list(each) for name, each in (learns or {}).items()}
         self.heads = nn.ModuleDict(
-            {each.modality: make_heads(each.dim, len(self.heads_of(each.modality))) for each in encoders}
+            {
+                each.modality: make_heads(each.dim, len(self.clusterings_of(each.modality)))
+                for each in encoders
+            }
         )
         self.pseudo_labels = PseudoLabels(num_clusterings)
 
-    def heads_of(self, name: str) -> list[int]:
-        """Return which clusterings a feature learns, in the order of its heads."""
-        return self._learns.get(name, list(range(self.num_clusterings)))
+    def clusterings_of(self, name: str) -> list[int]:
+        """Return the clusterings that a modality learns, in the order of its heads."""
+        return self._learned_clusterings.get(name, list(range(self.num_clusterings)))
 
     def embed(self, batch: Batch) -> Features:
         """Return ``{modality: (B, D)}`` of every encoder."""
         return {name: encoder(batch[name]) for name, encoder in self.encoders.items()}
 
-    def targets(self, index: Tensor) -> Tensor:
-        """Return the pseudo-labels ``(B, C)`` of rows ``index (B,)``."""
+    def labels_of(self, index: Tensor) -> Tensor:
+        """Return the pseudo-labels ``(B, C)`` int64 of rows ``index (B,)`` of the training set."""
         return self.pseudo_labels.lookup(index)
 
-    def weights(self, index: Tensor) -> Tensor | None:
+    def sample_weights(self, index: Tensor) -> Tensor | None:
         """Return the weights ``(B, C)`` of rows ``index (B,)`` in each clustering; None: all equal."""
         return None
 
     def logits(self, name: str, feature: Tensor, head: int | None = None) -> Tensor:
-        """Return the logits ``(B, heads, K)`` of a modality's heads from its ``feature (B, D)``.
+        """Return the logits of the clusters from the feature of one modality; a hook for subclasses.
 
-        Methods override this where logits are more than the outputs of the heads.
+        The training loss, :meth:`ClusterPredictor.log_probs` and so the scores of a clustering pass and the
+        evaluation are computed from these logits. A subclass that needs more than the outputs of the heads
+        overrides this method alone.
 
         Args:
             name: The modality.
             feature: ``(B, D)``.
-            head: One of them alone, ``(B, K)``, as in evaluation mode; None: all.
+            head: Index of one head of the modality, applied as in evaluation mode; None: all heads, applied
+                in the current mode.
+
+        Returns:
+            ``(B, heads, K)``; ``(B, K)`` if ``head`` is given.
         """
         heads = self.cluster_heads(name)
         outputs: Tensor = heads(feature) if head is None else heads.forward_head(feature, head)
@@ -92,22 +105,28 @@ class SelfLabelled(BaseModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
         """Return the mean over modalities and heads of the cross-entropy with the pseudo-labels."""
-        labels, weights = self.targets(batch["index"]), self.weights(batch["index"])
+        labels, weights = self.labels_of(batch["index"]), self.sample_weights(batch["index"])
         features, losses = self.embed(batch), {}
         for name, feature in features.items():
-            columns = self.heads_of(name)
-            counts = None if weights is None else weights[:, columns]
-            losses[name] = multi_head_cross_entropy(self.logits(name, feature), labels[:, columns], counts)
+            columns = self.clusterings_of(name)
+            own = None if weights is None else weights[:, columns]
+            losses[name] = multi_head_cross_entropy(self.logits(name, feature), labels[:, columns], own)
         loss = torch.stack([each.mean() for each in losses.values()]).mean()
         self.log_losses(loss, losses, len(labels))
         return {"loss": loss, "features": {name: feature.detach() for name, feature in features.items()}}
 
     def log_losses(self, loss: Tensor, losses: dict[str, Tensor], batch_size: int) -> None:
-        """Log the loss, its means ``(heads,)`` over each modality, and each clustering's part."""
+        """Log the loss, its mean for each modality, and the loss of each head.
+
+        Args:
+            loss: A scalar.
+            losses: ``(heads,)`` by modality.
+            batch_size: Number of samples.
+        """
         self.log("train/loss", loss, prog_bar=True, batch_size=batch_size)
         for name, per_head in losses.items():
             self.log(f"train/loss_{name}", per_head.mean(), batch_size=batch_size)
-            for head, value in zip(self.heads_of(name), per_head, strict=True):
+            for head, value in zip(self.clusterings_of(name), per_head, strict=True):
                 self.log(f"train/loss_{name}/head{head}", value, batch_size=batch_size)
 
     def num_modalities(self, head: int) -> int:
@@ -115,7 +134,7 @@ class SelfLabelled(BaseModule):
         return 1
 
     def prepare_clustering(self, features: Features, pass_index: int, seed: int) -> None:
-        """Do nothing before a pass."""
+        """Do nothing before a clustering pass; subclasses may override it."""
 
     def cluster_heads(self, name: str) -> ClusterHeads:
         """Return the heads of a modality."""
@@ -135,9 +154,10 @@ class SelfLabelled(BaseModule):
 
 
 class ClusterPredictor(SelfLabelled):
-    """Self-labelled methods in which every modality predicts every clustering.
+    """Base of the self-labelled methods in which every modality predicts every clustering.
 
-    Held-out samples then have clusters too, and new pseudo-labels can be computed from the predictions.
+    The clusters of held-out samples can then be predicted, and new pseudo-labels can be computed from the
+    predictions for the training set: :meth:`cluster_scores` is their sum over the modalities.
     """
 
     def evaluation_step(self, batch: Batch) -> dict[str, Any]:
@@ -146,7 +166,7 @@ class ClusterPredictor(SelfLabelled):
         return {"features": features, "cluster_log_probs": self.log_probs(features)}
 
     def log_probs(self, features: Features, head: int | None = None) -> dict[str, Tensor]:
-        """Return the log-probabilities of the clusters, by each modality alone.
+        """Return the log-probabilities of the clusters, predicted by each modality alone.
 
         Computed without autocast, in float32 at least.
 
@@ -155,7 +175,10 @@ class ClusterPredictor(SelfLabelled):
             head: One head alone, ``{modality: (B, K)}``; None: all, ``{modality: (B, heads, K)}``.
         """
         with torch.autocast(self.device.type, enabled=False):
-            logits = {name: self.logits(name, _widened(each), head) for name, each in features.items()}
+            logits = {
+                name: self.logits(name, each.to(torch.promote_types(each.dtype, torch.float32)), head)
+                for name, each in features.items()
+            }
         return {name: each.log_softmax(-1) for name, each in logits.items()}
 
     def num_modalities(self, head: int) -> int:
@@ -163,10 +186,8 @@ class ClusterPredictor(SelfLabelled):
         return len(self.encoders)
 
     def cluster_scores(self, features: Features, head: int) -> Tensor:
-        """Return ``(n, K)``, the sum over modalities of one head's log-probabilities."""
+        """Return the input of the clusterer for one head ``(n, K)``; a hook for subclasses.
+
+        It is the sum over the modalities of the head's log-probabilities, in float32 at least.
+        """
         return torch.stack(list(self.log_probs(features, head).values())).sum(0)
-
-
-def _widened(feature: Tensor) -> Tensor:
-    """Return a feature in float32 at least."""
-    return feature.to(torch.promote_types(feature.dtype, torch.float32))

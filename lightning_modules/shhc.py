@@ -24,11 +24,11 @@ from unlabelled.nn.heads import MultiHead
 from unlabelled.seeding import derive_seed
 
 HierarchiesOf = Literal["each", "joint", "all"]
-_FIRST_TEMPERATURE = 0.1  # of cosines with k-means' centroids in the first pass; ours
+_FIRST_TEMPERATURE = 0.1  # divides cosines with k-means centroids in the first pass; ours
 
 
 class SHHC(ClusterPredictor):
-    """Both modalities of a clip predict its leaf in a visual and in an audio hierarchy.
+    """Predict, from each modality of a clip, its leaf in a visual and in an audio hierarchy.
 
     Each modality's features are clustered on their own, H times, and each clustering's centroids become the
     leaves of a tree in the Poincaré ball (:class:`callbacks.ClusteringPass` with
@@ -37,16 +37,17 @@ class SHHC(ClusterPredictor):
     and audio to audio (equation 1).
 
     Args:
-        visual_encoder: Of single frames ``(B, 3, H, W)`` (paper: L3-Net's) or clips ``(B, 3, T, H, W)``.
-        audio_encoder: Of log-mel spectrograms ``(B, 1, F, T)``.
+        visual_encoder: Encoder of single frames ``(B, 3, H, W)`` (paper: that of L3-Net) or of clips
+            ``(B, 3, T, H, W)``.
+        audio_encoder: Encoder of log-mel spectrograms ``(B, 1, F, T)``.
         optimizer: Called with the parameters.
         num_clusters: K, leaves (paper: 1000 in section 3.2; 100, 60 and 34 in Tables 2 and 5).
         num_heads: H, clusterings of each modality (paper: 10, section 4.2).
         dim: Dimension of the manifold (paper: 50, Table 5).
         temperature: T of the softmax over distances (1: equation 13, which has none).
-        hierarchies_of: ``each`` modality has hierarchies of its own (paper); ``joint``: hierarchies of both
-            together, with pseudo-labels from the product of both predictions as in SeLaVi (for the paper's
-            Table 5); ``all``: all three, for data whose classes no modality separates alone.
+        hierarchies_of: ``each``: hierarchies of each modality (paper); ``joint``: hierarchies of both
+            modalities together, with pseudo-labels from the product of both predictions as in SeLaVi (paper,
+            Table 5); ``all``: all three kinds, for data whose classes neither modality separates alone.
         manifold: The space of head outputs and leaves; ``null``: the Poincaré ball of curvature -1.
         hidden_dim: Width of the heads' hidden layer.
         dropout: Dropout in the heads.
@@ -100,17 +101,17 @@ class SHHC(ClusterPredictor):
 
     @property
     def clustering_names(self) -> Sequence[str]:
-        """The modality of each group of H clusterings, or ``image+audio``."""
+        """The modality, such as ``image``, of each group of H clusterings; ``image+audio`` for both."""
         return ["+".join(source) for source in self._sources]
 
-    def targets(self, index: Tensor) -> Tensor:
-        """Return the pseudo-labels ``(B, 2 H)``; ``UNLABELLED`` where the cluster is no leaf."""
-        labels = super().targets(index)
+    def labels_of(self, index: Tensor) -> Tensor:
+        """Return the pseudo-labels ``(B, 2 H)``; ``UNLABELLED`` where the cluster is not a leaf."""
+        labels = super().labels_of(index)
         is_leaf = self._is_leaf()[torch.arange(self.num_clusterings, device=labels.device), labels]
         return labels.where(is_leaf & (labels != UNLABELLED), UNLABELLED)
 
     def logits(self, name: str, feature: Tensor, head: int | None = None) -> Tensor:
-        """Return ``-d(leaf, output) / T (B, 2 H, K)`` (equation 13), or ``(B, K)``; -inf where no leaf is.
+        """Return ``-d(leaf, output) / T (B, 2 H, K)`` (equation 13), or ``(B, K)``; -inf for empty clusters.
 
         In float64, also under autocast (paper section 6).
         """
@@ -130,7 +131,7 @@ class SHHC(ClusterPredictor):
         return self.prototypes.isfinite().all(-1)  # (2 H, K)
 
     def clustered_features(self, features: Features, head: int) -> Tensor:
-        """Return the unit features ``(n, D)`` that are clustered; of two modalities, concatenated."""
+        """Return the normalised features ``(n, D)`` to cluster; of two modalities, concatenated."""
         source = self._source(head)
         return torch.cat([F.normalize(features[name].float(), dim=1) for name in source], 1)
 
@@ -138,13 +139,13 @@ class SHHC(ClusterPredictor):
         return self._sources[head // self.num_heads]
 
     def num_modalities(self, head: int) -> int:
-        """Return the number of modalities whose scores are summed; 1 in the first pass, of one softmax."""
+        """Return the number of modalities whose scores are summed; 1 in the first pass, with one soft-max."""
         return 1 if head in self._first_centroids else len(self._source(head))
 
     def prepare_clustering(self, features: Features, pass_index: int, seed: int) -> None:
-        """Find centroids for the first pass, which has no leaves yet: spherical k-means, once per head.
+        """Compute centroids for the first pass, before which there are no leaves: spherical k-means per head.
 
-        Ours; the paper leaves the first pass open: docs/methods/shhc.md#pre-clustering.
+        Source: ours, as the paper does not specify the first pass; docs/methods/shhc.md#pre-clustering.
         """
         self._first_centroids = {}
         for head in range(self.num_clusterings):
@@ -156,7 +157,7 @@ class SHHC(ClusterPredictor):
                 )
 
     def cluster_scores(self, features: Features, head: int) -> Tensor:
-        """Return log-probabilities ``(n, K)`` of the clusters, by the clustered modality alone."""
+        """Return log-probabilities ``(n, K)`` of the clusters, predicted by the clustered modality alone."""
         if (centroids := self._first_centroids.get(head)) is not None:
             cosines = F.normalize(self.clustered_features(features, head), dim=1) @ centroids.T
             return (cosines / _FIRST_TEMPERATURE).log_softmax(1)
@@ -164,15 +165,15 @@ class SHHC(ClusterPredictor):
         return torch.stack([each.float() for each in log_probs.values()]).sum(0)
 
     def use_assignment(self, head: int, assignment: Assignment) -> None:
-        """Replace the leaves by those of the assignment, rotated onto the old ones.
+        """Replace the leaves by the leaves of the assignment, rotated onto the old ones.
 
         Raises:
             ValueError: The assignment has no hierarchy, or one in another dimension.
         """
         if assignment.hierarchy is None:
             raise ValueError(
-                "SHHC learns from a hierarchy, but the clusterer of callbacks.ClusteringPass makes none; "
-                "take unlabelled.clustering.HierarchicalClusterer"
+                "SHHC learns from a hierarchy, but the clusterer of callbacks.ClusteringPass returns none; "
+                "use unlabelled.clustering.HierarchicalClusterer"
             )
         prototypes = assignment.hierarchy.prototypes().to(self.prototypes.device)
         if prototypes.shape != self.prototypes[head].shape:
@@ -189,7 +190,7 @@ class SHHC(ClusterPredictor):
         self.hierarchies[head] = replace(assignment.hierarchy, points=points)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Save the trees beside labels and prototypes."""
+        """Save the trees, in addition to labels and prototypes."""
         super().on_save_checkpoint(checkpoint)
         checkpoint["hierarchies"] = hierarchy_states(self.hierarchies)
 

@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lightning_modules.log_means import log_means
-from lightning_modules.text_video_audio import Seen, TextVideoAudio
+from lightning_modules.base import log_means
+from lightning_modules.text_video_audio import BatchTokens, TextVideoAudio
 from unlabelled.batch import Batch, Features
 from unlabelled.clustering import DampedMultiSinkhorn, MultiAssignment
 from unlabelled.distributed import rank, world_size
 from unlabelled.encoders import StreamEncoder, masked_mean
 from unlabelled.losses import StructureWeights
-from unlabelled.losses.anchor_objective import AnchorObjective, Targets
-from unlabelled.losses.anchor_spaces import AnchorSpaces, Rows, usage_entropy
+from unlabelled.losses.anchor_objective import AnchorObjective, Targets, usage_entropy
 from unlabelled.losses.structure import Logits
+from unlabelled.nn.anchors import AnchorRows, AnchorSpaces
 from unlabelled.nn.queue import FillingQueue
 
 _WITH_AUDIO = {"text-video": 1.0, "text-audio": 0.1, "video-audio": 0.1}
-_WITHOUT = {"text-video": 1.0}
+_WITHOUT_AUDIO = {"text-video": 1.0}
 
 
 class SSPC(TextVideoAudio):
-    """Contrast of pairs of modalities, and swapped prediction between anchors before and after the fusion.
+    """Contrast pairs of modalities; predict codes of anchors before the fusion from after it, and vice versa.
 
     Each modality has its own transformer, K anchors for the mean of its tokens and K for its projected
     feature. Codes in one space supervise similarities in the other, within and across modalities.
@@ -38,15 +38,15 @@ class SSPC(TextVideoAudio):
         lambda_nce: Weight of the contrastive loss.
         lambda_sspc: Weight of the SSPC loss; 0: it is not computed.
         structure: Terms of the SSPC loss and their weights; ``null``: the released ones.
-        assignment: Makes the codes; ``null``: Multi-SK, Approach 1.
-        targets: ``minmax``: codes stretched to 0 and 1, row by row; ``raw``: codes as they are.
-        logits: ``exp``, of the scaled similarities; or ``scaled``, the similarities over the temperature.
+        assignment: Computes the codes; ``null``: Multi-SK, Approach 1.
+        targets: ``minmax``: codes stretched to 0 and 1, row by row; ``raw``: codes clipped to [0, 1].
+        logits: ``scaled``: the similarities divided by the temperature; ``exp``: the exponential of that.
         temperature: tau_b, of the similarities.
         start: ``full``: no SSPC loss before the queues are full; ``now``: from the first step on.
         mask_empty: Leave clips without a modality out of the codes and terms of that modality. In a queue
-            such a clip is a row of zeros, which no code counts.
-        raw_input_features: Use the pre-extracted features instead of the tokens in the input space; for
-            audio, which has none, the tokens.
+            such a clip is a row of zeros, which takes no part in an assignment.
+        raw_input_features: Use the pre-extracted features instead of the tokens in the input space. Audio
+            has no such features; it keeps its tokens.
         pair_weights: ``null``: 1 for text and video, 0.1 for each pair with audio.
         **kwargs: See :class:`~lightning_modules.text_video_audio.TextVideoAudio`, except
             ``shared_transformer``.
@@ -77,17 +77,21 @@ class SSPC(TextVideoAudio):
         **kwargs: Any,
     ) -> None:
         if pair_weights is None:
-            pair_weights = _WITH_AUDIO if kwargs.get("audio") is not None else _WITHOUT
+            pair_weights = _WITH_AUDIO if kwargs.get("audio") is not None else _WITHOUT_AUDIO
         super().__init__(pair_weights=pair_weights, shared_transformer=False, **kwargs)
         self.save_hyperparameters()
-        self.num_anchors, self.lambda_nce, self.lambda_sspc = num_anchors, lambda_nce, lambda_sspc
+        self.num_anchors, self.queue_size = num_anchors, queue_size
+        self.lambda_nce, self.lambda_sspc = lambda_nce, lambda_sspc
         self.assignment: MultiAssignment = assignment if assignment is not None else DampedMultiSinkhorn()
         self.num_assigned = self.assignment.num_assigned(num_anchors)
         self.start, self.raw_input_features = start, raw_input_features
         terms = (structure if structure is not None else StructureWeights()).terms(list(self.encoders))
         self.objective = AnchorObjective(terms, self.assignment, targets, logits, temperature, mask_empty)
         self._check_weights()
-        dims = {name: self._input_dim(name) for name in self.encoders}
+        dims = dict.fromkeys(self.encoders, self.dim)
+        if raw_input_features:
+            widths = {name: cast(StreamEncoder, each).in_dim for name, each in self.encoders.items()}
+            dims |= {name: width for name, width in widths.items() if width is not None}
         self.anchors = AnchorSpaces(num_anchors, dims, self.projection_dim)
         sizes = {f"input_{name}": dim for name, dim in dims.items()}
         sizes |= {f"projected_{name}": self.projection_dim for name in dims}
@@ -103,72 +107,55 @@ class SSPC(TextVideoAudio):
         if min(self.lambda_nce, self.lambda_sspc) < 0 or (self.lambda_sspc and not terms):
             raise ValueError(
                 f"SSPC: lambda_nce={self.lambda_nce}, lambda_sspc={self.lambda_sspc}, {len(terms)} terms; "
-                "expected no negative weight, and lambda_sspc: 0 where structure has no term on"
+                "expected no negative weight, and lambda_sspc: 0 where structure has no term"
             )
-
-    def _input_dim(self, modality: str) -> int:
-        raw = self._stream(modality).in_dim if self.raw_input_features else None
-        return self.dim if raw is None else raw
-
-    def _stream(self, modality: str) -> StreamEncoder:
-        encoder = self.encoders[modality]
-        assert isinstance(encoder, StreamEncoder)
-        return encoder
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
         """Return the weighted sum of both losses, and the rows for the queues as ``keys``."""
-        seen = self.see(batch)
-        singles, inputs = self.single_features(seen), self.input_features(batch, seen)
-        rows, losses = self._batch_rows(inputs, singles, seen), self.contrast(singles, seen)
-        report = self.contrast_report(losses, seen)
-        loss = self.lambda_nce * report["nce"] + self.anchors.nothing()
-        if self.lambda_sspc and self._is_open():
-            structure = self.objective(self.anchors, rows, self._remembered_rows())
+        encoded = self.encode_tokens(batch)
+        singles, inputs = self.single_features(encoded), self.input_features(batch, encoded)
+        counted = encoded.nonempty
+        if not self.objective.masked:
+            counted = {name: torch.ones_like(each) for name, each in counted.items()}
+        rows = AnchorRows(inputs, singles, counted)
+        report = self.contrast(singles, encoded)
+        loss = self.lambda_nce * report["nce"] + self.anchors.zero_loss()
+        filled = len(self._filled_rows("input_text")) / self.queue_size
+        if self.lambda_sspc and (self.start == "now" or filled == 1):
+            structure = self.objective(self.anchors, rows, self._queued_rows())
             loss = loss + self.lambda_sspc * structure.total
             terms = {f"sspc/{name}": cost for name, cost in structure.terms.items()}
-            report |= {"sspc": structure.total, **terms, **self._usage(singles)}
-        filled = torch.tensor(self._filled_share(), device=loss.device)
-        log_means(self, {"loss": loss, **report, "queue_filled": filled}, len(seen.nonempty["text"]))
+            usage = {
+                f"usage_entropy/{name}": usage_entropy(scores, self.num_assigned)
+                for name, scores in self._anchor_scores(singles).items()
+            }
+            report |= {"sspc": structure.total, **terms, **usage}
+        report["queue_filled"] = torch.tensor(filled, device=loss.device)
+        log_means(self, {"loss": loss, **report}, len(encoded.nonempty["text"]))
         return {"loss": loss, "keys": self._keys(rows)}
 
-    def input_features(self, batch: Batch, seen: Seen) -> Features:
+    def input_features(self, batch: Batch, encoded: BatchTokens) -> Features:
         """Return ``{modality: (B, D)}``, the mean of the tokens before the transformer, normalised."""
-        found = {}
-        for name, tokens in seen.tokens.items():
-            encoder = self._stream(name)
+        features = {}
+        for name, tokens in encoded.tokens.items():
+            encoder = cast(StreamEncoder, self.encoders[name])
             raw = self.raw_input_features and encoder.in_dim is not None
             values, mask = encoder.stream(batch) if raw else tokens
-            found[name] = F.normalize(masked_mean(values, mask), dim=1)
-        return found
+            features[name] = F.normalize(masked_mean(values, mask), dim=1)
+        return features
 
-    def _is_open(self) -> bool:
-        return self.start == "now" or self._filled_share() == 1
+    def _filled_rows(self, queue: str) -> Tensor:
+        return cast(FillingQueue, self.queues[queue]).filled_rows
 
-    def _filled_share(self) -> float:
-        queue = self._queue("input_text")
-        return len(queue.filled_rows) / len(queue)
-
-    def _queue(self, name: str) -> FillingQueue:
-        queue = self.queues[name]
-        assert isinstance(queue, FillingQueue)
-        return queue
-
-    def _batch_rows(self, inputs: Features, singles: Features, seen: Seen) -> Rows:
-        everything = {name: torch.ones_like(there) for name, there in seen.nonempty.items()}
-        return Rows(inputs, singles, seen.nonempty if self.objective.masked else everything)
-
-    def _remembered_rows(self) -> Rows:
+    def _queued_rows(self) -> AnchorRows:
         """Return this rank's share of the rows of the queues, which are equal on all ranks."""
-
-        def share(name: str) -> Tensor:
-            return self._queue(name).filled_rows.tensor_split(world_size())[rank()]
-
-        inputs = {name: share(f"input_{name}") for name in self.encoders}
-        projected = {name: share(f"projected_{name}") for name in self.encoders}
+        shares = {name: self._filled_rows(name).tensor_split(world_size())[rank()] for name in self.queues}
+        inputs = {name: shares[f"input_{name}"] for name in self.encoders}
+        projected = {name: shares[f"projected_{name}"] for name in self.encoders}
         counted = {name: rows.any(1) | (not self.objective.masked) for name, rows in projected.items()}
-        return Rows(inputs, projected, counted)
+        return AnchorRows(inputs, projected, counted)
 
-    def _keys(self, batch: Rows) -> dict[str, list[Tensor]]:
+    def _keys(self, batch: AnchorRows) -> dict[str, list[Tensor]]:
         """Return the rows for the queues; zeros for rows that do not count."""
         keys = {}
         for name, counted in batch.counted.items():
@@ -177,22 +164,15 @@ class SSPC(TextVideoAudio):
         return keys
 
     @torch.no_grad()
-    def _usage(self, singles: Features) -> dict[str, Tensor]:
-        """Return how evenly the nearest anchors of each modality are used, by similarity alone."""
-        scores = self._anchor_scores(singles)
-        return {
-            f"usage_entropy/{name}": usage_entropy(score, self.num_assigned) for name, score in scores.items()
-        }
-
-    def _anchor_scores(self, singles: Features) -> dict[str, Tensor]:
+    def _anchor_scores(self, features: Features) -> dict[str, Tensor]:
         """Return ``{modality: (B, K)}``, cosines with the anchors of the modality's projected features."""
-        return {name: self.anchors.projected[name](feature) for name, feature in singles.items()}
+        scores = {name: self.anchors.projected[name] for name in self.encoders if name in features}
+        return {name: bank(features[name]) for name, bank in scores.items()}
 
     def evaluation_step(self, batch: Batch) -> dict[str, Any]:
         """Return ``features``, and ``anchor_scores`` of the modalities that the batch has."""
         features = self.embed(batch)
-        singles = {name: feature for name, feature in features.items() if name in self.encoders}
-        return {"features": features, "anchor_scores": self._anchor_scores(singles)}
+        return {"features": features, "anchor_scores": self._anchor_scores(features)}
 
     def assign_anchors(self, scores: Tensor) -> Tensor:
         """Return the soft K'-hot codes ``(n, K)`` of ``scores (n, K)``, balanced over all ranks' rows."""

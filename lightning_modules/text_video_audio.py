@@ -1,10 +1,10 @@
-"""Base of EAO and SSPC: tokens of text, video and audio, transformers, projections, contrast of pairs."""
+"""Base of EAO and SSPC, which contrast features of text, video and audio computed by transformers."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Collection
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -20,12 +20,12 @@ from unlabelled.modalities import fused_names, mean_of_present, pair_of, parts_o
 _SHARED = "shared"
 
 
-class Seen(NamedTuple):
-    """A batch after the token encoders.
+class BatchTokens(NamedTuple):
+    """The tokens of a batch, by modality, and the samples that have each modality.
 
     Attributes:
-        tokens: By modality; the masking token replaces the first token of an empty modality.
-        nonempty: ``(B,)`` bool by modality: whether the item has any token.
+        tokens: By modality; the masking token replaces the first token of a sample without the modality.
+        nonempty: ``(B,)`` bool by modality, True for samples that have it.
     """
 
     tokens: dict[str, Tokens]
@@ -33,7 +33,7 @@ class Seen(NamedTuple):
 
 
 class TextVideoAudio(BaseModule):
-    """Contrast of the modalities of a clip, as projected means of the output tokens of transformers.
+    """Contrast the modalities of a clip, whose features are projected means of transformers' output tokens.
 
     Args:
         text: Token encoder of words.
@@ -41,8 +41,9 @@ class TextVideoAudio(BaseModule):
         optimizer: Called with the parameters.
         transformer: Called with D, the size of a token.
         audio: Token encoder of spectrograms; ``null``: a method of text and video alone.
-        shared_transformer: One transformer for all modalities, which also takes two together; else one per
-            modality, and a fused feature is the mean of two.
+        shared_transformer: True: one transformer for all modalities, which also computes fused features from
+            the tokens of two modalities. False: one transformer per modality; a fused feature is then the
+            mean of the features of two modalities.
         projection_dim: P, size of a feature.
         shared_projection: One gated projection for all modalities instead of one per modality.
         pair_weights: Weights of the contrasted pairs, ``text-video``, ``text-video+audio``, ...
@@ -88,50 +89,52 @@ class TextVideoAudio(BaseModule):
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
         """Return ``loss``, and ``keys`` where there are queues."""
 
-    def see(self, batch: Batch, modalities: Collection[str] | None = None) -> Seen:
-        """Return the tokens of all streams of a batch, or of the given modalities."""
+    def encode_tokens(self, batch: Batch, modalities: Collection[str] | None = None) -> BatchTokens:
+        """Return the tokens of the given modalities of a batch; None: of all modalities of the method."""
         names = [name for name in self.encoders if modalities is None or name in modalities]
         tokens: dict[str, Tokens] = {name: self.encoders[name](batch) for name in names}
         nonempty = {name: each.nonempty for name, each in tokens.items()}
-        return Seen({name: self.masking_token(each) for name, each in tokens.items()}, nonempty)
+        return BatchTokens({name: self.masking_token(each) for name, each in tokens.items()}, nonempty)
 
-    def single_features(self, seen: Seen) -> Features:
+    def single_features(self, encoded: BatchTokens) -> Features:
         """Return ``{modality: (B, P)}``, normalised, float32."""
-        return {name: self._features_of((name,), seen) for name in seen.tokens}
+        return {name: self._features_of((name,), encoded) for name in encoded.tokens}
 
-    def fused_feature(self, name: str, singles: Features, seen: Seen) -> Tensor:
+    def fused_feature(self, name: str, singles: Features, encoded: BatchTokens) -> Tensor:
         """Return the feature ``(B, P)`` of two modalities: a mean of normalised ones, itself not normalised.
 
-        If one part of an item is empty, it is the feature of the other part; the released EAO mixes the other
-        part with the masking token in the transformer. Such items are in the loss of no pair with that part.
+        If a sample lacks one of the two modalities, its fused feature is the feature of the other one; the
+        released EAO instead passes the masking token and the other modality through the transformer. The
+        loss of a pair excludes the samples that lack one of its modalities.
+
+        Args:
+            name: The modalities, such as ``video+audio``.
+            singles: See :meth:`single_features`; at least one of the modalities.
+            encoded: The tokens from which they were computed.
         """
         parts = parts_of(name)
         present = [part for part in parts if part in singles]
-        nonempty = [seen.nonempty[part] for part in present]
-        apart = mean_of_present([singles[part] for part in present], nonempty)
+        nonempty = [encoded.nonempty[part] for part in present]
+        separate = mean_of_present([singles[part] for part in present], nonempty)
         if _SHARED not in self.transformers or len(present) < len(parts):
-            return apart
+            return separate
         both = torch.stack(nonempty).all(0)
-        return torch.where(both.unsqueeze(1), self._features_of(parts, seen), apart)
+        return torch.where(both.unsqueeze(1), self._features_of(parts, encoded), separate)
 
-    def _features_of(self, parts: tuple[str, ...], seen: Seen) -> Tensor:
+    def _features_of(self, parts: tuple[str, ...], encoded: BatchTokens) -> Tensor:
         """Run the transformer on the tokens of all ``parts``; return the mean of their features."""
-        tokens = [seen.tokens[part] for part in parts]
+        tokens = [encoded.tokens[part] for part in parts]
         joined = Tokens(
-            torch.cat([each.values for each in tokens], 1), torch.cat([t.mask for t in tokens], 1)
+            torch.cat([each.values for each in tokens], 1), torch.cat([each.mask for each in tokens], 1)
         )
-        transformer = self._transformer(parts[0])
+        name = _SHARED if _SHARED in self.transformers else parts[0]
+        transformer = cast(FusionTransformer, self.transformers[name])
         out = transformer(joined)
         if transformer.cls_token is not None:
             return self._project(parts[0], out[:, 0])
         outs = out.split([each.mask.shape[1] for each in tokens], 1)
         means = [masked_mean(part, each.mask).to(out.dtype) for part, each in zip(outs, tokens, strict=True)]
         return torch.stack([self._project(*each) for each in zip(parts, means, strict=True)]).mean(0)
-
-    def _transformer(self, modality: str) -> FusionTransformer:
-        transformer = self.transformers[_SHARED if _SHARED in self.transformers else modality]
-        assert isinstance(transformer, FusionTransformer)
-        return transformer
 
     def _project(self, modality: str, pooled: Tensor) -> Tensor:
         """Map ``(B, D)`` to ``(B, P)``, normalised, float32 also under autocast."""
@@ -141,15 +144,11 @@ class TextVideoAudio(BaseModule):
     def embed(self, batch: Batch) -> Features:
         """Return ``{name: (B, P)}`` of each modality of the batch and of all pairs with such a modality.
 
-        For an item without a modality it is the feature of the masking token.
+        The feature of a modality that a sample lacks is the feature of the masking token.
 
         Raises:
             ValueError: The batch has none of the modalities.
         """
-        seen = self._see_present(batch)
-        return self._all_features(seen)
-
-    def _see_present(self, batch: Batch) -> Seen:
         present = [name for name, each in self.encoders.items() if each.key in batch]
         if not present:
             keys = [each.key for each in self.encoders.values()]
@@ -157,53 +156,54 @@ class TextVideoAudio(BaseModule):
                 f"{type(self).__name__}: the batch has none of {', '.join(map(str, keys))}; it has "
                 f"{sorted(batch)}. Use a data module of features"
             )
-        return self.see(batch, present)
-
-    def _all_features(self, seen: Seen) -> Features:
-        singles = self.single_features(seen)
+        encoded = self.encode_tokens(batch, present)
+        singles = self.single_features(encoded)
         fused = [name for name in fused_names(list(self.encoders)) if set(parts_of(name)) & set(singles)]
-        return {**singles, **{name: self.fused_feature(name, singles, seen) for name in fused}}
+        return {**singles, **{name: self.fused_feature(name, singles, encoded) for name in fused}}
 
     def evaluation_step(self, batch: Batch) -> dict[str, Any]:
         """Return ``features``."""
         return {"features": self.embed(batch)}
 
-    def contrast(self, singles: Features, seen: Seen) -> dict[str, Tensor]:
-        """Return the loss of each pair, over the items that have all modalities of the pair."""
+    def contrast(self, singles: Features, encoded: BatchTokens) -> dict[str, Tensor]:
+        """Return the contrastive loss and the values to log.
+
+        The loss of a pair is over the samples that have all modalities of the pair.
+
+        Returns:
+            ``nce``, the weighted mean of the pairs' losses; ``nce/<pair>``, the loss of each pair;
+            ``nonempty/<modality>``, the share of the samples that have the modality.
+        """
         features, losses = dict(singles), {}
         for name in self.pair_weights:
-            for side in pair_of(name):
-                if side not in features:
-                    features[side] = self.fused_feature(side, singles, seen)
             first, second = pair_of(name)
-            valid = torch.stack([seen.nonempty[part] for part in parts_of(first) + parts_of(second)]).all(0)
-            losses[name] = self.pair_loss(features[first], features[second], valid)
-        return losses
-
-    def contrast_report(self, losses: dict[str, Tensor], seen: Seen) -> dict[str, Tensor]:
-        """Return the values to log: losses of the pairs and shares of non-empty items."""
-        shares = {f"nonempty/{name}": there.float().mean() for name, there in seen.nonempty.items()}
+            for side in (first, second):
+                if side not in features:
+                    features[side] = self.fused_feature(side, singles, encoded)
+            valid = [encoded.nonempty[part] for part in parts_of(first) + parts_of(second)]
+            losses[name] = self.pair_loss(features[first], features[second], torch.stack(valid).all(0))
         pairs = {f"nce/{name}": loss for name, loss in losses.items()}
+        shares = {f"nonempty/{name}": each.float().mean() for name, each in encoded.nonempty.items()}
         return {"nce": weighted_pairs(losses, self.pair_weights), **pairs, **shares}
 
     def _check_pairs(self) -> None:
         named: set[str] = set()
         for name in self.pair_weights:
             named.update(*map(parts_of, pair_of(name)))
-        here = set(self.encoders)
-        if named != here:
+        modalities = set(self.encoders)
+        if named != modalities:
             raise ValueError(
                 f"{type(self).__name__}: pair_weights {sorted(self.pair_weights)} are about {sorted(named)}, "
-                f"but the model has encoders of {sorted(here)}; each must take part in a pair, and no other"
+                f"but the model has encoders of {sorted(modalities)}; give each of them a pair, and no other"
             )
         if negative := [name for name, weight in self.pair_weights.items() if weight < 0]:
             raise ValueError(f"{type(self).__name__}: the weights of {negative} are below 0")
 
     def _check_cls_token(self) -> None:
-        with_cls = any(self._transformer(name).cls_token is not None for name in self.encoders)
+        with_cls = any(each.cls_token is not None for each in self.transformers.values())
         if with_cls and _SHARED not in self.projections:
             raise ValueError(
-                f"{type(self).__name__}: a transformer with cls_token speaks for several modalities at once; "
+                f"{type(self).__name__}: the output of a cls_token belongs to several modalities at once; "
                 "set shared_projection: true"
             )
 
@@ -211,5 +211,7 @@ class TextVideoAudio(BaseModule):
 def _common_dim(encoders: dict[str, TokenEncoder]) -> int:
     dims = {name: each.dim for name, each in encoders.items()}
     if len(set(dims.values())) > 1:
-        raise ValueError(f"the tokens of all modalities must have one size, got {dims}; set their dim alike")
+        raise ValueError(
+            f"the tokens of all modalities must have one size, got {dims}; set their dim to one value"
+        )
     return next(iter(dims.values()))

@@ -13,15 +13,16 @@ Teacher = Literal["other", "own", "both", "concatenated"]
 
 
 class XDC(FeatureClustered):
-    """DeepCluster on two encoders, whose labels are the clusters of the other modality.
+    """DeepCluster with two encoders; each modality learns the clusters of the other one.
 
     Args:
-        video_encoder: Of video ``(B, 3, T, H, W)``, or of single frames.
-        audio_encoder: Of spectrograms ``(B, 1, F, T)``.
+        video_encoder: Encoder of video ``(B, 3, T, H, W)``, or of single frames ``(B, 3, H, W)``.
+        audio_encoder: Encoder of spectrograms ``(B, 1, F, T)``.
         optimizer: Called with two groups of parameters.
         num_clusters: K (from memory of the paper, not checked: 64 on Kinetics, 128 on AudioSet).
-        teacher: Which clusters a modality learns: those of the ``other`` one (XDC), its ``own`` (SDC),
-            ``both`` with a head for each (MDC), or those of both features ``concatenated`` (CDC).
+        teacher: The clusters that a modality learns: clusters of the ``other`` modality (XDC), of its
+            ``own`` features (SDC), of ``both`` with a head for each (MDC), or of both features
+            ``concatenated`` (CDC).
         **kwargs: See :class:`~lightning_modules.base.BaseModule`.
 
     Source: arXiv:1911.12667, section 3; docs/methods/selavi.md#xdc.

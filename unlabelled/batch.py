@@ -8,17 +8,19 @@ from torch import Tensor
 
 Batch = dict[str, Any]
 """``video (B, 3, T, H, W)``, ``image (B, 3, H, W)``, ``audio (B, 1, F, T)``, ``label (B,)``, ``index (B,)``,
-``replaced (B,)``. Several views of a sample to train on are a list ``views``, copies of clips with their
-sounds lists of such batches, ``views[shift][direction]``; several to be averaged in evaluation are one more
-dimension after B. A frame with its sound comes with ``frame_second (B,)``, when it is shown in its file, and
-``silent (B,)``.
+``replaced (B,)``.
 
-Streams of pre-extracted features have a mask, False where there is nothing: ``text (B, W, D)`` with
+In training, ``views`` is a list of the views of each sample, tensors ``(B, ...)``; for shifted and reversed
+copies of clips ``views[shift][direction]`` is a batch of its own. In evaluation, crops are one more dimension
+after B. A frame with its audio has ``frame_second (B,)``, its time in the file in seconds, and
+``silent (B,)``, True for silent audio.
+
+Streams of pre-extracted features have a mask, False for padding: ``text (B, W, D)`` with
 ``text_mask (B, W)``, ``video_features (B, T, D)`` with ``video_mask (B, T)``, and log-mel ``audio
 (B, 1, F, T)`` with ``audio_mask (B, T)``."""
 
 Features = dict[str, Tensor]
 """One pooled feature per modality: ``{modality: (B, D)}``.
 
-What several modalities say together goes under their names joined by ``+``, in the order text, video, audio.
+The key of a fused feature is the names of its modalities, joined by ``+``, in the order text, video, audio.
 """

@@ -1,4 +1,4 @@
-"""The modalities of a method, what several of them say together, and which are compared with which.
+"""Names of modalities, of fused features of several modalities, and of pairs of features.
 
 ``video+audio`` is a fused feature, its parts always in the order text, video, audio; ``text-video+audio`` is
 a pair of features that a symmetric loss compares.
@@ -22,7 +22,11 @@ def fused_names(modalities: Collection[str]) -> list[str]:
 
 
 def parts_of(name: str) -> tuple[str, ...]:
-    """Return the modalities of a feature: ``("video", "audio")`` of ``video+audio``.
+    """Return the modalities of a feature.
+
+    Example:
+        >>> parts_of("video+audio")
+        ('video', 'audio')
 
     Raises:
         ValueError: Another modality, or another order.
@@ -37,10 +41,14 @@ def parts_of(name: str) -> tuple[str, ...]:
 
 
 def pair_of(name: str) -> tuple[str, str]:
-    """Return the two features of a pair: ``("text", "video+audio")`` of ``text-video+audio``.
+    """Return the two features of a pair.
+
+    Example:
+        >>> pair_of("text-video+audio")
+        ('text', 'video+audio')
 
     Raises:
-        ValueError: There are not two, or a modality is in both.
+        ValueError: The name has not two features, or a modality is in both.
     """
     features = name.split("-")
     if len(features) != 2 or set(parts_of(features[0])) & set(parts_of(features[1])):
@@ -52,24 +60,31 @@ def pair_of(name: str) -> tuple[str, str]:
 
 
 def sum_of_present(parts: Sequence[Tensor], nonempty: Sequence[Tensor]) -> Tensor:
-    """Return the sum of an item's features over its parts that are not empty; over all, if all are.
+    """Return the sum ``(B, D)`` of each sample's features over the modalities that it has.
+
+    The sum is over all modalities for a sample that has none.
 
     Args:
-        parts: ``(B, D)`` each.
-        nonempty: ``(B,)`` bool each.
+        parts: Features ``(B, D)`` of each modality.
+        nonempty: ``(B,)`` bool for each modality, True for samples that have it.
+
+    Example:
+        >>> parts = [torch.tensor([[1.0], [2.0]]), torch.tensor([[10.0], [20.0]])]
+        >>> sum_of_present(parts, [torch.tensor([True, True]), torch.tensor([True, False])]).tolist()
+        [[11.0], [2.0]]
     """
     return torch.stack(list(parts)).mul(_weights(nonempty)).sum(0)
 
 
 def mean_of_present(parts: Sequence[Tensor], nonempty: Sequence[Tensor]) -> Tensor:
-    """Return the mean of an item's features over its parts that are not empty; over all, if all are.
+    """Return the mean ``(B, D)`` of each sample's features over the modalities that it has.
 
-    Shapes as in :func:`sum_of_present`.
+    The mean is over all modalities for a sample that has none. Shapes as in :func:`sum_of_present`.
     """
     return sum_of_present(parts, nonempty) / _weights(nonempty).sum(0)
 
 
 def _weights(nonempty: Sequence[Tensor]) -> Tensor:
-    """Return ``(parts, B, 1)``, 1 for what counts."""
+    """Return ``(modalities, B, 1)``, 1 for the modalities that count."""
     present = torch.stack(list(nonempty))
     return torch.where(present.any(0), present, True).unsqueeze(2).float()

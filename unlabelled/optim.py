@@ -1,4 +1,4 @@
-"""Optimiser and learning-rate schedule of methods that train with large batches."""
+"""An optimiser for large batches, LARS, and learning-rate schedules."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ class LARS(_LARS):
         lr: Learning rate; it multiplies the buffer, not the gradient.
         momentum: Share of the buffer that is kept.
         weight_decay: Coupled (L2) decay.
-        trust_coefficient: Length of a step of ``lr`` 1 without momentum, in norms of the parameter.
+        trust_coefficient: Norm of a step with ``lr`` 1 and without momentum, as a share of the parameter's
+            norm.
 
     Raises:
         ValueError: A value is out of range (the library's ``NegativeLRError`` for ``lr``).
@@ -65,10 +66,12 @@ class LARS(_LARS):
 
     @contextmanager
     def _decay_added(self) -> Iterator[None]:
-        """Add each group's decay to its gradients, and hide it from the library until the step is over."""
+        """Add each group's decay to its gradients, and set it to 0 for the library's step."""
         decays = [group["weight_decay"] for group in self.param_groups]
         for group in self.param_groups:
-            _add_decay(group)
+            for parameter in group["params"]:
+                if parameter.grad is not None and parameter.ndim > 1:
+                    parameter.grad.add_(parameter, alpha=group["weight_decay"])
             group["weight_decay"] = 0.0
         try:
             yield
@@ -77,32 +80,38 @@ class LARS(_LARS):
                 group["weight_decay"] = decay
 
 
-def _add_decay(group: dict[str, Any]) -> None:
-    for parameter in group["params"]:
-        if parameter.grad is not None and parameter.ndim > 1:
-            parameter.grad.add_(parameter, alpha=group["weight_decay"])
-
-
 class WarmupCosine(LRScheduler):
-    """A linear rise from zero to the optimiser's rate, then a cosine; counted in optimiser steps.
+    """Linear warm-up from zero to the optimiser's rate, then cosine decay, both counted in optimiser steps.
 
     With W steps of warm-up of T in all, and peak p: ``p t / (W - 1)`` for ``t < W`` (the first step has rate
     zero), then ``p (e + (1 - e) (1 + cos(pi (t - W) / (T - W))) / 2)`` with e = ``end_factor``. A run that is
     shorter than the warm-up stops within it.
 
     :meth:`set_horizon` must be called before the first step. The length of the run is not in ``state_dict``:
-    a resumed run continues at its step, on the curve of its own horizon.
+    a resumed run continues at its step, on the curve for its own length.
 
     Args:
         optimizer: Its rates are the peaks, group by group.
-        warmup_epochs: Length of the rise; 0 starts at the peak.
-        end_factor: The rate at the end, in peaks.
+        warmup_epochs: Length of the warm-up; 0: the run starts at the peak.
+        end_factor: e, the rate at the end as a share of the peak.
 
     Raises:
         ValueError: ``warmup_epochs`` or ``end_factor`` is negative.
 
     Source: closed form of juliendenize/eztorch,
     eztorch/schedulers/linear_warmup_cosine_annealing_lr.py; docs/methods/sce.md#optimiser-and-schedule.
+
+    Example:
+        >>> optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+        >>> schedule = WarmupCosine(optimizer, warmup_epochs=1)
+        >>> schedule.set_horizon(total_steps=7, steps_per_epoch=3)
+        >>> rates = []
+        >>> for _ in range(8):
+        ...     rates.append(round(schedule.get_last_lr()[0], 3))
+        ...     optimizer.step()
+        ...     schedule.step()
+        >>> rates
+        [0.0, 0.5, 1.0, 1.0, 0.854, 0.5, 0.146, 0.0]
     """
 
     def __init__(self, optimizer: Optimizer, warmup_epochs: float = 0, end_factor: float = 0.0) -> None:
@@ -123,21 +132,21 @@ class WarmupCosine(LRScheduler):
             steps_per_epoch: Optimiser steps per epoch; W is ``warmup_epochs`` times this, rounded.
 
         Raises:
-            ValueError: One of them is not positive.
+            ValueError: One of the two is not positive and finite.
         """
         if not 1 <= total_steps < math.inf or not 0 < steps_per_epoch < math.inf:
             raise ValueError(
                 f"WarmupCosine: the run has {total_steps} steps and {steps_per_epoch} per epoch, expected "
-                "positive numbers; give trainer.max_epochs or trainer.max_steps"
+                "positive numbers; set trainer.max_epochs or trainer.max_steps"
             )
         self._horizon = round(self.warmup_epochs * steps_per_epoch), total_steps
         self._apply()
 
     def get_lr(self) -> list[float | Tensor]:
-        """Return the rate of each group at the present step.
+        """Return the rate of each group at the current step.
 
         Raises:
-            RuntimeError: The horizon is not known, except at construction, which leaves the rates alone.
+            RuntimeError: The length of the run is not set, except at construction, when rates do not change.
         """
         if self._horizon is None and self._is_initial:
             return [group["lr"] for group in self.optimizer.param_groups]
@@ -153,29 +162,29 @@ class WarmupCosine(LRScheduler):
         return self.end_factor + (1 - self.end_factor) * (1 + math.cos(math.pi * progress)) / 2
 
     def _apply(self) -> None:
-        """Give the optimiser the rates of the present step."""
+        """Set the rates of the optimiser for the current step."""
         self._last_lr = self.get_lr()
         for group, rate in zip(self.optimizer.param_groups, self._last_lr, strict=True):
             group["lr"] = rate
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the position and the peaks; the shape of the curve is the run's configuration."""
+        """Return the position and the peaks; the configuration defines the shape of the curve."""
         return {"last_epoch": self.last_epoch, "_step_count": self._step_count, "base_lrs": self.base_lrs}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go to the position of ``state_dict``, and give the optimiser its rates if the horizon is known."""
+        """Restore the position, and the rates of the optimiser if the length of the run is set."""
         super().load_state_dict(state_dict)
         if self._horizon is not None:
             self._apply()
 
 
 class PiecewiseLR(LambdaLR):
-    """A learning rate given by a list of factors, each for so many epochs; the last one stays.
+    """Multiply the learning rate by a list of factors, each for a number of epochs, the last one to the end.
 
     Args:
         optimizer: Its rates are multiplied by the factors.
-        factors: One after the other.
-        epochs: Epochs that each factor holds.
+        factors: Factors in the order of time.
+        epochs: Number of epochs for each factor.
 
     Raises:
         ValueError: ``factors`` is empty or ``epochs`` below 1.
@@ -187,6 +196,6 @@ class PiecewiseLR(LambdaLR):
     def __init__(self, optimizer: Optimizer, factors: list[float], epochs: int = 1) -> None:
         if not factors or epochs < 1:
             raise ValueError(
-                f"PiecewiseLR: factors={factors} and epochs={epochs}, expected some, and 1 or more"
+                f"PiecewiseLR: factors={factors} and epochs={epochs}; expected at least 1 of each"
             )
         super().__init__(optimizer, lambda epoch: factors[min(epoch // epochs, len(factors) - 1)])

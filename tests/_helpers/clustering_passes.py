@@ -1,4 +1,4 @@
-"""What a clustering pass does to a method, without a trainer."""
+"""A clustering pass without a trainer."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def batch(size: int = SIZE, side: int = 16) -> Batch:
 def one_pass(
     method: SelfLabelled, clusterer: Clusterer, data: Batch, pass_index: int = 0
 ) -> list[Assignment]:
-    """Renew all pseudo-labels of ``method`` from ``data``; return what the clusterer said."""
+    """Renew all pseudo-labels of ``method`` from ``data``; return what the clusterer returned."""
     training = method.training
     features = method.eval().embed(data)
     rows = data["index"]
@@ -46,19 +46,19 @@ def one_pass(
 
 
 def silent(method: SelfLabelled) -> SelfLabelled:
-    """Let a method step without a trainer."""
+    """Replace the logging of a method, so that it can step without a trainer."""
     method.log = lambda *args, **kwargs: None  # type: ignore[method-assign, assignment]
     return method
 
 
 def checkpoint_of(method: SelfLabelled) -> dict[str, Any]:
-    """Return what a run would save of it."""
+    """Return the checkpoint that a run would save."""
     checkpoint: dict[str, Any] = {"state_dict": method.state_dict()}
     method.on_save_checkpoint(checkpoint)
     return checkpoint
 
 
 def resume(method: SelfLabelled, checkpoint: dict[str, Any]) -> None:
-    """Let ``method`` go on where the checkpoint was."""
+    """Load a checkpoint into ``method``."""
     method.on_load_checkpoint(checkpoint)
     method.load_state_dict(checkpoint["state_dict"])

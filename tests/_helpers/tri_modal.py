@@ -1,4 +1,4 @@
-"""Clips of text, video and sound drawn from mixtures, and tiny encoders for them."""
+"""Clips of text, video and audio drawn from mixtures, and tiny encoders for them."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ ADAM = partial(torch.optim.Adam, lr=3e-3)
 
 
 def clips(number: int, seed: int = 0, categories: int = 4, empty: float = 0.2) -> dict[str, Tensor]:
-    """Return a batch of clips: a category in common, and in each modality two sub-clusters of its own.
+    """Return a batch of clips: one category per clip, and two sub-clusters of it in each modality.
 
-    Some have no text or no sound, with the probability ``empty``; ``index`` counts videos of two clips.
+    Clips lack text or audio with the probability ``empty`` each; ``index`` counts videos of two clips.
     """
-    world = torch.Generator().manual_seed(99)  # the mixtures are the same for all seeds
+    mixtures = torch.Generator().manual_seed(99)  # the mixtures are the same for all seeds
     generator = torch.Generator().manual_seed(seed)
     category = torch.randint(categories, (number,), generator=generator)
 
     def tokens(length: int, dim: int, noise: float) -> Tensor:
-        means = torch.randn(categories, dim, generator=world)[:, None]
-        means = means + 0.5 * torch.randn(categories, 2, dim, generator=world)
+        means = torch.randn(categories, dim, generator=mixtures)[:, None]
+        means = means + 0.5 * torch.randn(categories, 2, dim, generator=mixtures)
         mean = means[category, torch.randint(2, (number,), generator=generator)]
         return mean[:, None] + noise * torch.randn(number, length, dim, generator=generator)
 
     def mask(length: int, least: int, missing: float) -> Tensor:
         lengths = torch.randint(least, length + 1, (number, 1), generator=generator)
-        there = torch.rand(number, 1, generator=generator) >= missing
-        return (torch.arange(length) < lengths) & there
+        present = torch.rand(number, 1, generator=generator) >= missing
+        return (torch.arange(length) < lengths) & present
 
     masks = {"text": mask(WORDS, 1, empty), "video": mask(ROWS, 1, 0), "audio": mask(FRAMES, 4, empty)}
     streams = {"text": tokens(WORDS, TEXT, 0.3), "video": tokens(ROWS, VIDEO, 0.3)}
@@ -59,7 +59,7 @@ def part(batch: dict[str, Tensor], rows: slice) -> dict[str, Tensor]:
 
 
 class Clips(LightningDataModule):
-    """The same batches each epoch."""
+    """Data module with the same batches in each epoch."""
 
     def __init__(self, batches: list[dict[str, Tensor]]) -> None:
         super().__init__()
@@ -71,7 +71,7 @@ class Clips(LightningDataModule):
 
 
 def norm_free(network: nn.Module) -> nn.Module:
-    """Take BatchNorm out, in place: features no longer depend on the batch's other clips."""
+    """Replace BatchNorm by identities, in place: features do not depend on other clips of the batch."""
     for name, child in network.named_children():
         if isinstance(child, nn.BatchNorm1d):
             setattr(network, name, nn.Identity())
@@ -81,7 +81,7 @@ def norm_free(network: nn.Module) -> nn.Module:
 
 
 def parts_of_a_method(dim: int = 8, audio: bool = True) -> dict[str, Any]:
-    """Return options that all methods of tokens have in common; text, video and sound of ``dim``."""
+    """Return the options that EAO and SSPC share, with tokens of size ``dim``."""
     cnn = DAVEnet([6, 8], [1, 1], stem=4)
     return {
         "text": TextTokens(TEXT, dim),

@@ -65,7 +65,7 @@ def test_inputs_that_disagree_are_refused() -> None:
     batch = batch_of(views=2)
     assert num_crops(batch) == 2
     batch["audio"] = torch.zeros(3, 4, 1, 4, 5)
-    with pytest.raises(ValueError, match="different numbers of views"):
+    with pytest.raises(ValueError, match="different numbers of crops"):
         num_crops(batch)
     with pytest.raises(ValueError, match=r"image has shape \(3, 4\)"):
         num_crops({"image": torch.zeros(3, 4)})

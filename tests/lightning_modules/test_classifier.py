@@ -187,7 +187,7 @@ def test_the_number_of_classes_is_checked(tmp_path: Path) -> None:
 
 
 def test_pretrained_encoders_only_look(tmp_path: Path) -> None:
-    with pytest.raises(MisconfigurationException, match="Pretrained trains nothing"):
+    with pytest.raises(MisconfigurationException, match="Pretrained does not train"):
         _fit(Pretrained([SmallImageEncoder(2)]), tmp_path)
 
 

@@ -176,9 +176,9 @@ def test_complaints() -> None:
         ValueError, match=r"centroids of shape \(5, 6\), but the clusterer of the pass has none"
     ):
         method.use_assignment(0, Assignment(labels))
-    with pytest.raises(ValueError, match=r"has some of shape \(5, 4\); take .* without whitening"):
+    with pytest.raises(ValueError, match=r"has some of shape \(5, 4\); use .* without whitening"):
         method.use_assignment(0, Assignment(labels, centroids=torch.zeros(K, 4)))
-    with pytest.raises(ValueError, match="remembers 2 views of a sample, got 0; set --data"):
+    with pytest.raises(ValueError, match="stores 2 views of a sample, got 0; set --data"):
         one_pass(method, CLUSTERER, {"image": torch.zeros(8, 3, 16, 16), "index": torch.arange(8)})
     with pytest.raises(ValueError, match="num_remembered is 0"):
         v2(num_remembered=0)

@@ -1,4 +1,4 @@
-"""DMC and L3-Net: what is compared with what, what learns, and what a place says about a sound."""
+"""DMC and L3-Net: compared pairs, trained parameters, and localisation maps."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def test_contrastive_variant_by_hand() -> None:
 
 @pytest.mark.parametrize("loss", [MaxMargin(), MaxMargin(negatives="hardest"), PairCrossEntropy()])
 def test_one_videos_clips_and_silence_are_no_negatives(loss: Any) -> None:
-    """A clip of the same video, and one whose sound is silent, change nothing for the others."""
+    """A clip of the same video, and one whose audio is silent, change nothing for the others."""
     batch = clips(4)
     batch["index"] = torch.tensor([0, 1, 0, 2])
     module = method(loss=loss)
@@ -151,18 +151,18 @@ def test_one_videos_clips_and_silence_are_no_negatives(loss: Any) -> None:
     changed = {**batch, "audio": batch["audio"].clone(), "silent": torch.tensor([False, False, False, True])}
     silenced = module.training_step(changed, 0)["loss"]
     assert not torch.equal(first, silenced)
-    grad = torch.autograd.grad(_to_sound(module, changed, 3), module.parameters(), allow_unused=True)
+    grad = torch.autograd.grad(_to_audio(module, changed, 3), module.parameters(), allow_unused=True)
     assert any(part is not None for part in grad)  # the silent clip's own pair still counts
 
     codes = [one.detach().requires_grad_() for one in centres(module, batch)]
     compared = compare_centres(codes[0], codes[1], batch["index"], changed["silent"])
-    assert compared.wrong_sounds.tolist() == [
+    assert compared.image_mismatches.tolist() == [
         [False, True, False, False],
         [True, False, True, False],
         [False, True, False, False],
         [True, True, True, False],
     ]
-    assert compared.wrong_pictures.tolist() == [
+    assert compared.audio_mismatches.tolist() == [
         [False, True, False, True],
         [True, False, True, True],
         [False, True, False, True],
@@ -170,7 +170,7 @@ def test_one_videos_clips_and_silence_are_no_negatives(loss: Any) -> None:
     ]
 
 
-def _to_sound(module: DMC, batch: dict[str, Tensor], row: int) -> Tensor:
+def _to_audio(module: DMC, batch: dict[str, Tensor], row: int) -> Tensor:
     visual, audio = centres(module, batch)
     return module.pair_scores(visual[row : row + 1], audio[row : row + 1]).sum()
 
@@ -194,8 +194,8 @@ def test_l3_judges_true_and_wrong_pairs_alike() -> None:
     answers = module.fusion(torch.cat([features["image"], features["audio"]], 1)).log_softmax(1)
     options = []
     for distance in range(1, 6):
-        sounds = features["audio"].roll(-distance, 0)
-        wrong = module.fusion(torch.cat([features["image"], sounds], 1)).log_softmax(1)
+        others = features["audio"].roll(-distance, 0)
+        wrong = module.fusion(torch.cat([features["image"], others], 1)).log_softmax(1)
         options.append(float(-(answers[:, 1].mean() + wrong[:, 0].mean()) / 2))
     assert min(abs(float(loss) - option) for option in options) < 1e-6
     out = module.evaluation_step(batch)["pair_codes"]
@@ -220,7 +220,7 @@ def test_what_is_logged() -> None:
 SIDES = ("visual", "audio")
 
 
-def test_padding_of_sound_changes_nothing() -> None:
+def test_padding_of_audio_changes_nothing() -> None:
     module, batch = method(), clips()
     mask = torch.arange(24).expand(6, -1) < 16
     louder = {**batch, "audio": batch["audio"].clone()}
@@ -301,7 +301,7 @@ def test_video_encoder_and_its_maps() -> None:
 @pytest.mark.parametrize("kind", ["best_cluster", "weighted", "distinctive", "cosine"])
 def test_maps_by_hand(kind: SoundMap) -> None:
     module, batch = method(sound_map=kind), clips()
-    module.training_step(clips(seed=1), 0)  # so that there is a typical sound
+    module.training_step(clips(seed=1), 0)  # so that there is a typical audio
     found = module.localise(batch)
     maps = module.feature_maps(batch)
     descriptors = {name: part.flatten(2).transpose(1, 2) for name, part in maps.items()}
@@ -313,7 +313,7 @@ def test_maps_by_hand(kind: SoundMap) -> None:
         if kind == "best_cluster":
             expected = assigned[int(cosines.argmax())]
         elif kind != "cosine":
-            more = cosines - (v * module.typical_sound).sum(1) if kind == "distinctive" else cosines
+            more = cosines - (v * module.typical_audio).sum(1) if kind == "distinctive" else cosines
             weights = more.clamp(min=0) if more.max() > 0 else (more == more.max()).float()
             expected = (weights[:, None] * assigned).sum(0)
         else:
@@ -323,14 +323,14 @@ def test_maps_by_hand(kind: SoundMap) -> None:
     assert found.cluster_maps.shape == (6, 4, 4, 5)
 
 
-def test_typical_sound_is_the_mean_of_the_first_steps() -> None:
+def test_typical_audio_is_the_mean_of_the_first_steps() -> None:
     module = method()
     units = []
     for seed in range(3):
         batch = clips(seed=seed)
         units.append(F.normalize(centres(module, batch)[1], dim=-1).mean(0))
         module.training_step(batch, 0)
-    torch.testing.assert_close(module.typical_sound, torch.stack(units).mean(0))
+    torch.testing.assert_close(module.typical_audio, torch.stack(units).mean(0))
 
 
 class Boxes(LightningDataModule):
@@ -384,7 +384,7 @@ def test_learns_what_belongs_together(cls: type[AudioVisual]) -> None:
 
 @pytest.mark.parametrize("kind", ["weighted", "distinctive"])
 def test_no_sound_map_is_blank(kind: SoundMap) -> None:
-    """Also where the sound agrees with no cluster, and less than sounds do on the average."""
+    """Also where the audio agrees with no cluster, and less than audio tracks do on the average."""
     visual = torch.eye(3).expand(2, 3, 3).clone()
     audio = torch.stack([-visual[0], visual[0]])
     audio[0, 1] = torch.tensor([-1.0, -0.1, 0.0])  # the least bad

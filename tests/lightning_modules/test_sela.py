@@ -87,4 +87,4 @@ def test_a_resumed_run_has_its_labels() -> None:
     method, other = sela(), sela()
     one_pass(method, SinkhornClusterer(), batch())
     resume(other, checkpoint_of(method))
-    assert torch.equal(other.targets(torch.arange(SIZE)), method.targets(torch.arange(SIZE)))
+    assert torch.equal(other.labels_of(torch.arange(SIZE)), method.labels_of(torch.arange(SIZE)))

@@ -223,7 +223,7 @@ def test_clusters_that_are_no_leaves_are_neither_predicted_nor_targets() -> None
     method.prototypes[0, 1] = torch.nan
     method.pseudo_labels.table[:3, 0] = 1
     method.pseudo_labels.table[3, 1] = -1
-    targets = method.targets(torch.arange(12))
+    targets = method.labels_of(torch.arange(12))
     assert targets[:3, 0].tolist() == [-1, -1, -1]
     assert targets[3, 1] == -1
     untouched = torch.ones(12, 2 * H, dtype=torch.bool)
@@ -286,7 +286,7 @@ def test_the_checkpoint_has_leaves_and_trees() -> None:
         assert mine.tree.merges.tolist() == theirs.tree.merges.tolist()
     for name, value in method.log_probs(features).items():
         assert torch.equal(value, other.log_probs(features)[name])
-    assert torch.equal(other.targets(torch.arange(12)), method.targets(torch.arange(12)))
+    assert torch.equal(other.labels_of(torch.arange(12)), method.labels_of(torch.arange(12)))
 
 
 def test_complaints() -> None:
@@ -297,7 +297,7 @@ def test_complaints() -> None:
     with pytest.raises(ValueError, match="hierarchies_of is 'every'"):
         shhc(hierarchies_of="every")
     method, _, assignments = passed()
-    with pytest.raises(ValueError, match="makes none; take unlabelled"):
+    with pytest.raises(ValueError, match="returns none; use unlabelled"):
         method.use_assignment(0, Assignment(assignments[0].labels))
     with pytest.raises(ValueError, match="4 clusters in 3 dimensions, the heads 4 in 5"):
         shhc(dim=5, manifold=PoincareBall(2.0)).use_assignment(0, assignments[0])

@@ -22,7 +22,7 @@ from tests.lightning_modules.test_text_video_audio import logged
 from unlabelled.clustering import DampedMultiSinkhorn, MultiAssignment, damped_multi_sinkhorn
 from unlabelled.contracts import AssignsAnchors
 from unlabelled.losses import StructureWeights, anchor_cost, weighted_pairs
-from unlabelled.losses.anchor_spaces import usage_entropy
+from unlabelled.losses.anchor_objective import usage_entropy
 
 MODALITIES = ("text", "video", "audio")
 
@@ -45,10 +45,10 @@ class Spy(MultiAssignment):
 
     def __init__(self) -> None:
         super().__init__(0.5)
-        self.seen: list[Tensor] = []
+        self.scores: list[Tensor] = []
 
     def __call__(self, scores: Tensor) -> Tensor:
-        self.seen.append(scores.clone())
+        self.scores.append(scores.clone())
         return damped_multi_sinkhorn(scores, self.num_assigned(scores.shape[-1]))
 
 
@@ -65,9 +65,9 @@ def test_the_anchors_wait_for_full_queues(queue_size: int, clips_per_step: int, 
         out = module.training_step(clips(clips_per_step, step), 0)
         share = min(1.0, (step - 1) * clips_per_step / queue_size)
         assert values["train/queue_filled"] == pytest.approx(share)
-        assert ("train/sspc" in values) == bool(spy.seen) == (step >= first)
+        assert ("train/sspc" in values) == bool(spy.scores) == (step >= first)
         push(module, out["keys"])
-    assert [tuple(scores.shape) for scores in spy.seen[:3]] == [(4, queue_size + clips_per_step, 6)] * 3
+    assert [tuple(scores.shape) for scores in spy.scores[:3]] == [(4, queue_size + clips_per_step, 6)] * 3
     eager = sspc(queue_size=queue_size, start="now")
     values = logged(eager)
     eager.training_step(clips(clips_per_step), 0)
@@ -76,8 +76,8 @@ def test_the_anchors_wait_for_full_queues(queue_size: int, clips_per_step: int, 
 
 def plain_loss(module: SSPC, batch: dict[str, Tensor], masked: bool) -> dict[str, Tensor]:
     """The terms from their definitions, one matrix at a time, without queues."""
-    seen = module.see(batch)
-    inputs, projected = module.input_features(batch, seen), module.single_features(seen)
+    encoded = module.encode_tokens(batch)
+    inputs, projected = module.input_features(batch, encoded), module.single_features(encoded)
     there = {name: batch[f"{name}_mask"].any(1) | (not masked) for name in MODALITIES}
 
     def cosines(rows: Tensor, bank: Tensor) -> Tensor:
@@ -125,15 +125,15 @@ def test_remembered_rows_share_in_the_balance() -> None:
     values = logged(module)
     old = module.training_step(clips(10, 1), 0)["keys"]
     push(module, old)
-    spy.seen.clear()
+    spy.scores.clear()
     batch = clips(8, 2)
     module.training_step(batch, 0)
-    text = spy.seen[0]  # in_t, pr_{t|t}, pr_{t|v}, pr_{t|a}: 10 remembered rows, then the 8 of the batch
+    text = spy.scores[0]  # in_t, pr_{t|t}, pr_{t|v}, pr_{t|a}: 10 remembered rows, then the 8 of the batch
     assert text.shape == (4, 18, 6)
     bank = F.normalize(module.anchors.projected["video"].weight, dim=1).detach()
     torch.testing.assert_close(text[2, :10], old["projected_text"][0] @ bank.T)
     with torch.no_grad():
-        features = module.single_features(module.see(batch))
+        features = module.single_features(module.encode_tokens(batch))
     torch.testing.assert_close(text[2, 10:], features["text"] @ bank.T)
     before = values["train/sspc"]
     for name, queue in module.queues.items():
@@ -152,14 +152,14 @@ def test_empty_clips_are_left_out_where_that_is_asked_for() -> None:
     out = module.training_step(batch, 0)
     there = {name: batch[f"{name}_mask"].any(1) for name in MODALITIES}
     assert 0 < there["text"].sum() < 10 != there["audio"].sum()
-    assert [scores.shape[1] for scores in spy.seen] == [int(there[name].sum()) for name in MODALITIES]
+    assert [scores.shape[1] for scores in spy.scores] == [int(there[name].sum()) for name in MODALITIES]
     for name in MODALITIES:
         for space in ("input", "projected"):
             assert torch.equal(out["keys"][f"{space}_{name}"][0].any(1), there[name])
     push(module, out["keys"])
-    spy.seen.clear()
+    spy.scores.clear()
     module.training_step(batch, 0)
-    assert [scores.shape[1] for scores in spy.seen] == [2 * int(there[name].sum()) for name in MODALITIES]
+    assert [scores.shape[1] for scores in spy.scores] == [2 * int(there[name].sum()) for name in MODALITIES]
     silent = clips(6, 3)
     silent["audio_mask"][:] = False
     alone = sspc(start="now", mask_empty=True)
@@ -204,7 +204,7 @@ def test_codes_without_a_weight_are_not_computed() -> None:
     module = sspc(start="now", structure=StructureWeights(overrides=only), assignment=spy)
     logged(module)
     module.training_step(clips(8), 0)
-    assert [tuple(scores.shape) for scores in spy.seen] == [(1, 8, 6)]
+    assert [tuple(scores.shape) for scores in spy.scores] == [(1, 8, 6)]
     with pytest.raises(ValueError, match=r"0 terms; expected .* lambda_sspc: 0"):
         sspc(structure=StructureWeights(cross_modal=False, modality_specific=False))
 
@@ -217,7 +217,7 @@ def test_raw_features_in_the_input_space() -> None:
     module, batch = sspc(raw_input_features=True, start="now"), clips(5, empty=0)
     dims = {name: bank.weight.shape[1] for name, bank in module.anchors.inputs.items()}
     assert dims == {"text": 6, "video": 8, "audio": 8}
-    inputs = module.input_features(batch, module.see(batch))
+    inputs = module.input_features(batch, module.encode_tokens(batch))
     real = batch["text"][0][batch["text_mask"][0]]
     torch.testing.assert_close(inputs["text"][0], F.normalize(real.mean(0), dim=0))
     logged(module)
@@ -337,5 +337,5 @@ def test_half_precision_stops_before_the_losses() -> None:
     assert {rows[0].dtype for rows in out["keys"].values()} == {torch.float32}
     norms = torch.cat([rows[0].norm(dim=1) for rows in out["keys"].values()])
     torch.testing.assert_close(norms, torch.ones_like(norms), atol=1e-5, rtol=0)
-    assert {scores.dtype for scores in spy.seen} == {torch.float32}
+    assert {scores.dtype for scores in spy.scores} == {torch.float32}
     assert math.isfinite(values["train/sspc"])

@@ -89,10 +89,10 @@ def test_padding_does_not_change_a_feature(cls: type[EAO] | type[SSPC]) -> None:
     batch["video_features"][~batch["video_mask"]] = -7.0
     for name, feature in module.embed(batch).items():
         torch.testing.assert_close(feature, before[name], msg=name)
-    item = int(batch["text_mask"].sum(1).clamp(max=2).argmax())
-    words = int(batch["text_mask"][item].sum())
-    cut = {"text": batch["text"][[item], :words], "text_mask": batch["text_mask"][[item], :words]}
-    torch.testing.assert_close(module.embed(cut)["text"], before["text"][[item]])
+    sample = int(batch["text_mask"].sum(1).clamp(max=2).argmax())
+    words = int(batch["text_mask"][sample].sum())
+    cut = {"text": batch["text"][[sample], :words], "text_mask": batch["text_mask"][[sample], :words]}
+    torch.testing.assert_close(module.embed(cut)["text"], before["text"][[sample]])
 
 
 @pytest.mark.parametrize("cls", [EAO, SSPC])
@@ -105,7 +105,9 @@ def test_an_empty_part(cls: type[EAO] | type[SSPC]) -> None:
     torch.testing.assert_close(features["video+audio"][:2], full["video+audio"][:2])
     torch.testing.assert_close(features["audio"][2], features["audio"][3])
     masking = Tokens(module.masking_token.token[None, None], torch.ones(1, 1, dtype=torch.bool))
-    out = masked_mean(module._transformer("audio")(masking), masking.mask)
+    out = masked_mean(
+        module.transformers["shared" if "shared" in module.transformers else "audio"](masking), masking.mask
+    )
     alone = F.normalize(module.projections["audio"](out), dim=1)[0]
     torch.testing.assert_close(features["audio"][2], alone)
     without = {name: value for name, value in batch.items() if not name.startswith("audio")}
@@ -121,7 +123,7 @@ def test_the_loss_is_the_weighted_mean_of_the_pairs() -> None:
     values = logged(module)
     loss = module.training_step(batch, 0)["loss"].detach()
     with torch.no_grad():
-        features = module.embed(batch)  # the same where all parts are there, and only such items count
+        features = module.embed(batch)  # equal where all parts are there, and only such samples count
     there = {name: batch[f"{name}_mask"].any(1) for name in ("text", "video", "audio")}
 
     def pair(first: str, second: str, *parts: str) -> Tensor:

@@ -77,7 +77,8 @@ def test_xdc_teaches_across_and_its_sibling_does_not() -> None:
             )
             one_pass(method, CLUSTERER, data)
             columns[sound] = {
-                name: method.targets(data["index"])[:, method.heads_of(name)] for name in method.encoders
+                name: method.labels_of(data["index"])[:, method.clusterings_of(name)]
+                for name in method.encoders
             }
         same = {name: torch.equal(columns[1.0][name], columns[-1.0][name]) for name in ("image", "audio")}
         assert same == {name: name != changed for name in same}

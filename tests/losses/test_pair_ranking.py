@@ -45,16 +45,16 @@ def test_the_three_clips_of_the_reference() -> None:
     """One image, its audio and a mismatched one: 0.455448 of summed cosines, margin 2; of means half."""
     matrices = torch.tensor([[[1.0, 0], [0, 1]], [[2, 0], [0, -1]]], dtype=torch.float64)
     maps = ([[1, 0], [0, 1], [1, 1]], [[2, 0], [0, 1], [1, -1], [0.5, 0.5]], [[0, -1], [1, 0.2], [0.3, -1]])
-    sound, picture, other = (
+    audio, image, other = (
         cluster_maps(torch.tensor(each, dtype=torch.float64)[None, None] @ matrices).centres for each in maps
     )
-    compared = compare_centres(torch.cat([picture, picture]), torch.cat([sound, other]), torch.tensor([0, 1]))
+    compared = compare_centres(torch.cat([image, image]), torch.cat([audio, other]), torch.tensor([0, 1]))
     assert float(compared.own[0]) == pytest.approx(0.958156, abs=1e-6)
-    assert float(compared.pictures[0, 1]) == pytest.approx(0.371761 / 2, abs=1e-6)
+    assert float(compared.images[0, 1]) == pytest.approx(0.371761 / 2, abs=1e-6)
     nowhere = torch.zeros(2, 2, dtype=torch.bool)
     only = nowhere.clone()
     only[0, 1] = True
-    one = compared._replace(wrong_sounds=only, wrong_pictures=nowhere)
+    one = compared._replace(image_mismatches=only, audio_mismatches=nowhere)
     assert float(MaxMargin(1.0)(one, 0).loss) == pytest.approx(0.455448 / 2, abs=1e-6)
     assert float(MaxMargin(0.5)(one, 0).loss) == 0
 
@@ -65,7 +65,7 @@ def test_order_of_clips_does_not_matter(seed: int, rows: int) -> None:
     order = torch.randperm(rows, generator=torch.Generator().manual_seed(seed))
     for loss in LOSSES:
         if isinstance(loss, MaxMargin) and loss.negatives == "one_random":
-            continue  # draws by place
+            continue  # draws by position
         values = [
             loss(compare_centres(visual[rows_], audio[rows_], torch.arange(rows)), 0).loss
             for rows_ in (torch.arange(rows), order)
@@ -94,9 +94,9 @@ def test_gradients_of_all_losses() -> None:
 
 
 def test_what_is_mismatched() -> None:
-    sounds, pictures = mismatched(torch.tensor([4, 7, 4]), torch.tensor([False, True, False]))
-    assert sounds.tolist() == [[False, False, False], [True, False, True], [False, False, False]]
-    assert pictures.tolist() == [[False, True, False], [False, False, False], [False, True, False]]
+    images, audio = mismatched(torch.tensor([4, 7, 4]), torch.tensor([False, True, False]))
+    assert images.tolist() == [[False, False, False], [True, False, True], [False, False, False]]
+    assert audio.tolist() == [[False, True, False], [False, False, False], [False, True, False]]
     both = mismatched(torch.tensor([4, 7, 4]))
     assert torch.equal(*both)
 

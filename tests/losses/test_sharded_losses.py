@@ -23,6 +23,7 @@ from unlabelled.losses import (
     structure_loss,
     transformation_contrast,
 )
+from unlabelled.nn.anchors import AnchorKey
 
 ROWS = 6  # of each of two ranks
 MASKS = {
@@ -34,7 +35,7 @@ MASKS = {
 
 
 class Towers(nn.Module):
-    """Two linear towers, and the losses of what they make."""
+    """Two linear towers; the losses compare their outputs."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -54,8 +55,9 @@ def losses(rows: slice, mask: Tensor) -> dict[str, Callable[[Tensor, Tensor], Te
 
     def structure(first: Tensor, second: Tensor) -> Tensor:
         terms = StructureWeights(cross_modal=False).terms(["text"])
-        scores, codes = {("text", "text"): second}, {("text", "text"): targets}
-        return structure_loss({"text": first}, scores, {"text": targets}, codes, terms, weight=mask).total
+        keys = AnchorKey("input", "text", "text"), AnchorKey("projected", "text", "text")
+        scores = dict(zip(keys, (first, second), strict=True))
+        return structure_loss(scores, dict.fromkeys(keys, targets), terms, counted={"text": mask}).total
 
     def transformations(first: Tensor, second: Tensor) -> Tensor:
         copies = [

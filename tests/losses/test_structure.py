@@ -11,13 +11,13 @@ from torch import Tensor
 
 from unlabelled.clustering import damped_multi_sinkhorn
 from unlabelled.losses import (
+    StructureTerm,
     StructureWeights,
     anchor_cost,
     min_max_targets,
-    needed_codes,
-    needed_predictions,
     structure_loss,
 )
+from unlabelled.nn.anchors import AnchorKey
 
 SIMILARITIES = torch.tensor([[0.30, -0.10, 0.20], [0.00, 0.15, -0.25]], dtype=torch.float64)
 TARGETS = torch.tensor([[1, 0, 0.6], [0, 1, 0.25]], dtype=torch.float64)
@@ -89,23 +89,17 @@ def test_text_and_video_on_the_anchors_of_text() -> None:
     in_t = [[0.30, -0.10, 0.20, 0.05], [0.10, 0.25, -0.20, 0.00], [-0.05, 0.15, 0.35, -0.30]]
     pr_tt = [[0.25, 0, 0.10, -0.05], [0.05, 0.30, -0.10, 0.10], [0, -0.20, 0.40, 0.15]]
     pr_vt = [[0.20, 0.10, -0.15, 0.05], [-0.10, 0.35, 0.05, 0], [0.15, -0.05, 0.20, -0.25]]
-    inputs = {"text": torch.tensor(in_t, dtype=torch.float64)}
-    projected = {
-        ("text", "text"): torch.tensor(pr_tt, dtype=torch.float64),
-        ("video", "text"): torch.tensor(pr_vt, dtype=torch.float64),
+    scores = {
+        AnchorKey("input", "text", "text"): torch.tensor(in_t, dtype=torch.float64),
+        AnchorKey("projected", "text", "text"): torch.tensor(pr_tt, dtype=torch.float64),
+        AnchorKey("projected", "video", "text"): torch.tensor(pr_vt, dtype=torch.float64),
     }
 
     def targets(scores: Tensor) -> Tensor:
         return min_max_targets(damped_multi_sinkhorn(scores, 2, order="code", denominator_eps=1e-5), 2)
 
-    terms = [term for term in StructureWeights().terms(["text", "video"]) if term.anchor == "text"]
-    loss = structure_loss(
-        inputs,
-        projected,
-        {key: targets(scores) for key, scores in inputs.items()},
-        {key: targets(scores) for key, scores in projected.items()},
-        terms,
-    )
+    terms = [term for term in StructureWeights().terms(["text", "video"]) if term.target.anchor == "text"]
+    loss = structure_loss(scores, {key: targets(each) for key, each in scores.items()}, terms)
     assert {name: float(cost) for name, cost in loss.terms.items()} == pytest.approx(
         {
             "input_text_from_projected_text": 1.385475,
@@ -118,19 +112,16 @@ def test_text_and_video_on_the_anchors_of_text() -> None:
     assert float(loss.total) == pytest.approx(4.957757, abs=5e-5)
 
 
-def random_scores(seed: int = 0) -> tuple[Any, Any, Any, Any]:
+def random_scores(seed: int = 0) -> tuple[dict[AnchorKey, Tensor], dict[AnchorKey, Tensor]]:
+    """Return scores and targets."""
     generator = torch.Generator().manual_seed(seed)
 
     def draw() -> Tensor:
         return torch.rand(5, 6, generator=generator) - 0.5
 
-    pairs = [(feature, anchor) for feature in MODALITIES for anchor in MODALITIES]
-    return (
-        {m: draw() for m in MODALITIES},
-        {pair: draw() for pair in pairs},
-        {m: draw() + 0.5 for m in MODALITIES},
-        {pair: draw() + 0.5 for pair in pairs},
-    )
+    keys = [AnchorKey("input", m, m) for m in MODALITIES]
+    keys += [AnchorKey("projected", j, m) for j in MODALITIES for m in MODALITIES]
+    return {key: draw() for key in keys}, {key: draw() + 0.5 for key in keys}
 
 
 def plain_cost(similarities: Tensor, targets: Tensor) -> float:
@@ -142,22 +133,28 @@ def plain_cost(similarities: Tensor, targets: Tensor) -> float:
 
 
 def test_all_terms_by_brute_force() -> None:
-    inputs, projected, input_targets, projected_targets = random_scores()
+    scores, targets = random_scores()
     terms = StructureWeights().terms(MODALITIES)
-    loss = structure_loss(inputs, projected, input_targets, projected_targets, terms)
+    loss = structure_loss(scores, targets, terms)
     expected = 0.0
     for m in MODALITIES:
         for j in MODALITIES:
             weight = 0.1 if "audio" in (m, j) else 1.0
-            expected += weight * plain_cost(inputs[m], projected_targets[j, m])
-            expected += weight * plain_cost(projected[j, m], input_targets[m])
+            one, other = AnchorKey("input", m, m), AnchorKey("projected", j, m)
+            expected += weight * plain_cost(scores[one], targets[other])
+            expected += weight * plain_cost(scores[other], targets[one])
     assert len(loss.terms) == 18
     assert float(loss.total) == pytest.approx(expected, rel=1e-5)
 
 
+def is_specific(term: StructureTerm) -> bool:
+    """Return whether a term is modality-specific."""
+    return term.prediction.feature == term.target.feature
+
+
 def test_weights_of_the_reference() -> None:
     terms = StructureWeights().terms(MODALITIES)
-    specific = sum(term.weight for term in terms if term.anchor == term.feature)
+    specific = sum(term.weight for term in terms if is_specific(term))
     assert specific == pytest.approx(4.2)
     assert sum(term.weight for term in terms) == pytest.approx(9.0)
     assert len(StructureWeights().terms(["text", "video"])) == 8
@@ -170,7 +167,7 @@ def test_a_part_switched_off_changes_only_its_own_terms(switch: str, left: int) 
     everything = structure_loss(*tensors, StructureWeights().terms(MODALITIES))
     terms = StructureWeights(**{switch: False}).terms(MODALITIES)
     assert len(terms) == left
-    assert all((term.anchor == term.feature) == (switch == "cross_modal") for term in terms)
+    assert all(is_specific(term) == (switch == "cross_modal") for term in terms)
     part = structure_loss(*tensors, terms)
     for name, cost in part.terms.items():
         assert torch.equal(cost, everything.terms[name])
@@ -185,32 +182,33 @@ def test_terms_without_weight_need_nothing() -> None:
     weights = StructureWeights(overrides={name: 0.0 for name in names if name != kept} | {kept: 2.0})
     terms = weights.terms(["text", "video"])
     assert [term.name for term in terms] == [kept]
-    assert needed_codes(terms) == ((), (("text", "video"),))
-    assert needed_predictions(terms) == (("video",), ())
-    inputs, _, _, projected_targets = random_scores(2)
-    needed = {("text", "video"): projected_targets["text", "video"]}
-    loss = structure_loss({"video": inputs["video"]}, {}, {}, needed, terms)
-    torch.testing.assert_close(loss.total, 2 * anchor_cost(inputs["video"], needed["text", "video"]))
-    with pytest.raises(ValueError, match=f"{kept} needs the projected targets"):
-        structure_loss(inputs, {}, {}, {}, terms)
+    video, text = AnchorKey("input", "video", "video"), AnchorKey("projected", "text", "video")
+    assert (terms[0].prediction, terms[0].target) == (video, text)
+    scores, targets = random_scores(2)
+    loss = structure_loss({video: scores[video]}, {text: targets[text]}, terms)
+    torch.testing.assert_close(loss.total, 2 * anchor_cost(scores[video], targets[text]))
+    with pytest.raises(ValueError, match=f"{kept} needs the scores of .*'input', feature='video'"):
+        structure_loss(scores, {}, terms)
 
 
-def test_needed_scores_of_all_terms() -> None:
+def test_scores_of_all_terms() -> None:
     terms = StructureWeights().terms(MODALITIES)
-    for needed in (needed_codes(terms), needed_predictions(terms)):
-        assert set(needed.inputs) == set(MODALITIES)
-        assert len(set(needed.projected)) == len(needed.projected) == 9
-    specific = StructureWeights(cross_modal=False).terms(MODALITIES)
-    assert needed_codes(specific).projected == tuple((m, m) for m in MODALITIES)
+    for keys in ([term.target for term in terms], [term.prediction for term in terms]):
+        assert {key.anchor for key in keys if key.space == "input"} == set(MODALITIES)
+        projected = [key for key in keys if key.space == "projected"]
+        assert len(set(projected)) == len(projected) == 9
+    assert all(term.prediction.space != term.target.space for term in terms)
 
 
 def test_only_predictions_get_gradients() -> None:
     tensors = random_scores(3)
     for tensor in (one for group in tensors for one in group.values()):
         tensor.requires_grad_()
-    loss = structure_loss(*tensors, StructureWeights().terms(MODALITIES), weight=torch.arange(5.0))
+    loss = structure_loss(
+        *tensors, StructureWeights().terms(MODALITIES), counted=dict.fromkeys(MODALITIES, torch.arange(5) > 0)
+    )
     loss.total.backward()
-    for group, has_gradient in zip(tensors, (True, True, False, False), strict=True):
+    for group, has_gradient in zip(tensors, (True, False), strict=True):
         assert all((tensor.grad is not None) == has_gradient for tensor in group.values())
     assert not any(cost.requires_grad for cost in loss.terms.values())
 
@@ -223,7 +221,7 @@ def test_errors() -> None:
     with pytest.raises(ValueError, match="smell"):
         StructureWeights().terms(["text", "smell"])
     with pytest.raises(ValueError, match="no terms"):
-        structure_loss({}, {}, {}, {}, ())
+        structure_loss({}, {}, ())
     with pytest.raises(ValueError, match="equal shapes"):
         anchor_cost(SIMILARITIES, TARGETS[:1])
     with pytest.raises(ValueError, match="temperature 0"):

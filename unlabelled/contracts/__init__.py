@@ -1,12 +1,13 @@
-"""The interfaces by which callbacks, methods and data modules work together; YAML wires the rest.
+"""The interfaces between callbacks, methods and data modules.
 
-lightning_modules, datamodules and callbacks never import one another. A callback checks
-``isinstance(module, Clusterable)``; every method that implements the protocol works with it.
+lightning_modules, datamodules and callbacks never import one another; a YAML configuration combines them. A
+callback checks ``isinstance(module, Clusterable)``: it works with every method that implements the protocol.
 
-- :mod:`~unlabelled.contracts.methods`: every method.
-- :mod:`~unlabelled.contracts.clustering`: methods that clustering passes or cluster evaluations work on.
+- :mod:`~unlabelled.contracts.methods`: all methods.
+- :mod:`~unlabelled.contracts.clustering`: methods with clusters. To be clustered, a method implements
+  :class:`~unlabelled.contracts.clustering.Clusterable`.
 - :mod:`~unlabelled.contracts.momentum`: methods with queues or target networks.
-- :mod:`~unlabelled.contracts.localisation`: methods that compare images with audio, and data with boxes.
+- :mod:`~unlabelled.contracts.localisation`: methods that compare images with audio; data modules with boxes.
 - :mod:`~unlabelled.contracts.data`: data modules.
 """
 

@@ -1,4 +1,15 @@
-"""What a method offers to be clustered: pseudo-labels, hierarchies, anchors, centroids."""
+"""Interfaces of methods with clusters: pseudo-labels, hierarchies, anchors, centroids.
+
+A method that :class:`callbacks.ClusteringPass` can cluster implements :class:`Clusterable`: three attributes
+and four methods. The simplest way is to inherit from ``lightning_modules.self_labelled.SelfLabelled``, which
+implements all of them but :meth:`Clusterable.cluster_scores`, or from ``ClusterPredictor`` there, which
+implements that too. In addition
+
+- a method that learns from centroids or from a hierarchy, not from labels alone, implements
+  :class:`LearnsFromAssignments`;
+- a method whose clusters can be predicted for held-out samples implements :class:`PredictsClusters`, or
+  :class:`HasHierarchies`; :class:`callbacks.ClusterEvaluation` evaluates these predictions.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +26,21 @@ from unlabelled.hierarchy.cluster_tree import ClusterTree
 
 @runtime_checkable
 class Clusterable(Protocol):
-    """A method that trains on pseudo-labels and lets a callback renew them.
+    """A method that learns pseudo-labels, which a clustering pass renews.
 
-    The clustering pass remembers :meth:`embed` for each training sample, asks for the
-    :meth:`cluster_scores` of one clustering (head) after the other, and publishes the new assignment in
-    :attr:`pseudo_labels`.
+    A clustering pass calls, in this order:
+
+    1. :meth:`embed` for each batch of the training set, in evaluation mode; it keeps the results;
+    2. :meth:`prepare_clustering` once, with the features of the n samples;
+    3. for each head, :meth:`cluster_scores` and :meth:`num_modalities`; the clusterer maps the scores to an
+       assignment, whose labels the pass writes to column ``head`` of :attr:`pseudo_labels`.
+
+    The method's ``training_step`` reads the labels by ``pseudo_labels.lookup(batch["index"])``.
+
+    Attributes:
+        num_clusterings: Number of heads, C: independent clusterings.
+        num_clusters: K, clusters of each head.
+        pseudo_labels: The labels of the training set, ``PseudoLabels(num_clusterings)``.
     """
 
     num_clusterings: int
@@ -27,38 +48,64 @@ class Clusterable(Protocol):
     pseudo_labels: PseudoLabels
 
     def embed(self, batch: Batch) -> Features:
-        """Return ``{modality: (B, D)}``, all that the pass remembers of a sample."""
+        """Return ``{modality: (B, D)}``, all that the pass stores of a sample."""
         ...
 
     def prepare_clustering(self, features: Features, pass_index: int, seed: int) -> None:
-        """Do what comes before an assignment, such as the alignment of modalities at the first pass."""
+        """Prepare the clustering of all heads, for instance align the modalities; most methods do nothing.
+
+        Args:
+            features: ``{modality: (n, D)}``, of all training samples of this rank.
+            pass_index: Number of the pass, from 0.
+            seed: Seed for random choices, equal on all ranks.
+        """
         ...
 
     def cluster_scores(self, features: Features, head: int) -> Tensor:
-        """Return ``(n, K)``, or ``(n, D)`` for a clusterer of features, for one head."""
+        """Return the input of the clusterer for one head, a new tensor that the clusterer may overwrite.
+
+        A pass calls this for some of the samples at a time: the scores of a sample must not depend on others.
+
+        Args:
+            features: ``{modality: (n, D)}``.
+            head: 0 to C - 1.
+
+        Returns:
+            Log-probabilities of the clusters ``(n, K)``; features ``(n, D)`` for a clusterer of features
+            such as k-means.
+        """
         ...
 
     def num_modalities(self, head: int) -> int:
-        """Return of how many modalities the log-probabilities in the scores are sums."""
+        """Return the number of modalities whose log-probabilities :meth:`cluster_scores` sums."""
         ...
 
 
 @runtime_checkable
 class LearnsFromAssignments(Protocol):
-    """A clusterable method that learns from more than labels: from prototypes, or from a tree of them."""
+    """A :class:`Clusterable` method that learns from centroids or hierarchies in addition to labels.
+
+    A clustering pass calls :meth:`clustered_features` before each assignment and :meth:`use_assignment` after
+    it.
+    """
 
     def clustered_features(self, features: Features, head: int) -> Tensor:
-        """Return ``(n, D)``, what the centroids of one head are to be means of."""
+        """Return the features ``(n, D)`` whose means over the clusters are the centroids of one head."""
         ...
 
     def use_assignment(self, head: int, assignment: Assignment) -> None:
-        """Take over the centroids or the hierarchy of a new assignment, whose labels are published."""
+        """Store the centroids or the hierarchy of a new assignment; its labels are already published."""
         ...
 
 
 @runtime_checkable
 class PredictsClusters(Protocol):
-    """A method whose heads say which cluster a sample belongs to, from each modality alone."""
+    """A method whose heads predict the cluster of any sample, from each modality alone.
+
+    Attributes:
+        num_clusterings: H, number of heads.
+        num_clusters: K, clusters of each head.
+    """
 
     num_clusterings: int
     num_clusters: int
@@ -72,7 +119,7 @@ class PredictsClusters(Protocol):
         ...
 
     def evaluation_step(self, batch: Batch) -> dict[str, Any]:
-        """Return ``features`` and ``cluster_log_probs`` of a batch."""
+        """Return ``features`` and ``cluster_log_probs``, the :meth:`log_probs`, of a batch."""
         ...
 
 
@@ -80,7 +127,7 @@ class PredictsClusters(Protocol):
 class HasHierarchies(Protocol):
     """A method whose clusters are the leaves of trees.
 
-    Its clusterings are ``num_heads`` for each of the :attr:`clustering_names`: clustering w is head
+    It has ``num_heads`` clusterings for each of the :attr:`clustering_names`: clustering w is head
     ``w % num_heads`` of name ``w // num_heads``. ``evaluation_step`` returns ``cluster_log_probs``,
     ``{modality: (B, clusterings, K)}``, minus infinity for clusters that are no leaf; the clustering's
     prediction is the arg-max of the sum over modalities.
@@ -95,24 +142,24 @@ class HasHierarchies(Protocol):
 
     @property
     def clustering_names(self) -> Sequence[str]:
-        """What each group of H clusterings is made of, such as ``image`` or ``audio``."""
+        """The modalities from which each group of H clusterings is made, such as ``image`` or ``audio``."""
         ...
 
     @property
     def hierarchies(self) -> Sequence[ClusterTree | None]:
-        """The tree of every clustering; None before its first pass."""
+        """The tree of each clustering; None before its first pass."""
         ...
 
 
 @runtime_checkable
 class AssignsAnchors(Protocol):
-    """A method that describes a sample by several of its anchors at once.
+    """A method that assigns each sample to several of its anchors.
 
     ``evaluation_step`` returns ``anchor_scores``: ``{modality: (B, K)}``.
 
     Attributes:
         num_anchors: K.
-        num_assigned: K', anchors that a sample gets.
+        num_assigned: K', anchors per sample.
     """
 
     num_anchors: int
@@ -125,8 +172,8 @@ class AssignsAnchors(Protocol):
 
 @runtime_checkable
 class HasCentroids(Protocol):
-    """A method that trains on the nearest of centroids, which a callback renews now and then."""
+    """A method that learns the nearest centroid of a sample; callbacks.CentroidUpdate renews them."""
 
     def refresh_centroids(self) -> None:
-        """Fit the centroids anew to what the method remembers; every rank comes to the same ones."""
+        """Fit the centroids to the features that the method stores; the result is equal on all ranks."""
         ...

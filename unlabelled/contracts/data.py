@@ -1,4 +1,4 @@
-"""What a data module offers to callbacks."""
+"""Interfaces of data modules, by which callbacks use them."""
 
 from __future__ import annotations
 
@@ -13,38 +13,38 @@ from unlabelled.pipelines.base import SamplePipeline
 
 @runtime_checkable
 class TrainingSet(Protocol):
-    """A data module whose training rows can be visited and remembered one by one."""
+    """A data module with numbered training rows, which a clustering pass visits once each."""
 
     @property
     def num_train_samples(self) -> int:
-        """N: every ``index`` in a training batch is below it."""
+        """N, the number of training rows: each ``index`` in a training batch is from 0 to N - 1."""
         ...
 
     @property
     def train_fingerprint(self) -> str:
-        """A hash of the training list: equal means that each index still means the same clip."""
+        """A hash of the list of training rows: while it is equal, each index refers to the same clip."""
         ...
 
     def train_dataloader(self) -> DataLoader[Any]:
-        """Return shuffled batches of equal size, equally many on all ranks."""
+        """Return shuffled batches of equal size, the same number on all ranks."""
         ...
 
     def pass_dataloader(self, epoch: int) -> DataLoader[Any]:
-        """Visit each training row exactly once over all ranks, in shards that may be uneven."""
+        """Visit each training row exactly once over all ranks, augmented; the shards may be uneven."""
         ...
 
     def shuffled_pass_dataloader(self, epoch: int) -> DataLoader[Any]:
-        """The same in a random order."""
+        """Visit the rows as :meth:`pass_dataloader` does, in a random order."""
         ...
 
     def fixed_pass_dataloader(self) -> DataLoader[Any]:
-        """The same without augmentation: rows as they look in evaluation."""
+        """Visit the rows as :meth:`pass_dataloader` does, without augmentation, as in evaluation."""
         ...
 
 
 @runtime_checkable
 class LabelledBank(Protocol):
-    """A data module whose labelled training rows can be compared with, as they look in evaluation."""
+    """A data module with a bank: labelled training rows, without augmentation."""
 
     def bank_dataloader(self) -> DataLoader[Any]:
         """Visit each labelled training row exactly once over all ranks, without augmentation."""
@@ -53,11 +53,11 @@ class LabelledBank(Protocol):
 
 @runtime_checkable
 class Labelled(Protocol):
-    """A data module that knows what its ground-truth labels are called (for evaluation only)."""
+    """A data module with names of its ground-truth labels (for evaluation only)."""
 
     @property
     def class_names(self) -> Sequence[str]:
-        """Names by label."""
+        """The name of each class, by label."""
         ...
 
 
@@ -77,7 +77,7 @@ class ReadsClips(Protocol):
 
     @property
     def active_pipeline(self) -> SamplePipeline:
-        """What makes tensors of them in the present stage."""
+        """The pipeline that makes the tensors of a sample in the current stage."""
         ...
 
     def clip_paths(self, split: str) -> Sequence[str]:
@@ -87,27 +87,27 @@ class ReadsClips(Protocol):
 
 @runtime_checkable
 class CrossValidated(Protocol):
-    """A data module that may have folds, each judged by what was learned on the others."""
+    """A data module that may have folds, each tested by a model trained on the other folds."""
 
     def folds(self, split: str) -> Sequence[int] | None:
-        """Return the fold of each row of ``val`` or ``test``; None: they are held out together."""
+        """Return the fold of each row of ``val`` or ``test``; None: there are no folds."""
         ...
 
 
 @runtime_checkable
 class EvaluatesOnSets(Protocol):
-    """A data module whose evaluation goes through one set after the other, each with its own protocol."""
+    """A data module with several evaluation sets, each with its own protocol."""
 
     def evaluation_sets(self, stage: str) -> Sequence[EvaluationSet]:
-        """Return the set of each data loader of ``val`` or ``test``, in their order."""
+        """Return the evaluation set of each data loader of ``val`` or ``test``, in their order."""
         ...
 
 
 @runtime_checkable
 class CountsDefects(Protocol):
-    """A data module whose batches say what their samples lack: ``counts (B, C)`` int64."""
+    """A data module whose batches have ``counts (B, C)`` int64: defects of each sample, of C kinds."""
 
     @property
     def count_names(self) -> Sequence[str]:
-        """What each column counts."""
+        """The name of each kind of defect, a column of ``counts``."""
         ...

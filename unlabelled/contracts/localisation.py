@@ -1,4 +1,4 @@
-"""What a method that compares images with audio offers, and data with boxes."""
+"""Interfaces of methods that compare images with audio, and of data modules with boxes."""
 
 from __future__ import annotations
 
@@ -12,41 +12,45 @@ from unlabelled.losses.sound_maps import Localised
 
 @runtime_checkable
 class ScoresPairs(Protocol):
-    """A method that says how well a picture and a sound belong together.
+    """A method that scores pairs of an image (or video) and an audio track.
 
-    ``evaluation_step`` returns ``pair_codes``: ``{"visual": (B, ...), "audio": (B, ...)}``, all that it needs
-    of a clip for that.
+    ``evaluation_step`` returns ``pair_codes``: ``{"visual": (B, ...), "audio": (B, ...)}``, the inputs of
+    :meth:`pair_scores` for each clip.
 
     Attributes:
-        pair_threshold: A pair that scores higher is taken for a true one; None: only the order counts.
+        pair_threshold: Pairs with a higher score are classified as matched; None: scores are only ranked.
     """
 
     pair_threshold: float | None
 
     def pair_scores(self, visual: Tensor, audio: Tensor) -> Tensor:
-        """Return the scores ``(n,)`` of n pairs of codes."""
+        """Return the scores ``(n,)`` of n pairs of codes; higher for pairs that match."""
         ...
 
 
 @runtime_checkable
 class Localises(Protocol):
-    """A method that says where in the picture a sound comes from."""
+    """A method that localises sound sources in images."""
 
     def localise(self, batch: Batch) -> Localised:
-        """Return the maps of a batch."""
+        """Return the localisation maps of a batch."""
         ...
 
 
 @runtime_checkable
 class HasBoxes(Protocol):
-    """A data module that knows where in its frames the sounding objects are (for evaluation only).
+    """A data module with boxes around the sounding objects of its frames (for evaluation only).
 
     Attributes:
-        box_agreement: As many annotators make it certain that a pixel belongs to one.
+        box_agreement: Number of annotators whose agreement makes a pixel certainly part of an object.
     """
 
     box_agreement: float
 
     def boxes(self, split: str, row: int, second: float) -> Tensor:
-        """Return ``(annotators, 4)``, ``x0, y0, x1, y1`` as fractions of the frame, at a time in the file."""
+        """Return the boxes of a row of a split at a time in its file, one per annotator.
+
+        Returns:
+            ``(annotators, 4)``: ``x0, y0, x1, y1`` as fractions of the frame.
+        """
         ...

@@ -1,4 +1,4 @@
-"""What every method offers."""
+"""Interfaces of all methods."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from unlabelled.batch import Batch, Features
 
 @runtime_checkable
 class Embeds(Protocol):
-    """Every method: features of a batch, for evaluation, export and probes."""
+    """A method that maps a batch to features, for evaluation, export and probes; every method does."""
 
     def embed(self, batch: Batch) -> Features:
         """Return ``{modality: (B, D)}``."""
@@ -20,6 +20,10 @@ class Embeds(Protocol):
 
 @runtime_checkable
 class HasEncoders(Protocol):
-    """Every method: its encoders by modality, which export and protocols on feature maps ask for."""
+    """A method with encoders, for export and for protocols on feature maps; every method has them.
+
+    Attributes:
+        encoders: Encoders by modality.
+    """
 
     encoders: nn.ModuleDict

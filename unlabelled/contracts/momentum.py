@@ -1,4 +1,4 @@
-"""What a method with a queue or a target network offers."""
+"""Interfaces of methods with queues or target networks."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from torch import nn
 
 @runtime_checkable
 class HasQueues(Protocol):
-    """A method that contrasts with what it saw before.
+    """A method with queues of embeddings of earlier steps, which :class:`callbacks.QueueUpdate` fills.
 
-    ``training_step`` returns, beside the loss, ``keys``: ``{name: [(B, D), ...]}``, what each queue is to
-    remember of this step, one tensor per view.
+    ``training_step`` returns, beside the loss, ``keys``: ``{name: [(B, D), ...]}``, the rows to append to
+    each queue after the step, one tensor per view.
 
     Attributes:
         queues: :class:`~unlabelled.nn.queue.FeatureQueue` by name.
@@ -24,7 +24,10 @@ class HasQueues(Protocol):
 
 @runtime_checkable
 class HasTarget(Protocol):
-    """A method with a target network that follows the online one slowly."""
+    """A method with a target network, the moving average of its online network.
+
+    :class:`callbacks.TargetUpdate` updates it after each step.
+    """
 
     def target_pairs(self) -> Sequence[tuple[nn.Module, nn.Module]]:
         """Return (online, target) networks of the same shape."""

@@ -1,4 +1,4 @@
-"""Encoders shared by all methods."""
+"""Encoders of images, video, audio and text; any method can use any of them."""
 
 from unlabelled.encoders.alexnet import AlexNet, Edges
 from unlabelled.encoders.audio import AudioResNet, SmallAudioEncoder
@@ -6,12 +6,18 @@ from unlabelled.encoders.base import MODALITY_NDIM, Encoder
 from unlabelled.encoders.clip_features import ClipAudio, ClipEncoder, ClipText, ClipVideo, PooledClip
 from unlabelled.encoders.davenet import DAVEnet, DAVEnetV1, DAVEnetV2
 from unlabelled.encoders.fusion import FusionTransformer, MaskingToken, masked_mean
-from unlabelled.encoders.gated import GatedUnit
 from unlabelled.encoders.image import ImageResNet, SmallImageEncoder, SmallVGG
 from unlabelled.encoders.l3 import L3Audio, L3Vision
 from unlabelled.encoders.slow import ResNet3D
-from unlabelled.encoders.streams import StreamEncoder, Tokens
-from unlabelled.encoders.tokens import AudioTokens, TextTokens, TokenEncoder, VideoTokens
+from unlabelled.encoders.tokens import (
+    AudioTokens,
+    GatedUnit,
+    StreamEncoder,
+    TextTokens,
+    TokenEncoder,
+    Tokens,
+    VideoTokens,
+)
 from unlabelled.encoders.vgg import VGG16, VGGishMaps
 from unlabelled.encoders.video import R2Plus1D18, SmallVideoEncoder
 

@@ -10,17 +10,18 @@ from unlabelled.encoders.base import Encoder
 
 # (channels, kernel, stride, padding) of a convolution, None: pooling
 _LAYERS = [(96, 11, 4, 2), None, (256, 5, 1, 2), None, (384, 3, 1, 1), (384, 3, 1, 1), (256, 3, 1, 1), None]
-_SIDE = 6  # of the maps that the fully connected layers were made for
+_SIDE = 6  # height and width of the maps that the fully connected layers take
 
 
 class AlexNet(Encoder):
-    """AlexNet with BatchNorm and without groups; 4096 features, those of the last hidden layer.
+    """AlexNet with BatchNorm and without groups; 4096 features, the outputs of the last hidden layer.
 
-    The fully connected layers take 6x6 maps, the size for 224 pixels; other maps are average-pooled to it.
+    The fully connected layers take 6x6 maps, as for images of 224 pixels; other maps are average-pooled to
+    this size.
 
     Args:
         dropout: Probability, before each of the fully connected layers.
-        rectified: Whether the features come after the last ReLU. DeepCluster clusters those before it.
+        rectified: Whether the features are the outputs of the last ReLU; DeepCluster clusters its inputs.
 
     Source: facebookresearch/deepcluster, models/alexnet.py; yukimasano/self-label, models/alexnet.py ("big");
     docs/methods/selavi.md#deepcluster.
@@ -75,14 +76,14 @@ def _convolutions() -> list[nn.Module]:
 
 
 class Edges(Encoder):
-    """An encoder whose input is the edges of an image instead of its colours.
+    """Encoder of the edges of an image instead of its colours.
 
     The first channel is the gradient of the brightness (mean of the three colours) from left to right, the
     second from top to bottom (Sobel filters); the third is zero, which is equivalent to an encoder with two
     input channels.
 
     Args:
-        encoder: Of images.
+        encoder: Encoder of images.
 
     Source: facebookresearch/deepcluster, models/alexnet.py; docs/methods/selavi.md#deepcluster.
     """

@@ -1,4 +1,4 @@
-"""What every encoder gives: feature maps, and their mean."""
+"""Base of all encoders, which return feature maps and their mean."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 MODALITY_NDIM = {"image": 4, "audio": 4, "video": 5}
-"""Dimensions of one batch of each modality; evaluation on several views of a sample has one more."""
+"""Number of dimensions of a batch of each modality; with several crops of a sample there is one more."""
 
 
 class Encoder(nn.Module, ABC):
-    """Maps an input to features.
+    """Base of the encoders, which map an input to features.
 
     Attributes:
-        modality: Key of :data:`MODALITY_NDIM`: the batch key that it reads, and its name in a method.
+        modality: Key of :data:`MODALITY_NDIM`: the encoder's input in a batch, and its name in a method.
         dim: D, number of channels of the feature maps and size of the pooled feature.
     """
 

@@ -1,4 +1,4 @@
-"""Encoders of whole clips for MCN: a stream pooled over time, and its projection."""
+"""Encoders of whole clips for MCN: they pool a stream over time and project the result."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unlabelled.encoders.davenet import DAVEnet, DAVEnetV1
-from unlabelled.encoders.gated import GatedUnit
-from unlabelled.encoders.streams import StreamEncoder
+from unlabelled.encoders.tokens import GatedUnit, StreamEncoder
 
 if TYPE_CHECKING:
     from unlabelled.batch import Batch
@@ -21,7 +20,7 @@ class PooledClip(NamedTuple):
     """A stream, pooled over time.
 
     Attributes:
-        values: ``(B, pooled_dim)``; zeros for empty items.
+        values: ``(B, pooled_dim)``; zeros for empty samples.
         nonempty: ``(B,)`` bool.
     """
 
@@ -30,7 +29,7 @@ class PooledClip(NamedTuple):
 
 
 class ClipEncoder(StreamEncoder):
-    """Maps a stream to one feature per clip, not normalised.
+    """Base of the encoders that map a stream to one feature per clip, not normalised.
 
     Attributes:
         pooled_dim: Size of the pooled stream.
@@ -44,7 +43,7 @@ class ClipEncoder(StreamEncoder):
 
     @abstractmethod
     def pool(self, batch: Batch) -> PooledClip:
-        """Return ``(B, pooled_dim)``."""
+        """Return the stream of a batch, pooled over time."""
 
     def forward(self, batch: Batch) -> Tensor:
         """Return features ``(B, dim)``."""
@@ -53,7 +52,7 @@ class ClipEncoder(StreamEncoder):
 
 
 class ClipText(ClipEncoder):
-    """The maximum over the words of a hidden layer, then a gated unit.
+    """Text encoder: the maximum over the words of a hidden layer, then a gated unit.
 
     Args:
         in_dim: Width of the word vectors.
@@ -79,12 +78,12 @@ class ClipText(ClipEncoder):
 
 
 class ClipVideo(ClipEncoder):
-    """The maximum over time of each stream of features, each stream normalised, then a gated unit.
+    """Video encoder: the maximum over time of each kind of features, normalised, then a gated unit.
 
     Args:
-        in_dim: Width of the features, all streams together.
+        in_dim: Width of the concatenated features of all kinds.
         dim: D.
-        streams: Number of concatenated streams of equal width: 2 (2D and 3D), 1 (CLIP).
+        streams: Number of concatenated kinds of features of equal width: 2 (2D and 3D), 1 (CLIP).
 
     Raises:
         ValueError: ``streams`` does not divide ``in_dim``.
@@ -104,14 +103,14 @@ class ClipVideo(ClipEncoder):
         self.projection = GatedUnit(in_dim, dim)
 
     def pool(self, batch: Batch) -> PooledClip:
-        """Return ``(B, in_dim)``, each stream of norm 1."""
+        """Return ``(B, in_dim)``, each kind of features of norm 1."""
         features, mask = self.stream(batch)
         streams = _masked_max(features, mask).reshape(len(mask), self.streams, -1)
         return PooledClip(F.normalize(streams, dim=2).flatten(1), mask.any(1))
 
 
 class ClipAudio(ClipEncoder):
-    """The mean over time of an audio CNN, then a gated unit and a linear layer.
+    """Audio encoder: the mean over time of a CNN, then a gated unit and a linear layer.
 
     In training the mean includes the padding, in evaluation only real frames, as in the released code.
 
@@ -137,13 +136,13 @@ class ClipAudio(ClipEncoder):
         """Return ``(B, pooled_dim)``, the mean over time."""
         spectrograms, mask = self.stream(batch)
         maps = self.cnn(spectrograms)  # (B, pooled_dim, T)
-        heard = self.cnn.token_mask(mask).unsqueeze(1)
-        counted = torch.ones_like(heard) if self.training else heard
+        nonempty = self.cnn.token_mask(mask).unsqueeze(1)
+        counted = torch.ones_like(nonempty) if self.training else nonempty
         mean = torch.where(counted, maps, 0).sum(2) / counted.sum(2).clamp_min(1)
         return PooledClip(torch.where(mask.any(1, keepdim=True), mean, 0), mask.any(1))
 
 
 def _masked_max(values: Tensor, mask: Tensor) -> Tensor:
-    """Return the maximum over tokens of ``(B, T, D)`` that are not masked: ``(B, D)``; zeros of none."""
+    """Return the maximum of ``values (B, T, D)`` over the tokens in the mask, ``(B, D)``; else zeros."""
     peak = values.masked_fill(~mask.unsqueeze(2), -torch.inf).amax(1)
     return torch.where(mask.any(1, keepdim=True), peak, 0)

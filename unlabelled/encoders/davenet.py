@@ -16,7 +16,7 @@ _STEM = 128  # channels
 class DAVEnet(nn.Module):
     """Convolutions over the frames, the first one over all mel bands at once.
 
-    Each stage halves the number of frames, rounded up, in its first block. The released code also has a
+    The first block of each stage halves the number of frames, rounded up. The released code also has a
     BatchNorm of the input, which it never applies (2 parameters); here there is none.
 
     Args:

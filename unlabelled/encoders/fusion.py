@@ -6,10 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unlabelled.encoders.streams import Tokens
+from unlabelled.encoders.tokens import Tokens
 
 _EPS = 1e-6
-_SPREAD = 0.02  # of the initial weights
+_INITIAL_STD = 0.02  # of the weights
 
 
 class FusionTransformer(nn.Module):
@@ -39,13 +39,13 @@ class FusionTransformer(nn.Module):
                 "and a dim that num_heads divides"
             )
         self.blocks = nn.ModuleList(_Block(dim, num_heads, int(mlp_ratio * dim)) for _ in range(depth))
-        self.cls_token = nn.Parameter(_small(dim)) if cls_token else None
+        self.cls_token = nn.Parameter(_initial_token(dim)) if cls_token else None
 
     def forward(self, tokens: Tokens) -> Tensor:
         """Map tokens ``(B, T, D)`` to ``(B, T, D)``; masked tokens are not attended to.
 
-        With ``cls_token`` the result is ``(B, 1 + T, D)``, its output first. Each item needs at least one
-        token: see :class:`MaskingToken`.
+        With ``cls_token`` the result is ``(B, 1 + T, D)``, the output of the learned token first. Each sample
+        needs at least one token: see :class:`MaskingToken`.
         """
         values, mask = tokens
         if self.cls_token is not None:
@@ -57,7 +57,7 @@ class FusionTransformer(nn.Module):
 
 
 class MaskingToken(nn.Module):
-    """A learned token that replaces the first token of each item without tokens.
+    """A learned token that replaces the first token of each sample without tokens.
 
     Args:
         dim: D.
@@ -68,10 +68,10 @@ class MaskingToken(nn.Module):
 
     def __init__(self, dim: int) -> None:
         super().__init__()
-        self.token = nn.Parameter(_small(dim))
+        self.token = nn.Parameter(_initial_token(dim))
 
     def forward(self, tokens: Tokens) -> Tokens:
-        """Map tokens ``(B, T, D)`` to tokens with at least one per item."""
+        """Map tokens ``(B, T, D)`` to tokens with at least one per sample."""
         first = torch.zeros_like(tokens.mask)
         first[:, 0] = ~tokens.nonempty
         values = torch.where(first.unsqueeze(2), self.token.to(tokens.values.dtype), tokens.values)
@@ -79,7 +79,9 @@ class MaskingToken(nn.Module):
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
-    """Return ``sum(mask * values) / (sum(mask) + 1e-5)`` over tokens: ``(B, D)`` float32.
+    """Return the mean of the tokens in the mask, ``(B, D)`` float32.
+
+    It is ``sum(mask * values) / (sum(mask) + 1e-5)``.
 
     Args:
         values: ``(B, T, D)``.
@@ -87,18 +89,23 @@ def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
 
     Source: Swetha5/Multi_Sinkhorn_Knopp, everything_at_once/model/fusion_model.py;
     docs/methods/sspc.md#token-encoders.
+
+    Example:
+        >>> mask = torch.tensor([[True, True, False]])
+        >>> [round(x, 2) for x in masked_mean(torch.tensor([[[1.0], [3.0], [9.0]]]), mask)[0].tolist()]
+        [2.0]
     """
     weights = mask.unsqueeze(2)
     return torch.where(weights, values, 0).float().sum(1) / (weights.sum(1) + 1e-5)
 
 
-def _small(dim: int) -> Tensor:
-    return nn.init.trunc_normal_(torch.empty(dim), std=_SPREAD)
+def _initial_token(dim: int) -> Tensor:
+    return nn.init.trunc_normal_(torch.empty(dim), std=_INITIAL_STD)
 
 
 def _linear(in_dim: int, out_dim: int) -> nn.Linear:
     linear = nn.Linear(in_dim, out_dim)
-    nn.init.trunc_normal_(linear.weight, std=_SPREAD)
+    nn.init.trunc_normal_(linear.weight, std=_INITIAL_STD)
     nn.init.zeros_(linear.bias)
     return linear
 

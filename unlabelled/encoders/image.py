@@ -85,11 +85,12 @@ class SmallImageEncoder(Encoder):
 
 
 class SmallVGG(Encoder):
-    """A small convolutional network for demos and tests on a CPU that looks closely, and exactly there.
+    """A small convolutional network with small, centred receptive fields, for demos and tests on a CPU.
 
     Three 3x3 convolutions, each followed by 2x2 max-pooling, and a 1x1 convolution, all with BatchNorm and
-    ReLU. A place of the maps sees the 22x22 pixels around its own 8x8: too few for it to know what lies
-    elsewhere. Strided convolutions, unlike pooling, would look some pixels beside their place.
+    ReLU. A position of the maps covers 8x8 pixels; its receptive field is the 22x22 pixels around them, so
+    that it contains no information about other parts of the image. With strided convolutions instead of
+    pooling the receptive fields would not be centred.
 
     Args:
         width: Channels of the first convolution; the others have 2, 4 and 8 times as many.

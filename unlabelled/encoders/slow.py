@@ -10,7 +10,7 @@ from unlabelled.encoders.base import Encoder
 
 
 def _conv(in_dim: int, out_dim: int, time: int, space: int, stride: int = 1) -> nn.Sequential:
-    """Convolution of ``time x space x space`` and BatchNorm; ``stride`` is of space."""
+    """Return a convolution of ``time x space x space`` with spatial ``stride``, and BatchNorm."""
     padding = (time // 2, space // 2, space // 2)
     conv = nn.Conv3d(in_dim, out_dim, (time, space, space), (1, stride, stride), padding, bias=False)
     nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
@@ -18,7 +18,7 @@ def _conv(in_dim: int, out_dim: int, time: int, space: int, stride: int = 1) -> 
 
 
 def _basic(in_dim: int, dim: int, time: int, stride: int) -> nn.Sequential:
-    """Two 3x3 convolutions; the first extends over ``time`` frames and has the stride."""
+    """Return two 3x3 convolutions; the first extends over ``time`` frames and has the stride."""
     return nn.Sequential(
         _conv(in_dim, dim, time, 3, stride),
         nn.ReLU(inplace=True),
@@ -27,7 +27,7 @@ def _basic(in_dim: int, dim: int, time: int, stride: int) -> nn.Sequential:
 
 
 def _bottleneck(in_dim: int, dim: int, time: int, stride: int) -> nn.Sequential:
-    """1x1, 3x3 and 1x1 convolutions; the first extends over ``time`` frames, the second has the stride."""
+    """Return 1x1, 3x3 and 1x1 convolutions; the first covers ``time`` frames, the second has the stride."""
     return nn.Sequential(
         _conv(in_dim, dim, time, 1),
         nn.ReLU(inplace=True),
@@ -59,7 +59,7 @@ _Branch = Callable[[int, int, int, int], nn.Sequential]
 def _stage(
     branch: _Branch, count: int, in_dim: int, dim: int, out_dim: int, time: int, stride: int
 ) -> nn.Module:
-    """``count`` blocks of ``out_dim`` channels, ``dim`` inside; the first has the stride."""
+    """Return ``count`` blocks of ``out_dim`` channels, ``dim`` inside; the first has the stride."""
     first = _Residual(in_dim, out_dim, stride, branch(in_dim, dim, time, stride))
     others = [_Residual(out_dim, out_dim, 1, branch(out_dim, dim, time, 1)) for _ in range(count - 1)]
     return nn.Sequential(first, *others)

@@ -1,15 +1,17 @@
-"""Token encoders of text, video and audio: from features of frozen networks or an audio CNN to one width."""
+"""Streams of a batch, each with its mask, and the encoders that map a stream to tokens of one width.
+
+A stream is a sequence of word vectors, of features of frozen networks, or a log-mel spectrogram.
+"""
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from typing import TYPE_CHECKING
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from unlabelled.encoders.davenet import DAVEnet, DAVEnetV2
-from unlabelled.encoders.gated import GatedUnit
-from unlabelled.encoders.streams import StreamEncoder, Tokens
 
 if TYPE_CHECKING:
     from unlabelled.batch import Batch
@@ -17,8 +19,87 @@ if TYPE_CHECKING:
 _EPS = 1e-6
 
 
+class Tokens(NamedTuple):
+    """A sequence of tokens for each sample of a batch.
+
+    Attributes:
+        values: ``(B, T, D)``.
+        mask: ``(B, T)`` bool, False where there is no token.
+
+    Example:
+        >>> tokens = Tokens(torch.zeros(2, 3, 8), torch.tensor([[True, True, False], [False, False, False]]))
+        >>> tokens.nonempty.tolist()
+        [True, False]
+    """
+
+    values: Tensor
+    mask: Tensor
+
+    @property
+    def nonempty(self) -> Tensor:
+        """``(B,)`` bool, True for samples with at least one token."""
+        return self.mask.any(1)
+
+
+class GatedUnit(nn.Module):
+    """A linear map with a gate computed from its output: ``h = W1 x + b1``, then ``h * sigmoid(W2 h + b2)``.
+
+    Args:
+        in_dim: Size of a feature.
+        out_dim: Size of the result.
+
+    Source: Miech, Laptev and Sivic 2018 (arXiv:1804.02516); Swetha5/Multi_Sinkhorn_Knopp,
+    everything_at_once/model/utils/layers.py; docs/methods/sspc.md#token-encoders.
+    """
+
+    def __init__(self, in_dim: int, out_dim: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(in_dim, out_dim)
+        self.gate = nn.Linear(out_dim, out_dim)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Map ``(..., in_dim)`` to ``(..., out_dim)``, each feature separately."""
+        hidden: Tensor = self.linear(inputs)
+        return hidden * torch.sigmoid(self.gate(hidden))
+
+
+class StreamEncoder(nn.Module, ABC):
+    """Base of the encoders of one stream of a batch.
+
+    Attributes:
+        modality: ``text``, ``video`` or ``audio``: its name in a method.
+        key: The stream's key in a batch.
+        in_dim: Width of the pre-extracted features; ``None`` where the encoder takes the signal itself.
+    """
+
+    modality: ClassVar[str]
+    key: ClassVar[str]
+    in_dim: int | None
+
+    def stream(self, batch: Batch) -> Tokens:
+        """Return the stream as it is in the batch: ``(B, T, in_dim)``, or spectrograms with a frame mask.
+
+        Raises:
+            ValueError: The batch lacks the stream or its mask, or the features have another width.
+        """
+        mask_key = f"{self.modality}_mask"
+        if missing := [key for key in (self.key, mask_key) if key not in batch]:
+            raise ValueError(
+                f"{type(self).__name__}: the batch lacks {' and '.join(missing)}; it has {sorted(batch)}. "
+                f"Let the data module read {self.modality}, or leave {self.modality} out of the model"
+            )
+        values = batch[self.key]
+        if self.in_dim is not None and (values.ndim != 3 or values.shape[2] != self.in_dim):
+            raise ValueError(
+                f"{type(self).__name__}: {self.key} has shape {tuple(values.shape)}; expected (batch, "
+                f"tokens, {self.in_dim}); set --model.init_args.{self.modality}.init_args.in_dim to the "
+                "features' width"
+            )
+        return Tokens(values, batch[mask_key].bool())
+
+
 class TokenEncoder(StreamEncoder):
-    """Maps one stream of a batch to tokens.
+    """Base of the encoders that map one stream of a batch to tokens.
 
     Attributes:
         dim: D, size of a token.
@@ -28,7 +109,7 @@ class TokenEncoder(StreamEncoder):
 
     @abstractmethod
     def forward(self, batch: Batch) -> Tokens:
-        """Return tokens ``(B, T, dim)``; those of an empty item are undefined."""
+        """Return tokens ``(B, T, dim)``; the tokens of an empty sample are undefined."""
 
 
 class _FeatureTokens(TokenEncoder):
@@ -47,7 +128,7 @@ class _FeatureTokens(TokenEncoder):
 
 
 class TextTokens(_FeatureTokens):
-    """A token per word.
+    """One token per word.
 
     Args:
         in_dim: Width of the word vectors: 300 (word2vec), 512 (CLIP).
@@ -65,7 +146,7 @@ class TextTokens(_FeatureTokens):
 
 
 class VideoTokens(_FeatureTokens):
-    """A token per feature of a frozen network.
+    """One token per feature of a frozen network.
 
     Args:
         in_dim: Width of the features: 4096 (ResNet-152 and ResNeXt-101), 1024 (S3D), 512 (CLIP).
@@ -83,7 +164,7 @@ class VideoTokens(_FeatureTokens):
 
 
 class AudioTokens(TokenEncoder):
-    """A token per 64 frames of a log-mel spectrogram, by a CNN that is trained jointly.
+    """One token per 64 frames of a log-mel spectrogram, from a CNN that is trained jointly.
 
     Args:
         dim: D.

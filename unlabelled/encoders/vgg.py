@@ -10,15 +10,15 @@ from torchvision.models import VGG, vgg16
 
 from unlabelled.encoders.base import Encoder
 
-_POOL5 = 30  # where torchvision's ``features`` end before the last pooling
+_POOL5 = 30  # index of the last pooling in torchvision's ``features``
 
 
 class VGG16(Encoder):
     """Convolutions of VGG-16 without the last pooling: 16x16 maps of 512 channels at 256x256.
 
     Args:
-        weights: First weights: a name of torchvision (``IMAGENET1K_V1``, downloaded unless cached) or a file
-            with its ``state_dict``; ``null``: random ones.
+        weights: Initial weights: a name of torchvision (``IMAGENET1K_V1``, downloaded unless cached) or a
+            file with its ``state_dict``; ``null``: random weights.
         pool5: Keep the last pooling, 8x8 maps at 256x256.
         trainable: False freezes the weights, as in DMC with supervision from vision.
 

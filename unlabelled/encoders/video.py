@@ -31,7 +31,7 @@ class R2Plus1D18(Encoder):
 
 
 def _block(in_dim: int, out_dim: int, time_stride: int) -> nn.Sequential:
-    """One (2+1)D step: space at half the size, then time."""
+    """Return a (2+1)D block: a spatial convolution of stride 2, then one over time."""
     return nn.Sequential(
         nn.Conv3d(in_dim, out_dim, (1, 3, 3), stride=(1, 2, 2), padding=(0, 1, 1), bias=False),
         nn.BatchNorm3d(out_dim),

@@ -1,6 +1,5 @@
-"""Losses: pure functions of tensors."""
+"""Losses, as functions of tensors."""
 
-from unlabelled.losses.anchor_targets import min_max_targets, raw_targets
 from unlabelled.losses.contrast import Contrast, info_nce, relational, soft_contrastive, weighted_contrast
 from unlabelled.losses.cross_modal import (
     MaskedMarginSoftmax,
@@ -14,13 +13,14 @@ from unlabelled.losses.mcn import cluster_loss, reconstruction_loss
 from unlabelled.losses.pair_ranking import CorrespondenceLoss, MaxMargin, PairCrossEntropy
 from unlabelled.losses.row_shares import row_shares
 from unlabelled.losses.self_label import multi_head_cross_entropy
-from unlabelled.losses.structure import StructureLoss, anchor_cost, structure_loss
-from unlabelled.losses.structure_terms import (
-    NeededScores,
+from unlabelled.losses.structure import (
+    StructureLoss,
     StructureTerm,
     StructureWeights,
-    needed_codes,
-    needed_predictions,
+    anchor_cost,
+    min_max_targets,
+    raw_targets,
+    structure_loss,
 )
 from unlabelled.losses.transformation_contrast import (
     Stance,
@@ -35,7 +35,6 @@ __all__ = [
     "CorrespondenceLoss",
     "MaskedMarginSoftmax",
     "MaxMargin",
-    "NeededScores",
     "PairCrossEntropy",
     "PairLoss",
     "Stance",
@@ -52,8 +51,6 @@ __all__ = [
     "masked_margin_softmax",
     "min_max_targets",
     "multi_head_cross_entropy",
-    "needed_codes",
-    "needed_predictions",
     "raw_targets",
     "reconstruction_loss",
     "relational",

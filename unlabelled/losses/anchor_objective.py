@@ -1,8 +1,12 @@
-"""The SSPC loss of a batch, with codes assigned together with queue rows: codes, targets, terms."""
+"""From the features of a batch to its SSPC loss: cosines with anchors, codes, targets, terms.
+
+The codes of the batch are assigned together with the rows of the queues, balanced over all of them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,18 +14,16 @@ import torch
 from torch import Tensor
 
 from unlabelled.clustering import MultiAssignment
-from unlabelled.losses import (
-    NeededScores,
+from unlabelled.distributed import all_reduce_sum_
+from unlabelled.losses.structure import (
+    Logits,
     StructureLoss,
     StructureTerm,
     min_max_targets,
-    needed_codes,
-    needed_predictions,
     raw_targets,
     structure_loss,
 )
-from unlabelled.losses.anchor_spaces import AnchorSpaces, Rows, Scores, codes_of_batch
-from unlabelled.losses.structure import Logits
+from unlabelled.nn.anchors import AnchorKey, AnchorRows, AnchorSpaces
 
 Targets = Literal["minmax", "raw"]
 
@@ -32,11 +34,13 @@ class AnchorObjective:
 
     Args:
         terms: Terms of the loss.
-        assignment: Makes the codes.
-        targets: ``minmax``: codes stretched to 0 and 1 row by row, as in the released code; ``raw``.
-        logits: ``exp``, as in the released code; ``scaled``.
+        assignment: Computes the codes.
+        targets: ``minmax``: codes stretched to 0 and 1 row by row, as in the released code; ``raw``: codes
+            clipped to [0, 1].
+        logits: ``exp``, as in the released code; ``scaled``. See
+            :func:`~unlabelled.losses.structure.anchor_cost`.
         temperature: tau_b.
-        masked: Use ``Rows.counted``: a term is then a mean over the rows that count for both of its
+        masked: Use ``AnchorRows.counted``: a term is then the mean over the rows that count for both of its
             modalities.
 
     Source: Swetha5/Multi_Sinkhorn_Knopp, everything_at_once/loss/combinatorial_loss.py
@@ -50,62 +54,92 @@ class AnchorObjective:
     temperature: float = 0.1
     masked: bool = False
 
-    def __call__(self, anchors: AnchorSpaces, batch: Rows, remembered: Rows) -> StructureLoss:
+    def __call__(self, anchors: AnchorSpaces, batch: AnchorRows, queued: AnchorRows) -> StructureLoss:
         """Return the loss of the batch.
 
         Args:
-            anchors: Anchor banks of both spaces.
-            batch: This rank's rows, with a gradient.
-            remembered: This rank's share of the queue rows, among which the codes are balanced too.
+            anchors: The anchors of both spaces.
+            batch: This rank's samples, with a gradient.
+            queued: This rank's share of the rows of the queues, over which the codes are balanced too.
         """
-        wanted = needed_codes(self.terms)
-        scores = anchors(batch, _either(wanted, needed_predictions(self.terms)))
+        target_keys = _distinct(term.target for term in self.terms)
+        scores = anchors(batch, _distinct([*target_keys, *(term.prediction for term in self.terms)]))
         with torch.no_grad():
-            old = anchors(remembered, wanted)
-        codes = codes_of_batch(self.assignment, old, scores, remembered.counted, batch.counted)
-        parts = [
-            self._cost(scores, self._targets(codes), terms, weight)
-            for terms, weight in self._terms_by_rows(batch)
-        ]
-        total = torch.stack([part.total for part in parts]).sum()
-        return StructureLoss(total, {name: cost for part in parts for name, cost in part.terms.items()})
-
-    def _cost(
-        self, scores: Scores, targets: Scores, terms: Sequence[StructureTerm], weight: Tensor | None
-    ) -> StructureLoss:
-        return structure_loss(
-            scores.inputs,
-            scores.projected,
-            targets.inputs,
-            targets.projected,
-            terms,
-            self.temperature,
-            self.logits,
-            weight,
-        )
-
-    def _targets(self, codes: Scores) -> Scores:
-        inputs = {key: self._target(code) for key, code in codes.inputs.items()}
-        return Scores(inputs, {key: self._target(code) for key, code in codes.projected.items()})
-
-    def _target(self, codes: Tensor) -> Tensor:
+            queue_scores = anchors(queued, target_keys)
+        codes = codes_of_batch(self.assignment, queue_scores, scores, queued.counted, batch.counted)
         if self.targets == "raw":
-            return raw_targets(codes)
-        return min_max_targets(codes, self.assignment.num_assigned(codes.shape[1]))
-
-    def _terms_by_rows(self, batch: Rows) -> list[tuple[list[StructureTerm], Tensor | None]]:
-        """Return the terms in groups, each with the mask ``(B,)`` of the rows of its mean; None: all rows."""
-        if not self.masked:
-            return [(list(self.terms), None)]
-        groups: dict[frozenset[str], list[StructureTerm]] = {}
-        for term in self.terms:
-            groups.setdefault(frozenset((term.anchor, term.feature)), []).append(term)
-        return [
-            (terms, torch.stack([batch.counted[name] for name in names]).all(0))
-            for names, terms in groups.items()
-        ]
+            targets = {key: raw_targets(each) for key, each in codes.items()}
+        else:
+            num_assigned = self.assignment.num_assigned
+            targets = {key: min_max_targets(each, num_assigned(each.shape[1])) for key, each in codes.items()}
+        counted = batch.counted if self.masked else None
+        return structure_loss(scores, targets, self.terms, self.temperature, self.logits, counted)
 
 
-def _either(first: NeededScores, second: NeededScores) -> NeededScores:
-    inputs = dict.fromkeys(first.inputs + second.inputs)
-    return NeededScores(tuple(inputs), tuple(dict.fromkeys(first.projected + second.projected)))
+def _distinct(keys: Iterable[AnchorKey]) -> list[AnchorKey]:
+    """Return each key once, in the given order, but those of the input space first."""
+    return sorted(dict.fromkeys(keys), key=lambda key: key.space != "input")
+
+
+@torch.no_grad()
+def codes_of_batch(
+    assign: Callable[[Tensor], Tensor],
+    queue_scores: Mapping[AnchorKey, Tensor],
+    batch_scores: Mapping[AnchorKey, Tensor],
+    queue_counted: Mapping[str, Tensor],
+    batch_counted: Mapping[str, Tensor],
+) -> dict[AnchorKey, Tensor]:
+    """Assign anchors to queue rows and batch together; return the codes ``(B, K)`` of the batch.
+
+    There is one assignment per modality, of all L scores of its features.
+
+    Args:
+        assign: Maps ``(L, n, K)`` to codes, balanced over the rows of all ranks.
+        queue_scores: ``(n, K)``, of this rank's share of the queue rows; codes are returned for their keys.
+        batch_scores: ``(B, K)``, for these keys at least.
+        queue_counted: ``(n,)`` bool by modality: rows that take part.
+        batch_counted: ``(B,)`` bool by modality: rows that take part. The codes of other rows are zeros.
+    """
+    batch_codes: dict[AnchorKey, Tensor] = {}
+    for modality, new_counted in batch_counted.items():
+        keys = [key for key in queue_scores if key.feature == modality]
+        if not keys:
+            continue
+        old_counted = queue_counted[modality]
+        codes = torch.zeros_like(torch.stack([batch_scores[key] for key in keys]))  # (L, B, K)
+        if int(all_reduce_sum_(old_counted.sum() + new_counted.sum())) > 0:
+            together = [
+                torch.cat([queue_scores[key][old_counted], batch_scores[key][new_counted]]) for key in keys
+            ]
+            assigned = assign(torch.stack(together))[:, int(old_counted.sum()) :]
+            codes[:, new_counted] = assigned.to(codes.dtype)
+        batch_codes.update(zip(keys, codes, strict=True))
+    return batch_codes
+
+
+@torch.no_grad()
+def usage_entropy(scores: Tensor, num_assigned: int) -> Tensor:
+    """Return the evenness with which the rows of all ranks use their K' nearest anchors, as a scalar.
+
+    It is the entropy of the shares of the anchors, scaled from 0 (all rows have the same K' anchors) to 1
+    (all anchors are equally frequent).
+
+    Args:
+        scores: ``(n, K)``.
+        num_assigned: K'.
+
+    Source: ours; docs/methods/sspc.md#traps.
+
+    Example:
+        >>> scores = torch.tensor([[0.9, 0.8, 0.0, 0.0], [0.0, 0.0, 0.9, 0.8]])
+        >>> [round(float(usage_entropy(rows, 2)), 3) for rows in (scores, scores[:1])]
+        [1.0, 0.0]
+    """
+    num_anchors = scores.shape[1]
+    if num_assigned == num_anchors:
+        return scores.new_ones(())
+    nearest = scores.topk(num_assigned, 1).indices.flatten()
+    counts = all_reduce_sum_(torch.bincount(nearest, minlength=num_anchors).double())
+    entropy: Tensor = torch.special.entr(counts / counts.sum()).sum()
+    least = math.log(num_assigned)
+    return ((entropy - least) / (math.log(num_anchors) - least)).float()

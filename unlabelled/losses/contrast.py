@@ -1,7 +1,8 @@
 """Contrast of each sample with its other view and with a queue: InfoNCE, ReSSL and SCE.
 
 A query predicts a distribution ``p`` over its positive key (slot 0) and the rows of the queue. The target
-distribution ``w`` follows from the key, an embedding by the target network. The methods differ only in it::
+distribution ``w`` follows from the key, an embedding by the target network. The methods differ only
+in ``w``::
 
     MoCo v2   w = [1, 0]                          one positive, all others are negatives
     ReSSL     w = [-, s]                          relations of the key to the queue; no positive
@@ -27,8 +28,8 @@ from torch.autograd.function import once_differentiable
 
 PositiveSlot = Literal["masked", "zero_logit"]
 
-# Entries of a block's (rows, M) array: 16 MiB in float32. There are two, with relations four, for all blocks.
-# Fewer rows make the matrix products slow.
+# Entries of a block's (rows, M) array: 16 MiB in float32. All blocks share two such arrays, with relations
+# four. Matrix products with fewer rows are slow.
 _BUDGET = 2**22
 
 
@@ -54,6 +55,12 @@ def info_nce(query: Tensor, key: Tensor, queue: Tensor, temperature: float = 0.2
     """Return MoCo's loss, InfoNCE: classify the positive key against the queue.
 
     Shapes as in :func:`weighted_contrast`. Source: SCE Eq. 3; He et al. 2020 (arXiv:1911.05722).
+
+    Example:
+        >>> unit = torch.eye(3)
+        >>> loss = info_nce(unit[:1], unit[:1], unit[1:], temperature=0.5).loss  # ln(1 + 2 exp(-2))
+        >>> round(float(loss), 4)
+        0.2395
     """
     return weighted_contrast(query, key, queue, temperature, temperature, 1.0, 0.0, 0.0)
 
@@ -61,7 +68,7 @@ def info_nce(query: Tensor, key: Tensor, queue: Tensor, temperature: float = 0.2
 def relational(
     query: Tensor, key: Tensor, queue: Tensor, temperature: float = 0.1, target_temperature: float = 0.04
 ) -> Contrast:
-    """Return ReSSL's loss: cross-entropy of the relations to the queue; no soft-max has the positive.
+    """Return ReSSL's loss: cross-entropy of the relations to the queue, without the positive key.
 
     Shapes as in :func:`weighted_contrast`. Source: SCE Eq. 4 to 6; Zheng et al. 2021 (arXiv:2107.09282).
     """
@@ -101,7 +108,7 @@ def weighted_contrast(
     positive_slot: PositiveSlot = "masked",
     own_rows: Tensor | None = None,
 ) -> Contrast:
-    """Return InfoNCE, ReSSL and Ceil with free coefficients (lambda, mu, eta).
+    """Return the sum of InfoNCE, ReSSL and Ceil with free coefficients (lambda, mu, eta).
 
     Arithmetic is float32, or float64 for float64 queries, also under autocast: half-precision similarities
     shift the loss by 1e-2. Rows are processed block by block; only the gradient of the queries is kept, so
@@ -118,8 +125,8 @@ def weighted_contrast(
         ceiling: eta, weight of Ceil.
         positive_slot: Relation of the key to itself: 0 (``masked``, Eq. 5), or the mass of a logit of 0
             (``zero_logit``, Algorithm 1 line 15 and juliendenize/eztorch, eztorch/losses/sce_loss.py).
-        own_rows: ``(N,)``, the row of ``queue`` that is the sample's own key, to be left out, when the keys
-            of the batch are part of ``queue``; ``None``: there is none.
+        own_rows: ``(N,)``, for keys of the batch that are part of ``queue``: the row of ``queue`` that is the
+            sample's own key, which is left out. ``None``: there are no such rows.
 
     Raises:
         ValueError: A temperature is not positive, or the shapes do not fit.
@@ -255,7 +262,7 @@ def _without(logits: Tensor, own: Tensor | None, value: float) -> Tensor:
 def _softmax(logits: Tensor, out: Tensor) -> tuple[Tensor, Tensor]:
     """Return the soft-max of ``logits (rows, M)``, in ``out``, and its log-normaliser ``(rows,)``."""
     softmax = torch.softmax(logits, 1, out=out)
-    # The largest entry is exp(max) / sum(exp): so the normaliser costs two maxima, and no second exp.
+    # The largest entry is exp(max) / sum(exp): the normaliser needs two maxima, but no second exp.
     return softmax, logits.amax(1) - softmax.amax(1).log()
 
 

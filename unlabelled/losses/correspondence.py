@@ -35,9 +35,9 @@ def ranking_hinge(similarities: Tensor, positives: Tensor, negative: Tensor, mar
         similarities: ``(n, m)``, of n anchors with m candidates.
         positives: ``(n,)``, of each anchor with its own candidate.
         negative: ``(n, m)``, True for mismatched pairs.
-        margin: Of the released code: K for summed cosines, that is 1 for mean cosines.
+        margin: As in the released code K for summed cosines, which is 1 for mean cosines.
 
     Source: DTaoo/DMC, models/dmc_model_av.py; docs/methods/dmc.md#loss.
     """
-    short = F.relu(margin + similarities - positives[:, None])
-    return (short * negative).sum() / negative.sum().clamp_min(1)
+    hinge = F.relu(margin + similarities - positives[:, None])
+    return (hinge * negative).sum() / negative.sum().clamp_min(1)

@@ -15,6 +15,8 @@ from torch import Tensor
 
 from unlabelled.distributed import gather_equal_rows, gather_with_gradient, rank, world_size
 
+_TEMPERATURE_ERROR = "temperature is {}, expected a positive number (paper: 0.05)"
+
 
 class PairLoss(ABC):
     """Loss between the features of two modalities, one row per clip."""
@@ -38,7 +40,8 @@ class SymmetricNCE(PairLoss):
     """
 
     def __init__(self, temperature: float = 0.05) -> None:
-        _check_temperature(temperature)
+        if not temperature > 0:
+            raise ValueError(_TEMPERATURE_ERROR.format(temperature))
         self.temperature = temperature
 
     def __call__(self, first: Tensor, second: Tensor, valid: Tensor) -> Tensor:
@@ -80,12 +83,15 @@ def symmetric_nce(first: Tensor, second: Tensor, valid: Tensor, temperature: flo
 
     Source: EAO (Shvetsova et al. 2022, arXiv:2112.04446); ninatu/everything_at_once,
     everything_at_once/loss/contrastive_losses.py (NormSoftmaxLoss); docs/methods/sspc.md#nce-loss.
+
+    Example:
+        >>> features, valid = torch.eye(4), torch.tensor([True, True, True, False])
+        >>> round(float(symmetric_nce(features, features, valid, temperature=0.5)), 4)  # 2 ln(1 + 2 exp(-2))
+        0.4791
     """
-    _check_temperature(temperature)
-    first, second = _in_float32(first), _in_float32(second)
-    with torch.autocast(first.device.type, enabled=False):
-        first, second = F.normalize(first, dim=1), F.normalize(second, dim=1)
-        return _both_directions(first, second, valid, 1 / temperature, 0.0)
+    if not temperature > 0:
+        raise ValueError(_TEMPERATURE_ERROR.format(temperature))
+    return _both_directions(first, second, valid, 1 / temperature, 0.0, normalise=True)
 
 
 def masked_margin_softmax(first: Tensor, second: Tensor, valid: Tensor, margin: float = 0.001) -> Tensor:
@@ -108,17 +114,15 @@ def masked_margin_softmax(first: Tensor, second: Tensor, valid: Tensor, margin: 
     Source: MMS loss of AVLnet (arXiv:2006.09199) and MCN (arXiv:2104.12671);
     brian7685/Multimodal-Clustering-Network, loss.py; docs/methods/sspc.md#mcn.
     """
-    first, second = _in_float32(first), _in_float32(second)
-    with torch.autocast(first.device.type, enabled=False):
-        return _both_directions(first, second, valid, 1.0, margin)
+    return _both_directions(first, second, valid, 1.0, margin, normalise=False)
 
 
 def weighted_pairs(losses: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:
-    """Return ``sum w L / sum w`` over the pairs that have a loss and a weight.
+    """Return ``sum w L / sum w``, with weights w and losses L, over the pairs that have both.
 
     Args:
         losses: A scalar for each pair, by its name.
-        weights: Weights by name; 0 for pairs that are not in it.
+        weights: A weight by the name of a pair; a missing one is 0.
 
     Raises:
         ValueError: No pair has both.
@@ -136,31 +140,30 @@ def weighted_pairs(losses: Mapping[str, Tensor], weights: Mapping[str, float]) -
     return total / sum(counted.values())
 
 
-def _both_directions(first: Tensor, second: Tensor, valid: Tensor, scale: float, margin: float) -> Tensor:
+def _both_directions(
+    first: Tensor, second: Tensor, valid: Tensor, scale: float, margin: float, normalise: bool
+) -> Tensor:
+    """Return the sum of the cross-entropies from first to second and back, in float32 at least."""
     if first.shape != second.shape or first.ndim != 2 or valid.shape != first.shape[:1]:
         raise ValueError(
             f"expected first and second (B, P) and valid (B,), got {tuple(first.shape)}, "
             f"{tuple(second.shape)} and {tuple(valid.shape)}"
         )
-    valid = valid.bool()
-    everywhere = gather_equal_rows(valid.to(torch.uint8)).bool()  # NCCL moves no bools
-    count = int(everywhere.sum())
-    if not count:
-        return 0 * (first.sum() + second.sum())
-    before = int(everywhere[: rank() * len(valid)].sum())
-    target = before + torch.arange(int(valid.sum()), device=first.device)
-    total = first.new_zeros(())
-    for rows, others in ((first, second), (second, first)):
-        logits = scale * rows[valid] @ gather_with_gradient(others)[everywhere].T
-        logits = logits.scatter_add(1, target[:, None], logits.new_full((len(target), 1), -margin))
-        total = total + F.cross_entropy(logits, target, reduction="sum")
-    return total * (world_size() / count)
-
-
-def _in_float32(features: Tensor) -> Tensor:
-    return features.to(torch.promote_types(features.dtype, torch.float32))
-
-
-def _check_temperature(temperature: float) -> None:
-    if not temperature > 0:
-        raise ValueError(f"temperature is {temperature}, expected a positive number (paper: 0.05)")
+    sides = [side.to(torch.promote_types(side.dtype, torch.float32)) for side in (first, second)]
+    with torch.autocast(first.device.type, enabled=False):
+        if normalise:
+            sides = [F.normalize(side, dim=1) for side in sides]
+        first, second = sides
+        valid = valid.bool()
+        all_valid = gather_equal_rows(valid.to(torch.uint8)).bool()  # NCCL moves no bools
+        count = int(all_valid.sum())
+        if not count:
+            return 0 * (first.sum() + second.sum())
+        before = int(all_valid[: rank() * len(valid)].sum())
+        target = before + torch.arange(int(valid.sum()), device=first.device)
+        total = first.new_zeros(())
+        for queries, keys in ((first, second), (second, first)):
+            logits = scale * queries[valid] @ gather_with_gradient(keys)[all_valid].T
+            logits = logits.scatter_add(1, target[:, None], logits.new_full((len(target), 1), -margin))
+            total = total + F.cross_entropy(logits, target, reduction="sum")
+        return total * (world_size() / count)

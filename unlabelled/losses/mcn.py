@@ -1,4 +1,4 @@
-"""Losses of MCN besides the contrast: cross-entropy with clusters of the fused feature, and reconstruction.
+"""Further losses of MCN: cross-entropy with clusters of the fused feature, and reconstruction.
 
 Source: Chen et al. 2021 (MCN, arXiv:2104.12671); brian7685/Multimodal-Clustering-Network,
 train_tri_kmeans.py and model_kmeans_ICCV.py; docs/methods/sspc.md#mcn.
@@ -24,16 +24,16 @@ def cluster_loss(
 ) -> Tensor:
     """Return the mean over the modalities of the cross-entropy with the cluster of the fused feature.
 
-    Logits are dot products of the features as they are with the centroids, less a margin for the right
-    centroid. In float32 at least, also under autocast.
+    Logits are dot products of the features, not normalised, with the centroids; a margin is subtracted from
+    the logit of the correct centroid. Computed in float32 at least, also under autocast.
 
     Args:
         features: ``(B, D)`` by modality, not normalised.
         centroids: ``(K, D)``, without a gradient.
         labels: ``(B,)`` int64, one cluster per clip.
         margin: delta.
-        valid: ``(B,)`` bool by modality, rows that are not empty: the mean is over those of all ranks, and 0
-            for a modality without such rows. ``None``: all rows, equally many on each rank.
+        valid: ``(B,)`` bool by modality, True for rows that are not empty: the mean is over these rows of all
+            ranks, and 0 for a modality without such rows. ``None``: all rows, equally many on each rank.
 
     Returns:
         A scalar, in nats.
@@ -58,7 +58,7 @@ def reconstruction_loss(
     targets: Mapping[str, Tensor],
     valid: Mapping[str, Tensor] | None = None,
 ) -> Tensor:
-    """Return the mean over the batch of the squared errors: means over dimensions, summed over modalities.
+    """Return the squared error, averaged over dimensions and over the batch, summed over modalities.
 
     Args:
         reconstructions: ``(B, D_m)`` by modality.
@@ -70,7 +70,7 @@ def reconstruction_loss(
         A scalar, in float32 at least.
 
     Raises:
-        ValueError: There is no modality, or one is missing in ``valid``; or the shapes differ.
+        ValueError: There is no modality, a modality is missing in ``valid``, or the shapes differ.
     """
     _check("reconstruction", reconstructions, valid)
     losses = []

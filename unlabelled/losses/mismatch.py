@@ -12,14 +12,14 @@ NONE = -1
 
 
 def mismatched(videos: Tensor, silent: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """Return which pairs of the clips of this rank with those of all ranks are mismatched.
+    """Find the mismatched pairs between the clips of this rank and the clips of all ranks.
 
-    Pairs of one video are not, even if the batch has the video twice. Neither are pairs with a silent audio
-    track, which are trivial negatives.
+    Two clips of one video do not count as a mismatched pair, nor do pairs with a silent audio track, which
+    would be trivial negatives.
 
     Args:
         videos: ``(n,)`` int64, equal for clips of one video; n is equal on all ranks.
-        silent: ``(n,)`` bool, silent audio tracks; None: none.
+        silent: ``(n,)`` bool, True for silent audio tracks; None: there are none.
 
     Returns:
         ``(n, N)`` bool twice: images of this rank with the audio of all ranks, and audio of this rank with
@@ -36,9 +36,9 @@ def mismatched(videos: Tensor, silent: Tensor | None = None) -> tuple[Tensor, Te
 def draw_mismatches(negative: Tensor, step: int) -> Tensor:
     """Draw one mismatched partner for each clip of this rank, ``(n,)``: a row of all ranks, or :data:`NONE`.
 
-    The partners of all clips are at the same cyclic distance, so that no two clips have the same one; if it
-    is not allowed, the next allowed row is used. The distance is drawn from the seed of the run and the
-    step, the same on all ranks.
+    All clips use the same cyclic distance to their partner, so that no two clips have the same partner. If
+    the row at this distance is not allowed, the next allowed row is used. The distance is drawn from the seed
+    of the run and the step, equally on all ranks.
 
     Args:
         negative: ``(n, N)``, True for allowed partners.

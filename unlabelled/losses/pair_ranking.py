@@ -1,4 +1,4 @@
-"""Losses over all pairs of the images and audio tracks of a batch, of which one per clip is true.
+"""Losses over all pairs of the images and audio tracks of a batch; one pair per clip is true.
 
 Each rank compares its own images with the audio of all ranks and its own audio with all images; the losses
 are scaled such that their mean over the ranks is the loss of the whole batch.
@@ -21,22 +21,22 @@ class Comparison(NamedTuple):
     """Similarities of the n clips of a rank with the N of all ranks: mean cosines over the clusters.
 
     Attributes:
-        pictures: ``(n, N)``, the images of this rank with the audio of all.
-        sounds: ``(n, N)``, the audio of this rank with the images of all.
+        images: ``(n, N)``, the images of this rank with the audio of all ranks.
+        audio: ``(n, N)``, the audio of this rank with the images of all ranks.
         own: ``(n,)``, the image of each clip with its own audio.
-        wrong_sounds: ``(n, N)`` bool, True where ``pictures`` holds a mismatched pair.
-        wrong_pictures: ``(n, N)`` bool, likewise for ``sounds``.
+        image_mismatches: ``(n, N)`` bool, True where ``images`` has a mismatched pair.
+        audio_mismatches: ``(n, N)`` bool, True where ``audio`` has a mismatched pair.
     """
 
-    pictures: Tensor
-    sounds: Tensor
+    images: Tensor
+    audio: Tensor
     own: Tensor
-    wrong_sounds: Tensor
-    wrong_pictures: Tensor
+    image_mismatches: Tensor
+    audio_mismatches: Tensor
 
     def directions(self) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
-        """Return (similarities, mismatched pairs) of both directions."""
-        return (self.pictures, self.wrong_sounds), (self.sounds, self.wrong_pictures)
+        """Return (similarities, mismatches) of both directions: from image to audio, from audio to image."""
+        return (self.images, self.image_mismatches), (self.audio, self.audio_mismatches)
 
 
 def compare_centres(
@@ -48,14 +48,14 @@ def compare_centres(
         visual: ``(n, K, D)``; n is equal on all ranks.
         audio: ``(n, K, D)``, of the same clips.
         videos: ``(n,)``, see :func:`~unlabelled.losses.mismatch.mismatched`.
-        silent: ``(n,)`` bool or None, likewise.
+        silent: ``(n,)`` bool, silent audio tracks; None: there are none.
     """
     clusters = visual.shape[1]
-    pictures = centre_similarity(visual, gather_with_gradient(audio)) / clusters
-    sounds = centre_similarity(audio, gather_with_gradient(visual)) / clusters
-    places = rank() * len(visual) + torch.arange(len(visual), device=visual.device)
-    own = pictures.gather(1, places[:, None]).squeeze(1)
-    return Comparison(pictures, sounds, own, *mismatched(videos, silent))
+    from_images = centre_similarity(visual, gather_with_gradient(audio)) / clusters
+    from_audio = centre_similarity(audio, gather_with_gradient(visual)) / clusters
+    columns = rank() * len(visual) + torch.arange(len(visual), device=visual.device)
+    own = from_images.gather(1, columns[:, None]).squeeze(1)
+    return Comparison(from_images, from_audio, own, *mismatched(videos, silent))
 
 
 class Ranked(NamedTuple):
@@ -70,15 +70,15 @@ class CorrespondenceLoss(ABC):
 
     @abstractmethod
     def __call__(self, comparison: Comparison, step: int) -> Ranked:
-        """Return the loss; ``step`` seeds random choices."""
+        """Return the loss; ``step``, the optimiser step, seeds random choices."""
 
 
 class MaxMargin(CorrespondenceLoss):
-    """Mean hinge loss of mismatched pairs: the true pair must score ``margin`` higher.
+    """Mean hinge loss of mismatched pairs: the true pair must have a similarity higher by ``margin``.
 
     Args:
-        margin: Of mean cosines. The loss of summed cosines with margin K, as in the released code, is K times
-            this one with margin 1.
+        margin: Difference of mean cosines. The released code sums the cosines and has margin K; its loss is
+            K times this one with margin 1.
         negatives: ``all`` mismatched pairs of both directions; the ``hardest`` one of each image and of each
             audio track; or ``one_random``: one mismatched audio track per image, as in the released code.
 
@@ -106,15 +106,15 @@ class MaxMargin(CorrespondenceLoss):
         for similar, wrong in chosen:
             share = wrong.sum() * world_size() / total.clamp_min(1)
             loss.append(share * ranking_hinge(similar, own, wrong, self.margin))
-            short = (self.margin + similar.detach() > own[:, None]) & wrong
-            active.append(short.sum() * world_size() / total.clamp_min(1))
+            positive = (self.margin + similar.detach() > own[:, None]) & wrong
+            active.append(positive.sum() * world_size() / total.clamp_min(1))
         return Ranked(torch.stack(loss).sum(), {"active_hinges": torch.stack(active).sum()})
 
     def _chosen(self, comparison: Comparison, step: int) -> list[tuple[Tensor, Tensor]]:
         """Return (similarities, pairs to use) for each direction."""
         if self.negatives == "one_random":
-            partner = draw_mismatches(comparison.wrong_sounds, step)
-            return [(comparison.pictures, _only(partner, comparison.wrong_sounds))]
+            partner = draw_mismatches(comparison.image_mismatches, step)
+            return [(comparison.images, _only(partner, comparison.image_mismatches))]
         if self.negatives == "all":
             return list(comparison.directions())
         return [
@@ -124,10 +124,11 @@ class MaxMargin(CorrespondenceLoss):
 
 
 class PairCrossEntropy(CorrespondenceLoss):
-    """Contrastive variant: cross-entropy of finding the own audio among all, and the own image.
+    """Cross-entropy with the own audio of an image as the class, among all audio tracks, and vice versa.
 
-    Ours, over the same centres as the max-margin loss. The contrastive loss of DTaoo/Simplified_DMC belongs
-    to another layer with Euclidean distances, which is not implemented (docs/methods/dmc.md#simplified-dmc).
+    Source: ours, with the same centres as the max-margin loss. The contrastive loss of DTaoo/Simplified_DMC
+    belongs to another layer with Euclidean distances, which is not implemented
+    (docs/methods/dmc.md#simplified-dmc).
 
     Args:
         temperature: Divides the mean cosines.
@@ -143,10 +144,10 @@ class PairCrossEntropy(CorrespondenceLoss):
 
     def __call__(self, comparison: Comparison, step: int) -> Ranked:
         """Return the mean of both directions, in nats."""
-        terms = [self._surprise(comparison.own, *direction) for direction in comparison.directions()]
+        terms = [self._cross_entropy(comparison.own, *direction) for direction in comparison.directions()]
         return Ranked(torch.cat(terms).mean(), {})
 
-    def _surprise(self, own: Tensor, similar: Tensor, wrong: Tensor) -> Tensor:
+    def _cross_entropy(self, own: Tensor, similar: Tensor, wrong: Tensor) -> Tensor:
         others = (similar / self.temperature).masked_fill(~wrong, -torch.inf)
         logits = torch.cat([own[:, None] / self.temperature, others], 1)
         return logits.logsumexp(1) - logits[:, 0]

@@ -1,4 +1,4 @@
-"""Means over the rows of all ranks, written such that DDP's mean of gradients is the gradient of the mean."""
+"""Shares of rows in a mean over all ranks, such that DDP's mean of gradients is the gradient of the mean."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from unlabelled.distributed import all_reduce_sum_, world_size
 
 @torch.no_grad()
 def row_shares(weight: Tensor) -> Tensor:
-    """Return each row's share of a weighted mean over all ranks, ``(B,)`` float32.
+    """Return each row's share of a weighted mean over all ranks, ``(B,)``, in float32 at least.
 
     ``(shares * values).sum()`` on each rank has, as its mean over the ranks, the weighted mean of the values
     of all ranks' rows, however unevenly the weights are spread.
 
     Args:
-        weight: ``(B,)`` bool (whether a row counts) or floating point, not negative.
+        weight: ``(B,)``, not negative; or bool, True for rows that count.
 
     Returns:
         ``weight * ranks / total``; zeros where the total over all ranks is 0.

@@ -18,7 +18,7 @@ class Localised(NamedTuple):
     """Localisation maps of a batch.
 
     Attributes:
-        maps: ``(B, h, w)``, larger where the sound comes from; only the order of the values matters.
+        maps: ``(B, h, w)``, larger at the sound source; only the order of the values matters.
         cluster_maps: ``(B, K, h, w)``, assignments of the positions to the clusters, from 0 to 1.
     """
 
@@ -31,8 +31,9 @@ def cluster_weights(kind: SoundMap, visual: Tensor, audio: Tensor, typical: Tens
 
     ``best_cluster``: 1 for the cluster with the largest cosine of its visual and its audio centre.
     ``weighted``: the positive part of the cosines. ``distinctive``: the positive part of the cosines minus
-    those with the ``typical`` centres. If no weight is positive, the largest alone is used, so that no map is
-    constant. A background cluster has a large cosine with every audio track, hence ``distinctive``.
+    the cosines with the ``typical`` centres, as a background cluster has a large cosine with every audio
+    track. If no weight is positive, the cluster with the largest value has weight 1, so that no map is
+    constant.
 
     Args:
         kind: See above.
@@ -57,7 +58,7 @@ def _best(scores: Tensor) -> Tensor:
 
 
 def _positive_part(scores: Tensor) -> Tensor:
-    """Return the positive part of ``scores (B, K)``; in rows without any, 1 for the largest."""
+    """Return the positive part of ``scores (B, K)``; in rows without positive scores, 1 for the largest."""
     positive = scores.relu()
     return torch.where(positive.any(1, keepdim=True), positive, _best(scores))
 
@@ -68,8 +69,8 @@ def sound_map(
     """Return the localisation map of each clip, ``(B, positions)``; only the order of the values matters.
 
     Args:
-        kind: One of :func:`cluster_weights`, or ``cosine``: of each position the largest cosine, over the
-            clusters, of its projected descriptor with the audio centre.
+        kind: A kind of :func:`cluster_weights`, or ``cosine``: the map is, at each position, the largest
+            cosine over the clusters of the projected descriptor with the audio centre.
         visual: Clusters of the images.
         audio: Clusters of the audio tracks.
         projected: ``(B, K, positions, D)``, projected descriptors of the images.

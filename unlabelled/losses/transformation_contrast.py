@@ -1,17 +1,18 @@
 """Contrast under compositions of transformations: which copies of a clip are positives, which negatives.
 
-A clip comes in copies that differ in their start (shift) and in the direction of time (reversal). To either,
-video and audio embeddings are invariant or variant; or the transformation is not used::
+There are copies of a clip that differ in their start (shift) and in the direction of time (reversal). Video
+and audio embeddings are variant or invariant to each transformation, or it is not used::
 
     hypothesis   1          2        3          4        5          6        7          8          9
     reversal     -          variant  invariant  -        -          variant  invariant  variant    invariant
     shift        -          -        -          variant  invariant  variant  variant    invariant  invariant
 
 A hypothesis is a list of :class:`Term`; its loss is their mean, which gives the weights of the released code
-(facebookresearch/GDT, gdt_helper.py). There are two differences. The code extends its lists of negatives in
-place, so that some count twice and others belong to another transformation; here each term has its own. And
-negatives are of all clips of the global batch; in the code, terms whose own counterpart is no negative leave
-out those of the rank's other clips too, and one rank alone fails.
+(facebookresearch/GDT, gdt_helper.py). There are two differences. The released code extends its lists of
+negatives in place, so that some negatives count twice and some belong to another transformation; here each
+term has its own negatives. Here the counterparts of all other clips of the global batch are negatives; in the
+released code, a term without ``own_counterpart`` also omits those of the other clips of the same rank, so
+that a single rank fails.
 
 Source: Patrick et al. 2021 (arXiv:2003.04298); docs/methods/selavi.md#gdt.
 """
@@ -28,18 +29,18 @@ from unlabelled.distributed import gather_equal_rows, rank
 
 Stance = Literal["variant", "invariant"]
 Copy = tuple[int, int]
-"""Which shift and, 0 forwards or 1 backwards, which direction."""
+"""(index of the shift, direction: 0 forwards, 1 backwards)."""
 
 
 class Term(NamedTuple):
     """Match copy ``query`` of a clip in one modality with copy ``key`` of the same clip in the other one.
 
     Attributes:
-        name: ``cross_modal``, or the transformation that the term is about.
-        query: The copy of the query.
-        key: The copy of the positive; that of other clips is a negative.
-        counterpart: One more copy of all other clips that is a negative; None: there is none.
-        own_counterpart: Whether the own clip's counterpart is a negative too, the hardest one.
+        name: ``cross_modal``, or the transformation to which the term is variant or invariant.
+        query: The copy of the clip that is the query.
+        key: The copy of the same clip that is the positive; this copy of the other clips is a negative.
+        counterpart: Another copy of the other clips that is a negative; None: there is none.
+        own_counterpart: Whether the counterpart of the same clip is a negative too, the hardest one.
     """
 
     name: str
@@ -62,8 +63,12 @@ def contrast_terms(shift: Stance | None, reversal: Stance | None) -> list[Term]:
     For each transformation and each setting of the other one there are two copies, each the counterpart of
     the other. Variant: the positive is the same copy, the own counterpart a negative. Invariant: the positive
     is the counterpart and, at the first setting of the other transformation, also the same copy.
+
+    Example:
+        >>> [(term.name, term.query, term.key) for term in contrast_terms("variant", None)]
+        [('shift', (0, 0), (0, 0)), ('shift', (1, 0), (1, 0))]
     """
-    terms = _about("shift", shift, _pairs(0, reversal)) + _about("reversal", reversal, _pairs(1, shift))
+    terms = _terms_of("shift", shift, _pairs(0, reversal)) + _terms_of("reversal", reversal, _pairs(1, shift))
     return terms or [Term("cross_modal", (0, 0), (0, 0), None, False)]
 
 
@@ -73,15 +78,15 @@ def _pairs(axis: int, other: Stance | None) -> list[tuple[Copy, Copy]]:
     return [((0, k), (1, k)) if axis == 0 else ((k, 0), (k, 1)) for k in settings]
 
 
-def _about(name: str, stance: Stance | None, pairs: list[tuple[Copy, Copy]]) -> list[Term]:
-    ways = [way for pair in pairs for way in (pair, pair[::-1])]
+def _terms_of(name: str, stance: Stance | None, pairs: list[tuple[Copy, Copy]]) -> list[Term]:
+    ordered = [each for pair in pairs for each in (pair, pair[::-1])]
     if stance is None:
         return []
     if stance == "variant":
-        return [Term(name, one, one, other, True) for one, other in ways]
+        return [Term(name, one, one, other, True) for one, other in ordered]
     if stance == "invariant":
-        base = [Term("cross_modal", one, one, other, False) for one, other in ways[:2]]
-        return base + [Term(name, one, other, one, False) for one, other in ways]
+        base = [Term("cross_modal", one, one, other, False) for one, other in ordered[:2]]
+        return base + [Term(name, one, other, one, False) for one, other in ordered]
     raise ValueError(f"{name}={stance!r}; expected variant, invariant or None")
 
 
@@ -100,21 +105,20 @@ def transformation_contrast(
         temperature: Divides the cosines.
 
     Raises:
-        ValueError: ``temperature`` is not positive, the shapes differ, or a term needs a copy that is not
-            there.
+        ValueError: ``temperature`` is not positive, the shapes differ, or a term needs a missing copy.
     """
     _check(video, audio, terms, temperature)
     dtype = torch.promote_types(video.dtype, torch.float32)
     with torch.autocast(video.device.type, enabled=False):
         video, audio = (F.normalize(codes.to(dtype), dim=3) for codes in (video, audio))
-        seen, heard = gather_equal_rows(video), gather_equal_rows(audio)
-        ways = [similarities(video, heard) / temperature, similarities(audio, seen) / temperature]
-        logits = [[term_logits(term, way, rank() * len(video)) for way in ways] for term in terms]
+        all_video, all_audio = gather_equal_rows(video), gather_equal_rows(audio)
+        both = [similarities(video, all_audio) / temperature, similarities(audio, all_video) / temperature]
+        logits = [[term_logits(term, each, rank() * len(video)) for each in both] for term in terms]
     return _summary([term.name for term in terms], logits)
 
 
 def similarities(queries: Tensor, keys: Tensor) -> Tensor:
-    """Return ``(S, R, B, S, R, N)``: of each copy of ``(B, S, R, D)`` with each of ``(N, S, R, D)``."""
+    """Return inner products ``(S, R, B, S, R, N)`` of ``queries (B, S, R, D)`` and ``keys (N, S, R, D)``."""
     return torch.einsum("bsrd,nuvd->srbuvn", queries, keys)
 
 
@@ -124,13 +128,13 @@ def term_logits(term: Term, similar: Tensor, first: int) -> tuple[Tensor, Tensor
     Args:
         term: The term.
         similar: ``(S, R, B, S, R, N)`` logits of all copies.
-        first: The place of query 0 among the N clips.
+        first: The index of query 0 among the N clips.
     """
-    asked = similar[term.query]  # (B, S, R, N)
-    own = first + torch.arange(len(asked), device=asked.device)
-    choices = asked[:, *term.key]
+    of_query = similar[term.query]  # (B, S, R, N)
+    own = first + torch.arange(len(of_query), device=of_query.device)
+    choices = of_query[:, *term.key]
     if term.counterpart is not None:
-        others = asked[:, *term.counterpart]
+        others = of_query[:, *term.counterpart]
         if not term.own_counterpart:
             others = others.scatter(1, own[:, None], -torch.inf)
         choices = torch.cat([choices, others], 1)
@@ -138,15 +142,18 @@ def term_logits(term: Term, similar: Tensor, first: int) -> tuple[Tensor, Tensor
 
 
 def _summary(names: list[str], logits: list[list[tuple[Tensor, Tensor]]]) -> TransformationContrast:
-    losses = torch.stack([torch.stack([F.cross_entropy(*way) for way in ways]).mean() for ways in logits])
-    right = torch.stack(
-        [torch.stack([(way.argmax(1) == own).float().mean() for way, own in ways]).mean() for ways in logits]
+    losses = torch.stack([torch.stack([F.cross_entropy(*each) for each in both]).mean() for both in logits])
+    accuracies = torch.stack(
+        [
+            torch.stack([(each.argmax(1) == own).float().mean() for each, own in both]).mean()
+            for both in logits
+        ]
     )
     parts = losses.detach()
     report: dict[str, Tensor] = {}
     for name in dict.fromkeys(names):
-        chosen = [place for place, each in enumerate(names) if each == name]
-        report |= {f"loss_{name}": parts[chosen].mean(), f"accuracy_{name}": right[chosen].mean()}
+        chosen = [index for index, each in enumerate(names) if each == name]
+        report |= {f"loss_{name}": parts[chosen].mean(), f"accuracy_{name}": accuracies[chosen].mean()}
     return TransformationContrast(losses.mean(), report)
 
 

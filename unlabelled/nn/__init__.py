@@ -1,6 +1,6 @@
-"""Modules that methods own: heads, queues, target networks, anchors, batch normalisation."""
+"""Modules that methods consist of: heads, queues, target networks, anchors, batch normalisation."""
 
-from unlabelled.nn.anchors import AnchorBank
+from unlabelled.nn.anchors import AnchorBank, AnchorSpaces
 from unlabelled.nn.batchnorm import ShuffleBatchNorm, SplitBatchNorm, split_batchnorm
 from unlabelled.nn.heads import MLP, ClusterHeads, LinearHeads, MultiHead, PrototypeHeads
 from unlabelled.nn.queue import FeatureQueue, FillingQueue
@@ -9,6 +9,7 @@ from unlabelled.nn.target import copy_online, cosine_momentum, make_target, upda
 __all__ = [
     "MLP",
     "AnchorBank",
+    "AnchorSpaces",
     "ClusterHeads",
     "FeatureQueue",
     "FillingQueue",

@@ -1,4 +1,4 @@
-"""BatchNorm in virtual groups and on shuffled batches, against leakage of batch statistics.
+"""BatchNorm in virtual groups and on shuffled batches, against information in batch statistics.
 
 In contrastive learning both views of a sample share the statistics of their batch, by which a network can
 identify the positive pair without its content. A target whose batch has another order has other statistics.
@@ -25,9 +25,9 @@ class SplitBatchNorm(_BatchNorm):
         num_features: C.
         groups: G.
         eps: Added to the variance.
-        momentum: Share of the new running statistics; ``None``: their plain average over the batches.
-        affine: Whether there are a scale and a shift.
-        track_running_stats: Whether there are running statistics.
+        momentum: Weight of a batch in the running statistics; ``None``: their plain average over the batches.
+        affine: Whether to learn a scale and a shift.
+        track_running_stats: Whether to keep running statistics.
 
     Raises:
         ValueError: ``groups`` is below 1; on a batch that is no multiple of ``groups``.
@@ -75,7 +75,7 @@ class SplitBatchNorm(_BatchNorm):
         return normed.reshape(input.shape)
 
     def _next_momentum(self) -> float:
-        """Count the batch, and return the share that it gets in the running statistics."""
+        """Count the batch, and return its weight in the running statistics."""
         if self.num_batches_tracked is None:
             return 0.0
         self.num_batches_tracked.add_(1)
@@ -100,7 +100,9 @@ def split_batchnorm(network: nn.Module, groups: int) -> nn.Module:
         ValueError: ``groups`` is below 1, or a BatchNorm is synchronised over the processes.
     """
     if isinstance(network, nn.SyncBatchNorm):
-        raise ValueError("split_batchnorm: the network has SyncBatchNorm, whose group is the whole batch")
+        raise ValueError(
+            "split_batchnorm: the network has SyncBatchNorm, whose group is the whole batch; use BatchNorm"
+        )
     if isinstance(network, _BatchNorm):
         return _split(network, groups)
     for name, child in network.named_children():
@@ -119,7 +121,7 @@ def _split(norm: _BatchNorm, groups: int) -> SplitBatchNorm:
 
 
 class ShuffleBatchNorm:
-    """Apply a target network to its batch in a random order, so that BatchNorm groups other samples.
+    """Apply a target network to its batch in a random order, so that the groups of BatchNorm differ.
 
     With several processes the batch is shuffled over all of them, and the share of each process is a group;
     a single process has ``groups`` virtual groups. The outputs are in the order of the inputs.
@@ -146,11 +148,11 @@ class ShuffleBatchNorm:
     def __call__(self, network: nn.Module, inputs: Tensor) -> Tensor:
         """Map ``(batch, ...)`` to the network's outputs ``(batch, ...)``, without gradients.
 
-        Batches must be equally large on all processes, as a training loader's are. The order is drawn by the
+        Batches must have equal size on all processes, as in training. The order is drawn by the
         first process from torch's generator, which is seeded in each step.
         """
-        everything = gather_equal_rows(inputs)
-        order = broadcast_(torch.randperm(len(everything)).to(inputs.device))
-        mine = slice(rank() * len(inputs), (rank() + 1) * len(inputs))
-        outputs = gather_equal_rows(network(everything[order[mine]]))
-        return outputs[order.argsort()[mine]]
+        all_inputs = gather_equal_rows(inputs)
+        order = broadcast_(torch.randperm(len(all_inputs)).to(inputs.device))
+        own = slice(rank() * len(inputs), (rank() + 1) * len(inputs))
+        outputs = gather_equal_rows(network(all_inputs[order[own]]))
+        return outputs[order.argsort()[own]]

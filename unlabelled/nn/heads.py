@@ -1,4 +1,4 @@
-"""Projection heads."""
+"""Projectors, and heads that predict clusters."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class MLP(nn.Sequential):
     Args:
         in_dim: Size of a feature.
         hidden_dim: Width of every hidden layer.
-        out_dim: Size of the result, not normalised.
+        out_dim: Size of the result, which is not normalised.
         num_layers: Linear layers, the output layer included.
-        norm: Layers with BatchNorm: ``none``, the ``hidden`` ones, or ``all``.
+        norm: The layers with BatchNorm: ``none``, the ``hidden`` ones, or ``all``.
         output_bias: ``False``: no bias in the output layer (predictors of SCE).
         dropout: Probability, before each Linear (GDT: 0.3).
 
@@ -30,6 +30,12 @@ class MLP(nn.Sequential):
         ValueError: ``num_layers`` below 1, an unknown ``norm``, or ``dropout`` outside 0 to 1.
 
     Source: SCE Tables 21 and 24; docs/methods/sce.md#architectures.
+
+    Example:
+        >>> [type(layer).__name__ for layer in MLP(8, 16, 4)]
+        ['Linear', 'BatchNorm1d', 'ReLU', 'Linear']
+        >>> tuple(MLP(8, 16, 4)(torch.zeros(2, 8)).shape)
+        (2, 4)
     """
 
     def __init__(
@@ -47,7 +53,9 @@ class MLP(nn.Sequential):
                 f"MLP: num_layers is {num_layers} and norm {norm!r}, expected num_layers >= 1 and norm "
                 "'none', 'hidden' or 'all'"
             )
-        drop = [nn.Dropout(dropout)] if dropout else []  # none at 0: checkpoints number the layers
+        drop = (
+            [nn.Dropout(dropout)] if dropout else []
+        )  # no layer at 0: it would change the keys of checkpoints
         layers: list[nn.Module] = []
         for i in range(num_layers - 1):
             layers += drop
@@ -65,7 +73,7 @@ class MLP(nn.Sequential):
 
 
 class ClusterHeads(nn.Module, ABC):
-    """H heads on one feature, all at once in a training step, one after the other in a clustering pass."""
+    """Base of H heads on one feature: a training step applies all, a clustering pass one at a time."""
 
     @abstractmethod
     def forward(self, features: Tensor) -> Tensor:
@@ -83,7 +91,8 @@ class LinearHeads(ClusterHeads):
         in_dim: D.
         num_clusters: K.
         num_heads: H.
-        std: Of the weights at first, with biases of 0 (DeepCluster: 0.01); None: as ``nn.Linear``.
+        std: Standard deviation of the initial weights, with biases of 0 (DeepCluster: 0.01); None:
+            initialisation as of ``nn.Linear``.
     """
 
     def __init__(self, in_dim: int, num_clusters: int, num_heads: int, std: float | None = None) -> None:
@@ -96,7 +105,7 @@ class LinearHeads(ClusterHeads):
 
     @torch.no_grad()
     def reset(self, head: int, generator: torch.Generator | None = None) -> None:
-        """Draw the weights of one head anew; the generator is the CPU's."""
+        """Draw new weights of one head, by a generator of the CPU."""
         weight, bias = torch.empty(self.weight.shape[1:]), torch.zeros(self.bias.shape[1])
         if self.std is None:
             bound = 1 / math.sqrt(weight.shape[1])
@@ -117,7 +126,7 @@ class LinearHeads(ClusterHeads):
 
 
 class PrototypeHeads(ClusterHeads):
-    """H sets of K prototypes without gradient; the clustering pass sets them.
+    """H sets of K prototypes without gradient, which the clustering pass sets.
 
     Args:
         dim: D, of the prototypes and of the embeddings they are compared with.
@@ -149,7 +158,7 @@ class MultiHead(ClusterHeads):
     """H independent two-layer MLP heads, computed by one batched matrix product per layer.
 
     Each head is Dropout, Linear without bias, BatchNorm, ReLU, Dropout, Linear; parameters and
-    initialisation equal H separate heads (``torch`` defaults for the linear layers).
+    initialisation are those of H separate heads (``torch`` defaults for the linear layers).
 
     Args:
         in_dim: D, size of the encoder's feature.
@@ -192,7 +201,7 @@ class MultiHead(ClusterHeads):
     def forward_head(self, features: Tensor, head: int) -> Tensor:
         """Map features ``(n, D)`` to the logits ``(n, K)`` of one head, as in evaluation mode.
 
-        The clustering pass treats head after head, so that only one ``(n, K)`` array is alive.
+        The clustering pass applies one head after the other, so that one ``(n, K)`` array is in memory.
         """
         part = slice(head * self.hidden_dim, (head + 1) * self.hidden_dim)
         norm = self.norm
@@ -210,6 +219,11 @@ class MultiHead(ClusterHeads):
 
     @torch.no_grad()
     def permute_outputs(self, head: int, permutation: Tensor) -> None:
-        """Let output k of one head be what output ``permutation[k]`` was; ``permutation`` is ``(K,)``."""
+        """Reorder the outputs of one head: output k becomes the former output ``permutation[k]``.
+
+        Args:
+            head: Index of the head.
+            permutation: ``(K,)`` int64.
+        """
         self.weight2[head] = self.weight2[head][:, permutation]
         self.bias2[head] = self.bias2[head][permutation]

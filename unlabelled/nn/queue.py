@@ -10,7 +10,7 @@ from torch import Tensor, nn
 class FeatureQueue(nn.Module):
     """A ring buffer of the last M embeddings, first in, first out.
 
-    It starts with random directions, so that the first steps contrast with noise.
+    Its initial rows are random directions, so that the first steps contrast with noise.
 
     Args:
         size: M.
@@ -24,6 +24,13 @@ class FeatureQueue(nn.Module):
         ValueError: ``size`` is below 1.
 
     Source: He et al. 2020 (arXiv:1911.05722); docs/methods/sce.md#queue-and-target-network.
+
+    Example:
+        >>> queue = FeatureQueue(size=3, dim=1)
+        >>> queue.push(torch.tensor([[1.0], [2.0]]))
+        >>> queue.push(torch.tensor([[3.0], [4.0]]))
+        >>> queue.rows.flatten().tolist()
+        [4.0, 2.0, 3.0]
     """
 
     rows: Tensor
@@ -32,7 +39,7 @@ class FeatureQueue(nn.Module):
     def __init__(self, size: int, dim: int) -> None:
         super().__init__()
         if size < 1:
-            raise ValueError(f"a queue needs at least 1 row, got size={size}")
+            raise ValueError(f"{type(self).__name__}: size={size}, expected at least 1 row")
         self.register_buffer("rows", self._first_rows(size, dim))
         self.register_buffer("pointer", torch.zeros((), dtype=torch.int64))
 
@@ -83,10 +90,10 @@ class FillingQueue(FeatureQueue):
 
     @property
     def filled_rows(self) -> Tensor:
-        """The features, ``(filled, D)``, as a view; not in the order of their age once the queue is full."""
+        """The filled rows ``(filled, D)``, a view; once the queue is full, they are not ordered by age."""
         return self.rows[: int(self.filled)]
 
     @property
     def is_full(self) -> bool:
-        """Whether M rows were pushed."""
+        """True once M rows were pushed."""
         return int(self.filled) == len(self)

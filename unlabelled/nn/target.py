@@ -1,4 +1,4 @@
-"""Target network: the exponential moving average of an online one."""
+"""Target network: the exponential moving average of an online network."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Pairs = Iterable[tuple[nn.Module, nn.Module]]
 
 
 def make_target(online: nn.Module) -> nn.Module:
-    """Return a copy whose parameters have no gradient."""
+    """Return a copy of ``online`` whose parameters have no gradient."""
     return deepcopy(online).requires_grad_(False)
 
 
@@ -35,8 +35,17 @@ def update_target(pairs: Pairs, momentum: float) -> None:
     Buffers do not change: the target runs in training mode and has its own BatchNorm statistics.
 
     Source: SCE Eq. 2; docs/methods/sce.md#queue-and-target-network.
+
+    Example:
+        >>> online, target = nn.Linear(1, 1, bias=False), nn.Linear(1, 1, bias=False)
+        >>> _ = online.weight.data.fill_(4.0), target.weight.data.fill_(0.0)
+        >>> update_target([(online, target)], momentum=0.75)
+        >>> target.weight.item()
+        1.0
     """
-    online, target = _parameters(pairs)
+    pairs = list(pairs)
+    online: list[Tensor] = [parameter for pair in pairs for parameter in pair[0].parameters()]
+    target: list[Tensor] = [parameter for pair in pairs for parameter in pair[1].parameters()]
     torch._foreach_lerp_(target, online, 1 - momentum)
 
 
@@ -45,10 +54,3 @@ def copy_online(pairs: Pairs) -> None:
     """Copy each online network to its target, buffers included."""
     for online, target in pairs:
         target.load_state_dict(online.state_dict())
-
-
-def _parameters(pairs: Pairs) -> tuple[list[Tensor], list[Tensor]]:
-    pairs = list(pairs)
-    online: list[Tensor] = [parameter for pair in pairs for parameter in pair[0].parameters()]
-    target: list[Tensor] = [parameter for pair in pairs for parameter in pair[1].parameters()]
-    return online, target

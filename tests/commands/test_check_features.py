@@ -38,7 +38,7 @@ def test_each_unfit_file_is_named(root: Path, capsys: pytest.CaptureFixture[str]
         [
             "id0_spec.npz: no such file",
             "id1_2d.npz[features]: expected an array (n, 3), found (3, 9)",
-            "id1_3d.npz[features]: expected some rows, found none: (0, 4)",
+            "id1_3d.npz[features]: expected at least one row, found shape (0, 4)",
             "id2_2d.npz: unreadable",
             "id3_3d.npz[features]: expected finite numbers, found 180 that are not",
         ],

@@ -66,7 +66,7 @@ def test_nothing_usable_is_a_report_too(tmp_path: Path) -> None:
 
 def test_no_folder_and_no_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(tmp_path / "nowhere")]) == 2
-    assert "no such folder" in capsys.readouterr().err
+    assert "there is no folder" in capsys.readouterr().err
     assert main([str(tmp_path)]) == 2
     assert "no media files (.mp4, .mkv" in capsys.readouterr().err
 

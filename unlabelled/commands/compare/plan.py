@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from unlabelled.commands.suggestions import hint, import_path
+from unlabelled.commands.errors.suggestions import hint, import_path
 from unlabelled.data.media.storage import short_hash
 
 FROZEN = "frozen"

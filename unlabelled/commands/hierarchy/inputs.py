@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from unlabelled.commands.errors.suggestions import hint
 from unlabelled.commands.hierarchy.pre_clusters import Rows
-from unlabelled.commands.suggestions import hint
 
 _UNREADABLE = (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error)
 _CHUNK = 65536  # rows that are checked together

@@ -1,4 +1,4 @@
-"""The configurations of the comparison: methods of each kind train, and some are evaluated, with tiny clips."""
+"""The configurations of the comparison: methods of each kind train and are evaluated, with tiny clips."""
 
 from __future__ import annotations
 

@@ -88,9 +88,7 @@ def _alone(base: str) -> Any:
 
 
 @pytest.mark.parametrize(("name", "cls", "base"), SETS)
-def test_a_data_set_keeps_pipeline_reader_and_batch_size(
-    name: str, cls: str, base: str
-) -> None:
+def test_a_data_set_keeps_pipeline_reader_and_batch_size(name: str, cls: str, base: str) -> None:
     before = _alone(base)
     config = parse(
         "fit", "--config", base, "--config", f"configs/data/{name}.yaml", "--data.init_args.root", "DIR"

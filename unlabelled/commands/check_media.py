@@ -30,7 +30,7 @@ def check_folder(
     """Probe every media file below ``folder``.
 
     Args:
-        folder: Searched with all folders in it.
+        folder: A folder, read with all folders in it.
         requirements: The streams and the duration that a file must have.
         num_workers: Number of processes; None: all cores.
         progress: Whether to show a progress bar.
@@ -76,7 +76,7 @@ def main(argv: list[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="cli.py check", description="Find files that cannot be used.")
-    parser.add_argument("folder", metavar="DIR", help="searched with all folders in it")
+    parser.add_argument("folder", metavar="DIR", help="read with all folders in it")
     parser.add_argument(
         "--no-audio", dest="audio", action="store_false", help="an audio stream is not required"
     )

@@ -9,7 +9,7 @@ JOBS ?= 2
 DEMO := configs/demo/selavi.yaml
 RUNS := runs/selavi_demo
 
-# Debian and Ubuntu ship Python without ensurepip. Root (a fresh container) gets it, others are told how to.
+# Debian and Ubuntu have no ensurepip: root (a new container) installs it; for other users an error names the package.
 INSTALL_VENV = { rm -rf $(VENV); test "$$(id -u)" = 0 && apt-get update -qq && \
   apt-get install -qq -y python3-venv && $(PYTHON) -m venv $(VENV); } || \
   { rm -rf $(VENV); echo "error: $(PYTHON) cannot make environments; sudo apt-get install python3-venv"; exit 1; }
@@ -18,7 +18,7 @@ INSTALL_VENV = { rm -rf $(VENV); test "$$(id -u)" = 0 && apt-get update -qq && \
 
 setup: $(VENV)/.installed-$(FAISS)
 
-# faiss-cpu and faiss-gpu share one package folder: the other one goes before this one comes.
+# faiss-cpu and faiss-gpu have the same package folder, so one is removed before the other is installed.
 $(VENV)/.installed-$(FAISS): pyproject.toml requirements.txt requirements-faiss-$(FAISS).txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "error: Python 3.11 or newer is needed; call make PYTHON=python3.12 setup"; exit 1; }

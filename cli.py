@@ -1,4 +1,4 @@
-"""The front door: ``python cli.py fit|validate|test|predict --config ...``, ``doctor`` and ``check``."""
+"""The command line: ``python cli.py fit|validate|test|predict --config ...``, and the tools."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 
 from unlabelled.__main__ import run_tool
 
-# Before the imports below: `doctor` is for machines on which they fail, and usage should not wait for them.
+# Before the imports below, because `doctor` must run where they fail, and the usage should appear at once.
 if __name__ == "__main__" and (_code := run_tool(sys.argv[1:], "python cli.py")) is not None:
     sys.exit(_code)
 
@@ -27,22 +27,22 @@ import callbacks
 import datamodules  # noqa: F401  # its classes can be named without their package
 import lightning_modules
 from callbacks.training.save_config import SaveConfig
-from unlabelled.commands.error_messages import explain
-from unlabelled.commands.run_errors import line_for_user, traceback_wanted
-from unlabelled.commands.suggestions import abstract_methods, import_path
-from unlabelled.commands.user_files import check_checkpoint
+from unlabelled.commands.errors.explanation import explain
+from unlabelled.commands.errors.run_errors import line_for_user, traceback_wanted
+from unlabelled.commands.errors.suggestions import abstract_methods, import_path
+from unlabelled.commands.errors.user_files import check_checkpoint
 
 
 class Parser(LightningArgumentParser):
-    """Says in one line what is wrong with a configuration, instead of two pages."""
+    """A parser that explains a wrong configuration in one line instead of two pages."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.folder = Path.cwd()  # while it reads a file, jsonargparse is in that file's folder
+        self.folder = Path.cwd()  # jsonargparse changes to the folder of a file while it reads the file
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Print the key, what was expected and the nearest right name; exit with code 2."""
-        if not self.exit_on_error or traceback_wanted():  # the parsers of nested classes hand it upwards
+        if not self.exit_on_error or traceback_wanted():  # parsers of nested classes raise
             super().error(message, ex)
         args = getattr(self, "args", None) or getattr(self.parent_parser, "args", [])
         with contextlib.chdir(self.folder):
@@ -52,7 +52,7 @@ class Parser(LightningArgumentParser):
 
 
 def _options(parser: argparse.ArgumentParser) -> list[str]:
-    """Return the dotted options of a command; those of ``fit`` for the parser that has the commands."""
+    """Return the dotted options of a command; for the parser of all commands, those of ``fit``."""
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             return _options(action.choices["fit"])
@@ -66,7 +66,7 @@ def _config_files(args: Sequence[str]) -> list[str]:
 
 
 class CLI(LightningCLI):
-    """LightningCLI in subclass mode, with short errors and without surprises."""
+    """LightningCLI in subclass mode, with errors of one line."""
 
     def __init__(self, args: ArgsType = None) -> None:
         super().__init__(
@@ -75,7 +75,7 @@ class CLI(LightningCLI):
             trainer_class=Trainer,
             save_config_callback=SaveConfig,
             parser_class=Parser,
-            parser_kwargs={"allow_abbrev": False},  # else --trainer.max_epoch would pass for max_epochs
+            parser_kwargs={"allow_abbrev": False},  # else --trainer.max_epoch is taken as max_epochs
             subclass_mode_model=True,
             subclass_mode_data=True,
             auto_configure_optimizers=False,
@@ -83,11 +83,11 @@ class CLI(LightningCLI):
         )
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Add the callbacks that no run is to lack."""
+        """Add the callback that every run requires."""
         parser.add_lightning_class_args(callbacks.SeededSteps, "seeded_steps")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
-        """Parse, and refuse what jsonargparse lets pass: a trainer that is none, a class to derive from."""
+        """Parse, and refuse values that jsonargparse accepts: no trainer options, abstract classes."""
         super().parse_arguments(parser, args)
         config = self.config[self.config.subcommand]
         if not isinstance(config.trainer, Namespace):
@@ -95,28 +95,28 @@ class CLI(LightningCLI):
         for key in ("model", "data"):
             path = config[key].class_path
             if missing := abstract_methods(import_path(path)):
-                parser.error(f"{key}.class_path: {path} is a base to derive from: it lacks {missing[0]}")
+                parser.error(f"{key}.class_path: {path} is abstract: it lacks {missing[0]}; name a subclass")
 
     def before_instantiate_classes(self) -> None:
-        """Look for the checkpoint before minutes go into indexing the data."""
+        """Check the checkpoint before the data are indexed, which may take minutes."""
         check_checkpoint(self.config[self.config.subcommand].ckpt_path)
 
     def _parse_ckpt_path(self) -> None:
-        """Do nothing: the model that was asked for is the model that runs.
+        """Keep the model of the command line.
 
-        Lightning's own would merge the checkpoint's hyper-parameters over the command line, class included:
-        ``test --model A --ckpt_path b.ckpt`` would silently test B. ``BaseModule.on_load_checkpoint`` refuses
-        a checkpoint of another method or shape instead.
+        Lightning replaces its class and hyper-parameters by those of the checkpoint: ``test --model A
+        --ckpt_path b.ckpt`` would test B without a warning. Instead, ``BaseModule.on_load_checkpoint``
+        refuses a checkpoint of another method or shape.
         """
 
 
-def be_quiet() -> None:
-    """Drop what Lightning and torch say to everyone on every run: advertisements and notes to developers."""
+def hide_notices() -> None:
+    """Hide advertisements and notes to developers that Lightning and torch print in every run."""
     for pattern in (
-        r".*does not have many workers",  # the configs say how many, for the machine at hand
-        r"LightningCLI's args parameter",  # main(args) is how tests and notebooks come in
-        r"Found \d+ module\(s\) in eval mode at the start of training",  # a frozen encoder is meant to be
-        r"`isinstance\(treespec, LeafSpec\)` is deprecated",  # torch to Lightning
+        r".*does not have many workers",  # the configurations set their number
+        r"LightningCLI's args parameter",  # tests and notebooks call main(args)
+        r"Found \d+ module\(s\) in eval mode at the start of training",  # a frozen encoder is
+        r"`isinstance\(treespec, LeafSpec\)` is deprecated",  # a note of torch to Lightning
     ):
         warnings.filterwarnings("ignore", pattern)
     logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(_is_no_tip)
@@ -130,17 +130,17 @@ def main(args: Sequence[str] | None = None) -> int:
     """Run a command.
 
     Args:
-        args: The command line after the program's name; ``None``: this process's.
+        args: The command line after the program's name; ``None``: that of this process.
 
-    Returns: The exit code; 1 after an error that its one line on stderr explains.
+    Returns: The exit code: 0; 1 after an error that one line on stderr explains; else that of a tool.
 
     Raises:
-        SystemExit: With code 2, when the command line or a configuration is wrong.
+        SystemExit: The command line or a configuration is wrong; the code is 2.
     """
     code = run_tool(sys.argv[1:] if args is None else args, "python cli.py")
     if code is not None:
         return code
-    be_quiet()
+    hide_notices()
     try:
         CLI(None if args is None else list(args))
     except Exception as error:

@@ -1,18 +1,17 @@
-"""Strong augmentation of a batch at once, of one sample after the other, and by torchvision.
+"""Compare the speed of strong augmentation of whole batches, of single samples, and by torchvision.
 
     python benchmarks/augmentation.py [--device cuda] [--threads 1] [--rounds 5]
 
 "batched" is ``augment: batched``, on the device. "workers" is ``augment: workers``: the same function on
-batches of one, on one CPU thread, as each worker does it. "torchvision" is what one worker reaches with
-torchvision's functions. All three carry out the same drawn parameters, from uint8 to floats. Rounds take
-turns and the best one counts.
+batches of one sample, on one CPU thread, as in a worker. "torchvision" has the functions of torchvision, on
+one CPU thread. All three apply the same parameters and convert uint8 to floats. Rounds alternate; the best
+one counts.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,6 +22,8 @@ from torchvision.transforms.v2 import functional as TF
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run from a clone, without installing
 
+from measurement import timed
+
 from unlabelled.seeding import numpy_generator
 from unlabelled.transforms import Augmentation, Strong, StrongAlpha, StrongBeta
 
@@ -32,18 +33,18 @@ Drawn = list[dict[str, Tensor]]
 
 
 def main() -> None:
-    """Print samples a second."""
+    """Print samples per second."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--device", default="cpu", help="of the batched augmentation")
-    parser.add_argument("--threads", type=int, default=1, help="of the batched augmentation on the CPU")
+    parser.add_argument("--device", default="cpu", help="device of the batched augmentation")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads of the batched augmentation")
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
-    print(f"{'samples a second':<32}{'batched':>12}{'workers':>12}{'torchvision':>14}")
+    print(f"{'samples per second':<32}{'batched':>12}{'workers':>12}{'torchvision':>14}")
     for title, shape in SHAPES.items():
         pixels = torch.randint(0, 256, shape, generator=torch.Generator().manual_seed(0)).byte()
         for augmentation in (Strong(), StrongAlpha(), StrongBeta()):
-            ways = prepare(augmentation, pixels, options.device, options.threads)
-            best = [shape[0] / seconds for seconds in fastest(ways, options.rounds)]
+            functions = prepare(augmentation, pixels, options.device, options.threads)
+            best = [shape[0] / seconds for seconds in fastest(functions, options.rounds)]
             size = "x".join(str(side) for side in (*shape[:1], *shape[2:]))
             name = f"{title} {size} {type(augmentation).__name__}"
             print(f"{name:<32}{best[0]:>12.0f}{best[1]:>12.0f}{best[2]:>14.0f}")
@@ -52,7 +53,7 @@ def main() -> None:
 def prepare(
     augmentation: Augmentation, pixels: Tensor, device: str, threads: int
 ) -> list[Callable[[], object]]:
-    """Return the three ways to augment the batch, as functions without arguments."""
+    """Return three functions without arguments that augment the batch: batched, workers, torchvision."""
     drawn = [augmentation.draw(numpy_generator("benchmark", row)) for row in range(len(pixels))]
     stacked = {name: values.to(device) for name, values in default_collate(drawn).items()}
     raw = pixels.to(device)
@@ -77,12 +78,12 @@ def prepare(
 
 
 def by_torchvision(frames: Tensor, parameters: dict[str, Tensor]) -> Tensor:
-    """Carry out the parameters on ``([T,] 3, H, W)`` uint8; return floats."""
+    """Apply the parameters to ``([T,] 3, H, W)`` uint8 by functions of torchvision; return floats."""
     frames = frames.float().div_(255)
     blends = zip(parameters["adjustments"].tolist(), parameters["factors"].tolist(), strict=True)
     steps = [(ADJUST[kind], factor) for kind, factor in blends if factor != 1]
-    if (place := int(parameters["hue_place"])) >= 0:
-        steps.insert(place, (TF.adjust_hue, float(parameters["hue"])))
+    if (position := int(parameters["hue_place"])) >= 0:
+        steps.insert(position, (TF.adjust_hue, float(parameters["hue"])))
     for step, amount in steps:
         frames = step(frames, amount)
     if parameters["greyscale"]:
@@ -94,14 +95,11 @@ def by_torchvision(frames: Tensor, parameters: dict[str, Tensor]) -> Tensor:
     return TF.horizontal_flip(frames) if parameters["flip"] else frames
 
 
-def fastest(ways: list[Callable[[], object]], rounds: int) -> list[float]:
-    """Return the seconds of the best of ``rounds`` of each."""
-    best = [float("inf")] * len(ways)
+def fastest(functions: list[Callable[[], object]], rounds: int) -> list[float]:
+    """Return the seconds of the fastest round of each function; the first round is a warm-up."""
+    best = [float("inf")] * len(functions)
     for _ in range(rounds + 1):
-        for place, way in enumerate(ways):
-            started = time.perf_counter()
-            way()
-            best[place] = min(best[place], time.perf_counter() - started)
+        best = [min(seconds, timed(function)[0]) for seconds, function in zip(best, functions, strict=True)]
     return best
 
 

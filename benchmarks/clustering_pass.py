@@ -1,9 +1,9 @@
-"""What a clustering pass costs: a fresh pass over the data against the features of the epoch's own steps.
+"""Compare the cost of a clustering pass over the data with one over the features of the training steps.
 
     python benchmarks/clustering_pass.py [--epochs 30]
 
-Trains the demo twice and prints, for both, the seconds per pass, their share of the training time, and the
-NMI reached. One thread of work at a time: run it on an idle machine.
+Trains the demo with both, and prints the seconds per pass, their share of the training time, and the final
+NMI. Run it on an idle machine.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ DEMO = ROOT / "configs" / "demo" / "selavi.yaml"
 
 
 def main() -> None:
-    """Train with both sources of features and print a table."""
+    """Train with both passes and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--epochs", type=int, default=30)
     epochs = parser.parse_args().epochs
@@ -66,7 +66,7 @@ def report(title: str, folder: Path, seconds: float) -> None:
     passes = [event.value for event in events.Scalars("cluster/seconds")]
     share = events.Scalars("cluster/time_share")[-1].value
     nmi = events.Scalars("val/nmi")[-1].value
-    median = statistics.median(passes[1:] or passes)  # the first of both is a fresh one
+    median = statistics.median(passes[1:] or passes)  # the first pass of both reads the data
     print(f"{title:<12}{len(passes):>8}{median:>10.3f}{share:>8.1%}{seconds:>8.0f}{nmi:>8.3f}")
 
 

@@ -1,9 +1,9 @@
-"""Memory and time of SCE's loss with its gradient: by blocks of rows, against the paper's Algorithm 1.
+"""Compare memory and time of SCE's loss and gradient by blocks of rows with the paper's Algorithm 1.
 
     python benchmarks/contrast_loss.py [--batch 512 --queue 65536 --dim 256 --threads 2]
 
-"Algorithm 1" builds the whole (N, M + 1) arrays of logits, targets and log-probabilities. Each runs in a
-process of its own; memory is the peak beyond what there was before the call (Linux: /proc).
+"Algorithm 1" builds the (N, M + 1) arrays of logits, targets and log-probabilities. Each loss runs in a
+separate process; memory is the increase of the peak by the call (Linux).
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import argparse
 import statistics
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import torch
@@ -21,13 +20,15 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run from a clone, without installing
 
+from measurement import resident, timed
+
 from unlabelled.losses import soft_contrastive
 
 TAU, TAU_M, LAMBDA = 0.1, 0.07, 0.5
 
 
 def algorithm_1(query: Tensor, key: Tensor, queue: Tensor) -> Tensor:
-    """Return the loss as the paper writes it, with the positive masked (Eq. 5)."""
+    """Return the loss as in the paper, with the positive masked in the target (Eq. 5)."""
     logits = torch.cat([(query * key).sum(1, keepdim=True), query @ queue.T], 1) / TAU
     relations = ((key @ queue.T) / TAU_M).softmax(1)
     positive = torch.full((len(query), 1), LAMBDA)
@@ -36,7 +37,7 @@ def algorithm_1(query: Tensor, key: Tensor, queue: Tensor) -> Tensor:
 
 
 def blockwise(query: Tensor, key: Tensor, queue: Tensor) -> Tensor:
-    """Return ours."""
+    """Return the loss of this package."""
     return soft_contrastive(query, key, queue, TAU, TAU_M, LAMBDA).loss
 
 
@@ -48,7 +49,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for name, default in (("batch", 512), ("queue", 65536), ("dim", 256), ("threads", 2)):
         parser.add_argument(f"--{name}", type=int, default=default)
-    parser.add_argument("--only", help="measure one loss here")
+    parser.add_argument("--only", help="measure one loss in this process")
     args = parser.parse_args()
     if args.only:
         measure(args)
@@ -63,7 +64,7 @@ def main() -> None:
 
 
 def measure(args: argparse.Namespace) -> None:
-    """Print milliseconds, MiB and the loss."""
+    """Print the median milliseconds, the peak increase in MiB and the loss."""
     torch.set_num_threads(args.threads)
     torch.manual_seed(0)
     query, key, queue = (
@@ -74,19 +75,15 @@ def measure(args: argparse.Namespace) -> None:
     before = resident("VmRSS")
     torch.autograd.grad(loss(query, key, queue), query)
     peak = resident("VmHWM") - before
-    seconds = []
-    for _ in range(5):
-        start = time.perf_counter()
+
+    def loss_and_gradient() -> Tensor:
         value = loss(query, key, queue)
         torch.autograd.grad(value, query)
-        seconds.append(time.perf_counter() - start)
-    print(1e3 * statistics.median(seconds), peak, f"{value.item():.6f}")
+        return value
 
-
-def resident(what: str) -> float:
-    """Return this process's present (VmRSS) or largest (VmHWM) resident size, in MiB."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(what))
+    runs = [timed(loss_and_gradient) for _ in range(5)]
+    milliseconds = 1e3 * statistics.median(seconds for seconds, _ in runs)
+    print(milliseconds, peak, f"{runs[-1][1].item():.6f}")
 
 
 if __name__ == "__main__":

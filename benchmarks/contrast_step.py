@@ -1,13 +1,12 @@
-"""Time a training step of MoCo v2 and SCE against lightly's MoCo, and its parts.
+"""Compare the time of a training step of MoCo v2 and SCE, and of its parts, with lightly's MoCo.
 
     python benchmarks/contrast_step.py [--batch 64 --queues 4096 65536 --rounds 5 --threads 2]
 
 ResNet-18 with the stem for small images, 32x32, projector 512-512-128, SGD: target forward, online
-forward, loss, backward, optimiser, EMA, queue; in float32 and under bfloat16 autocast, alike for all.
-Data, augmentation and Lightning's loop are left out for all. Rounds are paired and alternate in order:
-compare ratios, not milliseconds. lightly is no dependency of ours: `pip install lightly==1.6.0` first, or
-only our own steps are timed. Needs Linux: peak memory is read from /proc, each competitor in a process of
-its own.
+forward, loss, backward, optimiser, EMA, queue; in float32 and under bfloat16 autocast. Data, augmentation and
+Lightning's loop are left out for all. Rounds are paired and alternate in order: compare ratios, not
+milliseconds. lightly is no dependency of this package: `pip install lightly==1.6.0` first; without it only
+the steps of this package are timed. Memory is the peak of a separate process for each competitor (Linux).
 """
 
 from __future__ import annotations
@@ -18,7 +17,6 @@ import functools
 import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,6 +25,8 @@ from torch import Tensor, nn
 from torchvision.models import resnet18
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run from a clone, without installing
+
+from measurement import resident, timed
 
 from lightning_modules import SCE, MoCoV2, MomentumContrast
 from unlabelled.encoders import ImageResNet
@@ -40,8 +40,8 @@ MOMENTUM = 0.99
 SGD = functools.partial(torch.optim.SGD, lr=0.06, momentum=0.9, weight_decay=5e-4)
 
 
-def ours(cls: type[MomentumContrast], queue_size: int) -> Step:
-    """Return a step of the method as it is, with what its callbacks do."""
+def our_step(cls: type[MomentumContrast], queue_size: int) -> Step:
+    """Return a training step of a method of this package, with the work of its callbacks."""
     head = functools.partial(MLP, hidden_dim=512, out_dim=128)
     method = cls(
         encoder=ImageResNet(18, small_images=True), optimizer=SGD, projector=head, queue_size=queue_size
@@ -72,14 +72,14 @@ def torchvision_net() -> nn.Module:
 
 
 def lightly_net() -> nn.Module:
-    """Return lightly's own ResNet-18 for small images, of its MoCo tutorial on CIFAR-10, without splits."""
+    """Return the ResNet-18 for small images of lightly's MoCo tutorial, without split BatchNorm."""
     from lightly.models import ResNetGenerator
 
     net = ResNetGenerator("resnet-18")
     return nn.Sequential(*list(net.children())[:-1], nn.AdaptiveAvgPool2d(1))
 
 
-def lightly(network: Callable[[], nn.Module], queue_size: int) -> Step:
+def lightly_step(network: Callable[[], nn.Module], queue_size: int) -> Step:
     """Return the step of lightly's MoCo example."""
     from lightly.loss import NTXentLoss
     from lightly.models.modules import MoCoProjectionHead
@@ -109,10 +109,10 @@ def lightly(network: Callable[[], nn.Module], queue_size: int) -> Step:
 
 
 COMPETITORS: dict[str, Callable[[int], Step]] = {
-    "MoCoV2": functools.partial(ours, MoCoV2),
-    "SCE": functools.partial(ours, SCE),
-    "lightly, torchvision's net": functools.partial(lightly, torchvision_net),
-    "lightly, its own net": functools.partial(lightly, lightly_net),
+    "MoCoV2": functools.partial(our_step, MoCoV2),
+    "SCE": functools.partial(our_step, SCE),
+    "lightly, torchvision's net": functools.partial(lightly_step, torchvision_net),
+    "lightly, its own net": functools.partial(lightly_step, lightly_net),
 }
 RIVALS = [name for name in COMPETITORS if name.startswith("lightly")]
 
@@ -134,7 +134,7 @@ def main() -> None:
         step = COMPETITORS[args.memory_of](args.queues[0])
         for _ in range(3):
             step(*views, args.precision == ["bf16"])
-        print(peak_memory())
+        print(resident("VmHWM"))
         return
     for queue_size in args.queues:
         for precision in args.precision:
@@ -149,7 +149,7 @@ def report(queue_size: int, views: tuple[Tensor, Tensor], precision: str, args: 
     times: dict[str, list[float]] = {name: [] for name in names}
     for number in range(args.rounds + 1):  # the first round warms up
         for name in names if number % 2 else reversed(names):
-            seconds = timed(functools.partial(steps[name], *views, precision == "bf16"))
+            seconds, _ = timed(functools.partial(steps[name], *views, precision == "bf16"))
             if number:
                 times[name].append(seconds)
     print(f"\nqueue {queue_size}, batch {args.batch}, {args.threads} threads, precision {precision}")
@@ -164,7 +164,7 @@ def report(queue_size: int, views: tuple[Tensor, Tensor], precision: str, args: 
 
 
 def parts(queue_size: int, batch: int) -> None:
-    """Print what is not convolution: loss with its gradient, queue, EMA."""
+    """Print the time of the parts without convolutions: loss with gradient, queue, EMA."""
     rows = [nn.functional.normalize(torch.randn(n, 128), dim=1) for n in (batch, batch, queue_size)]
     query = rows[0].requires_grad_()
     queue = FeatureQueue(queue_size, 128)
@@ -177,12 +177,12 @@ def parts(queue_size: int, batch: int) -> None:
         "queue": lambda: queue.push(rows[1]),
         "EMA": lambda: update_target(pairs, MOMENTUM),
     }
-    seconds = {name: statistics.median(timed(job) for _ in range(21)) for name, job in jobs.items()}
+    seconds = {name: statistics.median(timed(job)[0] for _ in range(21)) for name, job in jobs.items()}
     for name, value in seconds.items():
         print(f"  {name:<20}{1e3 * value:8.2f} ms")
     limit = 3 * 4 * numbers / triad_bandwidth()
     ratio = seconds["EMA"] / limit
-    print(f"  EMA / time to move its {numbers / 1e6:.1f} M numbers (read both, write one): {ratio:.2f}")
+    print(f"  EMA / time to transfer its {numbers / 1e6:.1f} M numbers (read two, write one): {ratio:.2f}")
     together = seconds["SCE + gradient"] + seconds["queue"] + seconds["EMA"]
     print(f"  loss, queue and EMA together{1e3 * together:8.2f} ms")
 
@@ -190,28 +190,15 @@ def parts(queue_size: int, batch: int) -> None:
 def triad_bandwidth() -> float:
     """Return bytes per second of ``a = b + s * c`` over 3 x 256 MiB, best of 5."""
     a, b, c = (torch.ones(1 << 26) for _ in range(3))
-    best = min(timed(lambda: torch.add(b, c, alpha=0.5, out=a)) for _ in range(5))
+    best = min(timed(lambda: torch.add(b, c, alpha=0.5, out=a))[0] for _ in range(5))
     return 3 * 4 * a.numel() / best
 
 
-def timed(job: Callable[[], object]) -> float:
-    """Return the seconds that a call takes."""
-    start = time.perf_counter()
-    job()
-    return time.perf_counter() - start
-
-
 def memory(name: str, queue_size: int, precision: str, args: argparse.Namespace) -> float:
-    """Return the peak memory of a fresh process that makes three steps, in MiB."""
+    """Return the peak memory in MiB of a new process that runs three steps."""
     command = [sys.executable, __file__, "--memory-of", name, "--queues", str(queue_size)]
     command += ["--batch", str(args.batch), "--threads", str(args.threads), "--precision", precision]
     return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[-1])
-
-
-def peak_memory() -> float:
-    """Return this process's largest resident size so far, in MiB."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
 
 
 def _has_lightly() -> bool:

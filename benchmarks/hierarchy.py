@@ -1,17 +1,19 @@
-"""Dasgupta cost and time of all methods that build a hierarchy, on several sets of features.
+"""Compare Dasgupta cost and time of all methods that build a hierarchy, on several sets of features.
 
     python benchmarks/hierarchy.py [--leaves 1000 --seeds 3 --threads 2] [--features FILE.npy ...]
 
-Prints a Markdown table per similarity. A cell is the cost relative to average linkage of the same features,
-in percent, mean and standard deviation over seeds; lower is better. Each seed draws the features and what is
-random in a method. Pairs count once in the cost ("1x"; HypHC's code counts them twice). Seconds, on the wall
-and of all threads together, are medians over sets and seeds, and the longest. "Bound" is a lower bound of the
-cost of all trees, for sets of at most 500 leaves. The last line: triplets per second in training.
+Prints a Markdown table for each similarity. A cell is the cost relative to average linkage on the same
+features, in percent, mean and standard deviation over seeds; lower is better. Each seed draws the features
+and the random numbers of the methods. Each pair counts once in the cost ("1x"; the code of HypHC counts it
+twice). Times are wall time and CPU time of all threads, median and maximum over sets and seeds. "bound" is a
+lower bound of the cost of all trees, for sets of at most 500 leaves. The last lines are the triplets per
+second in training.
 
-Sets: a tree of 5 x 10 Gaussian clusters (easy: noise 1 / .6 / .35 per level; hard: 1 / .8 / 1.6), the digits
-of scikit-learn, centred, as samples and as centres of k-means, unstructured Gaussian, pixels and spectra of
-the embedded videos, standardised iris (150 leaves), and the rows of every file given, ``(n, d)``: all of
-them, or as many as there are leaves.
+Sets: a tree of 5 x 10 Gaussian clusters (easy: noise 1 / .6 / .35 per level; hard: 1 / .8 / 1.6), the centred
+    digits
+of scikit-learn, as samples and as centres of k-means, unstructured Gaussian rows, pixels and spectra of the
+embedded videos, standardised iris (150 leaves), and all given files ``(n, d)``: all rows, or random ones, one
+per leaf.
 """
 
 from __future__ import annotations
@@ -62,9 +64,9 @@ METHODS: dict[str, HierarchyMethod] = {
     "hyphc": HypHC(),
     "post-clustering": PostClustering(),
     "descent": LocalSearchTree(search=LocalSearch(random_starts=0, annealing_sweeps=0)),
-    "searched": LocalSearchTree(),
+    "local-search": LocalSearchTree(),
 }
-OURS = ("descent", "searched")
+OURS = ("descent", "local-search")
 
 
 def tree_of_clusters(leaves: int, rng: np.random.Generator, noise: tuple[float, float, float]) -> Floats:
@@ -102,7 +104,7 @@ def iris() -> Floats:
 
 
 def embedded(leaves: int, rng: np.random.Generator) -> Floats:
-    """Return ``(leaves, 2813)``: a frame and the spectrum of two seconds, of so many clips of all classes."""
+    """Return ``(leaves, 2813)``: a frame and the spectrum of each clip, of all classes in turn."""
     pixels, spectra = zip(*(_clip(index % len(LEAVES), rng) for index in range(leaves)), strict=True)
     parts = [standardised(part) / np.sqrt(np.shape(part)[1]) for part in (pixels, spectra)]
     return np.concatenate(parts, 1)  # image and audio have the same weight
@@ -119,7 +121,7 @@ def _clip(leaf: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
 
 
 def standardised(rows: ArrayLike) -> Floats:
-    """Return ``(n, d)`` rows with mean 0 and, where they differ, standard deviation 1 in every dimension."""
+    """Return ``(n, d)`` rows with mean 0 and standard deviation 1, or 0 for constant dimensions."""
     centred = np.asarray(rows, dtype=np.float64)
     centred = centred - centred.mean(0)
     spread = centred.std(0)
@@ -128,7 +130,7 @@ def standardised(rows: ArrayLike) -> Floats:
 
 
 def some_rows(rows: Floats, count: int, rng: np.random.Generator) -> Floats:
-    """Return all rows, or ``count`` random ones of more."""
+    """Return ``count`` random rows in order, or all rows if there are not more."""
     return rows if len(rows) <= count else rows[np.sort(rng.choice(len(rows), count, replace=False))]
 
 
@@ -144,16 +146,16 @@ SETS: dict[str, Callable[[int, np.random.Generator], Floats]] = {
 
 
 def from_file(path: str) -> Callable[[int, np.random.Generator], Floats]:
-    """Return what takes rows of a file."""
+    """Return a function that draws rows of a file."""
     rows = np.load(path).astype(np.float64)
     return lambda leaves, rng: some_rows(rows, leaves, rng)
 
 
 class Results:
-    """What one similarity's runs came to.
+    """The results of all runs with one similarity.
 
     Args:
-        args: Of the command line.
+        args: The arguments of the command line.
     """
 
     def __init__(self, args: argparse.Namespace) -> None:
@@ -163,7 +165,7 @@ class Results:
         self.cpu: defaultdict[str, list[float]] = defaultdict(list)
 
     def run(self, name: str, leaves: Leaves, seed: int) -> None:
-        """Run all methods on one draw of a set."""
+        """Run all methods on the leaves of a set, drawn with a seed."""
         base = METHODS["average"].fit(leaves).report["dasgupta_1x"]
         if len(leaves) <= LARGEST_BOUND:
             self.ratios["bound", name].append(dasgupta_1x_lower_bound(leaves.similarity) / base)
@@ -176,31 +178,31 @@ class Results:
             print(f"{name} seed {seed} {method}: {cost / base:.5f}", file=sys.stderr, flush=True)
 
     def table(self, title: str, names: list[str]) -> None:
-        """Print a row per method."""
+        """Print the table, one row per method."""
         args = self.args
         print(f"\nw = {title}, K = {args.leaves}, {args.seeds} seeds, {args.threads} threads\n")
         print("| method | " + " | ".join(names) + " | wall s, median / longest | CPU s |")
         print("|---" * (len(names) + 3) + "|")
         for method in [*args.methods, "bound"]:
             cells = [percent(self.ratios[method, name]) for name in names]
-            times = [spent(self.wall[method]), spent(self.cpu[method])]
+            times = [median_and_maximum(self.wall[method]), median_and_maximum(self.cpu[method])]
             print(f"| {method} | " + " | ".join(cells + times) + " |")
 
     def verdict(self, names: list[str]) -> None:
-        """Say how the search compares with the best of the others, run by run."""
+        """Print the cost of local search relative to the best other method, run by run."""
         others = [method for method in self.args.methods if method not in OURS]
-        if not others or "searched" not in self.args.methods:
+        if not others or "local-search" not in self.args.methods:
             return
-        print("\nsearched against the best other method of each run, in percent, best to worst run:")
+        print("\nlocal-search against the best other method of each run, in percent, best to worst run:")
         for name in names:
             best = [min(runs) for runs in zip(*(self.ratios[other, name] for other in others), strict=True)]
-            mine = self.ratios["searched", name]
-            gaps = [100 * (cost / other - 1) for cost, other in zip(mine, best, strict=True)]
+            costs = self.ratios["local-search", name]
+            gaps = [100 * (cost / other - 1) for cost, other in zip(costs, best, strict=True)]
             print(f"- {name}: {min(gaps):+.4f} to {max(gaps):+.4f}")
 
 
 def percent(ratios: list[float]) -> str:
-    """Return the mean and the spread in percent above average linkage."""
+    """Return mean and standard deviation in percent above average linkage, as text."""
     if not ratios:
         return ""
     above = [100 * (ratio - 1) for ratio in ratios]
@@ -208,13 +210,13 @@ def percent(ratios: list[float]) -> str:
     return f"{statistics.mean(above):+.3f} ± {spread:.3f}"
 
 
-def spent(seconds: list[float]) -> str:
-    """Return median and maximum."""
+def median_and_maximum(seconds: list[float]) -> str:
+    """Return the median and the maximum as text."""
     return f"{statistics.median(seconds):.2f} / {max(seconds):.2f}" if seconds else ""
 
 
 def triplets_per_second(batch_size: int) -> float:
-    """Return the trainer's rate on iris in two dimensions, by CPU time and on one thread."""
+    """Return the triplets per second of CPU time in training on iris, in two dimensions and one thread."""
     torch.set_num_threads(1)
     leaves, count = Leaves.from_features(iris()), 100_000
 
@@ -224,12 +226,12 @@ def triplets_per_second(batch_size: int) -> float:
         embedding.fit(leaves)
         return time.process_time() - start
 
-    idle, busy = (min(seconds(epochs) for _ in range(4)) for epochs in (0, 1))
-    return count / (busy - idle)
+    without, one_epoch = (min(seconds(epochs) for _ in range(4)) for epochs in (0, 1))
+    return count / (one_epoch - without)
 
 
 def main() -> None:
-    """Print a table per similarity, and the trainer's rate."""
+    """Print a table for each similarity, and the triplets per second."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--leaves", type=int, default=1000)
     parser.add_argument("--seeds", type=int, default=3)
@@ -252,7 +254,9 @@ def main() -> None:
         result.table(title, list(sets))
         result.verdict(list(sets))
     for batch_size in (512, 4096):
-        print(f"\n{triplets_per_second(batch_size):,.0f} triplets a second on iris, batch size {batch_size}")
+        print(
+            f"\n{triplets_per_second(batch_size):,.0f} triplets per second on iris, batch size {batch_size}"
+        )
 
 
 if __name__ == "__main__":

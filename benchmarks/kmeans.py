@@ -1,13 +1,12 @@
-"""Time our k-means against those of faiss and scikit-learn.
+"""Compare the time of k-means with that of faiss and scikit-learn.
 
     python benchmarks/kmeans.py [--iterations 20 --rounds 5 --methods ours faiss sklearn minibatch]
 
-All cluster the same float32 rows: so many updates of the centroids, then each row's label. "ours" is the
-clusterer as a clustering pass calls it (checks, search, assignment, report). Full-batch methods begin with
-random rows of their own and stop early only if no row moves; MiniBatchKMeans goes through the data as often.
-Rounds are paired and alternate in order, since the machine may have other things to do: compare ratios, not
-seconds. CPU seconds are those of all threads. The inertia (smaller is better) is computed by one function for
-all.
+All methods cluster the same float32 rows: the given number of centroid updates, then the label of each row.
+"ours" is the clusterer as called by a clustering pass (checks, fit, assignment, report). Full-batch methods
+start from different random rows and stop early only if no row changes its cluster; MiniBatchKMeans reads the
+data as often. Rounds are paired and alternate in order, because other processes may run: compare ratios, not
+seconds. CPU seconds are those of all threads. One function computes the inertia of all (lower is better).
 """
 
 from __future__ import annotations
@@ -28,19 +27,21 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run from a clone, without installing
 
+from measurement import timed
+
 from unlabelled.clustering import ClusterContext, KMeansClusterer
 
 Method = Callable[[Tensor, int, int, int], Tensor]
 
 
 def ours(rows: Tensor, clusters: int, iterations: int, seed: int) -> Tensor:
-    """Return the labels of our clusterer."""
+    """Return the labels of the clusterer of this package."""
     context = ClusterContext(head=0, num_clusters=clusters, num_modalities=1, seed=seed, pass_index=0)
     return KMeansClusterer(iterations)(rows, context).labels
 
 
 def raw_faiss(rows: Tensor, clusters: int, iterations: int, seed: int) -> Tensor:
-    """Return the labels of faiss.Kmeans, which does not take a sample of so few rows."""
+    """Return the labels of faiss.Kmeans, fitted on all rows."""
     points = rows.numpy()
     solver = faiss.Kmeans(
         rows.shape[1], clusters, niter=iterations, seed=seed, max_points_per_centroid=len(rows)
@@ -86,7 +87,7 @@ class Run:
 
 
 def mixture(samples: int, dim: int, clusters: int, seed: int = 0) -> Tensor:
-    """Return ``(samples, dim)`` rows of classes of unequal size that overlap, as features of a network do."""
+    """Return ``(samples, dim)`` rows of overlapping classes of unequal size, like features of a network."""
     generator = torch.Generator().manual_seed(seed)
     frequency = torch.rand(clusters, generator=generator) + 0.2
     label = torch.multinomial(frequency, samples, replacement=True, generator=generator)
@@ -97,8 +98,8 @@ def mixture(samples: int, dim: int, clusters: int, seed: int = 0) -> Tensor:
 def inertia(rows: Tensor, labels: Tensor, clusters: int) -> float:
     """Return the sum of squared distances to the mean of each row's cluster."""
     sums = torch.zeros(clusters, rows.shape[1], dtype=torch.float64)
-    for part, own in zip(torch.split(rows, 8192), torch.split(labels, 8192), strict=True):
-        sums.index_add_(0, own, part.double())
+    for part, part_labels in zip(torch.split(rows, 8192), torch.split(labels, 8192), strict=True):
+        sums.index_add_(0, part_labels, part.double())
     sizes = labels.bincount(minlength=clusters).clamp(min=1)
     within = sums.square().sum(1) / sizes  # sum |x - m|^2 = sum |x|^2 - n |m|^2
     squares = [float(part.double().square().sum()) for part in torch.split(rows, 8192)]
@@ -106,10 +107,10 @@ def inertia(rows: Tensor, labels: Tensor, clusters: int) -> float:
 
 
 def measure(method: Method, rows: Tensor, args: argparse.Namespace, seed: int) -> Run:
-    """Time one call."""
-    started, cpu = time.perf_counter(), time.process_time()
-    labels = method(rows, args.clusters, args.iterations, seed)
-    seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - cpu
+    """Time one clustering."""
+    cpu = time.process_time()
+    seconds, labels = timed(lambda: method(rows, args.clusters, args.iterations, seed))
+    cpu_seconds = time.process_time() - cpu
     return Run(seconds, cpu_seconds, inertia(rows, labels, args.clusters))
 
 
@@ -120,10 +121,10 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument(
-        "--methods", nargs="+", choices=METHODS, default=list(METHODS), help="ours among them"
+        "--methods", nargs="+", choices=METHODS, default=list(METHODS), help="methods to time, with ours"
     )
     args = parser.parse_args()
-    warnings.simplefilter("ignore")  # that there was no convergence
+    warnings.simplefilter("ignore")  # about missing convergence
     rows = mixture(args.samples, args.dim, args.clusters)
     runs: dict[str, list[Run]] = {name: [] for name in args.methods}
     for seed in range(args.rounds):
@@ -133,20 +134,21 @@ def main() -> None:
 
 
 def report(runs: dict[str, list[Run]], args: argparse.Namespace) -> None:
-    """Print each method's medians, and how much longer than ours it took in the same round."""
+    """Print the medians of each method, and the ratios to ours in the same rounds."""
     print(
         f"{args.samples} x {args.dim}, K = {args.clusters}, {args.iterations} iterations, "
         f"{torch.get_num_threads()} threads, {args.rounds} rounds"
     )
     for name, several in runs.items():
-        ratios = [one.seconds / mine.seconds for one, mine in zip(several, runs["ours"], strict=True)]
-        cpu = [one.cpu_seconds / mine.cpu_seconds for one, mine in zip(several, runs["ours"], strict=True)]
+        pairs = list(zip(several, runs["ours"], strict=True))
+        ratios = [run.seconds / our_run.seconds for run, our_run in pairs]
+        cpu = [run.cpu_seconds / our_run.cpu_seconds for run, our_run in pairs]
         print(
-            f"{name:10s} {statistics.median(one.seconds for one in several):7.2f} s   "
+            f"{name:10s} {statistics.median(run.seconds for run in several):7.2f} s   "
             f"{statistics.median(ratios):5.2f} x ours ({min(ratios):.2f} to {max(ratios):.2f})   "
-            f"CPU {statistics.median(one.cpu_seconds for one in several):6.2f} s, "
+            f"CPU {statistics.median(run.cpu_seconds for run in several):6.2f} s, "
             f"{statistics.median(cpu):5.2f} x ours   "
-            f"inertia {statistics.mean(one.inertia for one in several):.6g}"
+            f"inertia {statistics.mean(run.inertia for run in several):.6g}"
         )
 
 

@@ -1,10 +1,10 @@
-"""Time and memory of Multi-Assignment Sinkhorn-Knopp: ours, against the direct K x N x K tensor.
+"""Compare time and memory of Multi-Assignment Sinkhorn-Knopp with the direct K x N x K tensor.
 
     python benchmarks/multi_sinkhorn.py [--samples 7660 --anchors 64 --iterations 20 --threads 1 --rounds 5]
 
-"Direct" writes each step as a division by a sum, as the paper's pseudo-code does; "direct, in place" is the
-same in one tensor. "12 matrices" is a training step of SSPC. Each runs in a process of its own; memory is the
-peak beyond what there was before the first call (Linux: /proc). Rounds alternate: compare ratios.
+"Direct" has each step as a division by a sum, as in the pseudo-code of the paper; "direct, in place"
+overwrites one tensor. "12 matrices" is a training step of SSPC. Each solver runs in a separate process;
+memory is the increase of the peak by a call (Linux). Rounds alternate: compare ratios.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import json
 import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -24,6 +23,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run from a clone, without installing
+
+from measurement import reset_peak, resident, timed
 
 from unlabelled.clustering import damped_multi_sinkhorn, graded_multi_sinkhorn
 
@@ -42,7 +43,7 @@ def graded_weights(num_anchors: int) -> Tensor:
 
 
 def direct(scores: Tensor, iterations: int, weights: Callable[[int], Tensor]) -> Tensor:
-    """Return the code as the pseudo-code has it."""
+    """Return the code as in the pseudo-code."""
     num_samples, num_anchors = scores.shape
     q = torch.exp(weights(num_anchors) * scores / EPSILON)
     q = q / q.sum()
@@ -55,7 +56,7 @@ def direct(scores: Tensor, iterations: int, weights: Callable[[int], Tensor]) ->
 
 
 def direct_in_place(scores: Tensor, iterations: int, weights: Callable[[int], Tensor]) -> Tensor:
-    """Return the same from one tensor, which every step overwrites."""
+    """Return the code from one tensor that every step overwrites."""
     num_samples, num_anchors = scores.shape
     q = (weights(num_anchors) * scores).div_(EPSILON).exp_()
     q /= q.sum()
@@ -68,7 +69,7 @@ def direct_in_place(scores: Tensor, iterations: int, weights: Callable[[int], Te
 
 
 def ours(scores: Tensor, iterations: int, matrices: int = 1, graded: bool = False) -> Tensor:
-    """Return ours; of several matrices, the first one's."""
+    """Return the code of this package; for several equal matrices, that of the first."""
     function = graded_multi_sinkhorn if graded else damped_multi_sinkhorn
     stacked = scores.expand(matrices, *scores.shape)
     return function(stacked, scores.shape[1] // 2, epsilon=EPSILON, num_iterations=iterations)[0]
@@ -91,7 +92,7 @@ def main() -> None:
     sizes = (("samples", 7660), ("anchors", 64), ("iterations", 20), ("threads", 1), ("rounds", 5))
     for name, default in sizes:
         parser.add_argument(f"--{name}", type=int, default=default)
-    parser.add_argument("--only", help="measure one solver here")
+    parser.add_argument("--only", help="measure one solver in this process")
     args = parser.parse_args()
     if args.only:
         print(json.dumps(measure(args)))
@@ -106,29 +107,28 @@ def main() -> None:
 
 
 def report(args: argparse.Namespace, runs: dict[str, list[dict[str, float]]]) -> None:
-    """Print medians, and how many times as long and as much the direct form takes for the same matrices.
+    """Print medians, and the ratios of time and memory of the direct form to them, for the same matrices.
 
-    It would do twelve matrices one after the other, in the memory of one.
+    The direct form solves twelve matrices one after the other, in the memory of one.
     """
     sizes = f"N = {args.samples}, K = {args.anchors}, {args.iterations} iterations"
     print(f"{sizes}, {args.threads} threads, median of {args.rounds} rounds")
     for name, several in runs.items():
-        reference = runs[name.split(":")[0] + ": direct"]
-        pairs = list(zip(reference, several, strict=True))
+        pairs = list(zip(runs[name.split(":")[0] + ": direct"], several, strict=True))
         matrices = 12 if "12" in name else 1
-        slower = statistics.median(matrices * old["seconds"] / new["seconds"] for old, new in pairs)
-        larger = statistics.median(old["mib"] / new["mib"] for old, new in pairs)
+        slower = statistics.median(matrices * direct["seconds"] / run["seconds"] for direct, run in pairs)
+        larger = statistics.median(direct["mib"] / run["mib"] for direct, run in pairs)
         seconds, mib, error = (
             statistics.median(run[key] for run in several) for key in ("seconds", "mib", "error")
         )
         print(
             f"  {name:<30}{1e3 * seconds:9.1f} ms ({slower:6.1f}x)   peak +{mib:7.1f} MiB ({larger:5.1f}x)   "
-            f"off by {error:.0e}"
+            f"error {error:.0e}"
         )
 
 
 def measure(args: argparse.Namespace) -> dict[str, float]:
-    """Return seconds, MiB, and the largest difference from ours in float64."""
+    """Return median seconds, peak increase in MiB, and largest difference from ours in float64."""
     torch.set_num_threads(args.threads)
     generator = torch.Generator().manual_seed(0)
     rows, anchors = (
@@ -136,25 +136,16 @@ def measure(args: argparse.Namespace) -> dict[str, float]:
     )
     scores = rows @ anchors.T
     solve = SOLVERS[args.only]
-    solve(scores[: args.anchors], 1)  # loads what is loaded once
-    Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far
+    solve(scores[: args.anchors], 1)  # initialise libraries
+    reset_peak()
     before = resident("VmRSS")
     codes = solve(scores, args.iterations)
     peak = resident("VmHWM") - before
-    seconds = []
-    for _ in range(1 if "direct" in args.only else 5):
-        start = time.perf_counter()
-        solve(scores, args.iterations)
-        seconds.append(time.perf_counter() - start)
+    rounds = 1 if "direct" in args.only else 5
+    seconds = [timed(lambda: solve(scores, args.iterations))[0] for _ in range(rounds)]
     exact = ours(scores.double(), args.iterations, graded=args.only.startswith("approach 2"))
     error = float((codes - exact).abs().max())
     return {"seconds": statistics.median(seconds), "mib": peak, "error": error}
-
-
-def resident(what: str) -> float:
-    """Return this process's present (VmRSS) or largest (VmHWM) resident size, in MiB."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(what))
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
-"""Time and memory of exact retrieval ranks: by tiles, against the usual ways.
+"""Compare time and memory of exact retrieval ranks by tiles with other implementations.
 
     python benchmarks/retrieval.py [--rows 10000 --dim 512 --threads 2] [--small 1000] [--large 50000]
 
-Query i asks for row i of the gallery. "product" is the bare matrix product of the whole gallery, the limit;
-"argsort" sorts each query's row of scores and looks the right one up; "torchmetrics" is its RetrievalRecall
-for k = 1, 5 and 10 on the flattened scores, at ``--small`` rows alone, since it is not feasible at more. Each
-runs in a process of its own; memory is the peak beyond what there was before the call (Linux: /proc), ratios
-are the medians of rounds that alternate with the product. ``--large`` adds ours at many rows.
+The target of query i is row i of the gallery. "product" is the matrix product with the gallery alone, the
+lower bound; "argsort" sorts the scores of each query and finds the target; "torchmetrics" is its
+RetrievalRecall for k = 1, 5 and 10 on the flattened scores, for ``--small`` rows only, because it is too slow
+for more. Each method runs in a separate process; memory is the increase of the peak by the call (Linux);
+ratios are medians of rounds that alternate with the product. ``--large`` adds our method with many rows.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import argparse
 import statistics
 import subprocess
 import sys
-import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -26,27 +25,29 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run from a clone, without installing
 
+from measurement import reset_peak, resident, timed
+
 from unlabelled.metrics import pair_ranks, retrieval_scores
 
 Scores = dict[str, float]
 
 
 def product(queries: Tensor, gallery: Tensor) -> Scores:
-    """Return nothing: the scores alone."""
+    """Compute the scores only."""
     _ = queries @ gallery.T
     return {}
 
 
 def tiles(queries: Tensor, gallery: Tensor) -> Scores:
-    """Return ours."""
+    """Return the scores of this package."""
     return retrieval_scores(pair_ranks(queries, gallery).averaged)
 
 
 def argsort(queries: Tensor, gallery: Tensor) -> Scores:
-    """Sort all scores and look where the right row came."""
+    """Sort all scores and find the positions of the targets."""
     order = (queries @ gallery.T).argsort(1, descending=True)
-    places = (order == torch.arange(len(order)).unsqueeze(1)).nonzero()[:, 1]
-    return retrieval_scores(places)
+    positions = (order == torch.arange(len(order)).unsqueeze(1)).nonzero()[:, 1]
+    return retrieval_scores(positions)
 
 
 def full_count(queries: Tensor, gallery: Tensor) -> Scores:
@@ -56,7 +57,7 @@ def full_count(queries: Tensor, gallery: Tensor) -> Scores:
 
 
 def torchmetrics(queries: Tensor, gallery: Tensor) -> Scores:
-    """Let torchmetrics find R@k; it has no median rank."""
+    """Return R@k of torchmetrics, which has no median rank."""
     from torchmetrics.retrieval import RetrievalRecall
 
     size = len(queries)
@@ -81,7 +82,7 @@ def main() -> None:
     for name, default in (("rows", 10_000), ("dim", 512), ("threads", 2), ("small", 1000), ("large", 0)):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", help="measure one method here")
+    parser.add_argument("--only", help="measure one method in this process")
     args = parser.parse_args()
     if args.only:
         measure(METHODS[args.only], args)
@@ -99,46 +100,34 @@ def main() -> None:
 
 
 def measure(method: Callable[[Tensor, Tensor], Scores], args: argparse.Namespace) -> None:
-    """Print seconds, the ratio to the bare product, MiB, and what was found."""
+    """Print seconds, the ratio to the product, the peak increase in MiB and the retrieval scores."""
     warnings.simplefilter("ignore")
     torch.set_num_threads(args.threads)
     queries, gallery = pairs(args.rows, args.dim)
-    product(queries[:512], gallery[:512])  # what the first product allocates is nobody's
-    Path("/proc/self/clear_refs").write_text("5")  # forget the peak of making the rows
+    product(queries[:512], gallery[:512])  # the first product allocates buffers
+    reset_peak()
     before = resident("VmRSS")
     scores = method(queries, gallery)
     peak = resident("VmHWM") - before
     rounds = 1 if args.rows > 20_000 else args.rounds
-    timed = [
-        (seconds(method, queries, gallery), seconds(product, queries, gallery) if rounds > 1 else 0.0)
-        for _ in range(rounds)
-    ]
-    line = f"{statistics.median(mine for mine, _ in timed):9.3f} s"
-    if rounds > 1:
-        line += f"  {statistics.median(mine / other for mine, other in timed):7.2f} x product"
+    seconds, ratios = [], []
+    for _ in range(rounds):
+        seconds.append(timed(lambda: method(queries, gallery))[0])
+        if rounds > 1:
+            ratios.append(seconds[-1] / timed(lambda: product(queries, gallery))[0])
+    line = f"{statistics.median(seconds):9.3f} s"
+    if ratios:
+        line += f"  {statistics.median(ratios):7.2f} x product"
     found = "  ".join(f"{name} {value:.4f}" for name, value in scores.items() if name != "recall@50")
     print(f"{line}   peak +{peak:6.0f} MiB   {found}", end="")
 
 
 def pairs(rows: int, dim: int) -> tuple[Tensor, Tensor]:
-    """Return queries and gallery ``(rows, dim)``, normalised; about half are found at once."""
+    """Return normalised queries and gallery ``(rows, dim)``; about half of the targets have rank 0."""
     generator = torch.Generator().manual_seed(0)
     gallery = F.normalize(torch.randn(rows, dim, generator=generator), dim=1)
     noise = F.normalize(torch.randn(rows, dim, generator=generator), dim=1)
     return F.normalize(gallery.add(noise, alpha=5.5), dim=1), gallery
-
-
-def seconds(method: Callable[[Tensor, Tensor], Scores], queries: Tensor, gallery: Tensor) -> float:
-    """Return how long one call takes."""
-    start = time.perf_counter()
-    method(queries, gallery)
-    return time.perf_counter() - start
-
-
-def resident(what: str) -> float:
-    """Return this process's present (VmRSS) or largest (VmHWM) resident size, in MiB."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(what))
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""Time our Sinkhorn-Knopp against the algorithm released with SeLaVi.
+"""Compare time and memory of Sinkhorn-Knopp with the algorithm released with SeLaVi.
 
     python benchmarks/sinkhorn.py [--samples 200000 --clusters 309 --rounds 5]
 
-Both get the summed log-probabilities of two heads in their own number format and return labels. "Released" is
-the algorithm as published (float64 probabilities, two matrix-vector products per iteration, own stop rule),
-written anew; it overwrites its input like ours. Rounds are paired and alternate in order: compare ratios, not
-seconds. Needs Linux: peak memory is read from /proc.
+The input is the summed log-probabilities of two heads, in the number format of each algorithm; the output is
+labels. "Released" is a re-implementation of the published algorithm (float64 probabilities, two matrix-vector
+products per iteration, its stopping rule). Both overwrite their input. Rounds are paired and alternate in
+order: compare ratios, not seconds. Requires Linux for the memory.
 """
 
 from __future__ import annotations
@@ -13,21 +13,20 @@ from __future__ import annotations
 import argparse
 import statistics
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run from a clone, without installing
 
+from measurement import reset_peak, resident, timed
+
 from unlabelled.clustering import SinkhornResult, sinkhorn_knopp
 
 LAMBDA = 20.0
-T = TypeVar("T")
 
 
 def released_sinkhorn(log_scores: Tensor) -> tuple[Tensor, int]:
@@ -38,20 +37,20 @@ def released_sinkhorn(log_scores: Tensor) -> tuple[Tensor, int]:
     error, iteration = float("inf"), 0
     while error > 0.1 and iteration < 2000:
         alpha = (1 / num_clusters) / torch.mv(kernel.t(), beta)
-        renewed = (1 / num_samples) / torch.mv(kernel, alpha)
+        next_beta = (1 / num_samples) / torch.mv(kernel, alpha)
         if iteration % 10 == 0:
-            error = float((beta / renewed - 1).abs().sum())
-        beta = renewed
+            error = float((beta / next_beta - 1).abs().sum())
+        beta = next_beta
         iteration += 1
     kernel.mul_(alpha).mul_(beta[:, None])
     return kernel.argmax(1), iteration
 
 
 def two_head_scores(num_samples: int, num_clusters: int, seed: int = 0) -> Tensor:
-    """Return ``lambda / 2 (ln p_v + ln p_a) (N, K)`` float32 of two heads that look at related features.
+    """Return ``lambda / 2 (ln p_v + ln p_a) (N, K)`` float32 of two heads on related features.
 
-    Samples come from classes of unequal size; each modality sees the class through its own noise, and a
-    random linear head turns what it sees into logits, as at the first clustering pass.
+    Samples are from classes of unequal size. The features of each modality are the class centre plus noise,
+    and a random linear head gives logits, as in the first clustering pass.
     """
     generator = torch.Generator().manual_seed(seed)
     dim, num_classes = 64, num_clusters
@@ -68,32 +67,15 @@ def two_head_scores(num_samples: int, num_clusters: int, seed: int = 0) -> Tenso
 
 
 def read_bandwidth() -> float:
-    """Return GB/s of a sum over 1 GiB with all threads, best of 5: what reading memory can give here."""
+    """Return the memory bandwidth in GB/s, from a sum over 1 GiB with all threads, best of 5."""
     data = torch.ones(1 << 28)
-    best = min(_seconds(data.sum)[0] for _ in range(5))
+    best = min(timed(data.sum)[0] for _ in range(5))
     return data.numel() * 4 / best / 1e9
-
-
-def _seconds(function: Callable[[], T]) -> tuple[float, T]:
-    start = time.perf_counter()
-    result = function()
-    return time.perf_counter() - start, result
-
-
-def _reset_peak() -> None:
-    with open("/proc/self/clear_refs", "w") as file:
-        file.write("5")
-
-
-def _memory(field: str) -> float:
-    """Return a field of /proc/self/status in MiB."""
-    with open("/proc/self/status") as file:
-        return next(int(line.split()[1]) / 1024 for line in file if line.startswith(field + ":"))
 
 
 @dataclass
 class Run:
-    """One timed solve."""
+    """The results of one timed run."""
 
     seconds: float
     labels: Tensor
@@ -103,10 +85,10 @@ class Run:
 
 def _measure(prepare: Callable[[], Tensor], solve: Callable[[Tensor], tuple[Tensor, int]]) -> Run:
     scores = prepare()
-    _reset_peak()
-    before = _memory("VmRSS")
-    seconds, (labels, iterations) = _seconds(lambda: solve(scores))
-    return Run(seconds, labels, iterations, _memory("VmHWM") - before)
+    reset_peak()
+    before = resident("VmRSS")
+    seconds, (labels, iterations) = timed(lambda: solve(scores))
+    return Run(seconds, labels, iterations, resident("VmHWM") - before)
 
 
 def _ours(scores: Tensor) -> tuple[Tensor, int]:
@@ -120,11 +102,11 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=200_000)
     parser.add_argument("--clusters", type=int, default=309)
     parser.add_argument("--rounds", type=int, default=5)
-    arguments = parser.parse_args()
-    scores = two_head_scores(arguments.samples, arguments.clusters)
+    args = parser.parse_args()
+    scores = two_head_scores(args.samples, args.clusters)
     converged = sinkhorn_knopp(scores.double(), tolerance=1e-9, overwrite=True)
     runs: dict[str, list[Run]] = {"released": [], "ours": []}
-    for round_ in range(arguments.rounds):
+    for round_ in range(args.rounds):
         for name in ("released", "ours") if round_ % 2 == 0 else ("ours", "released"):
             if name == "released":
                 runs[name].append(_measure(scores.double, released_sinkhorn))
@@ -139,16 +121,19 @@ def _report(runs: dict[str, list[Run]], converged: SinkhornResult, scores: Tenso
     for name, several in runs.items():
         agreement = (several[-1].labels == converged.labels).double().mean()
         print(
-            f"{name:9s} {seconds[name]:7.3f} s  {several[-1].iterations:4d} iterations  labels as converged "
-            f"{agreement:.4%}  extra peak {max(run.extra_mib for run in several):.0f} MiB"
+            f"{name:9s} {seconds[name]:7.3f} s  {several[-1].iterations:4d} iterations  "
+            f"labels equal to converged ones {agreement:.4%}  "
+            f"peak +{max(run.extra_mib for run in several):.0f} MiB"
         )
-    ratios = [old.seconds / new.seconds for old, new in zip(runs["released"], runs["ours"], strict=True)]
+    ratios = [
+        released.seconds / ours.seconds for released, ours in zip(runs["released"], runs["ours"], strict=True)
+    ]
     median = statistics.median(ratios)
     print(f"released / ours: median {median:.2f}, from {min(ratios):.2f} to {max(ratios):.2f}")
     passes = runs["ours"][-1].iterations + 4  # row maxima, exponentials, start and labels
     used = passes * scores.numel() * scores.element_size() / seconds["ours"] / 1e9
     available = read_bandwidth()
-    print(f"ours reads {used:.1f} GB/s of {available:.1f} GB/s of a plain sum ({used / available:.0%})")
+    print(f"ours reads {used:.1f} GB/s; a plain sum reads {available:.1f} GB/s ({used / available:.0%})")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the whole suite shares: one tiny data set, written once, and a short way to call the command line."""
+"""Fixtures of all tests: a tiny data set, written once, and a function that runs the command line."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the slowest first, or one of two processes has to wait for the other in the end."""
+    """Run the slowest tests first, so that two processes end at about the same time."""
     items.sort(key=lambda item: not item.path.is_relative_to(ROOT / "tests" / "system"))
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread() -> None:
-    """Tiny networks are slower on more threads, above all beside other processes."""
+    """Use one thread: tiny networks are slower with more, above all with other processes."""
     torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)
-def _nobody_seeded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let no test depend on the seed that one before it has set."""
+def _no_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Remove the seed of earlier tests."""
     monkeypatch.delenv("PL_GLOBAL_SEED", raising=False)
 
 
 @pytest.fixture(scope="session")
 def tiny_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An embedded data set of 9 classes with 4 training and 2 held-out clips each."""
+    """Write an embedded data set of 9 classes with 4 training and 2 held-out clips each."""
     from unlabelled.data.synthetic.embedded import write_embedded
 
     root = tmp_path_factory.mktemp("embedded")
@@ -44,7 +44,7 @@ def tiny_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_overlay(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file to lay over any configuration of sight and sound: tiny encoders, tiny clips, CPU."""
+    """Write an overlay for configurations of video and audio: tiny encoders, tiny clips, CPU."""
     path = tmp_path_factory.mktemp("overlay") / "tiny.yaml"
     path.write_text(TINY)
     return path
@@ -89,7 +89,7 @@ trainer:
 
 
 def environment() -> dict[str, str]:
-    """Return an environment for child processes: one thread each, no inherited rank."""
+    """Return environment variables for child processes: one thread, no rank of the parent."""
     kept = {
         name: value for name, value in os.environ.items() if name not in ("RANK", "LOCAL_RANK", "WORLD_SIZE")
     }
@@ -97,7 +97,7 @@ def environment() -> dict[str, str]:
 
 
 def run_cli(*args: str, timeout: float = 240) -> subprocess.CompletedProcess[str]:
-    """Run ``python cli.py`` as a user does, and fail with its output if it fails."""
+    """Run ``python cli.py`` in a process; a failure shows its output."""
     command = [sys.executable, "cli.py", *args]
     result = subprocess.run(
         command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=timeout

@@ -39,6 +39,7 @@ ROOMS = (
     "callbacks.evaluation",
     "callbacks.export",
     "callbacks",
+    "unlabelled.commands.errors",
     "unlabelled.commands",
     "unlabelled.commands.hierarchy",
     "unlabelled.commands.compare",

@@ -1,3 +1,3 @@
-"""Learning from video, sound and text without labels: the mathematics and the data, without Lightning."""
+"""Learning from video, audio and text without labels: mathematics and data, without Lightning."""
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""The command ``unlabelled``; the tools among its commands start without Lightning."""
+"""The command line ``unlabelled``. Its tools do not import Lightning."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from unlabelled.commands.suggestions import hint
+from unlabelled.commands.errors.suggestions import hint
 from unlabelled.environment import experiment_root
 
 EXPERIMENTS = ("fit", "validate", "test", "predict")
@@ -25,21 +25,25 @@ usage: {prog} COMMAND [options]
   fit       train:     {prog} fit --config configs/demo/selavi.yaml
   validate  evaluate a checkpoint on the validation split
   test      evaluate a checkpoint:  {prog} test --config FILE --ckpt_path FILE
-  predict   write down what a checkpoint says of the test split
-  doctor    say what is installed, and try out the decoders
-  check     look for broken media files:  {prog} check DIR
-  check-features  look for broken feature files of HowTo100M's layout:  {prog} check-features ROOT LIST
+  predict   write the outputs of a checkpoint on the test split
+  doctor    report versions and devices, and check packages and decoders
+  check     find media files that cannot be used:  {prog} check DIR
+  check-features  find unusable feature files in HowTo100M's layout:  {prog} check-features ROOT LIST
   hierarchy  compare hierarchies of any features:  {prog} hierarchy FEATURES.npy
-  convert   turn published captions and retrieval sets into safe tables:  {prog} convert FILE FOLDER
+  convert   convert published captions and retrieval sets to tables:  {prog} convert FILE FOLDER
 
-Later --config files win over earlier ones, and options over files: --data.init_args.root DIR.
+Later --config files override earlier ones, and options override files: --data.init_args.root DIR.
 {prog} fit --help lists the options, {prog} fit --model.help SeLaVi those of a class."""
 
 
 def run_tool(args: Sequence[str], prog: str) -> int | None:
-    """Run what needs no Lightning: usage, tools, and the refusal of an unknown command.
+    """Run a command that does not require Lightning: a tool, the usage, or an unknown command.
 
-    Returns: The exit code, or ``None`` where the rest of the command line is for ``cli.py``.
+    Args:
+        args: The command line after the program's name.
+        prog: The program's name in the usage.
+
+    Returns: The exit code; ``None``: the command is for ``cli.py``.
     """
     command = args[0] if args else ""
     if command in TOOLS:
@@ -49,13 +53,15 @@ def run_tool(args: Sequence[str], prog: str) -> int | None:
         print(USAGE.format(prog=prog))
         return 0 if command else 2
     if command not in EXPERIMENTS and not command.startswith("-"):
-        print(f"error: no command {command!r}{hint(command, [*EXPERIMENTS, *TOOLS])}", file=sys.stderr)
+        print(
+            f"error: there is no command {command!r}{hint(command, [*EXPERIMENTS, *TOOLS])}", file=sys.stderr
+        )
         return 2
     return None
 
 
 def main() -> int:
-    """Find the experiment layer and hand over to it."""
+    """Run a tool, or ``cli.py`` of the clone or of the installed wheel."""
     code = run_tool(sys.argv[1:], "unlabelled")
     if code is not None:
         return code

@@ -1,4 +1,4 @@
-"""Read checkpoints: encoders alone, or whole ones of earlier versions."""
+"""Read checkpoints: their encoders alone, and those of earlier versions of this package."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ _PREFIX = "encoders."
 
 
 def load_encoders(encoders: nn.ModuleDict, path: str) -> None:
-    """Fill ``encoders`` with those of a checkpoint of any method of this package; everything else is left.
+    """Load the weights of encoders from a checkpoint of any method of this package.
 
     Args:
-        encoders: By modality; each must be in the checkpoint, with the same shapes.
-        path: A checkpoint that ``fit`` wrote, or, for a single encoder, its exported ``state_dict``.
+        encoders: Encoders by modality. Each must be in the checkpoint, with the same shapes. Other weights of
+            the checkpoint are not used.
+        path: A checkpoint written by ``fit``, or, for a single encoder, its exported ``state_dict``.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -41,11 +42,12 @@ def load_encoders(encoders: nn.ModuleDict, path: str) -> None:
 
 
 def with_present_classes(checkpoint: str | Path | IO[bytes]) -> str | Path | IO[bytes]:
-    """Return a checkpoint whose hyper-parameters name classes as they are called now.
+    """Replace former names of classes in the hyper-parameters of a checkpoint by present ones.
 
     Args:
-        checkpoint: A file that ``fit`` wrote. Returned as it is if nothing in it is renamed, else as a copy
-            in memory.
+        checkpoint: A file written by ``fit``; anything else is returned unchanged.
+
+    Returns: ``checkpoint`` itself if it has no former name, else a copy in memory.
     """
     if not isinstance(checkpoint, str | Path) or not Path(checkpoint).is_file():
         return checkpoint
@@ -61,7 +63,7 @@ def with_present_classes(checkpoint: str | Path | IO[bytes]) -> str | Path | IO[
 
 
 def _stored_encoders(checkpoint: dict[str, Any], modalities: list[str]) -> dict[str, Tensor]:
-    """Return the encoders' weights by ``<modality>.<name>``."""
+    """Return the weights of the encoders by ``<modality>.<name>``."""
     if "state_dict" not in checkpoint and len(modalities) == 1:
         return {f"{modalities[0]}.{name}": value for name, value in checkpoint.items()}
     state: dict[str, Tensor] = checkpoint.get("state_dict", {})

@@ -1,4 +1,4 @@
-"""What a run ran on: versions, the commit, the devices."""
+"""The environment of a run: versions, commit and devices."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ _ABSENT = "not installed"
 
 
 def versions() -> dict[str, str]:
-    """Return the installed version of Python, of this package and of each of its dependencies."""
-    found = {"python": platform.python_version(), "unlabelled": unlabelled.__version__}
-    return found | {name: version(name) for name in PACKAGES}
+    """Return the installed versions by name: of Python, of this package and of its dependencies."""
+    own = {"python": platform.python_version(), "unlabelled": unlabelled.__version__}
+    return own | {name: version(name) for name in PACKAGES}
 
 
 def version(distribution: str) -> str:
@@ -52,22 +52,22 @@ def commit(repository: Path = REPOSITORY) -> str:
         return "none: not a clone"
     command = ["git", "-C", str(repository), "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+        result = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
     except (OSError, subprocess.SubprocessError):
         return "unknown: git describe failed"
-    return done.stdout.strip()
+    return result.stdout.strip()
 
 
 def devices() -> list[str]:
-    """Return a line for the CPU and one for each GPU."""
-    import torch  # here: `doctor` is to report a torch that cannot be imported
+    """Return one line for the CPU and one for each GPU."""
+    import torch  # here, because `doctor` reports a torch that cannot be imported
 
     lines = [f"CPU: {os.cpu_count()} cores, {platform.machine()}, {platform.system()}"]
     for number in range(torch.cuda.device_count()):
-        facts = torch.cuda.get_device_properties(number)
-        # Emulated bfloat16 runs too, slowly; what counts is whether the device has it (Ampere and later).
-        bf16 = "has bf16" if facts.major >= 8 else "no bf16"
-        lines.append(f"GPU {number}: {facts.name}, {facts.total_memory / 2**30:.0f} GiB, {bf16}")
+        properties = torch.cuda.get_device_properties(number)
+        # torch.cuda.is_bf16_supported also counts slow emulation; the hardware has it from Ampere on.
+        bf16 = "has bf16" if properties.major >= 8 else "no bf16"
+        lines.append(f"GPU {number}: {properties.name}, {properties.total_memory / 2**30:.0f} GiB, {bf16}")
     if not torch.cuda.device_count():
         build = f"CUDA {torch.version.cuda}" if torch.version.cuda else "the CPU"
         lines.append(f"GPU: none (torch is built for {build})")
@@ -75,12 +75,17 @@ def devices() -> list[str]:
 
 
 def describe() -> str:
-    """Return all of it as text, one ``name: value`` a line."""
+    """Return versions, commit and devices as text, one ``name: value`` per line."""
     lines = [f"{name}: {value}" for name, value in versions().items()]
     return "\n".join([*lines, f"commit: {commit()}", *devices()]) + "\n"
 
 
 def experiment_root(package: Path) -> Path:
-    """Return the folder with ``cli.py``: ``unlabelled/_app`` in an installed wheel, else the clone's root."""
-    inside = package / "_app"
-    return inside if inside.is_dir() else package.parent
+    """Return the folder that has ``cli.py``.
+
+    Args:
+        package: The folder ``unlabelled``. In an installed wheel it has a folder ``_app``; else the result is
+            its parent, the root of the clone.
+    """
+    installed = package / "_app"
+    return installed if installed.is_dir() else package.parent

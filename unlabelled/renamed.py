@@ -1,4 +1,4 @@
-"""Public names of version 0.1.0 that are called otherwise since: for its checkpoints and configurations."""
+"""Former public names and their present ones, for the checkpoints and configurations of earlier versions."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ CLASSES = {
     **{f"unlabelled.transforms.{old}": f"unlabelled.pipelines.{new}" for old, new in _PIPELINES.items()},
     **{f"unlabelled.data.sets.{name}": f"unlabelled.data.datasets.{name}" for name in _EVALUATION_SETS},
 }
-"""Paths of classes."""
+"""Present paths of classes by their former paths."""
 
 OPTIONS = {
     "data.init_args.view": "pipeline",
@@ -55,11 +55,15 @@ OPTIONS = {
     "data.init_args.train_films": "train_videos",
     "data.init_args.test_films": "test_videos",
 }
-"""Options of configurations, and what the last part of their name is now."""
+"""Present last part of an option's name by its former dotted name."""
 
 
 def with_present_names(arguments: Any) -> Any:
-    """Return nested dictionaries and lists of arguments with each ``class_path`` by its present name."""
+    """Replace each former ``class_path`` in nested dictionaries and lists of arguments by the present one.
+
+    >>> with_present_names({"class_path": "unlabelled.heads.MLP", "init_args": {"out_dim": 128}})
+    {'class_path': 'unlabelled.nn.MLP', 'init_args': {'out_dim': 128}}
+    """
     if isinstance(arguments, dict):
         renamed = {key: with_present_names(value) for key, value in arguments.items()}
         path = renamed.get("class_path")

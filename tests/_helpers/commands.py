@@ -1,4 +1,4 @@
-"""Command lines that the system tests share."""
+"""Command lines for the system tests."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ EVERY_EPOCH: Schedule = {"class_path": "unlabelled.clustering.Every", "init_args
 def command(
     name: str, root: Path, overlay: Path, out: Path, *more: str, schedule: Schedule = FOUR_PASSES
 ) -> list[str]:
-    """Return the demo's command on other clips in VGG-Sound's layout, made tiny, writing to ``out``."""
+    """Return a command of the demo with an overlay, on clips in VGG-Sound's layout."""
     return [
         name,
         f"--config={DEMO}",
@@ -37,7 +37,7 @@ def command(
 
 
 def output_options(out: Path, schedule: Schedule) -> list[str]:
-    """Send logs and checkpoints to ``out``; the callbacks of the demo name their folder."""
+    """Return options that write logs and checkpoints to ``out``."""
     return [
         f"--trainer.default_root_dir={out}",
         f"--trainer.logger.init_args.save_dir={out}",
@@ -46,7 +46,7 @@ def output_options(out: Path, schedule: Schedule) -> list[str]:
 
 
 def _callbacks(out: Path, schedule: Schedule) -> Path:
-    """Lists in configurations are replaced whole, so the callbacks are the demo's with other folders."""
+    """Write the callbacks of the demo with other folders and schedule; an overlay replaces the whole list."""
     import yaml
 
     callbacks: list[dict[str, Any]] = yaml.safe_load(Path(DEMO).read_text())["trainer"]["callbacks"]
@@ -62,14 +62,14 @@ def _callbacks(out: Path, schedule: Schedule) -> Path:
 
 
 def save_encoders(path: Path, *encoders: Encoder) -> Path:
-    """Write what other runs may start from, as the checkpoint of a run would have it."""
+    """Write encoders in the format of a checkpoint, from which other runs can start."""
     states = nn.ModuleDict({encoder.modality: encoder for encoder in encoders}).state_dict()
     torch.save({"state_dict": {f"encoders.{name}": value for name, value in states.items()}}, path)
     return path
 
 
 def load(out: Path, name: str = "last") -> dict[str, Any]:
-    """Return a run's checkpoint, loaded as safely as Lightning does."""
+    """Return the checkpoint of a run, loaded without running code in it."""
     checkpoint: dict[str, Any] = torch.load(out / "checkpoints" / f"{name}.ckpt", weights_only=True)
     return checkpoint
 

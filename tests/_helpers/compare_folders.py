@@ -1,4 +1,4 @@
-"""The folder of configurations that ships, and a copy of it that is made tiny."""
+"""The configurations of the comparison, and a copy with a tiny budget."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CONFIGS = ROOT / "configs" / "compare"
 
 
 def tiny(root: Path, folder: Path) -> Path:
-    """Copy the configurations to ``folder``, for two steps on the clips below ``root``."""
+    """Copy the configurations to ``folder``, with two training steps on the clips below ``root``."""
     shutil.copytree(CONFIGS, folder)
     with Change(folder / "setting.yaml") as content:
         options = content["data"]["init_args"]
@@ -27,7 +27,7 @@ def tiny(root: Path, folder: Path) -> Path:
 
 
 class Change:
-    """Write back what the block has done to the content of a YAML file."""
+    """Change the content of a YAML file in a ``with`` block."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -1,4 +1,4 @@
-"""Parse a command line as cli.py does, without building or running anything."""
+"""Parse a command line as ``cli.py`` does, without creating objects or running a command."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class Parsed(cli.CLI):
 
 
 def parse(*args: str) -> Any:
-    """The resolved configuration of the command ``args[0]``."""
+    """Return the resolved configuration of the command ``args[0]``."""
     return Parsed(list(args)).config[args[0]]
 
 
 def as_dict(config: Any) -> dict[str, Any]:
-    """A configuration without the files it came from."""
+    """Return a configuration without the names of its files."""
     return {key: value for key, value in config.as_dict().items() if key != "config"}

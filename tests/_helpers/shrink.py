@@ -1,4 +1,4 @@
-"""Any configuration that ships, made tiny: what to lay over it so that it runs in a second."""
+"""Overlays with tiny settings for the configurations, so that each runs in seconds."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _SMALL = {
     "SmallAudioEncoder": "SmallAudioEncoder",
     "L3Vision": "SmallImageEncoder",
 }
-_MOST = {"dim": 4, "epochs": 1, "max_samples": 30, "num_clusters": 5, "num_passes": 2, "whitening": 4}
-"""Wherever a callback that clusters says so."""
+_LARGEST = {"dim": 4, "epochs": 1, "max_samples": 30, "num_clusters": 5, "num_passes": 2, "whitening": 4}
+"""Largest values of the options of callbacks that cluster."""
 TRAINER: Config = {
     "accelerator": "cpu",
     "devices": 1,
@@ -35,7 +35,7 @@ TRAINER: Config = {
     "enable_progress_bar": False,
     "log_every_n_steps": 1,
 }
-_SOUND = {
+_AUDIO = {
     "LogMel": {"sample_rate": 8000, "num_filters": 16, "num_frames": 40},
     "VGGishMel": {"sample_rate": 8000, "num_filters": 16, "num_frames": 40, "highest": 3500.0},
     "LogSpectrogram": {"sample_rate": 8000, "num_frames": 40, "num_fft": 128},
@@ -45,7 +45,7 @@ _CLIPS = {"num_frames": 2, "duration": 0.5, "crop": 16, "eval_short_side": 20, "
 
 
 def shrink(path: Path, out: Path, classes: int) -> Path:
-    """Write an overlay that makes the configuration at ``path`` tiny and send its output to ``out``."""
+    """Write an overlay with tiny settings for the configuration at ``path``, whose output goes to ``out``."""
     content: Config = yaml.safe_load(path.read_text())
     overlay = {
         "model": {"init_args": _model(content["model"]["init_args"], classes)},
@@ -83,7 +83,7 @@ def _encoders(encoder: Any) -> Any:
     if isinstance(encoder, list):
         return [_encoders(each) for each in encoder]
     name = encoder["class_path"].rpartition(".")[2]
-    if name == "Edges":  # of another encoder
+    if name == "Edges":  # contains another encoder
         inner = _encoders(encoder["init_args"]["encoder"])
         return {"class_path": encoder["class_path"], "init_args": {"encoder": inner}}
     return {"class_path": f"unlabelled.encoders.{_SMALL[name]}", "init_args": {"width": 2}}
@@ -110,7 +110,7 @@ def _pipeline(pipeline: Config) -> Config:
     if "crop" in options and isinstance(options["crop"], dict):
         small["crop"] = _sized(options["crop"])
     if "audio" in options:
-        small["audio"] = {"init_args": _SOUND[options["audio"]["class_path"].rpartition(".")[2]]}
+        small["audio"] = {"init_args": _AUDIO[options["audio"]["class_path"].rpartition(".")[2]]}
     if pipeline["class_path"].endswith("AudioPipeline"):
         small |= {name: value for name, value in _SUB_CLIPS.items() if name in options}
     return {"init_args": small}
@@ -132,7 +132,7 @@ def _small_clusters(node: Any) -> Any:
     if not isinstance(node, dict):
         return node
     small = {
-        name: min(value, _MOST[name]) if name in _MOST else _small_clusters(value)
+        name: min(value, _LARGEST[name]) if name in _LARGEST else _small_clusters(value)
         for name, value in node.items()
     }
     if node.get("class_path", "").endswith("TripletEmbedding"):

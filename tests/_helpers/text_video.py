@@ -1,4 +1,4 @@
-"""Configurations on pre-extracted features, made tiny, on the tiny embedded feature data set."""
+"""Overlays with tiny settings for configurations on pre-extracted features, with a tiny data set."""
 
 from __future__ import annotations
 
@@ -21,28 +21,28 @@ _TOKENS, _PROJECTED = 16, 12
 
 
 def write_data(root: Path) -> Path:
-    """Write the films, and the vectors that stand for CLIP's of the words of their captions."""
-    films = Path(write_films(root / "films", write_clips(root / "clips")))
-    table = CaptionTable(str(films / "captions"))
+    """Write features of videos, and random vectors in place of CLIP's for the words of their captions."""
+    features = Path(write_films(root / "films", write_clips(root / "clips")))
+    table = CaptionTable(str(features / "captions"))
     spoken = {text for row in range(len(table)) for text in table[row].texts(range(len(table[row])))}
-    texts = sorted(spoken | set(ColumnTable(EmbeddedVideos(str(films)).path).text("eval_caption")))
+    texts = sorted(spoken | set(ColumnTable(EmbeddedVideos(str(features)).path).text("eval_caption")))
     rng = np.random.default_rng(0)
     vectors = ((text, rng.normal(size=(len(text.split()), WORD_DIM)).astype(np.float32)) for text in texts)
-    write_text_features(str(films / "clip_text"), WORD_DIM, vectors)
-    return films
+    write_text_features(str(features / "clip_text"), WORD_DIM, vectors)
+    return features
 
 
-def shrunk(path: Path, films: Path, out: Path, pictures: bool = False, **model: Any) -> Path:
-    """Write an overlay that makes the configuration at ``path`` tiny, on the films, writing to ``out``.
+def shrunk(path: Path, features: Path, out: Path, figures: bool = False, **model: Any) -> Path:
+    """Write an overlay with tiny settings for the configuration at ``path``, whose output goes to ``out``.
 
-    Pictures take longer than all the rest, so they are left out where they are not asked for.
+    Figures take longer than everything else, so they are left out by default.
     """
     content: Config = yaml.safe_load(path.read_text())
     pipeline = content["data"]["init_args"].get("pipeline")
-    callbacks = [each for each in content["trainer"]["callbacks"] if pictures or not _draws(each)]
+    callbacks = [each for each in content["trainer"]["callbacks"] if figures or not _draws(each)]
     overlay = {
         "model": {"init_args": _model(content["model"]["init_args"], _video_dim(pipeline)) | model},
-        "data": {"class_path": "datamodules.HowTo100M", "init_args": _data(pipeline, films)},
+        "data": {"class_path": "datamodules.HowTo100M", "init_args": _data(pipeline, features)},
         "trainer": {
             **TRAINER,
             "default_root_dir": str(out),
@@ -77,14 +77,14 @@ def _model(options: Config, video_dim: int) -> Config:
     return small | {name: size for name, size in sizes.items() if name in options}
 
 
-def _data(pipeline: Config | None, films: Path) -> Config:
+def _data(pipeline: Config | None, features: Path) -> Config:
     options: Config = dict(pipeline["init_args"]) if pipeline is not None else {}
-    options |= {"text": _text(options.get("text"), films), "audio_frames": 256, "max_words": 8}
+    options |= {"text": _text(options.get("text"), features), "audio_frames": 256, "max_words": 8}
     options["stream_2d"] = {"dim": DIM, "fps": 1.0}
     if "stream_3d" not in options or options["stream_3d"] is not None:
         options["stream_3d"] = {"dim": DIM, "fps": 1.5}
     return {
-        "root": str(films),
+        "root": str(features),
         "clips_per_video": 2,
         "min_time": 4.0,
         "batch_size": 4,
@@ -94,18 +94,18 @@ def _data(pipeline: Config | None, films: Path) -> Config:
         "evaluation": [
             {
                 "class_path": f"unlabelled.data.synthetic.embedded_features.{name}",
-                "init_args": {"root": str(films)},
+                "init_args": {"root": str(features)},
             }
             for name in ("EmbeddedVideos", "EmbeddedScenes")
         ],
     }
 
 
-def _text(encoder: Config | None, films: Path) -> Config:
+def _text(encoder: Config | None, features: Path) -> Config:
     if encoder is not None and encoder["class_path"].endswith("StoredTextFeatures"):
-        return {**encoder, "init_args": {"path": str(films / "clip_text")}}
+        return {**encoder, "init_args": {"path": str(features / "clip_text")}}
     name = "unlabelled.data.features.WordVectors"
-    return {"class_path": name, "init_args": {"path": str(films / "word2vec.bin")}}
+    return {"class_path": name, "init_args": {"path": str(features / "word2vec.bin")}}
 
 
 def _callback(callback: Config, out: Path) -> Config:
@@ -116,4 +116,4 @@ def _callback(callback: Config, out: Path) -> Config:
 
 
 def _draws(callback: Config) -> bool:
-    return bool(callback["class_path"].endswith("Pictures"))
+    return bool(callback["class_path"].endswith("Figures"))

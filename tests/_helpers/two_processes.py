@@ -1,4 +1,4 @@
-"""Two processes with gloo, as torchrun starts them."""
+"""Run a function in two processes with gloo, as with torchrun."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ import torch
 
 
 def in_two_processes(work: Callable[[str], Any], folder: Path) -> list[Any]:
-    """Call ``work(folder)`` in two processes at a time, and return what each of them gave.
+    """Call ``work(folder)`` in two processes at the same time, and return both results.
 
     Args:
-        work: A function of a module; Lightning's ``devices=2, strategy="ddp"`` finds its place in it.
-        folder: For what the processes write.
+        work: A function at the top level of a module, which may run Lightning with ``devices=2,
+            strategy="ddp"``.
+        folder: A folder for the files of the processes.
     """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    # Importing torch and its friends takes seconds: the server does it once, and forks the processes.
+    # The import of torch takes seconds: the server imports once and forks the processes.
     torch.multiprocessing.set_forkserver_preload([work.__module__])
     torch.multiprocessing.start_processes(
         _process, (work, str(folder), port), nprocs=2, start_method="forkserver"

@@ -1,4 +1,4 @@
-"""What several configuration files and options come to; what a run writes down of it."""
+"""Configuration files and options combined, and the configuration that a run saves."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ AUDIO_VISUAL = {
     "flickr_soundnet": "FlickrSoundNet",
 }
 VIDEOS = {"ucf101": "UCF101", "hmdb51": "HMDB51", "something_something_v2": "SomethingSomethingV2"}
-SOUNDS = {"esc50": "ESC50", "dcase2014": "DCASE2014"}
+AUDIO = {"esc50": "ESC50", "dcase2014": "DCASE2014"}
 IMAGES = {
     "cifar10": "CIFAR10",
     "cifar100": "CIFAR100",
@@ -49,16 +49,16 @@ FEATURES = {
     "youcook2": "YouCook2",
     "msvd": "MSVD",
 }
-ZERO_SHOT = {  # evaluation sets for HowTo100M, and callbacks; with recipes that they fit
+ZERO_SHOT = {  # overlays with evaluation sets and callbacks, and a recipe for each
     "zero_shot": "sspc_howto100m",
     "zero_shot_mcn": "mcn_howto100m",
     "zero_shot_clip": "eao_howto100m_clip",
     "zero_shot_text_video": "sspc_howto100m_text_video",
 }
-SETS = [  # each with a configuration of its modalities
+SETS = [  # overlay, data module, and a configuration of the same modalities
     *((name, cls, DEMO) for name, cls in AUDIO_VISUAL.items()),
     *((name, cls, "configs/demo/sce_video.yaml") for name, cls in (AUDIO_VISUAL | VIDEOS).items()),
-    *((name, cls, "configs/protocols/svm_dcase2014.yaml") for name, cls in SOUNDS.items()),
+    *((name, cls, "configs/protocols/svm_dcase2014.yaml") for name, cls in AUDIO.items()),
     *((name, cls, "configs/recipes/sce_imagenet100.yaml") for name, cls in IMAGES.items()),
     *((name, cls, "configs/recipes/sspc_howto100m.yaml") for name, cls in FEATURES.items()),
 ]
@@ -76,7 +76,7 @@ def _at_root(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_all_data_configs_are_known() -> None:
-    known = {*AUDIO_VISUAL, *VIDEOS, *SOUNDS, *IMAGES, *FEATURES, *ZERO_SHOT}
+    known = {*AUDIO_VISUAL, *VIDEOS, *AUDIO, *IMAGES, *FEATURES, *ZERO_SHOT}
     assert {path.stem for path in ROOT.glob("configs/data/*")} == known
     assert COMPLETE
     assert TRAINERS
@@ -88,7 +88,7 @@ def _alone(base: str) -> Any:
 
 
 @pytest.mark.parametrize(("name", "cls", "base"), SETS)
-def test_a_data_set_laid_over_keeps_views_reader_and_batches(name: str, cls: str, base: str) -> None:
+def test_a_data_set_keeps_pipeline_reader_and_batch_size(name: str, cls: str, base: str) -> None:
     before = _alone(base)
     config = parse(
         "fit", "--config", base, "--config", f"configs/data/{name}.yaml", "--data.init_args.root", "DIR"
@@ -122,7 +122,7 @@ def test_zero_shot_adds_sets_and_callbacks(name: str, recipe: str) -> None:
     assert localisation.init_args.similarity == retrieval.init_args.similarity
 
 
-def test_options_that_the_new_class_does_not_take_are_dropped(tmp_path: Path) -> None:
+def test_options_that_the_new_class_lacks_are_dropped(tmp_path: Path) -> None:
     first = tmp_path / "first.yaml"
     first.write_text(
         "data: {class_path: datamodules.Embedded, init_args: {train_per_class: 3, batch_size: 5}}\n"
@@ -137,7 +137,7 @@ def test_options_that_the_new_class_does_not_take_are_dropped(tmp_path: Path) ->
     assert config.data.init_args.pipeline.init_args.num_frames == 30
 
 
-def test_later_wins(tmp_path: Path) -> None:
+def test_later_files_and_options_override_earlier_ones(tmp_path: Path) -> None:
     for name, epochs in (("a", 7), ("b", 8)):
         (tmp_path / f"{name}.yaml").write_text(f"trainer: {{max_epochs: {epochs}}}\n")
     a, b = (["--config", str(tmp_path / f"{name}.yaml")] for name in "ab")
@@ -178,7 +178,7 @@ def test_short_class_names() -> None:
 
 @pytest.mark.parametrize("path", COMPLETE)
 def test_every_complete_config_parses_with_trainers(path: str) -> None:
-    # Every command with every trainer for one; of the many others, which differ in numbers, one each in turn.
+    # All commands and trainers for one configuration; one pair in turn for the others, which are similar.
     turn = COMPLETE.index(path)
     pairs = list(itertools.product(EXPERIMENTS, TRAINERS))
     for command, trainer in pairs if path == DEMO else [pairs[turn % len(pairs)]]:
@@ -207,16 +207,16 @@ def test_help_of_a_class(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def save(folder: Path, stage: str, *args: str) -> None:
-    """What Lightning does with the callback at the beginning of a run."""
+    """Call the callback as Lightning does at the beginning of a run."""
     cli = Parsed([stage, "--config", DEMO, *args])
     strategy: Any = SimpleNamespace(broadcast=lambda value: value)
     trainer: Any = SimpleNamespace(log_dir=str(folder), is_global_zero=True, strategy=strategy)
     callback = SaveConfig(cli._parser(stage), cli.config[stage])
-    for _ in range(2):  # within one run it is saved once
+    for _ in range(2):  # one run saves once
         callback.setup(trainer, None, stage)  # type: ignore[arg-type]
 
 
-def test_no_run_overwrites_or_stops_at_the_config_of_another(tmp_path: Path) -> None:
+def test_a_run_neither_overwrites_nor_stops_at_the_config_of_another(tmp_path: Path) -> None:
     for stage in ("fit", "fit", "fit", "test", "test", "validate", "predict"):
         save(tmp_path, stage)
     suffixes = ["", ".resume1", ".resume2", ".test", ".test1", ".validate", ".predict"]
@@ -234,7 +234,7 @@ def test_the_saved_config_runs_again(tmp_path: Path) -> None:
     assert {"python", "torch", "lightning", "decord", "commit", "CPU"} <= set(names)
 
 
-def test_the_commit_is_that_of_a_clone_only(tmp_path: Path) -> None:
+def test_the_commit_of_a_clone(tmp_path: Path) -> None:
     assert commit(tmp_path) == "none: not a clone"
     git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b"]
     subprocess.run([*git, "init", "--quiet"], check=True)
@@ -247,7 +247,7 @@ def test_the_commit_is_that_of_a_clone_only(tmp_path: Path) -> None:
     assert commit(tmp_path).endswith("-dirty")
 
 
-def test_the_installed_layer_is_found_inside_the_package(tmp_path: Path) -> None:
+def test_the_root_of_an_installed_wheel_is_in_the_package(tmp_path: Path) -> None:
     package = tmp_path / "unlabelled"
     package.mkdir()
     assert experiment_root(package) == tmp_path

@@ -1,7 +1,8 @@
-"""The doctor tells working decoders from broken ones by what they decode."""
+"""``cli.py doctor`` distinguishes working from broken decoders by the frames and audio that they return."""
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,19 +12,20 @@ import numpy as np
 import pytest
 
 import cli
-from unlabelled.commands import doctor, sample_clip
+from tests.conftest import ROOT
+from unlabelled.commands import doctor
 from unlabelled.data.media import decord_reader
 from unlabelled.data.media.pyav_reader import PyAVReader
 
 
 def outcome(capsys: pytest.CaptureFixture[str]) -> tuple[int, dict[str, str]]:
-    """The exit code, and ok or FAILED by name."""
+    """Run the doctor; return the exit code, and ok or FAILED by the name of the check."""
     code = doctor.main([])
     lines = [line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines()]
     return code, {rest.split(":")[0]: word for word, rest in (each for each in lines if len(each) == 2)}
 
 
-def test_all_is_well(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_working_installation_is_ready(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["doctor"]) == 0
     out = capsys.readouterr().out
     for name in ("torch", "lightning", "devices", "PyAVReader", "DecordReader", "decord"):
@@ -33,7 +35,7 @@ def test_all_is_well(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize("method", ["frames", "waveform"])
-def test_a_decoder_that_is_wrong_without_a_word(
+def test_a_decoder_with_wrong_output_fails(
     method: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     right = getattr(PyAVReader, method)
@@ -64,7 +66,9 @@ def test_decord_may_be_absent(capsys: pytest.CaptureFixture[str]) -> None:
     assert found["DecordReader"] == "ok"
 
 
-def test_a_broken_package(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_package_that_cannot_be_imported_fails(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setitem(sys.modules, "torchvision", None)
     assert doctor.main([]) == 1
     out = capsys.readouterr().out
@@ -73,15 +77,22 @@ def test_a_broken_package(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
     assert out.endswith("\nnot ready: torchvision\n")
 
 
-def test_the_checks_of_the_sample_clip(tmp_path: Path) -> None:
+def test_without_pyav_there_is_still_a_report() -> None:
+    script = "import sys; sys.modules['av'] = None; from unlabelled.commands import doctor; doctor.main()"
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT)
+    assert "  FAILED  PyAV writes: ModuleNotFoundError" in result.stdout
+    assert "\nnot ready: PyAV writes" in result.stdout
+
+
+def test_the_clip_is_checked(tmp_path: Path) -> None:
     path = str(tmp_path / "clip.mp4")
-    sample_clip.write(path)
+    doctor.write_clip(path)
     times, frames = PyAVReader().all_frames(path)
-    assert len(times) == sample_clip.SECONDS * sample_clip.FPS
-    sample_clip.check_frames(frames)
+    assert len(times) == doctor.SECONDS * doctor.FPS
+    doctor.check_frames(frames)
     with pytest.raises(ValueError, match="wrong frames"):
-        sample_clip.check_frames(np.roll(frames, 1, axis=0))
+        doctor.check_frames(np.roll(frames, 1, axis=0))
     with pytest.raises(ValueError, match="wrong frames"):
-        sample_clip.check_frames(frames[:-1])
-    with pytest.raises(ValueError, match="wrong sound"):
-        sample_clip.check_sound(np.zeros(2 * sample_clip.SAMPLE_RATE, np.float32))
+        doctor.check_frames(frames[:-1])
+    with pytest.raises(ValueError, match="wrong audio"):
+        doctor.check_audio(np.zeros(2 * doctor.SAMPLE_RATE, np.float32))

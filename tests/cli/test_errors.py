@@ -1,4 +1,4 @@
-"""Each mistake ends in one line that names the key, what was expected, and the nearest right name."""
+"""Each mistake is explained in one line with the key, the expected value and the nearest right name."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from torch._utils import ExceptionWrapper
 
 import cli
 from tests._helpers.parsing import DEMO, ROOT, Parsed, parse
-from unlabelled.commands.error_messages import explain
-from unlabelled.commands.run_errors import line_for_user
-from unlabelled.commands.suggestions import hint, known_classes, nearest, options_of, public_path
+from unlabelled.commands.errors.explanation import explain
+from unlabelled.commands.errors.run_errors import line_for_user
+from unlabelled.commands.errors.suggestions import hint, known_classes, nearest, options_of, public_path
 from unlabelled.data.media.reader import DecodeError
 
 
@@ -29,12 +29,12 @@ from unlabelled.data.media.reader import DecodeError
 def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     monkeypatch.delenv("UNLABELLED_TRACEBACK", raising=False)
-    for name in ("PL_GLOBAL_SEED", "PL_SEED_WORKERS"):  # put back afterwards what a run sets
+    for name in ("PL_GLOBAL_SEED", "PL_SEED_WORKERS"):  # restored after a run that sets them
         monkeypatch.setenv(name, "0")
 
 
-def refusal(capsys: pytest.CaptureFixture[str], *args: str) -> str:
-    """The one line on stderr of a command that must be refused with exit code 2."""
+def explanation(capsys: pytest.CaptureFixture[str], *args: str) -> str:
+    """Run a wrong command; return its one line on stderr, after checking that the exit code is 2."""
     capsys.readouterr()
     try:
         code: Any = cli.main(args)
@@ -58,44 +58,44 @@ def test_mistake_in_a_file(case: dict[str, str], tmp_path: Path, capsys: pytest.
     lines[number] = lines[number].replace(case["right"], case["wrong"])
     path = tmp_path / "wrong.yaml"
     path.write_text("\n".join(lines))
-    said = refusal(capsys, "fit", "--config", str(path))
-    assert said.removesuffix(f" ({path}, line {number + 1})") == case["says"]
+    line = explanation(capsys, "fit", "--config", str(path))
+    assert line.removesuffix(f" ({path}, line {number + 1})") == case["line"]
 
 
-def test_the_line_of_the_mistake_is_named_also_for_relative_paths(
+def test_the_line_of_the_mistake_is_named_for_relative_paths(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "a.yaml").write_text("trainer:\n  max_epochs: 3\n  max_step: 3\n")
     monkeypatch.chdir(tmp_path)
-    said = refusal(capsys, "fit", "--config", "sub/a.yaml")
-    assert said == "trainer.max_step: no such option; did you mean trainer.max_steps? (sub/a.yaml, line 3)"
+    line = explanation(capsys, "fit", "--config", "sub/a.yaml")
+    assert line == "trainer.max_step: no such option; did you mean trainer.max_steps? (sub/a.yaml, line 3)"
 
 
 @pytest.mark.parametrize("case", MISTAKES["options"], ids=lambda case: " ".join(case["args"]))
 def test_mistake_on_the_command_line(case: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
-    assert refusal(capsys, "fit", "--config", DEMO, *case["args"]) == case["says"]
+    assert explanation(capsys, "fit", "--config", DEMO, *case["args"]) == case["line"]
 
 
 @pytest.mark.parametrize("case", MISTAKES["files"], ids=lambda case: case["text"][:30])
 def test_wrong_file(case: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "later.yaml"
     path.write_text(case["text"])
-    said = refusal(capsys, "fit", "--config", DEMO, "--config", str(path))
-    assert said == case["says"].replace("{file}", str(path))
+    line = explanation(capsys, "fit", "--config", DEMO, "--config", str(path))
+    assert line == case["line"].replace("{file}", str(path))
 
 
-def test_what_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
-    said = refusal(capsys, "fit", "--data", "Embedded")
-    assert said == "model: missing; give --model, or a --config that has it"
-    said = refusal(capsys, "fit", "--model", "SeLaVi", "--data", "Embedded")
-    assert said == "model.init_args: SeLaVi needs video_encoder, audio_encoder, optimizer"
-    said = refusal(capsys, "--config", DEMO, "fit")
-    assert said == "options come after the command: fit --config FILE ..."
-    assert refusal(capsys, "fti") == "no command 'fti'; did you mean fit?"
+def test_missing_options(capsys: pytest.CaptureFixture[str]) -> None:
+    line = explanation(capsys, "fit", "--data", "Embedded")
+    assert line == "model: missing; give --model, or a --config that has it"
+    line = explanation(capsys, "fit", "--model", "SeLaVi", "--data", "Embedded")
+    assert line == "model.init_args: SeLaVi needs video_encoder, audio_encoder, optimizer"
+    line = explanation(capsys, "--config", DEMO, "fit")
+    assert line == "options come after the command: fit --config FILE ..."
+    assert explanation(capsys, "fti") == "there is no command 'fti'; did you mean fit?"
 
 
-def test_a_message_of_another_jsonargparse_is_still_one_line() -> None:
+def test_an_unknown_message_of_jsonargparse_becomes_one_line() -> None:
     message = 'Parser key "model":\n  Something new about\n  it:\n    - and more\n' + "x" * 500
     line = explain(message)
     assert "\n" not in line
@@ -103,17 +103,17 @@ def test_a_message_of_another_jsonargparse_is_still_one_line() -> None:
     assert len(explain("y" * 5000)) < 310
 
 
-def test_usage_and_refusals_need_no_torch() -> None:
+def test_usage_and_unknown_commands_do_not_import_torch() -> None:
     script = (
         "import sys; from unlabelled.__main__ import run_tool; run_tool([], 'p'); run_tool(['fti'], 'p'); "
         "print('torch' in sys.modules)"
     )
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=True
     )
-    assert done.stdout.endswith("False\n")
-    assert "doctor" in done.stdout
-    assert done.stderr == "error: no command 'fti'; did you mean fit?\n"
+    assert result.stdout.endswith("False\n")
+    assert "doctor" in result.stdout
+    assert result.stderr == "error: there is no command 'fti'; did you mean fit?\n"
 
 
 def test_usage(capsys: pytest.CaptureFixture[str]) -> None:
@@ -131,7 +131,7 @@ def run_time_error(capsys: pytest.CaptureFixture[str], *args: str) -> str:
     return lines[0]
 
 
-def test_a_root_that_is_no_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_root(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     args = ["--config", DEMO, "--data", "VGGSound", "--data.root", str(tmp_path / "no")]
     args += ["--trainer.logger", "false", "--trainer.default_root_dir", str(tmp_path)]
     line = run_time_error(capsys, "fit", *args)
@@ -141,9 +141,9 @@ def test_a_root_that_is_no_folder(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [(None, "there is no file"), (b"PK\x03\x04 cut short", "was not written to its end")],
+    [(None, "there is no file"), (b"PK\x03\x04 cut short", "or is incomplete")],
 )
-def test_a_checkpoint_that_is_none(
+def test_a_missing_or_truncated_checkpoint(
     content: bytes | None, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "a.ckpt"
@@ -169,7 +169,7 @@ def raised(module: str, source: str) -> Exception:
         exec(source, {"__name__": module})
     except Exception as error:
         return error
-    raise AssertionError("it raises nothing")
+    raise AssertionError(f"{source!r} raises no error")
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,7 @@ def raised(module: str, source: str) -> Exception:
         ("unlabelled.x", "int('x')", None),
         ("unlabelled.x", "a, b = [1]", None),
         ("unlabelled.x", "raise RuntimeError('a row was visited twice')", None),
-        ("unlabelledx", "raise ValueError('of somebody else')", None),
+        ("unlabelledx", "raise ValueError('of another package')", None),
         ("numpy", "raise ValueError('shapes do not match')", None),
         (
             "torch.optim.sgd",
@@ -190,7 +190,7 @@ def raised(module: str, source: str) -> Exception:
         ("anything", "open('/no/such/file')", "error: [Errno 2] No such file or directory: '/no/such/file'"),
     ],
 )
-def test_what_is_meant_for_the_user(module: str, source: str, line: str | None) -> None:
+def test_errors_for_users_are_distinguished_from_bugs(module: str, source: str, line: str | None) -> None:
     assert line_for_user(raised(module, source)) == line
 
 
@@ -208,13 +208,13 @@ def test_the_rank_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         (None, None),
     ],
 )
-def test_an_error_out_of_a_loaders_process(error: Exception | None, line: str | None) -> None:
+def test_an_error_in_a_worker_of_a_data_loader(error: Exception | None, line: str | None) -> None:
     try:
         if error is not None:
             raise error
         int("x")
     except Exception:
-        sent = ExceptionWrapper(where="in DataLoader worker process 0")  # how a worker sends what it caught
+        sent = ExceptionWrapper(where="in DataLoader worker process 0")  # as a worker sends an error
     with pytest.raises(Exception, match="worker process") as caught:
         sent.reraise()
     assert line_for_user(caught.value) == line
@@ -231,10 +231,10 @@ def test_a_checkpoint_does_not_replace_the_model(tmp_path: Path) -> None:
     assert config.model.init_args.num_clusters == 9
 
 
-def test_lightning_would_replace_it_through_the_private_hook(
+def test_the_private_hook_of_lightning_would_replace_the_model(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If this fails, Lightning has renamed its hook: find the new one, and neutralise that."""
+    """If this test fails, Lightning has renamed its hook: override the new one in ``cli.CLI``."""
     assert "self._parse_ckpt_path()" in inspect.getsource(LightningCLI.__init__)
     monkeypatch.setattr(Parsed, "_parse_ckpt_path", LightningCLI._parse_ckpt_path, raising=False)
     config = parse("test", "--config", DEMO, "--ckpt_path", checkpoint(tmp_path))
@@ -248,8 +248,8 @@ WARNINGS = (
 )
 
 
-def test_tips_are_dropped_and_nothing_else(caplog: pytest.LogCaptureFixture) -> None:
-    cli.be_quiet()
+def test_only_tips_are_hidden(caplog: pytest.LogCaptureFixture) -> None:
+    cli.hide_notices()
     logger = logging.getLogger("lightning.pytorch.utilities.rank_zero")
     with caplog.at_level(logging.INFO, logger.name):
         logger.info("💡 Tip: For seamless cloud logging, try installing litlogger")
@@ -257,12 +257,12 @@ def test_tips_are_dropped_and_nothing_else(caplog: pytest.LogCaptureFixture) -> 
     assert "Tip" not in caplog.text
     assert "GPU available" in caplog.text
     assert not logger.filter(logging.LogRecord("a", 20, "a", 1, "a Tip: b", None, None))
-    with warnings.catch_warnings(record=True) as shown:
+    with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
-        cli.be_quiet()
+        cli.hide_notices()
         for text in WARNINGS:
             warnings.warn(text, stacklevel=1)
-    assert [str(each.message) for each in shown] == [WARNINGS[-1]]
+    assert [str(each.message) for each in warned] == [WARNINGS[-1]]
 
 
 def test_suggestions() -> None:

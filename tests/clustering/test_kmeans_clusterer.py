@@ -185,5 +185,5 @@ def test_all_ranks_stop_at_an_error(alone: dict[str, Any], several: list[dict[st
     nans, failures = zip(*(rank["errors"] for rank in several), strict=True)
     assert nans == (alone["errors"][0],) * 2
     assert failures[0] == "out of memory"
-    assert failures[1].startswith("rank 0 failed, which says more: ")
+    assert failures[1].startswith("rank 0 failed: ")
     assert "out of memory" in failures[1]

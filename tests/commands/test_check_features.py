@@ -1,4 +1,4 @@
-"""The check of feature files finds what a run would stumble over."""
+"""``check-features`` finds the files that a run cannot use."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_all_is_well(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_all_files_are_usable(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(root), "all.csv", *DIMS]) == 0
     assert capsys.readouterr().out == "6 of 6 videos have all features\n"
 
 
-def test_each_unfit_file_is_named(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_each_unusable_file_is_named(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (root / "audio/art/v_0/id0/id0_spec.npz").unlink()
     (root / "features/art/v_2/id2/id2_2d.npz").write_bytes(b"")
     write_video(root, "food/v_1/id1", **{"2d": np.ones((3, 9)), "3d": np.zeros((0, 4))})
@@ -38,7 +38,7 @@ def test_each_unfit_file_is_named(root: Path, capsys: pytest.CaptureFixture[str]
         [
             "id0_spec.npz: no such file",
             "id1_2d.npz[features]: expected an array (n, 3), found (3, 9)",
-            "id1_3d.npz[features]: expected some rows, found none: (0, 4)",
+            "id1_3d.npz[features]: expected at least one row, found shape (0, 4)",
             "id2_2d.npz: unreadable",
             "id3_3d.npz[features]: expected finite numbers, found 180 that are not",
         ],
@@ -47,13 +47,13 @@ def test_each_unfit_file_is_named(root: Path, capsys: pytest.CaptureFixture[str]
         assert words in line
 
 
-def test_what_is_not_needed_is_not_looked_at(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_parts_that_are_not_required_are_not_checked(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (root / "audio/art/v_0/id0/id0_spec.npz").unlink()
     (root / "features/art/v_2/id2/id2_3d.npz").unlink()
     assert main([str(root), "all.csv", "--dim-2d", "3", "--dim-3d", "0", "--no-audio"]) == 0
     assert "6 of 6" in capsys.readouterr().out
 
 
-def test_no_such_list(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_list(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(root), "none.csv", *DIMS]) == 2
     assert "none.csv" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""``cli.py check``: the report over a folder and its exit status."""
+"""``cli.py check``: the report on a folder and the exit code."""
 
 from __future__ import annotations
 
@@ -52,21 +52,21 @@ def test_every_file_left_out_is_named(tmp_path: Path, capsys: pytest.CaptureFixt
         (["--no-audio", "--no-video"], 0),
     ],
 )
-def test_options_say_what_is_needed(options: list[str], status: int, tmp_path: Path) -> None:
+def test_options_set_the_requirements(options: list[str], status: int, tmp_path: Path) -> None:
     media.write_clip(tmp_path / "silent.mp4", duration=2, layout=None)
     assert main([str(tmp_path), "--workers", "0", *options]) == status
 
 
-def test_nothing_usable_is_a_report_too(tmp_path: Path) -> None:
+def test_a_report_without_usable_files(tmp_path: Path) -> None:
     media.empty(tmp_path / "a.mp4")
     index = check_folder(str(tmp_path), Requirements(), num_workers=0, progress=False)
     assert len(index) == 0
     assert index.left_out == {"a.mp4": "empty file"}
 
 
-def test_no_folder_and_no_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_and_an_empty_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(tmp_path / "nowhere")]) == 2
-    assert "no such folder" in capsys.readouterr().err
+    assert "there is no folder" in capsys.readouterr().err
     assert main([str(tmp_path)]) == 2
     assert "no media files (.mp4, .mkv" in capsys.readouterr().err
 

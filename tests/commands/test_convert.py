@@ -1,4 +1,4 @@
-"""Published pickles and JSON become tables; a pickle that wants to run something is refused."""
+"""Published pickles and JSON become tables; a pickle with code is refused."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_numbers_texts_and_containers_come_back(value: Any, protocol: int) -> No
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_more_of_what_is_published(protocol: int) -> None:
+def test_published_contents(protocol: int) -> None:
     value = {
         "scalar": np.float32(1.5),
         "count": np.int64(3),
@@ -118,7 +118,7 @@ class Evil:
     ],
     ids=["os.system", "open", "eval", "exec", "numpy.save", "inside a list"],
 )
-def test_a_pickle_that_runs_something_is_refused_and_not_run(
+def test_a_pickle_with_code_is_refused_and_not_run(
     tmp_path: Path, call: Callable[[str], tuple[Any, tuple[Any, ...]]], protocol: int
 ) -> None:
     function, arguments = call(str(tmp_path / "mark"))
@@ -129,7 +129,7 @@ def test_a_pickle_that_runs_something_is_refused_and_not_run(
     assert [path.name for path in tmp_path.iterdir()] == ["evil.pkl"]
     with contextlib.suppress(TypeError, OSError):
         pickle.loads(file.read_bytes())
-    assert list(tmp_path.glob("mark*"))  # who does not take care runs it
+    assert list(tmp_path.glob("mark*"))  # the pickle module runs it
 
 
 @pytest.mark.parametrize("value", [Path("x"), getattr, np.random.default_rng(0), defaultdict(list), 1j])
@@ -139,7 +139,7 @@ def test_other_classes_and_functions_are_refused(value: Any) -> None:
 
 
 def test_forged_states_of_arrays_are_refused() -> None:
-    """Bytes as an array of objects: NumPy's own class would take them for addresses and crash."""
+    """Bytes as an array of objects: NumPy would read them as addresses and crash."""
     forged = (
         b"\x80\x02cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R(K\x01K\x01\x85"
         b"cnumpy\ndtype\nU\x02O8K\x00K\x01\x87R(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb\x89"
@@ -215,7 +215,7 @@ JSON = st.recursive(
     block=st.integers(1, 9),
     indent=st.booleans(),
 )
-def test_json_entry_by_entry_is_json(content: dict[str, Any], block: int, indent: bool) -> None:
+def test_entries_equal_those_of_json(content: dict[str, Any], block: int, indent: bool) -> None:
     text = json.dumps(content, indent=2 if indent else None)
     assert dict(json_entries(io.StringIO(text), "x", block)) == content
 

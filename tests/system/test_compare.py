@@ -1,4 +1,4 @@
-"""The comparison's configurations: one of each kind is run, made tiny; some through all protocols."""
+"""The configurations of the comparison: methods of each kind train and are evaluated, with tiny clips."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def plan(tiny_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Plan:
 
 
 @pytest.fixture(autouse=True)
-def _as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The tiny clips are shorter and smaller than those that the data module would write."""
+def _existing_clips(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the tiny clips: the data module would replace them by longer and larger ones."""
     monkeypatch.setattr("datamodules.embedded.write_embedded", lambda *arguments: None)
 
 
@@ -38,21 +38,21 @@ def test_a_method_trains(name: str, plan: Plan, tmp_path: Path) -> None:
     assert encoders == set(run.method.modalities)
 
 
-SOUND = {"NMI: sound", "k-NN: sound", "linear: sound", "R@1: sound"}
-ALL = SOUND | {"NMI: sight", "k-NN: sight", "linear: sight", "R@1: sight", "NMI: both", "linear: both"}
+AUDIO = {"NMI: audio", "k-NN: audio", "linear: audio", "R@1: audio"}
+ALL = AUDIO | {"NMI: video", "k-NN: video", "linear: video", "R@1: video", "NMI: both", "linear: both"}
 FILLED = {
     "untrained": ALL,
-    "sela_audio": SOUND | {"own clusters, NMI", "s / epoch"},
+    "sela_audio": AUDIO | {"own clusters, NMI", "s / epoch"},
     "dmc": ALL | {"cIoU", "centred box, cIoU", "s / epoch"},
 }
 
 
 @pytest.mark.parametrize("name", FILLED)
-def test_a_method_goes_through_all_protocols(name: str, plan: Plan, tmp_path: Path) -> None:
+def test_a_method_is_evaluated_by_all_protocols(name: str, plan: Plan, tmp_path: Path) -> None:
     run = _run(plan, name, tmp_path)
     result = run.complete()
     values = {column.title: column.value(result) for column in columns(plan.epochs)}
-    assert {title for title, value in values.items() if value is not None} == FILLED[name] | {"s in all"}
+    assert {title for title, value in values.items() if value is not None} == FILLED[name] | {"s in total"}
     scores = [values[title] for title in FILLED[name] - {"s / epoch"}]
     assert all(0 <= score <= 1 for score in scores if score is not None)
     assert run.complete() == result

@@ -1,4 +1,4 @@
-"""Each YAML that ships is run, on tiny data in the layout of its data set."""
+"""Run the recipes and data configurations of SeLaVi on tiny data in the layouts of the data sets."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def roots(tiny_root: Path, kinetics_root: Path, ave_root: Path) -> dict[str, Pat
 
 @pytest.fixture(scope="module")
 def encoders(tiny_root: Path, tiny_overlay: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkpoint whose encoders other recipes start from."""
+    """Return a checkpoint from whose encoders other recipes start."""
     out = tmp_path_factory.mktemp("encoders")
     assert cli.main(command("fit", tiny_root, tiny_overlay, out, "--trainer.max_steps=1")) == 0
     return out / "checkpoints" / "last.ckpt"
@@ -78,7 +78,7 @@ def test_a_recipe_trains(
 
 
 @pytest.mark.parametrize("data", DATA, ids=lambda path: path.stem)
-def test_a_data_set_laid_over_the_demo_validates(
+def test_the_demo_validates_on_other_data_sets(
     data: Path, roots: dict[str, Path], tiny_root: Path, tiny_overlay: Path, tmp_path: Path
 ) -> None:
     name = yaml.safe_load(data.read_text())["data"]["class_path"].removeprefix("datamodules.")
@@ -93,10 +93,10 @@ def test_a_data_set_laid_over_the_demo_validates(
 def test_kinetics_labels_and_names(kinetics_root: Path, tiny_root: Path) -> None:
     from datamodules import Kinetics, KineticsSound
 
-    sound = KineticsSound(str(kinetics_root))
-    assert sound.class_names == KINETICS_SOUND_CLASSES
-    assert len(sound.class_names) == 32
-    assert {entry.label for entry in sound.listing("val")} == set(range(9))
+    kinetics_sound = KineticsSound(str(kinetics_root))
+    assert kinetics_sound.class_names == KINETICS_SOUND_CLASSES
+    assert len(kinetics_sound.class_names) == 32
+    assert {entry.label for entry in kinetics_sound.listing("val")} == set(range(9))
     everything = Kinetics(str(kinetics_root), variant="400")
     assert everything.class_names == sorted(KINETICS_SOUND_CLASSES)
     (kinetics_root / "few.txt").write_text("bowling\nblowing_nose\n")

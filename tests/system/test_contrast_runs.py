@@ -1,4 +1,4 @@
-"""SCE through the command line: two processes equal one, a resumed run equals one that was left alone."""
+"""SCE through the command line: two processes equal one; a resumed run equals an uninterrupted one."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _load(path: Path) -> dict[str, Any]:
     return found
 
 
-def test_two_processes_have_the_queue_and_the_losses_of_one(images: Path, tmp_path: Path) -> None:
+def test_two_processes_have_the_queue_and_losses_of_one(images: Path, tmp_path: Path) -> None:
     options = [
         "--model.init_args.encoder=tests._helpers.norm_free.NormFreeEncoder",
         "--model.init_args.projector.init_args.norm=none",
@@ -73,7 +73,7 @@ def _losses(out: Path) -> list[float]:
     return [event.value for event in events.Scalars("train/loss")]
 
 
-def test_a_resumed_run_equals_one_that_was_left_alone(images: Path, tmp_path: Path) -> None:
+def test_a_resumed_run_equals_an_uninterrupted_one(images: Path, tmp_path: Path) -> None:
     def fit(out: Path, *more: str) -> None:
         overlay = _saving_each_step(out)
         options = ["--trainer.max_epochs=3", "--data.init_args.batch_size=4"]

@@ -1,4 +1,4 @@
-"""DMC and L3-Net through the command line: their configurations, made tiny, on small clips with boxes."""
+"""DMC and L3-Net through the command line: all configurations with tiny settings, on clips with boxes."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from tests.conftest import ROOT
 from tests.datamodules.test_flickr_soundnet import annotation, picture
 
 CONFIGS = [
-    ROOT / "configs" / place
-    for place in (
+    ROOT / "configs" / path
+    for path in (
         "demo/dmc.yaml",
         "demo/l3.yaml",
         "recipes/dmc_flickr.yaml",
@@ -27,8 +27,8 @@ CONFIGS = [
 
 
 @pytest.fixture(autouse=True)
-def _as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The tiny clips are shorter and smaller than those that the data module would write."""
+def _existing_clips(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the tiny clips: the data module would replace them by longer and larger ones."""
     monkeypatch.setattr("datamodules.embedded.write_embedded", lambda *arguments: None)
 
 
@@ -94,7 +94,7 @@ def test_a_configuration_trains_and_is_tested(
     table = capsys.readouterr().out
     assert "pairs, test" in table
     assert ("cIoU, test" in table) == path.stem.startswith("dmc")
-    drawn = {picture.stem for picture in tmp_path.rglob("*.png")}
+    drawn = {path.stem for path in tmp_path.rglob("*.png")}
     assert ("localisation_overlays" in drawn) == path.stem.startswith("dmc")
 
 
@@ -116,8 +116,8 @@ def test_a_recipe_on_flickrs_layout(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert len(list(tmp_path.rglob("localisation_*.png"))) == 3
 
 
-def test_encoders_go_on_to_another_method(tiny_root: Path, tmp_path: Path) -> None:
-    """L3-Net starts from what DMC learned, and so does a classifier of its frames."""
+def test_another_method_starts_from_the_encoders(tiny_root: Path, tmp_path: Path) -> None:
+    """L3-Net and a classifier of frames start from the encoders of DMC."""
     demo, l3 = (next(path for path in CONFIGS if path.stem == name) for name in ("dmc", "l3"))
     assert cli.main(["fit", *_tiny(demo, tiny_root, tmp_path)]) == 0
     start = f"--model.init_args.encoder_checkpoint={tmp_path / 'last.ckpt'}"

@@ -1,4 +1,4 @@
-"""Damaged files in a training set: left out before, replaced and counted during the run."""
+"""Damaged training files are left out by the index, and replaced and counted during the run."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from unlabelled.transforms import LogMel
 
 @pytest.fixture
 def damaged(tiny_root: Path, tmp_path: Path) -> Path:
-    """A copy with three training clips that cannot be used from the start."""
+    """Return a copy with three unusable training clips."""
     root = tmp_path / "damaged"
     shutil.copytree(tiny_root, root, ignore=shutil.ignore_patterns(".unlabelled"))
     first, second, third = sorted(_training_files(root))[:3]
@@ -43,7 +43,7 @@ def small_pipeline() -> AudioVisualPipeline:
     return AudioVisualPipeline(4, 4.0, 16, (20, 20), 20, audio=log_mel)
 
 
-def test_a_run_leaves_them_out_and_says_so(
+def test_a_run_leaves_out_and_reports_damaged_files(
     damaged: Path, tiny_overlay: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     names = [path.name for path in sorted(_training_files(damaged))[:3]]
@@ -58,7 +58,7 @@ def test_a_run_leaves_them_out_and_says_so(
     assert load(out)["pseudo_labels"].shape[0] == 33
 
 
-def test_a_file_that_fails_later_is_replaced_counted_and_named(
+def test_a_file_that_fails_during_the_run_is_replaced_counted_and_named(
     damaged: Path, tiny_overlay: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     data = VGGSound(str(damaged), pipeline=small_pipeline(), num_workers=0, index_workers=0)
@@ -71,12 +71,12 @@ def test_a_file_that_fails_later_is_replaced_counted_and_named(
     assert sample["index"] != 5
     assert sample["label"] == data._indices["train"].entries[int(sample["index"])].label
     direct = dataset[SampleKey(int(sample["index"]), epoch=3)]
-    assert torch.equal(direct["video"], sample["video"])  # the stand-in is that clip as it would come itself
+    assert torch.equal(direct["video"], sample["video"])  # the replacement equals that clip
     assert direct["replaced"] == NOT_REPLACED
     assert lost.name in caplog.text
 
 
-def test_a_run_survives_files_that_vanish_after_the_index(
+def test_a_run_continues_if_files_vanish_after_indexing(
     damaged: Path, tiny_overlay: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     VGGSound(str(damaged), pipeline=small_pipeline(), index_workers=0).setup("fit")
@@ -98,4 +98,4 @@ def test_a_run_survives_files_that_vanish_after_the_index(
     assert events.Scalars("data/replaced")[-1].value == 3  # once in each epoch
     assert all(event.value == 1 for event in events.Scalars("cluster/unread"))
     labels = load(out)["pseudo_labels"]
-    assert (labels == -1).any(1).sum() == 1  # never clustered, so never trained on; all others are
+    assert (labels == -1).any(1).sum() == 1  # the vanished clip is never clustered, all others are

@@ -1,4 +1,4 @@
-"""GDT's configurations: each is run, made tiny; what the demo has learned is judged."""
+"""Run all configurations of GDT with tiny settings, and evaluate the demo."""
 
 from __future__ import annotations
 

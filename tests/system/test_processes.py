@@ -1,4 +1,4 @@
-"""Several processes on the loopback: the same labels for the same weights as one process."""
+"""Several processes on one machine compute the same pseudo-labels as one, from the same weights."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TWO_EPOCHS = 12  # steps
 
 @pytest.fixture(scope="module")
 def weights(tiny_root: Path, tiny_overlay: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The option that resumes a run of two epochs; the next step begins with a clustering pass."""
+    """Return the option that resumes a run of two epochs, whose next step begins with a clustering pass."""
     out = tmp_path_factory.mktemp("weights")
     arguments = command("fit", tiny_root, tiny_overlay, out, schedule=EVERY_EPOCH)
     assert cli.main([*arguments, "--model.init_args.num_clusters=9"]) == 0
@@ -42,13 +42,13 @@ def options(weights: str) -> list[str]:
 def alone(
     tiny_root: Path, tiny_overlay: Path, options: list[str], tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Any]:
-    """The checkpoint after one more pass and step in one process."""
+    """Return the checkpoint after one more pass and step in one process."""
     out = tmp_path_factory.mktemp("alone")
     assert cli.main(command("fit", tiny_root, tiny_overlay, out, *options, schedule=EVERY_EPOCH)) == 0
     return load(out)
 
 
-def test_two_devices_give_the_labels_of_one(
+def test_two_devices_have_the_labels_of_one(
     tiny_root: Path, tiny_overlay: Path, options: list[str], alone: dict[str, Any], tmp_path: Path
 ) -> None:
     two = ["--config=configs/trainer/cpu_ddp2.yaml", "--data.init_args.batch_size=3"]
@@ -56,7 +56,7 @@ def test_two_devices_give_the_labels_of_one(
     _assert_same_labels(load(tmp_path), alone)
 
 
-def test_two_nodes_give_the_labels_of_one(
+def test_two_nodes_have_the_labels_of_one(
     tiny_root: Path, tiny_overlay: Path, options: list[str], alone: dict[str, Any], tmp_path: Path
 ) -> None:
     two = ["--trainer.strategy=ddp", "--trainer.num_nodes=2", "--data.init_args.batch_size=3"]
@@ -88,8 +88,8 @@ def _assert_same_labels(many: dict[str, Any], one: dict[str, Any]) -> None:
     assert torch.equal(many["pseudo_labels"], one["pseudo_labels"])
 
 
-def test_two_devices_draw_and_test_to_the_end(tiny_root: Path, tiny_overlay: Path, tmp_path: Path) -> None:
-    """Pictures, the table and the degradation are the first process's work; the other must not wait."""
+def test_two_devices_complete_figures_and_test(tiny_root: Path, tiny_overlay: Path, tmp_path: Path) -> None:
+    """The first process alone writes figures, table and degradation; the other must not block."""
     two = ["--config=configs/trainer/cpu_ddp2.yaml", "--model.init_args.num_clusters=9"]
     run_cli(*command("fit", tiny_root, tiny_overlay, tmp_path, *two, "--trainer.max_epochs=1"))
     assert len(list(tmp_path.glob("log/version_*/pictures/*.png"))) == 3

@@ -1,4 +1,4 @@
-"""Contrastive recipes and evaluation protocols: each YAML is run, made tiny, through the command line."""
+"""Run contrastive recipes and evaluation protocols with tiny settings through the command line."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _few_classes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _tiny(path: Path, roots: dict[str, Path], out: Path) -> list[str]:
-    """Return the options of a run of ``path``; image sets with many classes give way to a folder of a few."""
+    """Return the options of a run of ``path``; a folder with few classes replaces image data sets."""
     name = yaml.safe_load(path.read_text())["data"]["class_path"].removeprefix("datamodules.")
     clips = name in VIDEO_SETS
     options = [f"--config={path}"]
@@ -79,7 +79,7 @@ def test_a_recipe_trains(recipe: Path, roots: dict[str, Path], tmp_path: Path) -
 def checkpoints(
     roots: dict[str, Path], tiny_root: Path, tiny_overlay: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Path]:
-    """Pre-trained encoders: of images by MoCo, of videos by SeLaVi, and some of frames and their sounds."""
+    """Return checkpoints of encoders: of images by MoCo, of videos by SeLaVi, and of frames and audio."""
     images, videos = tmp_path_factory.mktemp("moco"), tmp_path_factory.mktemp("selavi")
     recipe = ROOT / "configs" / "recipes" / "moco_cifar10.yaml"
     assert cli.main(["fit", *_tiny(recipe, roots, images), "--trainer.max_steps=1"]) == 0
@@ -92,14 +92,14 @@ def checkpoints(
 
 
 def _modality(protocol: Path) -> str:
-    """Return whose encoders are judged; SeLaVi has them of sound too."""
+    """Return the key of the checkpoint that a protocol evaluates."""
     if "FrameAndAudio" in protocol.read_text():
         return "frame"
     return "image" if "ImageResNet" in protocol.read_text() else "video"
 
 
-def _shown(protocol: Path) -> str:
-    """Return what the printed table is about."""
+def _printed_title(protocol: Path) -> str:
+    """Return the title of the printed table."""
     if "AudioSVMEvaluation" in protocol.read_text():
         return "sound SVM, test"
     return "mAP" if "svm" in protocol.stem else "recall@1"
@@ -109,7 +109,7 @@ TRAINED = [path for path in PROTOCOLS if path.stem.startswith(("linear_", "finet
 
 
 @pytest.mark.parametrize("protocol", TRAINED, ids=lambda path: path.stem)
-def test_a_protocol_that_trains(
+def test_a_protocol_with_training(
     protocol: Path, roots: dict[str, Path], checkpoints: dict[str, Path], tmp_path: Path
 ) -> None:
     modality = _modality(protocol)
@@ -120,16 +120,19 @@ def test_a_protocol_that_trains(
     before = torch.load(checkpoints[modality], weights_only=True)["state_dict"]
     after = torch.load(trained, weights_only=True)["state_dict"]
     names = [name for name in after if name.startswith("encoders.")]
-    assert len({name.split(".")[1] for name in names}) == (2 if "side by side" in protocol.read_text() else 1)
+    encoder = yaml.safe_load(protocol.read_text())["model"]["init_args"]["encoder"]
+    assert len({name.split(".")[1] for name in names}) == (len(encoder) if isinstance(encoder, list) else 1)
     same = all(torch.equal(before[name], after[name]) for name in names)
-    assert same == protocol.stem.startswith("linear_")  # a probe leaves the encoder, statistics included
+    assert same == protocol.stem.startswith(
+        "linear_"
+    )  # a linear probe changes neither weights nor statistics of the encoder
     assert cli.main(["test", *options, f"--ckpt_path={trained}"]) == 0
 
 
 @pytest.mark.parametrize(
     "protocol", [path for path in PROTOCOLS if path not in TRAINED], ids=lambda path: path.stem
 )
-def test_a_protocol_that_only_looks(
+def test_a_protocol_without_training(
     protocol: Path,
     roots: dict[str, Path],
     checkpoints: dict[str, Path],
@@ -139,4 +142,4 @@ def test_a_protocol_that_only_looks(
     options = _tiny(protocol, roots, tmp_path)
     options.append(f"--model.init_args.encoder_checkpoint={checkpoints[_modality(protocol)]}")
     assert cli.main(["test", *options]) == 0
-    assert _shown(protocol) in capsys.readouterr().out
+    assert _printed_title(protocol) in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""A run that is killed and resumed ends like one that was left alone, bit for bit."""
+"""A killed and resumed run ends bit-equal to an uninterrupted one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.conftest import ROOT, environment
 
 
 def _kill_when(process: subprocess.Popen[bytes], checkpoint: Path, epoch: int) -> None:
-    """Send SIGKILL as soon as a checkpoint of ``epoch`` or later is on disk."""
+    """Send SIGKILL as soon as a checkpoint of ``epoch`` or later exists."""
     import torch
 
     deadline = time.monotonic() + 120
@@ -28,7 +28,7 @@ def _kill_when(process: subprocess.Popen[bytes], checkpoint: Path, epoch: int) -
                 if torch.load(checkpoint, weights_only=True)["epoch"] >= epoch:
                     break
             except (RuntimeError, EOFError, OSError):
-                pass  # it is just being written
+                pass  # the file is incomplete
         time.sleep(0.05)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
@@ -80,7 +80,7 @@ def test_resume_from_the_middle_of_an_epoch(
     ]
     arguments = command("fit", tiny_root, tiny_overlay, tmp_path, *options)
     assert cli.main([*arguments, *each_step]) == 0
-    checkpoint = middle / "step=15.ckpt"  # six steps an epoch: the third of its epoch
+    checkpoint = middle / "step=15.ckpt"  # the third of six steps of an epoch
     assert cli.main([*arguments, f"--ckpt_path={checkpoint}"]) == 0
     assert_same_run(load(tmp_path), load(uninterrupted))
 

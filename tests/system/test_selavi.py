@@ -1,4 +1,4 @@
-"""SeLaVi from video files to TensorBoard: fit, validate, test and predict as a user calls them."""
+"""SeLaVi from video files to TensorBoard: ``fit``, ``validate``, ``test`` and ``predict``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests._helpers.commands import command, load
 
 @pytest.fixture(scope="module")
 def fitted(tiny_root: Path, tiny_overlay: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished run with one more epoch than a picture needs."""
+    """Return a complete run with one epoch more than the figures require."""
     out = tmp_path_factory.mktemp("run")
     cli.main(command("fit", tiny_root, tiny_overlay, out, "--model.init_args.num_clusters=9"))
     return out
@@ -69,19 +69,19 @@ def test_tensorboard_shows(events: EventAccumulator, tag: str) -> None:
     assert all(torch.isfinite(torch.tensor(values)))
 
 
-def test_tensorboard_has_pictures_and_projector(fitted: Path, events: EventAccumulator) -> None:
-    pictures = {"cluster_class_matrix", "cluster_gallery", "cluster_sizes"}
-    assert {f"pictures/{name}" for name in pictures} <= set(events.Tags()["images"])
+def test_tensorboard_has_figures_and_projector(fitted: Path, events: EventAccumulator) -> None:
+    figures = {"cluster_class_matrix", "cluster_gallery", "cluster_sizes"}
+    assert {f"pictures/{name}" for name in figures} <= set(events.Tags()["images"])
     assert "cluster/sizes" in events.Tags()["histograms"]
     folder = fitted / "log" / "version_0"
-    assert {path.stem for path in (folder / "pictures").glob("*.png")} == pictures
+    assert {path.stem for path in (folder / "pictures").glob("*.png")} == figures
     assert (folder / "projector_config.pbtxt").is_file()
     metadata = next(folder.glob("*/clips/metadata.tsv")).read_text().splitlines()
     assert metadata[0] == "class\tcluster"
     assert len(metadata) == 1 + 18
 
 
-def test_the_checkpoint_holds_what_a_run_needs_to_go_on(fitted: Path) -> None:
+def test_the_checkpoint_has_the_state_for_resuming(fitted: Path) -> None:
     checkpoint = load(fitted)
     assert checkpoint["pseudo_labels"].shape == (36, 2)
     assert 0 <= checkpoint["pseudo_labels"].min() <= checkpoint["pseudo_labels"].max() <= 8
@@ -105,11 +105,11 @@ def test_test_prints_before_and_after(
     for column in ("nmi", "ari", "accuracy", "entropy", "purity"):
         assert column in printed[before:after]
     assert "-m tensorboard.main --logdir" in printed
-    pictures = fitted / "log" / "version_1" / "pictures"
-    assert (pictures / "degradation.png").is_file()
+    folder = fitted / "log" / "version_1" / "pictures"
+    assert (folder / "degradation.png").is_file()
 
 
-def test_validate_gives_the_numbers_of_fit(
+def test_validate_has_the_scores_of_fit(
     fitted: Path, tiny_root: Path, tiny_overlay: Path, events: EventAccumulator
 ) -> None:
     checkpoint = f"--ckpt_path={fitted / 'checkpoints' / 'last.ckpt'}"

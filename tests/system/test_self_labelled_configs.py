@@ -1,4 +1,4 @@
-"""SeLa, DeepCluster, DeepCluster-v2 and XDC: demos and a recipe of each kind are run, made tiny."""
+"""Run demos and one recipe of each kind of SeLa, DeepCluster, DeepCluster-v2 and XDC, with tiny settings."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _content(path: Path) -> dict[str, Any]:
 
 
 def _tiny(path: Path, roots: dict[str, Path], out: Path) -> list[str]:
-    """Return the options of a run; image sets with many classes give way to a folder of a few."""
+    """Return the options of a run; a folder with few classes replaces image data sets."""
     data = _content(path)["data"]["class_path"].removeprefix("datamodules.")
     options = [f"--config={path}"] + (["--data=datamodules.ImageFolder"] if data not in roots else [])
     options += [
@@ -61,14 +61,14 @@ def _tiny(path: Path, roots: dict[str, Path], out: Path) -> list[str]:
 
 
 def _fit(options: list[str], out: Path) -> dict[str, Any]:
-    """Run one epoch of three batches, which is two passes where the steps themselves are remembered."""
+    """Run one epoch of three batches: one clustering pass, or two if features of steps are remembered."""
     short = ["--trainer.max_epochs=1", "--trainer.limit_train_batches=3", "--trainer.limit_val_batches=2"]
     assert cli.main(["fit", *options, *short]) == 0
     checkpoint: dict[str, Any] = torch.load(out / "checkpoints" / "last.ckpt", weights_only=True)
     assert checkpoint["global_step"] == 3
     labels = checkpoint["pseudo_labels"]
     assert labels.min() >= 0
-    assert (labels.amax(0) > labels.amin(0)).all()  # every clustering has some clusters
+    assert (labels.amax(0) > labels.amin(0)).all()  # every head has several clusters
     return checkpoint
 
 
@@ -92,14 +92,16 @@ def test_a_demo_trains(path: Path, roots: dict[str, Path], tmp_path: Path) -> No
 
 
 @pytest.mark.usefixtures("_no_new_data")
-def test_a_demo_is_judged(roots: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_demo_is_evaluated(
+    roots: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert cli.main(["test", *_tiny(DEMOS[-1], roots, tmp_path)]) == 0
     table = capsys.readouterr().out
     assert all(title in table for title in ("k-NN, test", "k-means, test", "retrieval"))
 
 
-def test_the_others_are_made_of_the_same_parts() -> None:
-    """And differ in numbers, or in the data set."""
+def test_other_recipes_have_the_same_classes() -> None:
+    """They differ in numbers or in the data set."""
     run = {name for path in (*DEMOS, *(RECIPES[name] for name in RUN)) for name in _classes(_content(path))}
     others = [path for name, path in RECIPES.items() if name not in RUN]
     assert len(others) == 6
@@ -108,7 +110,7 @@ def test_the_others_are_made_of_the_same_parts() -> None:
 
 
 def _classes(node: Any) -> Iterator[str]:
-    """Yield the names of all classes below a node."""
+    """Yield the names of all classes at and below a node."""
     if isinstance(node, dict):
         if "class_path" in node:
             yield node["class_path"]
@@ -117,7 +119,7 @@ def _classes(node: Any) -> Iterator[str]:
         yield from _classes(each)
 
 
-def test_xdcs_siblings_differ_in_the_teacher_alone() -> None:
+def test_the_variants_of_xdc_differ_in_the_teacher_only() -> None:
     xdc = RECIPES["xdc_kinetics400"].read_text()
     for name, teacher in SIBLINGS.items():
         sibling = _content(RECIPES[name])

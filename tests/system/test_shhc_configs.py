@@ -1,4 +1,4 @@
-"""sHHC's recipes and those of its tables: one of each kind is run, made tiny, from a warm-up's encoders."""
+"""Run one recipe of each kind of sHHC and its tables, with tiny settings, from pre-trained encoders."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ KINDS = [
     "_table6_l3",
 ]
 SHORT = ["--trainer.max_steps=2", "--trainer.limit_train_batches=2", "--trainer.num_sanity_val_steps=0"]
-"""One of two epochs: pictures come with the last."""
+"""Options for one of two epochs: figures are drawn after the last one."""
 
 
 def _content(path: Path) -> dict[str, Any]:
@@ -53,7 +53,7 @@ def _tiny(path: Path, roots: dict[str, Path], out: Path) -> list[str]:
 
 @pytest.fixture(scope="module")
 def warm(roots: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Checkpoints to start from, of frames and of clips."""
+    """Return checkpoints of encoders of frames and of clips."""
     frames = tmp_path_factory.mktemp("frames")
     assert cli.main(["fit", *_tiny(WARM_UP, roots, frames), "--trainer.max_steps=1"]) == 0
     clips = tmp_path_factory.mktemp("clips") / "last.ckpt"
@@ -62,13 +62,13 @@ def warm(roots: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> di
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_recipe_starts_from_its_warm_up_and_learns(
+def test_a_recipe_starts_from_pre_trained_encoders_and_trains(
     kind: str, roots: dict[str, Path], warm: dict[str, Path], tmp_path: Path
 ) -> None:
     recipe = RECIPES[f"shhc{kind}"]
     start = warm["clips" if kind.endswith("clips") else "frames"]
     options = [*_tiny(recipe, roots, tmp_path), f"--model.init_args.encoder_checkpoint={start}"]
-    if _content(recipe)["model"]["class_path"] == "lightning_modules.Pretrained":  # learns nothing
+    if _content(recipe)["model"]["class_path"] == "lightning_modules.Pretrained":  # no training
         assert cli.main(["test", *options]) == 0
         return
     assert cli.main(["fit", *options, *SHORT]) == 0
@@ -77,14 +77,14 @@ def test_a_recipe_starts_from_its_warm_up_and_learns(
     kernels = [name for name in before if name.startswith("encoders.") and before[name].ndim >= 4]
     assert kernels
     moved = [(state["state_dict"][name] - before[name]).abs().max() for name in kernels]
-    assert 0 < max(moved) < 0.1  # two steps from the warm-up, not from somewhere else
+    assert 0 < max(moved) < 0.1  # two steps from the pre-trained encoders
     if "prototypes" in state["state_dict"]:
         assert all(tree is not None for tree in state["hierarchies"])
         assert state["state_dict"]["prototypes"].isfinite().any(dim=(1, 2)).all()
 
 
-def test_the_others_are_made_of_the_same_parts() -> None:
-    """And differ in numbers, or in which of two spaces they are in."""
+def test_other_recipes_have_the_same_classes() -> None:
+    """They differ in numbers or in the manifold."""
     run = {name for kind in KINDS for name in _classes(_content(RECIPES[f"shhc{kind}"]))}
     run |= set(_classes(_content(WARM_UP)))
     others = [path for path in RECIPES.values() if path.stem.removeprefix("shhc") not in KINDS]
@@ -94,8 +94,8 @@ def test_the_others_are_made_of_the_same_parts() -> None:
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_heads_and_leaves_share_their_space(recipe: str) -> None:
-    """A configuration says it twice; made tiny, the dimensions would agree by themselves."""
+def test_heads_and_trees_have_the_same_manifold(recipe: str) -> None:
+    """A configuration has it twice; tiny settings would hide different dimensions."""
     content = _content(RECIPES[recipe])
     model = content["model"]["init_args"]
     nodes = _nodes(content["trainer"]["callbacks"])
@@ -111,7 +111,7 @@ def _classes(content: Any) -> list[str]:
 
 
 def _nodes(node: Any) -> Iterator[dict[str, Any]]:
-    """Yield all below a node that names a class."""
+    """Yield all mappings at and below a node that have a class."""
     if isinstance(node, dict):
         if "class_path" in node:
             yield node

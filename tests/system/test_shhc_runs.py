@@ -1,4 +1,4 @@
-"""sHHC's demo as its user runs it: tables, pictures, recognition; stopped and resumed; in two processes."""
+"""The demo of sHHC: tables, figures and recognition; an interrupted run; two processes."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ NAMES = ("image", "audio", "image+audio")
 
 
 @pytest.fixture(autouse=True)
-def _as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The tiny clips are fewer than those that the data module would write."""
+def _existing_clips(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the tiny clips: the data module would replace them by more clips."""
     monkeypatch.setattr("datamodules.embedded.write_embedded", lambda *arguments: None)
 
 
@@ -51,7 +51,7 @@ def warm(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_the_demo_draws_its_trees_and_its_encoders_recognise(
+def test_the_demo_draws_trees_and_its_encoders_are_evaluated(
     tiny_root: Path, warm: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     checkpoint = tmp_path / "checkpoints" / "last.ckpt"
@@ -65,8 +65,8 @@ def test_the_demo_draws_its_trees_and_its_encoders_recognise(
     drawn = {path.name for path in tmp_path.rglob("*.png")}
     for name in NAMES:
         assert f"{name}, whole tree" in printed
-        for picture in ("disk_classes", "disk_groups", "dendrogram", "similarity"):
-            assert f"hierarchy_{name}_{picture}.png" in drawn
+        for figure in ("disk_classes", "disk_groups", "dendrogram", "similarity"):
+            assert f"hierarchy_{name}_{figure}.png" in drawn
     scalars, images = _tags(tmp_path)
     assert {f"test/hierarchy/{name}/groups_nmi_cut3" for name in NAMES} <= scalars
     assert {f"test/hierarchy/{name}/average/dasgupta_1x" for name in NAMES} <= scalars
@@ -91,7 +91,7 @@ def _tags(out: Path) -> tuple[set[str], set[str]]:
     return scalars, images
 
 
-def test_a_resumed_run_equals_one_that_was_left_alone(tiny_root: Path, warm: Path, tmp_path: Path) -> None:
+def test_a_resumed_run_equals_an_uninterrupted_one(tiny_root: Path, warm: Path, tmp_path: Path) -> None:
     def fit(out: Path, *more: str) -> None:
         each = {"filename": "{step}", "every_n_train_steps": 1, "save_top_k": -1}
         options = [
@@ -102,19 +102,21 @@ def test_a_resumed_run_equals_one_that_was_left_alone(tiny_root: Path, warm: Pat
         ]
         assert cli.main(_command("fit", DEMO, tiny_root, out, *options, *more)) == 0
 
-    fit(tmp_path / "alone")
-    alone = _load(tmp_path / "alone" / "step=9.ckpt")
-    fit(tmp_path / "resumed", f"--ckpt_path={tmp_path / 'alone' / 'step=4.ckpt'}")  # between two passes
+    fit(tmp_path / "uninterrupted")
+    alone = _load(tmp_path / "uninterrupted" / "step=9.ckpt")
+    fit(
+        tmp_path / "resumed", f"--ckpt_path={tmp_path / 'uninterrupted' / 'step=4.ckpt'}"
+    )  # between two passes
     resumed = _load(tmp_path / "resumed" / "step=9.ckpt")
-    early = _load(tmp_path / "alone" / "step=4.ckpt")["state_dict"]["prototypes"]
+    early = _load(tmp_path / "uninterrupted" / "step=4.ckpt")["state_dict"]["prototypes"]
     assert not torch.equal(early.nan_to_num(9), alone["state_dict"]["prototypes"].nan_to_num(9))
     _assert_same(alone, resumed)
     for name, value in alone["state_dict"].items():
         torch.testing.assert_close(resumed["state_dict"][name], value, atol=0, rtol=0, equal_nan=True)
 
 
-def test_two_processes_renew_the_leaves_of_one(tiny_root: Path, warm: Path, tmp_path: Path) -> None:
-    """From one checkpoint; the weights stand still, for BatchNorm is each process's own."""
+def test_two_processes_compute_the_leaves_of_one(tiny_root: Path, warm: Path, tmp_path: Path) -> None:
+    """Both start from one checkpoint, with a learning rate of 0: BatchNorm differs between processes."""
 
     def options(out: Path, batch_size: int) -> list[str]:
         each = {"filename": "{step}", "every_n_train_steps": 1, "save_top_k": -1}
@@ -122,7 +124,7 @@ def test_two_processes_renew_the_leaves_of_one(tiny_root: Path, warm: Path, tmp_
             f"--model.init_args.encoder_checkpoint={warm}",
             "--model.init_args.optimizer.init_args.lr=0",
             "--trainer.max_epochs=2",
-            "--config=configs/data/vggsound.yaml",  # the same clips, which that class does not write
+            "--config=configs/data/vggsound.yaml",  # the same clips; this class does not write data
             f"--data.init_args.root={tiny_root}",
             f"--data.init_args.batch_size={batch_size}",
             _lean(out, {"dirpath": str(out), **each}),
@@ -139,7 +141,7 @@ def test_two_processes_renew_the_leaves_of_one(tiny_root: Path, warm: Path, tmp_
 
 
 def _lean(out: Path, saving: dict[str, Any]) -> str:
-    """Only what learns, every epoch, and saves."""
+    """Write the callbacks for training in every epoch and for checkpoints only."""
     content = yaml.safe_load(shrink(DEMO, out, 9).read_text())
     keep = ("ClusteringPass", "ModelCheckpoint", "CPUThreads")
     callbacks = [each for each in content["trainer"]["callbacks"] if each["class_path"].endswith(keep)]
@@ -154,21 +156,21 @@ def _lean(out: Path, saving: dict[str, Any]) -> str:
 
 def _assert_same(one: dict[str, Any], other: dict[str, Any]) -> None:
     assert torch.equal(one["pseudo_labels"], other["pseudo_labels"])
-    for mine, theirs in zip(one["hierarchies"], other["hierarchies"], strict=True):
-        assert torch.equal(mine["merges"], theirs["merges"])
-        assert torch.equal(mine["clusters"], theirs["clusters"])
-        assert torch.equal(mine["points"], theirs["points"])
+    for tree, other_tree in zip(one["hierarchies"], other["hierarchies"], strict=True):
+        assert torch.equal(tree["merges"], other_tree["merges"])
+        assert torch.equal(tree["clusters"], other_tree["clusters"])
+        assert torch.equal(tree["points"], other_tree["points"])
 
 
 def _assert_same_leaves(one: dict[str, Any], other: dict[str, Any]) -> None:
-    """Labels, leaves and the cost of the trees; the last digits of a centroid decide which child is first."""
+    """Compare labels, leaves and costs: the order of children depends on the rounding of centroids."""
     assert torch.equal(one["pseudo_labels"], other["pseudo_labels"])
     pairs = zip(one["hierarchies"], other["hierarchies"], strict=True)
-    for head, (mine, theirs) in enumerate(pairs):
-        assert torch.equal(mine["clusters"], theirs["clusters"])
-        assert torch.equal(mine["counts"], theirs["counts"])
-        torch.testing.assert_close(mine["centroids"], theirs["centroids"], atol=1e-5, rtol=0)
-        costs = [state["report"]["dasgupta_1x"] for state in (mine, theirs)]
+    for head, (tree, other_tree) in enumerate(pairs):
+        assert torch.equal(tree["clusters"], other_tree["clusters"])
+        assert torch.equal(tree["counts"], other_tree["counts"])
+        torch.testing.assert_close(tree["centroids"], other_tree["centroids"], atol=1e-5, rtol=0)
+        costs = [state["report"]["dasgupta_1x"] for state in (tree, other_tree)]
         assert costs[0] == pytest.approx(costs[1], rel=1e-5)
         prototypes = other["state_dict"]["prototypes"][head]
-        assert torch.equal(prototypes[theirs["clusters"]], theirs["points"])
+        assert torch.equal(prototypes[other_tree["clusters"]], other_tree["points"])

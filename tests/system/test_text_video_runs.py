@@ -1,4 +1,4 @@
-"""SSPC, EAO and MCN through the command line: every configuration, two processes, kill and resume."""
+"""SSPC, EAO and MCN through the command line: all configurations, two processes, kill and resume."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ TEXT_VIDEO = ROOT / "configs" / "recipes" / "sspc_howto100m_text_video.yaml"
 
 
 @pytest.fixture(scope="module")
-def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def features(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_data(tmp_path_factory.mktemp("text_video"))
 
 
 def load(out: Path, name: str = "last") -> dict[str, Any]:
-    found: dict[str, Any] = torch.load(out / "checkpoints" / f"{name}.ckpt", weights_only=True)
-    return found
+    checkpoint: dict[str, Any] = torch.load(out / "checkpoints" / f"{name}.ckpt", weights_only=True)
+    return checkpoint
 
 
 def scalars(out: Path) -> dict[str, list[float]]:
@@ -51,8 +51,8 @@ def scalars(out: Path) -> dict[str, list[float]]:
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda path: f"{path.parent.stem}-{path.stem}")
-def test_a_configuration_trains(config: Path, films: Path, tmp_path: Path) -> None:
-    overlay = shrunk(config, films, tmp_path)
+def test_a_configuration_trains(config: Path, features: Path, tmp_path: Path) -> None:
+    overlay = shrunk(config, features, tmp_path)
     assert cli.main(["fit", f"--config={config}", f"--config={overlay}", "--trainer.max_epochs=1"]) == 0
     values = scalars(tmp_path)
     gallery = "video" if "text_video" in config.stem else "video+audio"
@@ -69,13 +69,13 @@ def test_a_configuration_trains(config: Path, films: Path, tmp_path: Path) -> No
 
 
 def test_test_prints_tables_and_draws(
-    films: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    features: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    plain = [f"--config={DEMO}", f"--config={shrunk(DEMO, films, tmp_path)}"]
+    plain = [f"--config={DEMO}", f"--config={shrunk(DEMO, features, tmp_path)}"]
     assert cli.main(["fit", *plain, "--trainer.max_steps=1"]) == 0
     checkpoint = tmp_path / "checkpoints" / "last.ckpt"
     out = tmp_path / "tested"
-    options = [f"--config={DEMO}", f"--config={shrunk(DEMO, films, out, pictures=True)}"]
+    options = [f"--config={DEMO}", f"--config={shrunk(DEMO, features, out, figures=True)}"]
     capsys.readouterr()
     assert cli.main(["test", *options, f"--ckpt_path={checkpoint}"]) == 0
     printed = capsys.readouterr().out
@@ -86,10 +86,10 @@ def test_test_prints_tables_and_draws(
     assert {name for name in drawn if name.startswith("anchors_")}
 
 
-def test_two_processes_equal_one_with_the_doubled_batch(films: Path, tmp_path: Path) -> None:
+def test_two_processes_equal_one_with_twice_the_batch_size(features: Path, tmp_path: Path) -> None:
     one, two = tmp_path / "one", tmp_path / "two"
     more = ["--trainer.max_epochs=3", "--model.init_args.optimizer.init_args.lr=0.001"]
-    for out, run, spread in (
+    for out, run, batches in (
         (one, lambda args: cli.main(args), ["--data.init_args.batch_size=4"]),
         (
             two,
@@ -97,23 +97,23 @@ def test_two_processes_equal_one_with_the_doubled_batch(films: Path, tmp_path: P
             ["--config=configs/trainer/cpu_ddp2.yaml", "--data.init_args.batch_size=2"],
         ),
     ):
-        overlay = shrunk(TEXT_VIDEO, films, out, queue_size=24)
-        run(["fit", f"--config={TEXT_VIDEO}", f"--config={overlay}", *spread, *more])
-    alone, apart = load(one)["state_dict"], load(two)["state_dict"]
-    assert alone.keys() == apart.keys()
-    assert int(alone["queues.input_video.filled"]) == 24
-    for name, value in alone.items():
-        torch.testing.assert_close(apart[name], value, atol=2e-4, rtol=1e-3, msg=name)
-    mine, theirs = scalars(one), scalars(two)
+        overlay = shrunk(TEXT_VIDEO, features, out, queue_size=24)
+        run(["fit", f"--config={TEXT_VIDEO}", f"--config={overlay}", *batches, *more])
+    single, parallel = load(one)["state_dict"], load(two)["state_dict"]
+    assert single.keys() == parallel.keys()
+    assert int(single["queues.input_video.filled"]) == 24
+    for name, value in single.items():
+        torch.testing.assert_close(parallel[name], value, atol=2e-4, rtol=1e-3, msg=name)
+    scalars_of_one, scalars_of_two = scalars(one), scalars(two)
     for tag in ("train/loss", "train/sspc", "val/films/text_to_video/recall@10"):
-        assert mine[tag] == pytest.approx(theirs[tag], abs=1e-3), tag
+        assert scalars_of_one[tag] == pytest.approx(scalars_of_two[tag], abs=1e-3), tag
 
 
-def test_a_killed_run_goes_on_as_if_nothing_had_happened(films: Path, tmp_path: Path) -> None:
-    """Kill in the middle of an epoch, with half-filled queues; resume; compare bit by bit."""
+def test_a_killed_and_resumed_run_equals_an_uninterrupted_one(features: Path, tmp_path: Path) -> None:
+    """The run is killed in the middle of an epoch, with half-filled queues; results are bit-equal."""
 
     def options(out: Path) -> list[str]:
-        overlay = shrunk(DEMO, films, out, queue_size=40)  # full after 5 of 9 steps
+        overlay = shrunk(DEMO, features, out, queue_size=40)  # full after 5 of 9 steps
         content = yaml.safe_load(overlay.read_text())
         saving = content["trainer"]["callbacks"][-1]["init_args"]
         saving |= {"every_n_train_steps": 1, "save_top_k": -1, "filename": "{step}"}
@@ -129,7 +129,7 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(films: Path, tmp_path: 
     stopped = killed / "checkpoints" / "step=4.ckpt"
     deadline = time.monotonic() + 120
     while not (killed / "checkpoints" / "step=5.ckpt").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)  # step 4 is then written to its end
+        time.sleep(0.05)  # step 4 is then complete
     process.send_signal(signal.SIGKILL)
     process.wait()
     resumed = tmp_path / "resumed"

@@ -1,1 +1,1 @@
-"""What the command line says: the nearest right name, one line per error, the state of the machine."""
+"""Commands without Lightning, one module or folder each; ``errors`` words the messages of all commands."""

@@ -1,4 +1,4 @@
-"""``check-features ROOT LIST``: which of the listed videos' feature files are there and fit for use."""
+"""``check-features ROOT LIST``: find the feature files of listed videos that are missing or unusable."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from unlabelled.data.features.feature_files import check_finite, check_shape
 from unlabelled.data.media.reader import DecodeError
 from unlabelled.pipelines.features import AUDIO_BANDS
 
-_AT_ONCE = 1024
+_BLOCK = 1024  # videos that are submitted together
 
 
 def check_video(
     root: str, path: str, dims: Mapping[str, int], files: FeatureFiles = PUBLISHED_FILES
 ) -> list[DecodeError]:
-    """Return what is wrong with the files of one video, one error per part.
+    """Return the errors of the feature files of one video, at most one per part.
 
     Args:
-        root: Folder of the data set.
-        path: Of the video, as listed.
-        dims: Of the parts to look at: width of ``rows_2d`` and ``rows_3d``, height of ``spectrogram``.
-        files: Where they are.
+        root: The folder of the data set.
+        path: The path of the video in the list.
+        dims: By part to check, the width of ``rows_2d`` and ``rows_3d``, or the height of ``spectrogram``.
+        files: The locations of the files.
     """
     errors = []
     for part, dim in dims.items():
@@ -39,24 +39,24 @@ def check_video(
             check_shape(where, array, (dim, None) if part == "spectrogram" else (None, dim))
             check_finite(where, array)
             if array.size == 0:
-                raise DecodeError(where, f"expected some rows, found none: {array.shape}")
+                raise DecodeError(where, f"expected at least one row, found shape {array.shape}")
         except DecodeError as error:
             errors.append(error)
     return errors
 
 
 def main(argv: list[str]) -> int:
-    """Run the command; 0: all files are fit, 1: some are not, 2: there is no such list."""
+    """Run the command; return 0: all files are usable, 1: some are not, 2: the list cannot be read."""
     options = _parser().parse_args(argv)
     dims = {"rows_2d": options.dim_2d, "rows_3d": options.dim_3d, "spectrogram": AUDIO_BANDS}
     if not options.audio:
         del dims["spectrogram"]
     dims = {part: dim for part, dim in dims.items() if dim}
     reasons: Counter[str] = Counter()
-    videos = unfit = 0
+    videos = failed = 0
     try:
-        for errors in _checked(options.root, options.list, dims, options.workers):
-            videos, unfit = videos + 1, unfit + bool(errors)
+        for errors in _check_list(options.root, options.list, dims, options.workers):
+            videos, failed = videos + 1, failed + bool(errors)
             for error in errors:
                 print(error)
                 reasons[_kind(error)] += 1
@@ -65,17 +65,17 @@ def main(argv: list[str]) -> int:
         return 2
     summary = ", ".join(f"{reason} {count}" for reason, count in reasons.most_common())
     print(
-        f"{videos - unfit} of {videos} videos have all features" + (f"; files: {summary}" if summary else "")
+        f"{videos - failed} of {videos} videos have all features" + (f"; files: {summary}" if summary else "")
     )
-    return 1 if unfit else 0
+    return 1 if failed else 0
 
 
-def _checked(root: str, name: str, dims: Mapping[str, int], workers: int) -> Iterator[list[DecodeError]]:
+def _check_list(root: str, name: str, dims: Mapping[str, int], workers: int) -> Iterator[list[DecodeError]]:
     """Yield the errors of each video of a list."""
     paths = listed_paths(os.path.join(root, name))
     bar = tqdm(desc="checking features", unit="video", disable=not sys.stderr.isatty())
     with bar, ThreadPoolExecutor(workers) as pool:
-        while block := list(islice(paths, _AT_ONCE)):
+        while block := list(islice(paths, _BLOCK)):
             found: Iterable[list[DecodeError]] = pool.map(lambda path: check_video(root, path, dims), block)
             for errors in found:
                 bar.update()
@@ -93,11 +93,15 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m unlabelled check-features", description="Find features that cannot be used."
     )
     parser.add_argument("root", metavar="ROOT", help="folder of the data set")
-    parser.add_argument("list", metavar="LIST", help="text with a column `path`, relative to ROOT")
+    parser.add_argument("list", metavar="LIST", help="CSV file with a column `path`, relative to ROOT")
     parser.add_argument("--dim-2d", type=int, default=2048, metavar="D", help="width of 2D features")
     parser.add_argument(
-        "--dim-3d", type=int, default=2048, metavar="D", help="of 3D features; 0: there are none"
+        "--dim-3d", type=int, default=2048, metavar="D", help="width of 3D features; 0: no 3D features"
     )
-    parser.add_argument("--no-audio", dest="audio", action="store_false", help="sound is not needed")
-    parser.add_argument("--workers", type=int, default=8, metavar="N", help="files that are read at once")
+    parser.add_argument(
+        "--no-audio", dest="audio", action="store_false", help="spectrograms are not required"
+    )
+    parser.add_argument(
+        "--workers", type=int, default=8, metavar="N", help="number of files read in parallel"
+    )
     return parser

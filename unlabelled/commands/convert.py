@@ -1,4 +1,4 @@
-"""``python -m unlabelled convert FILE FOLDER``: published captions and retrieval sets as safe tables."""
+"""``python -m unlabelled convert FILE FOLDER``: convert published captions and retrieval sets to tables."""
 
 from __future__ import annotations
 
@@ -15,23 +15,22 @@ from unlabelled.data.features.safe_pickle import load_pickle, plain
 
 
 def convert(file: str, folder: str) -> dict[str, int]:
-    """Turn a published file into a table.
+    """Convert a published file to a table.
 
-    HowTo100M's ``caption.json`` is read entry by entry, in bounded memory. Pickles are read as a whole, but
-    nothing in them is run: of captions by video, ``{id: {start, end, text}}``, or a list of dictionaries, as
-    the retrieval sets are.
+    HowTo100M's ``caption.json`` is read entry by entry, in bounded memory. A pickle is read at once, without
+    running code in it. It has captions by video, ``{id: {start, end, text}}``, or a list of dictionaries
+    (retrieval sets).
 
     Args:
-        file: ``.json``, else a pickle.
-        folder: Where the table goes.
+        file: A ``.json`` file, or a pickle.
+        folder: The folder of the table, which must not exist.
 
-    Returns:
-        What there is, and what is missing, by name.
+    Returns: The numbers of written and of missing entries by name.
 
     Raises:
         FileNotFoundError: There is no such file.
         FileExistsError: ``folder`` exists.
-        ValueError: The file is damaged, refused, or something else; says where.
+        ValueError: The file is damaged, unsafe or of another kind; the message has the position.
     """
     try:
         if Path(file).suffix == ".json":
@@ -61,13 +60,13 @@ def _videos(content: Mapping[Any, Any]) -> Iterator[tuple[str, Mapping[str, Any]
 
 
 def main(argv: list[str]) -> int:
-    """Run the command; 0: done, 1: the file cannot be converted."""
+    """Run the command; return 0: the table is written, 1: the file cannot be converted."""
     parser = argparse.ArgumentParser(
         prog="python -m unlabelled convert",
-        description="Turn HowTo100M's captions (caption.json, or a pickle of them) or a retrieval set (a "
-        "pickle of a list of dictionaries) into a table. Nothing in a pickle is run.",
+        description="Convert HowTo100M's captions (caption.json, or a pickle of them) or a retrieval set (a "
+        "pickle of a list of dictionaries) to a table. No code in a pickle is run.",
     )
-    parser.add_argument("file", metavar="FILE", help="a .json, or a pickle")
+    parser.add_argument("file", metavar="FILE", help="a .json file or a pickle")
     parser.add_argument("folder", metavar="FOLDER", help="the table to write; must not exist")
     options = parser.parse_args(argv)
     try:

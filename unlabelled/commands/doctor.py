@@ -1,31 +1,41 @@
-"""``cli.py doctor``: what is installed, what the machine has, and whether the decoders decode."""
+"""``cli.py doctor``: report versions and devices, and check packages and decoders."""
 
 from __future__ import annotations
 
 import argparse
 import importlib
+import math
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from unlabelled import environment
-from unlabelled.commands import sample_clip
 
+if TYPE_CHECKING:  # a broken installation of NumPy or PyAV must not prevent the report
+    import numpy as np
+    from numpy.typing import NDArray
+
+SECONDS, FPS, SAMPLE_RATE = 2, 10, 16000
+"""Duration in seconds, frame rate and audio rate of the clip on which decoders are checked."""
+_SIZE = (64, 48)
+_FIRST_LEVEL, _STEP = 30, 10
+_TOLERANCE = 4.0  # grey levels, for the loss of H.264; below half a step, so that frames remain distinct
 _REINSTALL = "install the versions of requirements.txt again, all of one kind (CPU or CUDA)"
 
 
 @dataclass(frozen=True)
 class Check:
-    """One thing to try.
+    """One check of the installation.
 
     Args:
-        name: What is tried.
-        run: Returns a remark; raises if it does not work.
-        advice: What to do if it does not.
-        essential: Whether nothing can be trained without it.
+        name: The package or decoder.
+        run: Return a remark; raise any exception if the check fails.
+        advice: The remedy.
+        essential: Whether training requires it.
     """
 
     name: str
@@ -33,42 +43,42 @@ class Check:
     advice: str
     essential: bool = True
 
+    def passes(self) -> bool:
+        """Run the check and print the result."""
+        try:
+            print(f"  ok      {self.name}: {self.run()}")
+        except Exception as error:  # a broken installation may raise any of them
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            print(f"  FAILED  {self.name}: {reason[:300]}\n          -> {self.advice}")
+            return False
+        return True
+
 
 def main(argv: Sequence[str] = ()) -> int:
-    """Print the report; return 0 if all that is essential works, else 1."""
+    """Print the report; return 0 if all essential checks pass, else 1."""
     parser = argparse.ArgumentParser(prog="doctor", description=__doc__)
     parser.parse_args(argv)
     versions = environment.versions()
     width = max(map(len, versions))
     print("versions", *(f"  {name:{width}}  {found}" for name, found in versions.items()), "checks", sep="\n")
     with tempfile.TemporaryDirectory() as folder:
-        tried = [(check, _try(check)) for check in checks(os.path.join(folder, "clip.mp4"))]
-    failed = [check.name for check, works in tried if check.essential and not works]
+        results = [(check, check.passes()) for check in checks(os.path.join(folder, "clip.mp4"))]
+    failed = [check.name for check, passed in results if check.essential and not passed]
     print(f"not ready: {', '.join(failed)}" if failed else "ready")
     return 1 if failed else 0
 
 
 def checks(clip: str) -> Iterator[Check]:
-    """Yield what to try, in order; that of writing with PyAV makes ``clip``."""
+    """Yield the checks in order; the check of writing with PyAV creates the file ``clip``."""
     yield Check("torch", partial(_imports, "torch"), _REINSTALL)
     yield Check("devices", _devices, "compare the GPU's driver with the CUDA that torch is built for")
     for package in ("torchvision", "torchaudio", "torchmetrics", "lightning", "jsonargparse", "tensorboard"):
         yield Check(package, partial(_imports, package), _REINSTALL)
-    yield Check("faiss", _faiss, "only the k-means baseline needs it: install the extra cpu or gpu", False)
-    yield Check("PyAV writes", partial(_write, clip), "install av again: its wheels bring their own FFmpeg")
+    yield Check("faiss", _faiss, "only the k-means baseline requires it: install the extra cpu or gpu", False)
+    yield Check("PyAV writes", partial(_writes, clip), "install av again: its wheels include FFmpeg")
     yield Check("PyAVReader", partial(_reads, clip, "PyAVReader"), "install av again")
     yield Check("DecordReader", partial(_reads, clip, "DecordReader"), "use PyAVReader")
     yield Check("decord", partial(_decord, clip), "nothing: DecordReader reads with PyAV instead", False)
-
-
-def _try(check: Check) -> bool:
-    try:
-        print(f"  ok      {check.name}: {check.run()}")
-    except Exception as error:  # whatever a broken installation may raise
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
-        print(f"  FAILED  {check.name}: {reason[:300]}\n          -> {check.advice}")
-        return False
-    return True
 
 
 def _imports(name: str) -> str:
@@ -94,22 +104,64 @@ def _faiss() -> str:
     return f"{faiss.__version__}, built for GPUs, finds {faiss.get_num_gpus()}"
 
 
-def _write(clip: str) -> str:
-    sample_clip.write(clip)
+def _writes(clip: str) -> str:
+    write_clip(clip)
     return f"a clip in H.264 and AAC, {Path(clip).stat().st_size} bytes"
 
 
 def _reads(clip: str, name: str) -> str:
     reader = getattr(importlib.import_module("unlabelled.data.media"), name)()
-    frames = reader.frames(clip, 0.0, float(sample_clip.SECONDS), sample_clip.SECONDS * sample_clip.FPS)
-    sample_clip.check_frames(frames)
-    waveform = reader.waveform(clip, 0.0, float(sample_clip.SECONDS), sample_clip.SAMPLE_RATE)
-    sample_clip.check_sound(waveform)
-    return f"the right {len(frames)} frames, the right sound"
+    frames = reader.frames(clip, 0.0, float(SECONDS), SECONDS * FPS)
+    check_frames(frames)
+    check_audio(reader.waveform(clip, 0.0, float(SECONDS), SAMPLE_RATE))
+    return f"{len(frames)} correct frames, correct audio"
 
 
 def _decord(clip: str) -> str:
     decord = importlib.import_module("decord")
     reader = decord.VideoReader(clip, decord.cpu(0), num_threads=1)
-    sample_clip.check_frames(reader.get_batch(range(len(reader))).asnumpy())
-    return "the right frames, by decord itself"
+    check_frames(reader.get_batch(range(len(reader))).asnumpy())
+    return "correct frames, by decord itself"
+
+
+def write_clip(path: str) -> None:
+    """Write two seconds: frame n is plain grey of level 30 + 10 n; a 440 Hz tone begins after one second."""
+    import av
+    import numpy as np
+
+    with av.open(path, "w") as container:
+        video: Any = container.add_stream("libx264", rate=FPS)
+        video.width, video.height, video.pix_fmt = *_SIZE, "yuv420p"
+        audio: Any = container.add_stream("aac", rate=SAMPLE_RATE, layout="mono")
+        for level in _grey_levels():
+            grey = np.full((_SIZE[1], _SIZE[0], 3), level, np.uint8)
+            container.mux(video.encode(av.VideoFrame.from_ndarray(grey, format="rgb24")))
+        container.mux(video.encode(None))
+        seconds = np.arange(SECONDS * SAMPLE_RATE) / SAMPLE_RATE
+        tone = np.where(seconds < 1, 0, 0.5 * np.sin(2 * np.pi * 440 * seconds)).astype(np.float32)
+        frame = av.AudioFrame.from_ndarray(tone[None], format="fltp", layout="mono")
+        frame.sample_rate = SAMPLE_RATE
+        container.mux(audio.encode(frame))
+        container.mux(audio.encode(None))
+
+
+def check_frames(frames: NDArray[np.uint8]) -> None:
+    """Raise a ``ValueError`` unless these are all frames ``(20, height, width, 3)`` of the clip in order."""
+    expected = _grey_levels()
+    found = frames.reshape(len(frames), -1).mean(1)
+    if len(found) != len(expected) or abs(found - expected).max() > _TOLERANCE:
+        raise ValueError(f"wrong frames: grey levels {found.round().astype(int).tolist()}")
+
+
+def check_audio(waveform: NDArray[np.float32]) -> None:
+    """Raise a ``ValueError`` unless ``waveform (2 * SAMPLE_RATE,)`` is silent in its first second only."""
+    # AAC changes the samples around the beginning of the tone, so 50 ms on each side are left out.
+    edge = SAMPLE_RATE // 20
+    silence, tone = waveform[: SAMPLE_RATE - edge], waveform[SAMPLE_RATE + edge : -edge]
+    levels = [math.sqrt(float((part**2).mean())) for part in (silence, tone)]
+    if len(waveform) != SECONDS * SAMPLE_RATE or levels[0] > 0.02 or abs(levels[1] - 0.354) > 0.05:
+        raise ValueError(f"wrong audio: levels {levels[0]:.3f} and {levels[1]:.3f}, expected 0 and 0.354")
+
+
+def _grey_levels() -> list[int]:
+    return [_FIRST_LEVEL + _STEP * number for number in range(SECONDS * FPS)]

@@ -1,4 +1,4 @@
-"""What is run, what is not run again, and what a failure does; the runs themselves are stand-ins."""
+"""Completed runs are not repeated, and failures are reported; processes and ``cli.py`` are replaced."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ PLAN = Plan(CONFIGS)
 
 
 class Workers:
-    """Takes the place of processes: notes what they are asked for, and leaves results but for ``broken``."""
+    """A replacement of worker processes that records seeds and writes results, except for ``broken`` runs."""
 
     def __init__(self) -> None:
-        self.asked: dict[str, list[int]] = {}
+        self.seeds: dict[str, list[int]] = {}
         self.broken: set[tuple[str, int]] = set()
 
-    def work(self, arguments: Sequence[str], output: Path) -> None:
-        folder, out, name, *seeds = arguments
-        assert Path(folder) == CONFIGS
+    def run(self, arguments: Sequence[str], output: Path) -> None:
+        configs, out, name, *seeds = arguments
+        assert Path(configs) == CONFIGS
         assert output == Path(out) / name / "output.txt"
-        self.asked[name] = [int(seed) for seed in seeds]
-        for seed in self.asked[name]:
+        self.seeds[name] = [int(seed) for seed in seeds]
+        for seed in self.seeds[name]:
             if (name, seed) not in self.broken:
                 folder = worker.run_folder(Path(out), name, seed)
                 folder.mkdir(parents=True)
@@ -38,9 +38,9 @@ class Workers:
 
 @pytest.fixture
 def workers(monkeypatch: pytest.MonkeyPatch) -> Workers:
-    found = Workers()
-    monkeypatch.setattr(command, "work", found.work)
-    return found
+    replacement = Workers()
+    monkeypatch.setattr(command, "run_worker", replacement.run)
+    return replacement
 
 
 def call(out: Path, *more: str) -> int:
@@ -51,37 +51,37 @@ def test_all_methods_are_run_once(
     workers: Workers, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert call(tmp_path) == 0
-    assert workers.asked == {method.name: [1, 2] for method in PLAN.methods}
+    assert workers.seeds == {method.name: [1, 2] for method in PLAN.methods}
     assert "| SeLaVi | **0.150 ± 0.071** |" in capsys.readouterr().out
     assert len(list((tmp_path / "hparams").iterdir())) == 2 * len(PLAN.methods)
-    workers.asked.clear()
+    workers.seeds.clear()
     assert call(tmp_path) == 0
-    assert workers.asked == {}
+    assert workers.seeds == {}
     assert call(tmp_path, "--seeds", "3", "--methods", "l3") == 0
-    assert workers.asked == {"l3": [3]}
-    table = (tmp_path / "table.md").read_text()  # a call for one method leaves the others' rows
+    assert workers.seeds == {"l3": [3]}
+    table = (tmp_path / "table.md").read_text()  # the rows of other methods stay
     assert "| L3-Net | **0.200 ± 0.100** |" in table
     assert "| SeLaVi (2 of 3 seeds) |" in table
     assert PLAN.notes in table
     assert len(list((tmp_path / "hparams").iterdir())) == 2 * len(PLAN.methods) + 1
 
 
-def test_a_failure_is_shown_and_tried_again(
+def test_a_failed_run_is_reported_and_repeated(
     workers: Workers, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     workers.broken = {("moco", 2)}
     assert call(tmp_path, "--methods", "l3", "moco", "--jobs", "1") == 1
     out = capsys.readouterr().out
-    assert "MoCo v2, sight: failed for seed 2" in out
-    assert "| MoCo v2, sight (failed: seed 2) | **0.100** |" in out
+    assert "MoCo v2 (video): failed for seed 2" in out
+    assert "| MoCo v2 (video) (failed: seed 2) | **0.100** |" in out
     workers.broken.clear()
-    workers.asked.clear()
+    workers.seeds.clear()
     assert call(tmp_path, "--methods", "l3", "moco") == 0
-    assert workers.asked == {"moco": [2]}
+    assert workers.seeds == {"moco": [2]}
     assert "failed: seed" not in (tmp_path / "table.md").read_text()
 
 
-def test_nothing_to_compare(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_options_that_are_not_usable(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(tmp_path / "out", "--methods", "mocco") == 2
     assert "no method 'mocco'" in capsys.readouterr().err
     assert call(tmp_path / "out", "--configs", str(tmp_path)) == 2
@@ -90,7 +90,7 @@ def test_nothing_to_compare(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
 
 
 class Commands:
-    """Takes the place of cli.py: a checkpoint for ``fit``, a score for ``test``."""
+    """A replacement of ``cli.py``: ``fit`` writes a checkpoint, ``test`` has one score."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.called: list[str] = []
@@ -115,25 +115,30 @@ def work(out: Path, configs: Path, name: str, *seeds: int) -> int:
     return worker.main([str(configs), str(out), name, *map(str, seeds)])
 
 
-def test_a_worker_goes_on_where_it_was_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_continues_after_an_interruption(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     commands = Commands(monkeypatch)
     commands.fails = "frozen"
-    assert work(tmp_path, CONFIGS, "dmc", 1, 2) == 1  # a seed that fails does not stop the next one
+    assert work(tmp_path, CONFIGS, "dmc", 1, 2) == 1  # the seed after a failed one runs
     assert commands.called == ["fit 1", "frozen 1", "fit 2", "frozen 2"]
     commands.called.clear()
     commands.fails = ""
     assert work(tmp_path, CONFIGS, "dmc", 1, 2) == 0
-    assert commands.called == ["frozen 1", "places 1", "frozen 2", "places 2"]  # no second training
+    assert commands.called == [
+        "frozen 1",
+        "localisation 1",
+        "frozen 2",
+        "localisation 2",
+    ]  # no second training
     found = load(tmp_path / "dmc" / "seed2", PLAN.fingerprint(PLAN.method("dmc")))
     assert found is not None
     assert found.modalities == ["video", "audio"]
-    assert set(found.scores) == {"frozen", "places"}
+    assert set(found.scores) == {"frozen", "localisation"}
     commands.called.clear()
     assert work(tmp_path, CONFIGS, "dmc", 1) == 0
     assert commands.called == []
 
 
-def test_what_does_not_train_is_only_tested(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_untrained_encoders_are_only_tested(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     commands = Commands(monkeypatch)
     assert work(tmp_path, CONFIGS, "untrained", 7) == 0
     assert commands.called == ["frozen 7"]

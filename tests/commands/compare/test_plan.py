@@ -1,4 +1,4 @@
-"""The configurations that ship: whether methods differ in what they may differ in only."""
+"""The configurations of the comparison: methods share data, encoders and budget."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_every_file_is_a_row_and_untrained_comes_first() -> None:
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_a_method_says_nothing_about_data_and_budget(name: str) -> None:
+def test_a_method_sets_neither_data_nor_budget(name: str) -> None:
     content = METHODS[name].content
     assert set(content) <= {"model", "data", "trainer"}
     assert set(content["model"]) == {"class_path", "init_args"}
@@ -45,28 +45,28 @@ def _encoders(content: Any) -> dict[str, dict[str, Any]]:
 @pytest.mark.parametrize("name", METHODS)
 def test_encoders_are_those_of_the_protocol(name: str) -> None:
     protocol = _encoders(read(CONFIGS / "protocols" / "frozen.yaml"))
-    mine = _encoders(METHODS[name].content["model"])
-    assert mine
-    assert mine.items() <= protocol.items()
-    assert len(METHODS[name].modalities) == len(mine)
+    encoders = _encoders(METHODS[name].content["model"])
+    assert encoders
+    assert encoders.items() <= protocol.items()
+    assert len(METHODS[name].modalities) == len(encoders)
 
 
 @pytest.mark.parametrize("name", [name for name, method in METHODS.items() if "data" in method.content])
-def test_other_views_show_clips_of_the_same_length_size_and_sound(name: str) -> None:
+def test_other_pipelines_have_the_same_duration_size_and_spectrogram(name: str) -> None:
     setting = read(CONFIGS / "setting.yaml")["data"]["init_args"]["pipeline"]["init_args"]
-    view = METHODS[name].content["data"]["init_args"]["pipeline"]["init_args"]
+    pipeline = METHODS[name].content["data"]["init_args"]["pipeline"]["init_args"]
     if "video" in METHODS[name].modalities:
-        assert view["num_frames"] == setting["num_frames"]
-        assert view.get("duration", setting["num_frames"] / view.get("fps", 4)) == 1.0
-        sizes = {node["init_args"]["size"] for node in nodes(view) if "size" in node.get("init_args", {})}
-        assert (sizes or {view["crop"]}) == {setting["crop"]}
+        assert pipeline["num_frames"] == setting["num_frames"]
+        assert pipeline.get("duration", setting["num_frames"] / pipeline.get("fps", 4)) == 1.0
+        sizes = {node["init_args"]["size"] for node in nodes(pipeline) if "size" in node.get("init_args", {})}
+        assert (sizes or {pipeline["crop"]}) == {setting["crop"]}
     if "audio" in METHODS[name].modalities:
-        assert view["audio"] == setting["audio"]
+        assert pipeline["audio"] == setting["audio"]
 
 
 @pytest.mark.parametrize("name", ["deepcluster", "l3", "ressl", "sela"])
-def test_all_of_it_together_is_a_configuration(name: str) -> None:
-    """The others are run, tests/system/test_compare.py, or differ from one that is in numbers."""
+def test_all_files_together_are_a_configuration(name: str) -> None:
+    """Other methods run in tests/system/test_compare.py, or differ from one that runs in numbers only."""
     config = Parsed(["fit", *PLAN.fit_options(TRAINED[name])]).config["fit"]
     assert config.model.class_path == TRAINED[name].content["model"]["class_path"]
     assert config.model.init_args.optimizer.init_args.lr == 1e-3
@@ -77,13 +77,13 @@ def test_all_of_it_together_is_a_configuration(name: str) -> None:
     assert callbacks[-1] == "ModelCheckpoint"
 
 
-def test_own_protocols_follow_from_what_a_method_can() -> None:
+def test_own_protocols_follow_from_the_class_of_a_method() -> None:
     found = {name: method.own_protocols for name, method in METHODS.items() if method.own_protocols}
     clusters = ["sela", "sela_audio", "selavi", "shhc"]
-    assert found == {**{name: ["clusters"] for name in clusters}, "dmc": ["places"]}
+    assert found == {**{name: ["clusters"] for name in clusters}, "dmc": ["localisation"]}
 
 
-def test_the_frozen_protocol_is_cut_down_to_what_there_is() -> None:
+def test_the_frozen_protocol_has_the_modalities_of_the_method() -> None:
     whole = read(CONFIGS / "protocols" / "frozen.yaml")
     assert PLAN.frozen(METHODS["selavi"]) == whole
     cut = PLAN.frozen(METHODS["sela_audio"])
@@ -97,7 +97,7 @@ def test_the_frozen_protocol_is_cut_down_to_what_there_is() -> None:
     }
 
 
-def test_fingerprints_follow_the_files(tmp_path: Path) -> None:
+def test_fingerprints_depend_on_the_files(tmp_path: Path) -> None:
     import shutil
 
     plan = Plan(tmp_path / "copy")
@@ -109,7 +109,7 @@ def test_fingerprints_follow_the_files(tmp_path: Path) -> None:
 
     before = {name: prints(name) for name in ("l3", "dmc")}
     assert len({each for pair in before.values() for each in pair}) == 4
-    with Change(plan.folder / "protocols" / "places.yaml") as content:
+    with Change(plan.folder / "protocols" / "localisation.yaml") as content:
         content["trainer"]["callbacks"][0]["init_args"]["level"] = 0.6
     assert prints("l3") == before["l3"]
     assert prints("dmc")[0] == before["dmc"][0]
@@ -120,7 +120,7 @@ def test_fingerprints_follow_the_files(tmp_path: Path) -> None:
     assert prints("l3")[0] != before["l3"][0]
 
 
-def test_what_is_not_there_is_named(tmp_path: Path) -> None:
+def test_errors_name_what_is_missing(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"no methods/\*\.yaml"):
         _ = Plan(tmp_path).methods
     with pytest.raises(ValueError, match=r"no method 'selav'.*selavi"):

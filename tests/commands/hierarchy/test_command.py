@@ -1,4 +1,4 @@
-"""The command: any file of features in, trees, costs and pictures out."""
+"""The command reads a file of features and writes trees, costs and figures."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Broken(HierarchyMethod):
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(main_module, "write_pictures", lambda *_: None)  # they take most of the time
+    monkeypatch.setattr(main_module, "write_figures", lambda *_: None)  # figures take most of the time
     np.save("rows.npy", ROWS.astype(np.float16))
     Path("labels.txt").write_text("\n".join(CLASSES))
     Path("names.txt").write_text("\n".join(f"it's {number}" for number in range(40)))
@@ -48,7 +48,7 @@ def results(folder: Path) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
 
 def test_pre_clusters_and_all_samples(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outputs_module, "_DPI", 20)
-    monkeypatch.setattr(main_module, "write_pictures", outputs_module.write_pictures)
+    monkeypatch.setattr(main_module, "write_figures", outputs_module.write_figures)
     arguments = "rows.npy --leaves 12 --methods single average --clusters 2 4 50 --out out"
     assert main([*arguments.split(), "--labels", "labels.txt", "--names", "names.txt"]) == 0
     out = folder / "out"
@@ -73,12 +73,12 @@ def test_pre_clusters_and_all_samples(folder: Path, monkeypatch: pytest.MonkeyPa
     assert content["best"] in ("single", "average")
     medoid = f"'it''s {leaves['medoids'][0]}'"
     assert medoid in (out / "trees" / "average.nwk").read_text()
-    for picture in ("disk", "dendrogram", "similarity"):
-        assert (out / f"{picture}.png").stat().st_size > 1000
+    for figure in ("disk", "dendrogram", "similarity"):
+        assert (out / f"{figure}.png").stat().st_size > 1000
 
 
-def test_our_search_and_hyphc_run_on_all_samples_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for methods in (METHODS, SAMPLE_METHODS):  # only its start
+def test_shhc_and_hyphc_also_run_on_all_samples(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for methods in (METHODS, SAMPLE_METHODS):  # without training
         monkeypatch.setitem(methods, "hyphc", lambda: HypHC(TripletEmbedding(dim=2, epochs=0)))
     monkeypatch.setitem(METHODS, "shhc", Linkage)
     linkages = ["single", "complete", "average", "ward"]
@@ -92,11 +92,11 @@ def test_our_search_and_hyphc_run_on_all_samples_too(folder: Path, monkeypatch: 
     assert costs["shhc"] == pytest.approx(brute_force_cost(tree, similarity), rel=1e-9)
     assert runs["hyphc samples"]["num_leaves"] == 40
     text = (folder / "out" / "costs.md").read_text()
-    assert "| shhc, of all samples, no pre-clusters |" in text
-    assert "shhc of all samples: local moves from the linkages' trees" in text
+    assert "| shhc, on all samples, no pre-clusters |" in text
+    assert "shhc on all samples: local moves from the trees of the linkages" in text
 
 
-def test_of_equal_trees_ours_is_drawn() -> None:
+def test_of_equally_cheap_trees_that_of_shhc_is_drawn() -> None:
     study = Study.prepare(ROWS, Plan())
     tree = Linkage().fit(Leaves.from_features(ROWS)).tree
     for method, cost in {"ward": 2.0, "average": 1.0, "shhc": 1 + 1e-14}.items():
@@ -107,7 +107,7 @@ def test_of_equal_trees_ours_is_drawn() -> None:
     assert study.best.method == "average"
 
 
-def test_the_table_says_what_its_numbers_are(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_table_explains_its_numbers(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = "rows.npy --leaves 12 --methods average --similarity positive_cosine --all-samples-up-to 39"
     assert run_tool(["hierarchy", *arguments.split()], "unlabelled") == 0
     text = (folder / "rows_hierarchies" / "costs.md").read_text()
@@ -116,9 +116,9 @@ def test_the_table_says_what_its_numbers_are(folder: Path, capsys: pytest.Captur
         "1x: each pair once; HypHC's code counts twice",
         "w = max(cos, 0)",
         "40 samples of 4 dimensions",
-        "of all 780 pairs, each with its own w; ",
+        "all 780 pairs, each with its own w; ",
         " pre-clusters completed by average linkage",
-        "cuts left out, there are fewer leaves: 30, 100",
+        "cuts left out, because there are fewer leaves: 30, 100",
         "| average |",
     ):
         assert part in text
@@ -134,7 +134,7 @@ def test_samples_are_the_leaves_of_a_small_file(folder: Path) -> None:
     assert "cost over 40 samples (1x)" in (folder / "out" / "costs.md").read_text()
 
 
-def test_one_failure_loses_nothing_else(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_methods_run_after_a_failure(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(METHODS, "ufit", Broken)
     assert main(["rows.npy", "--methods", "ufit", "average", "--out", "out"]) == 1
     _, runs = results(folder / "out")
@@ -145,19 +145,19 @@ def test_one_failure_loses_nothing_else(folder: Path, monkeypatch: pytest.Monkey
     assert not (folder / "out" / "trees" / "ufit.npy").exists()
 
 
-def test_nothing_works(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_methods_fail(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(METHODS, "ufit", Broken)
     assert main(["rows.npy", "--methods", "ufit", "--out", "out"]) == 1
     assert results(folder / "out")[0]["best"] is None
 
 
-def test_pictures_that_fail_leave_the_costs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(main_module, "write_pictures", lambda *_: 1 / 0)
+def test_costs_are_written_if_figures_fail(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(main_module, "write_figures", lambda *_: 1 / 0)
     assert main(["rows.npy", "--methods", "average", "--out", "out"]) == 1
     assert results(folder / "out")[1]["average leaves"]["error"] is None
 
 
-def test_unfit_input_is_one_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_unusable_input_is_explained_in_one_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["none.npy"]) == 2
     assert main(["rows.npy", "--labels", "none.txt"]) == 2
     Path("file").write_text("")
@@ -168,7 +168,7 @@ def test_unfit_input_is_one_line(folder: Path, capsys: pytest.CaptureFixture[str
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int8", "int64", "uint8"])
-def test_all_numbers_are_taken(folder: Path, dtype: str) -> None:
+def test_all_types_of_numbers_are_read(folder: Path, dtype: str) -> None:
     rows = np.arange(12).reshape(4, 3).astype(dtype)
     np.save("x.npy", rows)
     np.savez("x.npz", only=rows)
@@ -185,13 +185,13 @@ def test_booleans_are_numbers(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("tensor", [torch.eye(3).to_sparse(), torch.eye(3).to(torch.float8_e4m3fn)])
-def test_tensors_that_numpy_has_not(
+def test_tensors_that_numpy_lacks(
     folder: Path, tensor: torch.Tensor, capsys: pytest.CaptureFixture[str]
 ) -> None:
     torch.save(tensor, "x.pt")
     assert main(["x.pt"]) == 2
     error = capsys.readouterr().err
-    assert error.startswith(f"error: x.pt: NumPy has no such tensor: {tensor.dtype}, {tensor.layout}")
+    assert error.startswith(f"error: x.pt: NumPy has no tensor of {tensor.dtype}, {tensor.layout}")
     assert error.count("\n") == 1
 
 
@@ -216,7 +216,7 @@ def test_bfloat16_and_keys(folder: Path) -> None:
         (np.ones((3, 0)), "one column"),
         (
             np.array([[1.0, 2], [np.nan, 1], [1, 1], [np.inf, 1]]),
-            r"2 of 4 rows hold NaN or infinity: rows 1, 3 ",
+            r"2 of 4 rows contain NaN or infinity: rows 1, 3 ",
         ),
         (np.full((30, 1), np.nan), r"rows 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, \.\.\. "),
         (np.ones((2, 2), dtype=complex), "complex128"),
@@ -224,7 +224,7 @@ def test_bfloat16_and_keys(folder: Path) -> None:
         ([1, 2], "found list"),
     ],
 )
-def test_arrays_that_are_no_features(array: Any, message: str) -> None:
+def test_arrays_that_are_not_features(array: Any, message: str) -> None:
     with pytest.raises(ValueError, match=f"x: .*{message}"):
         checked_features("x", array)
 
@@ -239,7 +239,7 @@ def test_files_that_cannot_be_read(folder: Path, name: str) -> None:
         read_features(name)
 
 
-def test_lines_end_at_line_feeds_alone(folder: Path) -> None:
+def test_lines_end_at_line_feeds_only(folder: Path) -> None:
     Path("x.txt").write_bytes("\ufeffa\u2028b\r\n\nc\x0bd\x85e\n".encode())
     assert read_lines("x.txt", 3) == ["a\u2028b", "", "c\x0bd\x85e"]
     Path("x.txt").write_bytes(b"a\nb")
@@ -260,5 +260,5 @@ def test_labels(folder: Path) -> None:
     np.save("l.npy", np.ones((3, 1)))
     with pytest.raises(ValueError, match=r"expected integers or strings \(n,\)"):
         read_lines("l.npy", 3)
-    with pytest.raises(ValueError, match="are these names"):
+    with pytest.raises(ValueError, match="give names of rows"):
         Classes.of([str(number) for number in range(10_001)])

@@ -46,7 +46,7 @@ def completed(tree: Tree, pre: PreClusters, similarity: Similarity) -> Tree:
     return Tree.from_parents(parents)
 
 
-def test_clusters_without_members_are_left_out() -> None:
+def test_clusters_without_samples_are_left_out() -> None:
     pre = PreClusters.of_labels(FEATURES, LABELS, 6)
     assert pre.clusters.tolist() == [0, 1, 3, 5]
     assert np.array_equal(pre.clusters[pre.labels], LABELS)
@@ -61,7 +61,7 @@ def test_clusters_without_members_are_left_out() -> None:
     assert len(pre.leaves()) == 4
 
 
-def test_every_row_a_leaf() -> None:
+def test_every_row_is_a_leaf() -> None:
     pre = PreClusters.of_rows(FEATURES)
     expected = Leaves.from_features(FEATURES)
     np.testing.assert_allclose(pre.leaves().similarity, expected.similarity, atol=1e-15)
@@ -77,7 +77,7 @@ def test_chunks_are_unit_rows_in_order() -> None:
     )
 
 
-def test_separate_blobs_are_found_whatever_the_rows_lengths() -> None:
+def test_separate_blobs_are_found_for_any_norms_of_rows() -> None:
     rows = blobs(20) * np.exp(RNG.normal(size=(120, 1)))
     pre = PreClustering().fit(rows, 6, seed=1)
     assert pre.counts.tolist() == [20] * 6
@@ -98,7 +98,7 @@ def test_equal_rows_are_one_leaf() -> None:
     assert pre.num_clusters == 5
 
 
-def test_complaints() -> None:
+def test_wrong_arguments() -> None:
     with pytest.raises(ValueError, match="24 clusters of 24 rows"):
         PreClustering().fit(FEATURES, 24)
     with pytest.raises(ValueError, match="temperature=0"):
@@ -129,10 +129,10 @@ def test_stars(similarity: Similarity) -> None:
     assert stars.num_stars == 4
     assert "4 larger ones as stars" in stars.completion
     if similarity == "half_cosine":
-        rows = np.delete(np.arange(24), 7)  # that formula takes all rows to have a direction
+        rows = np.delete(np.arange(24), 7)  # that formula requires rows that are not zero
         directed = PreClusters.of_labels(FEATURES[rows], LABELS[rows], 6)
-        mine = SampleCost.of(FEATURES[rows], directed, similarity, largest_linked=0).cost_1x(tree)
-        assert mine == pytest.approx(dasgupta_1x_half_cosine(tree, directed.sums, directed.counts))
+        cost = SampleCost.of(FEATURES[rows], directed, similarity, largest_linked=0).cost_1x(tree)
+        assert cost == pytest.approx(dasgupta_1x_half_cosine(tree, directed.sums, directed.counts))
 
 
 def test_all_pairs_of_many_samples_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

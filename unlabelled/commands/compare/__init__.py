@@ -1,1 +1,1 @@
-"""All methods on the embedded videos with the same encoders, budget and protocols: one table."""
+"""The command that compares all methods on the embedded videos: equal encoders, budget and protocols."""

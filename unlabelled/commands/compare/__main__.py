@@ -1,4 +1,4 @@
-"""``python -m unlabelled.commands.compare``: train and judge all methods, go on where it stopped, write the table."""
+"""``python -m unlabelled.commands.compare``: train and evaluate all methods, and write one table."""
 
 from __future__ import annotations
 

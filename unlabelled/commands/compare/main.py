@@ -12,31 +12,31 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from unlabelled.commands.compare.plan import Method, Plan
-from unlabelled.commands.compare.report import write_hparams, write_table
 from unlabelled.commands.compare.results import Result, load
+from unlabelled.commands.compare.table import write_hparams, write_table
 from unlabelled.commands.compare.worker import run_folders
 from unlabelled.environment import experiment_root
 
 DESCRIPTION = """\
-Train every method of a folder with every seed, judge all by the same protocols, and write OUT/table.md (mean
-and standard deviation over seeds) and OUT/hparams for TensorBoard. What is done is not repeated, unless its
-configuration has changed (code is not looked at: delete OUT after changing that); the table shows all that is
-there, also of methods and seeds that this call leaves alone. The exit code is 1 if a run failed:
-OUT/METHOD/output.txt says why, and the next call tries again."""
+Train every method of a folder with every seed, evaluate all methods by the same protocols, and write
+OUT/table.md (mean and standard deviation over seeds) and OUT/hparams for TensorBoard. Completed runs are not
+repeated, unless their configuration has changed; changes of the code are not detected: delete OUT after them.
+The table has all completed runs, also those of methods and seeds that are not selected. The exit code is 1 if
+a run failed: the reason is in OUT/METHOD/output.txt, and the next call repeats the run."""
 
 ROOT = experiment_root(Path(__file__).resolve().parents[2])
 
 
 @dataclass
 class Comparison:
-    """What is to be compared, and where.
+    """Run methods and write the table.
 
     Args:
         plan: The configurations.
-        methods: Those to run.
-        seeds: Of each.
-        out: The folder for everything.
-        command: The arguments that it was called with.
+        methods: The methods to run.
+        seeds: The seeds of each method.
+        out: The folder of all output.
+        command: The arguments of the command line, for the table.
     """
 
     plan: Plan
@@ -47,31 +47,33 @@ class Comparison:
     failed: dict[str, list[int]] = field(default_factory=dict)
 
     def run(self, jobs: int) -> bool:
-        """Do what is missing, ``jobs`` methods at a time, and write the table whenever one is done.
+        """Complete ``jobs`` methods at a time, and write the table after each method.
 
-        Returns: Whether all is there.
+        Returns: Whether no run failed.
         """
         with ThreadPoolExecutor(jobs) as pool:
             futures = {pool.submit(self._complete, method): method for method in self.methods}
             try:
                 for count, future in enumerate(as_completed(futures), 1):
                     future.result()
-                    self._tell(futures[future], f"{count} of {len(futures)}")
+                    self._report(futures[future], f"{count} of {len(futures)}")
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
-        write_hparams(self.out, self.plan, self.shown, self.results())
+        write_hparams(self.out, self.plan, self.rows, self.results())
         return not self.failed
 
     @property
-    def shown(self) -> list[Method]:
-        """The rows of the table: methods that are to be run, and those that have been, also in vain."""
-        asked = {method.name for method in self.methods}
-        return [each for each in self.plan.methods if each.name in asked or (self.out / each.name).is_dir()]
+    def rows(self) -> list[Method]:
+        """The methods in the table: the selected ones, and those with a folder of former runs."""
+        selected = {method.name for method in self.methods}
+        return [
+            each for each in self.plan.methods if each.name in selected or (self.out / each.name).is_dir()
+        ]
 
     def results(self) -> dict[str, dict[int, Result]]:
-        """Return what is there so far, by method and seed."""
-        return {method.name: self._results(method) for method in self.shown}
+        """Return the results so far by method and seed."""
+        return {method.name: self._results(method) for method in self.rows}
 
     def missing(self, method: Method) -> list[int]:
         """Return the seeds without a result."""
@@ -86,24 +88,24 @@ class Comparison:
         return {seed: result for seed, result in found.items() if result is not None}
 
     def _complete(self, method: Method) -> None:
-        """Run what is missing of a method in a process of its own."""
+        """Run the missing seeds of a method in one process."""
         if not (seeds := self.missing(method)):
             return
         folder = self.out / method.name
         folder.mkdir(parents=True, exist_ok=True)
         arguments = [str(self.plan.folder.resolve()), str(self.out.resolve()), method.name, *map(str, seeds)]
-        work(arguments, folder / "output.txt")
+        run_worker(arguments, folder / "output.txt")
 
-    def _tell(self, method: Method, progress: str) -> None:
+    def _report(self, method: Method, progress: str) -> None:
         if failed := self.missing(method):
             self.failed[method.name] = failed
-        seeds = f"failed for seed {', '.join(map(str, failed))}" if failed else "done"
-        print(f"{progress}, {method.title}: {seeds}  ({self.out / method.name / 'output.txt'})", flush=True)
-        write_table(self.out, self.plan, self.shown, self.results(), self.failed, self.command)
+        state = f"failed for seed {', '.join(map(str, failed))}" if failed else "done"
+        print(f"{progress}, {method.title}: {state}  ({self.out / method.name / 'output.txt'})", flush=True)
+        write_table(self.out, self.plan, self.rows, self.results(), self.failed, self.command)
 
 
-def work(arguments: Sequence[str], output: Path) -> None:
-    """Run a worker on one core to its end; what is missing afterwards says more than its exit code."""
+def run_worker(arguments: Sequence[str], output: Path) -> None:
+    """Run a worker on one core and wait for it; its exit code is ignored: missing results are failures."""
     with output.open("w", encoding="utf-8") as file:
         subprocess.run(
             [sys.executable, "-m", "unlabelled.commands.compare.worker", *arguments],
@@ -116,26 +118,20 @@ def work(arguments: Sequence[str], output: Path) -> None:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run the command; 0: all is there, 1: a run failed, 2: there is nothing to run."""
+    """Run the command; return 0: all results exist, 1: a run failed, 2: the options are not usable."""
     options = _parser().parse_args(argv)
     try:
-        comparison = _comparison(options, argv)
+        plan = Plan(Path(options.configs))
+        methods = [plan.method(name) for name in options.methods] if options.methods else plan.methods
+        comparison = Comparison(plan, methods, range(1, options.seeds + 1), Path(options.out), argv)
         comparison.out.mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     complete = comparison.run(options.jobs)
     print(f"\n{(comparison.out / 'table.md').read_text(encoding='utf-8')}")
-    print(
-        f"tensorboard --logdir {comparison.out / 'hparams'}    # every run's numbers, to sort and to filter"
-    )
+    print(f"tensorboard --logdir {comparison.out / 'hparams'}    # the scores of all runs")
     return 0 if complete else 1
-
-
-def _comparison(options: argparse.Namespace, argv: Sequence[str]) -> Comparison:
-    plan = Plan(Path(options.configs))
-    methods = [plan.method(name) for name in options.methods] if options.methods else plan.methods
-    return Comparison(plan, methods, range(1, options.seeds + 1), Path(options.out), argv)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -144,13 +140,13 @@ def _parser() -> argparse.ArgumentParser:
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--seeds", type=_count, default=3, help="seeds of each method: 1, 2, ...")
-    parser.add_argument("--jobs", type=_count, default=2, help="methods at a time, one core each")
+    parser.add_argument("--seeds", type=_count, default=3, help="number of seeds of each method: 1, 2, ...")
+    parser.add_argument("--jobs", type=_count, default=2, help="number of methods at a time, one core each")
     parser.add_argument("--out", default="runs/compare", help="folder for logs, checkpoints and the table")
     parser.add_argument(
         "--configs", default=str(ROOT / "configs" / "compare"), help="folder of configurations"
     )
-    parser.add_argument("--methods", nargs="+", help="names in methods/; all, if there are none")
+    parser.add_argument("--methods", nargs="+", help="names of files in methods/; default: all")
     return parser
 
 

@@ -1,9 +1,9 @@
-"""Which methods a comparison has, and which command lines make it up.
+"""The methods of a comparison and the configurations of their commands.
 
-A folder of configurations says it all: ``setting.yaml``, ``methods/*.yaml`` laid over it, ``budget.yaml``
-over both; ``protocols/frozen.yaml`` judges the encoders of every method, ``protocols/clusters.yaml`` and
-``places.yaml`` what some methods say of themselves; ``notes.md`` stands below the table. A method more is a
-file more.
+A folder has all configurations: ``setting.yaml``; ``methods/*.yaml``, each an overlay for it;
+``budget.yaml``, an overlay for both; ``protocols/frozen.yaml``, which evaluates the encoders of every method;
+``protocols/clusters.yaml`` and ``localisation.yaml``, overlays for methods that predict clusters or localise;
+``notes.md``, the text below the table. A new file in ``methods`` adds a method.
 """
 
 from __future__ import annotations
@@ -16,34 +16,34 @@ from typing import Any
 
 import yaml
 
-from unlabelled.commands.suggestions import hint, import_path
+from unlabelled.commands.errors.suggestions import hint, import_path
 from unlabelled.data.media.storage import short_hash
 
 FROZEN = "frozen"
-OWN_PROTOCOLS = {"clusters": "log_probs", "places": "localise"}
-"""By the protocol's name, what a method has that keeps the promise: ``PredictsClusters``, ``Localises``."""
+OWN_PROTOCOLS = {"clusters": "log_probs", "localisation": "localise"}
+"""By protocol, the attribute of the methods that it evaluates, of ``PredictsClusters`` and ``Localises``."""
 
 Node = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Method:
-    """One row of the table.
+    """A method, one row of the table.
 
     Args:
-        path: Its configuration; the first line is its title, as a comment.
+        path: Its configuration; the comment in the first line is its title.
     """
 
     path: Path
 
     @property
     def name(self) -> str:
-        """The name of its file and folder."""
+        """The name of its file and of its output folder."""
         return self.path.stem
 
     @property
     def title(self) -> str:
-        """What the table calls it."""
+        """The title of its row."""
         first = self.path.read_text(encoding="utf-8").partition("\n")[0]
         return first.removeprefix("#").strip() if first.startswith("#") else self.name
 
@@ -54,48 +54,46 @@ class Method:
 
     @property
     def trains(self) -> bool:
-        """Whether there is anything to fit: not with ``max_epochs: 0``, the random encoders."""
+        """False for ``max_epochs: 0``, the method of untrained encoders."""
         return bool(self.content.get("trainer", {}).get("max_epochs") != 0)
 
     @property
     def modalities(self) -> list[str]:
-        """What its encoders are of, in the order of the file."""
+        """The modalities of its encoders, in the order of the file."""
         found = [import_path(node["class_path"]) for node in nodes(self.content["model"])]
         return [cls.modality for cls in found if cls is not None and hasattr(cls, "modality")]
 
     @property
     def own_protocols(self) -> list[str]:
-        """The protocols for what not every method has."""
+        """The protocols of ``OWN_PROTOCOLS`` that evaluate it."""
         cls = import_path(self.content["model"]["class_path"])
-        return [name for name, promised in OWN_PROTOCOLS.items() if self.trains and hasattr(cls, promised)]
+        return [name for name, attribute in OWN_PROTOCOLS.items() if self.trains and hasattr(cls, attribute)]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """All methods, and what they share.
+    """All methods, and the files that they share.
 
     Args:
-        folder: The configurations.
+        folder: The folder of configurations.
     """
 
     folder: Path
 
     @property
     def methods(self) -> list[Method]:
-        """In the order of their titles.
+        """All methods, sorted by title, the untrained encoders first.
 
         Raises:
             FileNotFoundError: There is none.
         """
         found = [Method(path) for path in (self.folder / "methods").glob("*.yaml")]
         if not found:
-            raise FileNotFoundError(
-                f"there is no methods/*.yaml in {str(self.folder)!r}, the folder to compare"
-            )
+            raise FileNotFoundError(f"there is no methods/*.yaml in {str(self.folder)!r}; set --configs")
         return sorted(found, key=lambda method: (method.trains, method.title.lower()))
 
     def method(self, name: str) -> Method:
-        """Return the one of this name.
+        """Return the method with a name.
 
         Raises:
             ValueError: There is none.
@@ -109,37 +107,39 @@ class Plan:
 
     @property
     def notes(self) -> str:
-        """What is to be said below the table, Markdown."""
+        """The text below the table, in Markdown."""
         path = self.folder / "notes.md"
         return path.read_text(encoding="utf-8").strip() if path.is_file() else ""
 
     @property
     def epochs(self) -> int:
-        """How long each method trains."""
+        """The number of epochs of each method."""
         return int(read(self.folder / "budget.yaml")["trainer"]["max_epochs"])
 
     def fit_options(self, method: Method) -> list[str]:
-        """Return the files of a method's training, and of tests of its own module."""
-        files = [self.folder / "setting.yaml", method.path, self.folder / "budget.yaml"]
-        return [f"--config={path}" for path in files]
+        """Return the options of ``fit``, and of a ``test`` of the method itself."""
+        return [f"--config={path}" for path in self._fit_files(method)]
 
     def frozen(self, method: Method) -> Node:
-        """Return the protocol for frozen encoders, cut down to the modalities that a method has."""
+        """Return the protocol for frozen encoders, without the modalities that a method lacks."""
         protocol: Node = without_modalities(read(self._protocol(FROZEN)), set(method.modalities))
         return protocol
 
     def own_options(self, name: str) -> list[str]:
-        """Return what is laid over a method for one of its own protocols."""
+        """Return the options that add one of ``OWN_PROTOCOLS`` to a method."""
         return [f"--config={self._protocol(name)}"]
 
     def fit_fingerprint(self, method: Method) -> str:
-        """Return a hash of all that a training depends on in the folder."""
-        return _hash([self.folder / "setting.yaml", method.path, self.folder / "budget.yaml"])
+        """Return a hash of the files on which the training depends."""
+        return _hash(self._fit_files(method))
 
     def fingerprint(self, method: Method) -> str:
-        """Return a hash of all that a result depends on in the folder."""
+        """Return a hash of the files on which the result depends."""
         protocols = [self._protocol(name) for name in (FROZEN, *method.own_protocols)]
         return short_hash(self.fit_fingerprint(method) + _hash(protocols))
+
+    def _fit_files(self, method: Method) -> list[Path]:
+        return [self.folder / "setting.yaml", method.path, self.folder / "budget.yaml"]
 
     def _protocol(self, name: str) -> Path:
         return self.folder / "protocols" / f"{name}.yaml"
@@ -152,7 +152,12 @@ def read(path: Path) -> Node:
 
 
 def nodes(node: Any) -> Iterator[Node]:
-    """Yield all below a node that name a class."""
+    """Yield all mappings at and below a node that have a ``class_path``.
+
+    >>> content = {"model": {"class_path": "A", "init_args": {"encoders": [{"class_path": "B"}]}}}
+    >>> [each["class_path"] for each in nodes(content)]
+    ['A', 'B']
+    """
     if isinstance(node, dict):
         if "class_path" in node:
             yield node
@@ -162,7 +167,7 @@ def nodes(node: Any) -> Iterator[Node]:
 
 
 def without_modalities(node: Any, present: set[str]) -> Any:
-    """Return a copy whose lists lack what is for a modality that is not ``present``."""
+    """Return a copy whose lists lack the classes for a modality that is not in ``present``."""
     if isinstance(node, dict):
         return {key: without_modalities(value, present) for key, value in node.items()}
     if isinstance(node, list):
@@ -171,11 +176,11 @@ def without_modalities(node: Any, present: set[str]) -> Any:
 
 
 def _modality(node: Any) -> str | None:
-    """Return what a class is for, by its option or by itself; None: for all."""
+    """Return the modality of a class, from its options or its attribute; None: no modality."""
     if not isinstance(node, dict) or "class_path" not in node:
         return None
-    named = node.get("init_args", {}).get("modality")
-    modality: str | None = named or getattr(import_path(node["class_path"]), "modality", None)
+    option = node.get("init_args", {}).get("modality")
+    modality: str | None = option or getattr(import_path(node["class_path"]), "modality", None)
     return modality
 
 

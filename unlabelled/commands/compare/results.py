@@ -1,4 +1,4 @@
-"""What one run of a method came to, as files keep it."""
+"""The result of a run, and its file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from unlabelled.data.media.storage import write_atomically
 
 _STAGE = "test/"
 
-Scores = Mapping[str, float]
+Results = Mapping[str, Mapping[int, "Result"]]
+"""Results by the name of the method and by seed."""
 
 
 @dataclass(frozen=True)
@@ -19,11 +20,11 @@ class Result:
     """The scores of one method with one seed.
 
     Args:
-        fingerprint: Of the configurations that it is a result of.
-        modalities: What the method has encoders of.
-        scores: By protocol the scores that its test logged, without ``test/``.
-        fit_seconds: What ``fit`` took; 0 for what does not train.
-        test_seconds: What all tests took.
+        fingerprint: The hash of the configurations.
+        modalities: The modalities of the method's encoders.
+        scores: By protocol, the scores that its test logged, without ``test/``.
+        fit_seconds: The duration of ``fit``; 0 without training.
+        test_seconds: The duration of all tests.
     """
 
     fingerprint: str
@@ -33,9 +34,18 @@ class Result:
     test_seconds: float
 
     def score(self, protocol: str, name: str, source: str | None = None) -> float | None:
-        """Return a score, of one modality or of ``both``; None if there is no such thing.
+        """Return a score, or ``None`` if there is none.
 
-        Callbacks leave the modality's name away where there is but one.
+        Args:
+            protocol: The protocol.
+            name: The name of the score without a modality.
+            source: A modality or ``both``; None: the score has no modality. Callbacks omit the modality in
+                the name of a score if there is only one.
+
+        >>> scores = {"frozen": {"knn_accuracy_video": 0.5, "knn_accuracy_audio": 0.4}}
+        >>> result = Result("hash", ["video", "audio"], scores, fit_seconds=9.0, test_seconds=1.0)
+        >>> result.score("frozen", "knn_accuracy", "audio")
+        0.4
         """
         scores = self.scores.get(protocol, {})
         if source is None or self.modalities == [source]:
@@ -43,13 +53,13 @@ class Result:
         return scores.get(f"{name}_{source}")
 
     def write(self, folder: Path) -> None:
-        """Leave the result in a run's folder, whole or not at all."""
+        """Write the result to the folder of a run, atomically."""
         text = json.dumps(asdict(self), indent=1) + "\n"
         write_atomically(str(_path(folder)), lambda file: file.write(text.encode()))
 
 
 def load(folder: Path, fingerprint: str) -> Result | None:
-    """Return the result in a run's folder; None if there is none, or one of other configurations."""
+    """Return the result in the folder of a run; None if there is none, or one of other configurations."""
     try:
         result = Result(**json.loads(_path(folder).read_text(encoding="utf-8")))
     except (FileNotFoundError, json.JSONDecodeError, TypeError):
@@ -58,10 +68,10 @@ def load(folder: Path, fingerprint: str) -> Result | None:
 
 
 def read_scores(folder: Path) -> dict[str, float]:
-    """Return the last value of everything that a test logged to TensorBoard, by its name without ``test/``.
+    """Return the last value of each scalar that a test logged to TensorBoard, by name without ``test/``.
 
     Raises:
-        ValueError: It logged nothing.
+        ValueError: There is no scalar of a test.
     """
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 

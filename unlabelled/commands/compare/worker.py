@@ -1,6 +1,7 @@
-"""One method, one seed after the other, in one process: ``python -m unlabelled.commands.compare.worker``.
+"""Run one method with several seeds in one process: ``python -m unlabelled.commands.compare.worker``.
 
-Starting Python with Lightning takes longer than most tests do. A seed that fails does not stop the next one.
+One process, because the start of Python with Lightning takes longer than most tests. After a seed that fails,
+the next one runs.
 """
 
 from __future__ import annotations
@@ -26,13 +27,14 @@ _FIT = "fit"
 
 @dataclass(frozen=True)
 class Run:
-    """A method with a seed, and the folder for all that it leaves.
+    """The training and the tests of a method with one seed.
 
     Args:
-        plan: What to do.
-        method: With whom.
-        seed: Of data order, weights and everything else.
-        folder: Where; TensorBoard logs in a folder for ``fit`` and for each protocol, ``result.json``.
+        plan: The comparison.
+        method: The method.
+        seed: The seed of all random numbers.
+        folder: The output folder: TensorBoard logs of ``fit`` and of each protocol in folders,
+            ``result.json``.
     """
 
     plan: Plan
@@ -42,14 +44,14 @@ class Run:
 
     @property
     def checkpoint(self) -> Path:
-        """What ``fit`` leaves."""
+        """The checkpoint that ``fit`` writes."""
         return self.folder / _FIT / "checkpoints" / "last.ckpt"
 
     def complete(self) -> Result:
-        """Do what is not done yet."""
+        """Run the steps that are not complete, write the result and return it."""
         fingerprint = self.plan.fingerprint(self.method)
-        if (done := load(self.folder, fingerprint)) is not None:
-            return done
+        if (stored := load(self.folder, fingerprint)) is not None:
+            return stored
         fit_seconds = self._fit() if self.method.trains else 0.0
         started = time.monotonic()
         scores = {name: self._test(name) for name in (FROZEN, *self.method.own_protocols)}
@@ -59,24 +61,30 @@ class Run:
         return result
 
     def _fit(self) -> float:
-        """Train, unless that was finished; return how long it took."""
-        note, fingerprint = self.folder / "fit.json", self.plan.fit_fingerprint(self.method)
-        if note.is_file() and self.checkpoint.is_file():
-            done = json.loads(note.read_text(encoding="utf-8"))
-            if done["fingerprint"] == fingerprint:
-                return float(done["seconds"])
+        """Train, unless the training is complete; return its duration in seconds."""
+        record, fingerprint = self.folder / "fit.json", self.plan.fit_fingerprint(self.method)
+        if record.is_file() and self.checkpoint.is_file():
+            content = json.loads(record.read_text(encoding="utf-8"))
+            if content["fingerprint"] == fingerprint:
+                return float(content["seconds"])
         started = time.monotonic()
         self._call("fit", _FIT, self.plan.fit_options(self.method))
         seconds = time.monotonic() - started
-        note.write_text(json.dumps({"fingerprint": fingerprint, "seconds": seconds}) + "\n", encoding="utf-8")
+        record.write_text(
+            json.dumps({"fingerprint": fingerprint, "seconds": seconds}) + "\n", encoding="utf-8"
+        )
         return seconds
 
     def _test(self, protocol: str) -> dict[str, float]:
-        options = self._frozen() if protocol == FROZEN else self._own(protocol)
+        if protocol == FROZEN:
+            options = self._frozen_options()
+        else:
+            options = [*self.plan.fit_options(self.method), *self.plan.own_options(protocol)]
+            options.append(f"--ckpt_path={self.checkpoint}")
         self._call("test", protocol, options)
         return read_scores(self.folder / protocol)
 
-    def _frozen(self) -> list[str]:
+    def _frozen_options(self) -> list[str]:
         path = self.folder / f"{FROZEN}.yaml"
         path.write_text(yaml.safe_dump(self.plan.frozen(self.method), sort_keys=False), encoding="utf-8")
         options = [f"--config={self.plan.folder / 'setting.yaml'}", f"--config={path}"]
@@ -84,12 +92,8 @@ class Run:
             options.append(f"--model.init_args.encoder_checkpoint={self.checkpoint}")
         return options
 
-    def _own(self, protocol: str) -> list[str]:
-        options = self.plan.fit_options(self.method) + self.plan.own_options(protocol)
-        return [*options, f"--ckpt_path={self.checkpoint}"]
-
     def _call(self, command: str, log: str, options: Sequence[str]) -> None:
-        shutil.rmtree(self.folder / log, ignore_errors=True)  # of a run that was interrupted
+        shutil.rmtree(self.folder / log, ignore_errors=True)  # left by an interrupted run
         (self.folder / log).mkdir(parents=True)
         arguments = [
             command,
@@ -110,18 +114,18 @@ def _cli(arguments: list[str]) -> int:
 
 
 def run_folder(out: Path, method: str, seed: int) -> Path:
-    """Return where a run leaves everything."""
+    """Return the output folder of a run."""
     return out / method / f"seed{seed}"
 
 
 def run_folders(out: Path, method: str) -> dict[int, Path]:
-    """Return the folders of a method's runs that are there, by seed, in order."""
+    """Return the existing output folders of a method by seed, in order."""
     seeds = [path.name.removeprefix("seed") for path in (out / method).glob("seed*")]
     return {seed: run_folder(out, method, seed) for seed in sorted(map(int, filter(str.isdigit, seeds)))}
 
 
 def main(argv: Sequence[str]) -> int:
-    """Complete the runs of a method; return 1 if one of them failed."""
+    """Complete the runs of a method; return 1 if one failed, else 0."""
     parser = argparse.ArgumentParser(prog="python -m unlabelled.commands.compare.worker")
     for name in ("configs", "out", "method"):
         parser.add_argument(name)
@@ -137,7 +141,7 @@ def _succeeds(run: Run) -> bool:
     try:
         run.folder.mkdir(parents=True, exist_ok=True)
         run.complete()
-    except (Exception, SystemExit):  # the command line exits when a configuration is wrong
+    except (Exception, SystemExit):  # the command line exits if a configuration is wrong
         traceback.print_exc()
         print(f"{run.method.name}, seed {run.seed}: failed", file=sys.stderr, flush=True)
         return False

@@ -1,4 +1,4 @@
-"""The command that builds all hierarchies of one file of features, compares them and draws them."""
+"""The command that builds hierarchies of a file of features by all methods, compares and draws them."""
 
 from unlabelled.commands.hierarchy.main import main
 

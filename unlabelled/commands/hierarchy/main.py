@@ -1,4 +1,4 @@
-"""The command line of ``python -m unlabelled.hierarchy``."""
+"""The command line of ``python -m unlabelled hierarchy``."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from unlabelled.commands.hierarchy.inputs import read_features, read_lines
-from unlabelled.commands.hierarchy.outputs import leaf_names, write_leaves, write_pictures, write_tree
-from unlabelled.commands.hierarchy.pre_clusters import Rows
+from unlabelled.commands.hierarchy.outputs import leaf_names, write_figures, write_leaves, write_tree
 from unlabelled.commands.hierarchy.runs import METHODS, Run
 from unlabelled.commands.hierarchy.study import Classes, Plan, Study
 from unlabelled.commands.hierarchy.tables import markdown, write_tables
@@ -21,11 +20,11 @@ Build hierarchies of features by all methods, compare their Dasgupta costs and t
 Table 3), and draw the cheapest. More rows than --leaves are first put into that many pre-clusters.
 
 Written to --out: costs.md, costs.json, trees/METHOD.npy (scipy's linkage matrix) and .nwk (Newick),
-leaves.npz (which sample is in which leaf), disk.png, dendrogram.png and similarity.png."""
+leaves.npz (the leaf of each sample), disk.png, dendrogram.png and similarity.png."""
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run the command; return 0: done, 1: a method or the figures failed, 2: the input is not usable."""
+    """Run the command; return 0: all is written, 1: a method or the figures failed, 2: unusable input."""
     options = _parser().parse_args(argv)
     logging.basicConfig(format="%(levelname)s: %(message)s")
     try:
@@ -43,7 +42,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _prepare(options: argparse.Namespace) -> tuple[Study, list[str] | None]:
-    """Read all files, and make the leaves; return the study and the leaves' names."""
+    """Read all files and build the leaves; return the study and the names of the leaves."""
     plan = Plan(
         options.methods,
         options.similarity,
@@ -55,20 +54,16 @@ def _prepare(options: argparse.Namespace) -> tuple[Study, list[str] | None]:
     features = read_features(options.features, options.key)
     classes = Classes.of(read_lines(options.labels, len(features))) if options.labels else None
     names = read_lines(options.names, len(features)) if options.names else None
-    _say_size(features, plan)
+    action = f": pre-clustering into {plan.num_leaves}" if len(features) > plan.num_leaves else ""
+    print(f"{features.shape[0]} rows of {features.shape[1]} dimensions{action}", file=sys.stderr)
     study = Study.prepare(features, plan, classes)
     return study, leaf_names(study, names)
 
 
-def _say_size(features: Rows, plan: Plan) -> None:
-    action = f": pre-clustering into {plan.num_leaves}" if len(features) > plan.num_leaves else ""
-    print(f"{features.shape[0]} rows of {features.shape[1]} dimensions{action}", file=sys.stderr)
-
-
 def _run(study: Study, folder: Path, title: str, names: list[str] | None) -> bool:
-    """Run and write everything; return whether anything failed."""
+    """Run all methods and write their results; return whether a method or a figure failed."""
     failed = False
-    for run in study.go():
+    for run in study.run_all():
         write_tree(folder, run, names if run.on == "leaves" else None)
         write_tables(folder, title, study)
         print(_line(run), file=sys.stderr)
@@ -76,9 +71,9 @@ def _run(study: Study, folder: Path, title: str, names: list[str] | None) -> boo
     if study.best is None:
         return True
     try:
-        write_pictures(folder, study, study.best, names)
+        write_figures(folder, study, study.best, names)
     except Exception:  # costs and trees are already written
-        logger.exception("the pictures of %s could not be drawn", study.best.label)
+        logger.exception("the figures of %s could not be drawn", study.best.label)
         failed = True
     return failed
 
@@ -92,21 +87,21 @@ def _line(run: Run) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m unlabelled.hierarchy",
+        prog="python -m unlabelled hierarchy",
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("features", metavar="FEATURES", help="(n, d) numbers: .npy, .npz or .pt")
-    parser.add_argument("--key", metavar="NAME", help="which array of a file with several")
-    parser.add_argument("--out", metavar="DIR", help="where to write; default: FEATURES_hierarchies, here")
+    parser.add_argument("features", metavar="FEATURES", help="file of numbers (n, d): .npy, .npz or .pt")
+    parser.add_argument("--key", metavar="NAME", help="the array of a file with several")
+    parser.add_argument("--out", metavar="DIR", help="output folder; default: FEATURES_hierarchies")
     parser.add_argument("--leaves", type=_at_least(2), default=1000, metavar="K", help="default: 1000")
     parser.add_argument("--similarity", choices=["half_cosine", "positive_cosine"], default="half_cosine")
     parser.add_argument(
         "--methods", nargs="+", choices=list(METHODS), default=list(METHODS), metavar="METHOD"
     )
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--labels", metavar="FILE", help="a class per row: .npy, or text with one per line")
-    parser.add_argument("--names", metavar="FILE", help="a name per row, for trees and pictures")
+    parser.add_argument("--labels", metavar="FILE", help="one class per row: .npy, or text with one per line")
+    parser.add_argument("--names", metavar="FILE", help="one name per row, for trees and figures")
     parser.add_argument(
         "--clusters",
         nargs="+",
@@ -120,8 +115,8 @@ def _parser() -> argparse.ArgumentParser:
         type=_at_least(0),
         default=2000,
         metavar="N",
-        help="most rows for linkages, hyphc and shhc without pre-clusters too (default: 2000; shhc takes "
-        "32 N^2 bytes and two minutes)",
+        help="largest number of rows for additional runs of linkages, hyphc and shhc without pre-clusters "
+        "(default: 2000; shhc takes 32 N^2 bytes and two minutes)",
     )
     parser.epilog = f"methods: {', '.join(METHODS)}"
     return parser

@@ -1,4 +1,4 @@
-"""The other files that the command writes: trees, their leaves, and figures of the cheapest tree."""
+"""Write trees, their leaves, and figures of the cheapest tree."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _DPI = 110
 
 
 def write_tree(folder: Path, run: Run, names: Sequence[str] | None) -> None:
-    """Write a tree as scipy's linkage matrix and in Newick's format; ``names`` are the leaves'."""
+    """Write the tree of a run as scipy's linkage matrix and in Newick format with the names of the leaves."""
     if run.tree is None:
         return
     trees = folder / "trees"
@@ -30,7 +30,7 @@ def write_tree(folder: Path, run: Run, names: Sequence[str] | None) -> None:
 
 
 def write_leaves(folder: Path, study: Study) -> None:
-    """Write the leaf of each sample, and of each leaf its cluster, count, centroid and medoid."""
+    """Write the leaf of each sample, and the cluster, count, centroid and medoid of each leaf."""
     np.savez(
         folder / "leaves.npz",
         leaf_of_sample=study.pre.labels,
@@ -42,19 +42,23 @@ def write_leaves(folder: Path, study: Study) -> None:
 
 
 def leaf_names(study: Study, names: Sequence[str] | None) -> list[str] | None:
-    """Return the name of the medoid of every leaf."""
+    """Return the names of the medoids of all leaves; None without names."""
     if names is None:
         return None
     return [names[sample] for sample in study.pre.medoids(study.features).tolist()]
 
 
-def write_pictures(folder: Path, study: Study, run: Run, names: Sequence[str] | None) -> None:
-    """Write ``disk.png``, ``dendrogram.png`` and ``similarity.png`` of a run over the leaves."""
+def write_figures(folder: Path, study: Study, run: Run, names: Sequence[str] | None) -> None:
+    """Write ``disk.png``, ``dendrogram.png`` and ``similarity.png`` of a run over the leaves.
+
+    Raises:
+        ValueError: The run has no tree.
+    """
     tree = run.tree
     if tree is None:
-        raise ValueError(f"pictures: {run.label} has made no tree")
+        raise ValueError(f"figures: {run.label} has no tree")
     title = f"{run.label}, {tree.num_leaves} leaves, {study.plan.similarity}"
-    blocks = _blocks(study, tree)
+    blocks = min([*study.plan.cuts, 10][0], tree.num_leaves)  # the drawn cut
     groups = _groups(study, tree, blocks)
     counts = study.pre.counts
     similarity = study.pre.leaves(study.plan.similarity).similarity
@@ -65,11 +69,6 @@ def write_pictures(folder: Path, study: Study, run: Run, names: Sequence[str] | 
     }
     for name, draw in figures.items():
         draw().savefig(folder / f"{name}.png", dpi=_DPI)
-
-
-def _blocks(study: Study, tree: Tree) -> int:
-    """Return the number of clusters of the drawn cut: the first of ``--clusters``."""
-    return min([*study.plan.cuts, 10][0], tree.num_leaves)
 
 
 def _groups(study: Study, tree: Tree, num_clusters: int) -> Groups:

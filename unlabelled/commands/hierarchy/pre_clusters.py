@@ -1,7 +1,8 @@
-"""Pre-clustering: many samples into few balanced clusters, which are the leaves of a hierarchy.
+"""Pre-clustering: cluster many samples into few balanced clusters, the leaves of a hierarchy.
 
-Source: sHHC paper (ICCV 2023) section 3.1, equations 2 to 6. The first round (k-means, and the scale of the
-logits), which the paper leaves open, is ours: docs/methods/shhc.md#pre-clustering.
+Source: sHHC paper (ICCV 2023) section 3.1, equations 2 to 6. The paper does not specify the first round;
+    k-means
+and the scale of the logits are ours: docs/methods/shhc.md#pre-clustering.
 """
 
 from __future__ import annotations
@@ -22,21 +23,21 @@ from unlabelled.hierarchy.leaves import Leaves, Similarity
 from unlabelled.hierarchy.tree import Floats, Indices
 
 Rows = NDArray[np.float32] | NDArray[np.float64]
-_CHUNK = 8192  # rows that are in float64 at once
-_SMALL = 2**28  # entries of the transport problem up to which it is solved in float64, in 2 GiB
+_CHUNK = 8192  # rows that are converted to float64 at once
+_SMALL = 2**28  # entries up to which the transport problem is solved in float64 (2 GiB)
 
 
 @dataclass(frozen=True, eq=False)
 class PreClusters:
-    """The clusters that have members.
+    """The clusters that have samples, as leaves of a hierarchy.
 
     Args:
         labels: ``(n,)`` the leaf of each sample, from 0 to L - 1.
-        clusters: ``(L,)`` the cluster of each leaf; of K clusters, those without members are left out.
+        clusters: ``(L,)`` the cluster of each leaf; clusters without samples have no leaf.
         counts: ``(L,)`` float64, samples per leaf.
-        sums: ``(L, d)`` float64, sums of the unit vectors of a leaf's samples.
-        directed: ``(L,)`` float64, the samples of a leaf that have a direction, that is, are not all zeros.
-        num_clusters: K.
+        sums: ``(L, d)`` float64, the sum of the unit vectors of the samples of each leaf.
+        directed: ``(L,)`` float64, the number of samples of each leaf that are not zero vectors.
+        num_clusters: The number K of clusters.
         report: Iterations and errors of the solvers, by name.
     """
 
@@ -52,7 +53,12 @@ class PreClusters:
     def of_labels(
         cls, features: Rows, labels: Indices, num_clusters: int, report: dict[str, float] | None = None
     ) -> PreClusters:
-        """Return the leaves of given clusters ``(n,)``, below ``num_clusters``, of features ``(n, d)``."""
+        """Return the leaves for features ``(n, d)`` with cluster numbers ``(n,)`` below ``num_clusters``.
+
+        >>> rows = np.eye(3, dtype=np.float32)
+        >>> PreClusters.of_labels(rows, np.array([2, 0, 2]), num_clusters=4).counts.tolist()
+        [1.0, 2.0]
+        """
         totals = np.bincount(labels, minlength=num_clusters)
         clusters = np.flatnonzero(totals)
         leaf_of = np.full(num_clusters, -1, dtype=np.int64)
@@ -69,51 +75,51 @@ class PreClusters:
 
     @classmethod
     def of_rows(cls, features: Rows) -> PreClusters:
-        """Return leaves that are the rows of ``features (n, d)``."""
+        """Return one leaf for each row of ``features (n, d)``."""
         return cls.of_labels(features, np.arange(len(features)), len(features))
 
     @property
     def centroids(self) -> Floats:
-        """Means of the unit vectors of a leaf's samples ``(L, d)``."""
+        """The mean ``(L, d)`` of the unit vectors of the samples of each leaf."""
         return self.sums / self.counts[:, None]
 
     def leaves(self, similarity: Similarity = "half_cosine") -> Leaves:
-        """Return the leaves of a hierarchy: centroids, weighted by their samples."""
+        """Return the leaves of a hierarchy: centroids, weighted by their numbers of samples."""
         return Leaves.from_features(self.centroids, similarity, self.counts)
 
     def medoids(self, features: Rows) -> Indices:
-        """Return the sample of every leaf ``(L,)`` that is closest to its centroid by cosine."""
-        best = np.full(len(self.counts), -np.inf)
-        found = np.zeros(len(self.counts), dtype=np.int64)
+        """Return the sample of each leaf ``(L,)`` that has the largest cosine with the centroid."""
+        largest = np.full(len(self.counts), -np.inf)
+        medoids = np.zeros(len(self.counts), dtype=np.int64)
         for begin, unit in unit_chunks(features):
             members = self.labels[begin : begin + len(unit)]
             closeness = np.einsum("nd,nd->n", unit, self.sums[members])
             order = np.lexsort((-closeness, members))
             first = order[np.r_[True, np.diff(members[order]) > 0]]
-            better = first[closeness[first] > best[members[first]]]
-            best[members[better]], found[members[better]] = closeness[better], begin + better
-        return found
+            better = first[closeness[first] > largest[members[first]]]
+            largest[members[better]], medoids[members[better]] = closeness[better], begin + better
+        return medoids
 
 
 class PreClustering:
     """k-means on unit rows, then assignment to its centroids by balanced optimal transport.
 
-    The plan gives every centroid the same share of the data; a sample's cluster is the largest entry of its
-    row, so that clusters of unequal size remain, and may be empty. The sharper the plan, the more equal the
-    sizes, and the more samples are pushed into clusters that they do not resemble: of a tree of Gaussian
-    clusters (3000 samples, 300 pre-clusters) the leaves' purity is .99 with ``lambda_=1``, as with k-means
-    alone, and .87 with 20.
+    The transport plan gives every centroid the same share of the data. The cluster of a sample is the largest
+    entry of its row of the plan, so that the sizes of clusters may differ, and clusters may be empty. With a
+    sharper plan the sizes are more equal, but more samples are in clusters with little similarity: for
+    samples of a tree of Gaussian clusters (3000 samples, 300 pre-clusters) the purity of the leaves is .99
+    with ``lambda_=1``, as with k-means alone, and .87 with 20.
 
-    Holds a matrix of n x K in float64; above 2 GiB, in float32.
+    The memory is a matrix n x K in float64; in float32 if it would take more than 2 GiB.
 
     Args:
-        temperature: Logits are cosines divided by it.
-        lambda_: Inverse strength of the entropy, the power of the probabilities. The paper does not give it;
-            SeLaVi (appendix A.2) has 20, for the probabilities of a trained network.
-        iterations: Of k-means.
-        sample: Most rows that k-means is fitted on; every row is assigned.
-        tolerance: Largest relative error of a cluster's share at which the transport ends.
-        max_iterations: Of the transport.
+        temperature: The divisor of the cosines, which gives the logits.
+        lambda_: The inverse strength of the entropy, the power of the probabilities. The paper does not give
+            it; SeLaVi (appendix A.2) has 20, for the probabilities of a trained network.
+        iterations: Number of iterations of k-means.
+        sample: Largest number of rows on which k-means is fitted; every row is assigned.
+        tolerance: The relative error of a cluster's share at which the transport stops.
+        max_iterations: Largest number of iterations of the transport.
     """
 
     def __init__(
@@ -133,7 +139,7 @@ class PreClustering:
         self.sample, self.tolerance, self.max_iterations = sample, tolerance, max_iterations
 
     def fit(self, features: Rows, num_clusters: int, seed: int = 0) -> PreClusters:
-        """Cluster ``features (n, d)``, finite and of any length, into at most ``num_clusters`` < n clusters.
+        """Cluster ``features (n, d)``, finite and of any norm, into at most ``num_clusters`` < n clusters.
 
         Raises:
             ImportError: faiss is not installed.
@@ -157,7 +163,7 @@ class PreClustering:
         return PreClusters.of_labels(features, result.labels.numpy(), num_clusters, report)
 
     def _transport(self, unit: Tensor, centroids: Tensor) -> SinkhornResult:
-        scores = unit @ F.normalize(centroids, dim=1).T  # log-softmax differs by a constant per row only
+        scores = unit @ F.normalize(centroids, dim=1).T  # equal to the log-softmax up to a constant per row
         scores *= self.lambda_ / self.temperature
         return sinkhorn_knopp(
             scores.double() if scores.numel() <= _SMALL else scores,
@@ -168,10 +174,10 @@ class PreClustering:
 
 
 def unit_chunks(features: Rows) -> Iterator[tuple[int, Floats]]:
-    """Yield where a chunk of rows begins, and its rows ``(m, d)`` of unit length; zeros stay zeros."""
+    """Yield the first index of a chunk of rows, and its rows ``(m, d)`` of unit norm; zeros stay zeros."""
     for begin in range(0, len(features), _CHUNK):
         rows = features[begin : begin + _CHUNK].astype(np.float64)
-        scale = np.abs(rows).max(1, keepdims=True)  # so that squares neither overflow nor vanish
+        scale = np.abs(rows).max(1, keepdims=True)  # so that squares neither overflow nor underflow
         rows /= np.where(scale > 0, scale, 1)
         norms = np.linalg.norm(rows, axis=1, keepdims=True)
         yield begin, rows / np.where(norms > 0, norms, 1)

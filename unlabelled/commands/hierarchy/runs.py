@@ -1,4 +1,4 @@
-"""One run of a method: its tree, time and peak memory, or the reason of its failure."""
+"""Run a method: its tree, time and peak memory, or the reason of its failure."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ from unlabelled.hierarchy.tree import Tree
 from unlabelled.hierarchy.ufit import UFit
 
 logger = logging.getLogger(__name__)
-Made = TypeVar("Made")
-Makers = dict[str, Callable[[], HierarchyMethod]]
+Output = TypeVar("Output")
+Factories = dict[str, Callable[[], HierarchyMethod]]
 SEARCH_SECONDS = 120.0
 """Time limit of local moves on all samples, in seconds."""
-_LINKAGES: Makers = {
+_LINKAGES: Factories = {
     "single": lambda: Linkage("single"),
     "complete": lambda: Linkage("complete"),
     "average": lambda: Linkage("average"),
     "ward": lambda: Linkage("ward"),
 }
-METHODS: Makers = {
+METHODS: Factories = {
     **_LINKAGES,
     "ufit": UFit,
     "hyphc": HypHC,
     "shhc-published": PostClustering,
     "shhc": LocalSearchTree,
 }
-SAMPLE_METHODS: Makers = {
+SAMPLE_METHODS: Factories = {
     **_LINKAGES,
     "hyphc": HypHC,
     "shhc": lambda: LocalSearchTree(
@@ -47,7 +47,7 @@ SAMPLE_METHODS: Makers = {
         LocalSearch(random_starts=0, num_descents=1, annealing_sweeps=0, time_limit=SEARCH_SECONDS),
     ),
 }
-"""Methods that also run on all samples, if these are few; ``shhc`` starts from the linkages' trees only."""
+"""Methods that also run on all samples if there are few; ``shhc`` starts from the trees of linkages only."""
 
 
 @dataclass(eq=False)
@@ -55,14 +55,14 @@ class Run:
     """The result of one run of a method.
 
     Attributes:
-        method: Its name.
+        method: The name of the method.
         on: ``leaves``, or ``samples`` if the tree is over all samples.
         tree: The tree; None: the method failed.
-        seconds: Duration of the fit.
-        peak_gib: The largest memory of the process during the fit.
+        seconds: The duration of the fit.
+        peak_gib: The peak memory of the process during the fit in GiB.
         error: The reason of a failure.
-        costs: ``leaves_1x`` over the leaves, ``samples_1x`` over all samples.
-        scores: Against labels, by name.
+        costs: The Dasgupta costs, ``leaves_1x`` over the leaves and ``samples_1x`` over all samples.
+        scores: The agreement with labels, by name.
     """
 
     method: str
@@ -81,12 +81,15 @@ class Run:
 
 
 def run_method(method: str, leaves: Leaves, seed: int, on: str = "leaves") -> Run:
-    """Fit a method of ``METHODS``, or ``SAMPLE_METHODS``; an exception becomes the run's error."""
+    """Fit a method of ``METHODS``, or of ``SAMPLE_METHODS`` if ``on`` is ``samples``.
+
+    An exception is logged, and becomes the error of the run.
+    """
     run = Run(method, on)
     methods = METHODS if on == "leaves" else SAMPLE_METHODS
     try:
         hierarchy, run.seconds, run.peak_gib = measured(lambda: methods[method]().fit(leaves, seed))
-    except Exception as error:  # one method's failure must not lose the others' results
+    except Exception as error:  # the other methods must still run
         logger.exception("%s failed", run.label)
         run.error = " ".join(f"{type(error).__name__}: {error}".split())
         return run
@@ -95,19 +98,19 @@ def run_method(method: str, leaves: Leaves, seed: int, on: str = "leaves") -> Ru
     return run
 
 
-def measured(work: Callable[[], Made]) -> tuple[Made, float, float]:
-    """Return the result of ``work``, its seconds, and the peak memory of the process in GiB."""
+def measured(work: Callable[[], Output]) -> tuple[Output, float, float]:
+    """Return the output of ``work``, its duration in seconds, and the peak memory of the process in GiB."""
     gc.collect()
     _reset_peak()
     begin = time.perf_counter()
-    made = work()
-    return made, time.perf_counter() - begin, peak_gib()
+    output = work()
+    return output, time.perf_counter() - begin, peak_gib()
 
 
 def peak_gib() -> float:
-    """Return the largest resident memory of the process since the last reset.
+    """Return the peak resident memory of the process in GiB since the last reset.
 
-    Only Linux can reset it; elsewhere it is since the start.
+    Only Linux can reset it; elsewhere it is since the start of the process.
     """
     try:
         lines = Path("/proc/self/status").read_text().splitlines()
@@ -120,5 +123,5 @@ def peak_gib() -> float:
 def _reset_peak() -> None:
     try:
         Path("/proc/self/clear_refs").write_text("5")
-    except OSError:  # not allowed, or not Linux: the peak is then that of the process so far
+    except OSError:  # not allowed, or not Linux: the peak is then since the start of the process
         logger.debug("the peak memory cannot be reset")

@@ -1,7 +1,7 @@
 """The Dasgupta cost over all samples of trees whose leaves are clusters of samples.
 
-A tree over clusters does not order the samples of one cluster. They are completed in the same way for all
-trees: by average linkage, or, where there are too many, as a star, a node with all of them as children.
+A tree over clusters has no structure within a cluster. Within a cluster, all trees get the same subtree: that
+of average linkage, or, for large clusters, a star: one node with all samples as children.
 
 Source: ours, for the paper's Table 3: docs/methods/shhc.md#dasgupta-cost.
 """
@@ -21,9 +21,9 @@ from unlabelled.hierarchy.tree import Floats, Tree
 
 logger = logging.getLogger(__name__)
 LARGEST_POSITIVE = 20_000
-"""Most samples for the sums of ``positive_cosine`` over all pairs, which take O(n^2 d)."""
+"""Largest number of samples for the sums of ``positive_cosine`` over all pairs, which take O(n^2 d)."""
 LARGEST_LINKED = 2_000
-"""Most samples of one cluster that average linkage completes."""
+"""Largest number of samples of a cluster whose subtree is that of average linkage."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,10 +31,10 @@ class SampleCost:
     """The parts of the cost over all samples.
 
     Args:
-        weights: ``(L, L)`` sums of w over the pairs of samples of two leaves; no diagonal is used.
-        counts: ``(L,)`` samples per leaf.
-        within: The cost of all pairs within one leaf, the same for all trees.
-        num_stars: Leaves that were completed as stars; the others by average linkage.
+        weights: ``(L, L)`` sums of w over the pairs of samples of two leaves; the diagonal is not used.
+        counts: ``(L,)`` numbers of samples per leaf.
+        within: The cost of all pairs within a leaf, the same for all trees.
+        num_stars: Number of leaves whose subtree is a star.
     """
 
     weights: Floats
@@ -50,9 +50,10 @@ class SampleCost:
         similarity: Similarity,
         largest_linked: int = LARGEST_LINKED,
     ) -> SampleCost:
-        """Sum up the similarities of all pairs of ``features (n, d)``.
+        """Return the parts for ``features (n, d)``.
 
-        For ``half_cosine`` that is O(n d + L^2 d), and O(m^2 d) for every cluster of m samples.
+        With ``half_cosine`` this takes O(n d + L^2 d), and O(m^2 d) for each cluster of m samples with a
+        linkage.
 
         Raises:
             ValueError: ``positive_cosine`` of more than 20,000 samples.
@@ -72,12 +73,12 @@ class SampleCost:
         return cls(weights, counts, within, stars)
 
     def cost_1x(self, tree: Tree) -> float:
-        """Return the cost of a tree over the leaves, completed, over all samples; each pair counts once."""
+        """Return the cost over all samples of a tree over the leaves; each pair counts once."""
         return dasgupta_1x(tree, self.weights, self.counts) + self.within
 
     @property
     def completion(self) -> str:
-        """A sentence on how the pre-clusters were completed."""
+        """The numbers of subtrees of either kind, as text."""
         linked = len(self.counts) - self.num_stars
         stars = f"; {self.num_stars} larger ones as stars" if self.num_stars else ""
         return f"{linked} pre-clusters completed by average linkage{stars}"
@@ -86,7 +87,7 @@ class SampleCost:
 def pair_sums(features: Rows, pre_clusters: PreClusters, similarity: Similarity) -> Floats:
     """Return the sums ``(L, L)`` of w over the pairs of samples of two leaves.
 
-    On the diagonal: of one leaf, each pair once.
+    The diagonal has the sums over the pairs within a leaf, each pair once.
 
     Raises:
         ValueError: ``positive_cosine`` of more than 20,000 samples.
@@ -95,8 +96,8 @@ def pair_sums(features: Rows, pre_clusters: PreClusters, similarity: Similarity)
         return _half_cosine_sums(pre_clusters)
     if len(features) > LARGEST_POSITIVE:
         raise ValueError(
-            f"cost over all samples: {len(features)} samples with positive_cosine, which has to look at "
-            f"every pair; expected at most {LARGEST_POSITIVE} (half_cosine has no limit)"
+            f"cost over all samples: {len(features)} samples with positive_cosine, which sums over "
+            f"all pairs; expected at most {LARGEST_POSITIVE} (half_cosine has no limit)"
         )
     return _positive_cosine_sums(features, pre_clusters)
 
@@ -120,6 +121,6 @@ def _positive_cosine_sums(features: Rows, pre_clusters: PreClusters) -> Floats:
         members = labels[order[begin : begin + 1024]]
         firsts = np.flatnonzero(np.r_[True, np.diff(members) > 0])
         weights[members[firsts]] += np.add.reduceat(np.add.reduceat(rows, firsts, 0), begins, 1)
-    diagonal = (np.diag(weights) - pre_clusters.directed) / 2  # without a sample's cosine with itself
+    diagonal = (np.diag(weights) - pre_clusters.directed) / 2  # without the cosine of a sample with itself
     np.fill_diagonal(weights, diagonal)
     return weights

@@ -1,4 +1,4 @@
-"""One comparison: features, their leaves, and the data of costs and scores."""
+"""A comparison of methods: features, their leaves, and the data for costs and scores."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from unlabelled.metrics.dendrogram import dendrogram_purity, level_scores, merge
 
 logger = logging.getLogger(__name__)
 MOST_CLASSES = 10_000
-_ROUNDING = 1e-9  # costs of one tree, summed in different orders, differ by less
+_ROUNDING = 1e-9  # bound of the relative difference between sums in different order
 
 
 @dataclass(frozen=True)
@@ -27,12 +27,12 @@ class Plan:
     """The options of a comparison.
 
     Args:
-        methods: Of ``METHODS``.
-        similarity: Of two samples, and of two leaves.
-        num_leaves: More rows than this become pre-clusters.
-        all_samples_up_to: Most rows of which trees are also made without pre-clusters, by ``SAMPLE_METHODS``.
+        methods: Names of ``METHODS``.
+        similarity: The similarity of two samples, and of two leaves.
+        num_leaves: The number of pre-clusters; as many or fewer rows are the leaves themselves.
+        all_samples_up_to: Largest number of rows for which ``SAMPLE_METHODS`` also run without pre-clusters.
         cuts: Numbers of clusters to compare with labels.
-        seed: Of all random draws.
+        seed: The seed of all random numbers.
     """
 
     methods: Sequence[str] = tuple(METHODS)
@@ -52,8 +52,8 @@ class Classes:
     """The labels of the rows.
 
     Args:
-        names: ``(C,)`` the different labels, sorted, with numbers in them by size.
-        labels: ``(n,)`` the number of each row's label.
+        names: ``(C,)`` the distinct labels in natural order: ``class 9`` before ``class 10``.
+        labels: ``(n,)`` the index of each row's label in ``names``.
     """
 
     names: list[str]
@@ -61,18 +61,25 @@ class Classes:
 
     @classmethod
     def of(cls, texts: Sequence[str]) -> Classes:
-        """Number the labels; ValueError if there are more than 10,000 different ones."""
+        """Return the classes of the labels of all rows.
+
+        Raises:
+            ValueError: There are more than 10,000 distinct labels.
+
+        >>> Classes.of(["class 10", "class 9", "class 10"]).names
+        ['class 9', 'class 10']
+        """
         names = sorted(set(texts), key=_natural)
         if len(names) > MOST_CLASSES:
             raise ValueError(
-                f"labels: {len(names)} different ones of {len(texts)} rows, expected at most {MOST_CLASSES}; "
-                "are these names (--names)?"
+                f"labels: {len(names)} distinct ones in {len(texts)} rows, expected at most {MOST_CLASSES}; "
+                "give names of rows as --names"
             )
         numbers = {name: number for number, name in enumerate(names)}
         return cls(names, np.array([numbers[text] for text in texts], dtype=np.int64))
 
     def table(self, leaves: Indices, num_leaves: int) -> Floats:
-        """Count the rows ``(L, C)`` of every leaf and class."""
+        """Return the numbers of rows ``(L, C)`` of each leaf and class, for the leaf ``(n,)`` of each row."""
         flat = leaves * len(self.names) + self.labels
         counts = np.bincount(flat, minlength=num_leaves * len(self.names))
         return counts.reshape(num_leaves, -1).astype(np.float64)
@@ -80,17 +87,17 @@ class Classes:
 
 @dataclass(eq=False)
 class Study:
-    """One comparison.
+    """A comparison of methods on one file of features.
 
     Attributes:
         features: ``(n, d)``.
         plan: The options.
         pre: The leaves.
-        pre_seconds: Seconds of pre-clustering; 0 without.
-        pre_peak_gib: Its peak memory.
-        sample_cost: The costs over all samples; None: there are none.
-        no_sample_cost: The reason.
-        classes: The rows' labels, if there are any.
+        pre_seconds: The duration of pre-clustering; 0 without it.
+        pre_peak_gib: The peak memory of pre-clustering in GiB.
+        sample_cost: The costs over all samples; None: not available.
+        no_sample_cost: The reason why they are not available.
+        classes: The labels of the rows, if given.
         runs: The runs so far.
     """
 
@@ -106,7 +113,7 @@ class Study:
 
     @classmethod
     def prepare(cls, features: Rows, plan: Plan, classes: Classes | None = None) -> Study:
-        """Make the leaves: every row, or pre-clusters of more rows than ``plan.num_leaves``."""
+        """Return a study whose leaves are the rows, or pre-clusters of more rows than ``plan.num_leaves``."""
         if len(features) <= plan.num_leaves:
             pre = PreClusters.of_rows(features)
             return cls(features, plan, pre, no_sample_cost="the leaves are the samples", classes=classes)
@@ -121,18 +128,18 @@ class Study:
 
     @property
     def is_pre_clustered(self) -> bool:
-        """Whether leaves stand for several samples."""
+        """True if the leaves are pre-clusters, not single samples."""
         return len(self.pre.counts) < len(self.features)
 
     @property
     def best(self) -> Run | None:
-        """The run with the cheapest tree over the leaves; of equal ones ``shhc``, or else the first."""
-        built = [run for run in self.runs if run.on == "leaves" and run.tree is not None]
-        lowest = min((run.costs["leaves_1x"] for run in built), default=0.0)
-        equal = [run for run in built if run.costs["leaves_1x"] <= lowest * (1 + _ROUNDING)]
+        """The run with the cheapest tree over the leaves; of equally cheap ones ``shhc``, else the first."""
+        candidates = [run for run in self.runs if run.on == "leaves" and run.tree is not None]
+        lowest = min((run.costs["leaves_1x"] for run in candidates), default=0.0)
+        equal = [run for run in candidates if run.costs["leaves_1x"] <= lowest * (1 + _ROUNDING)]
         return min(equal, key=lambda run: run.method != "shhc", default=None)
 
-    def go(self) -> Iterator[Run]:
+    def run_all(self) -> Iterator[Run]:
         """Run all methods, and yield each run when it is complete."""
         leaves = self.pre.leaves(self.plan.similarity)
         for method in self.plan.methods:
@@ -140,10 +147,10 @@ class Study:
             if run.tree is not None and self.sample_cost is not None:
                 run.costs["samples_1x"] = self.sample_cost.cost_1x(run.tree)
             yield self._scored(run, self.pre.labels)
-        chosen = [name for name in SAMPLE_METHODS if name in self.plan.methods]
-        if self.is_pre_clustered and chosen and len(self.features) <= self.plan.all_samples_up_to:
+        selected = [name for name in SAMPLE_METHODS if name in self.plan.methods]
+        if self.is_pre_clustered and selected and len(self.features) <= self.plan.all_samples_up_to:
             samples = Leaves.from_features(self.features, self.plan.similarity)
-            for method in chosen:
+            for method in selected:
                 run = run_method(method, samples, self.plan.seed, "samples")
                 yield self._scored(run, np.arange(len(self.features)))
 

@@ -1,4 +1,4 @@
-"""The results as Markdown and as JSON: the paper's Table 3, with the conventions that it leaves open.
+"""The results as Markdown and JSON: the paper's Table 3, with the conventions that the paper does not state.
 
 Source: sHHC paper (ICCV 2023) Table 3; docs/methods/shhc.md#dasgupta-cost and #hierarchy-command.
 """
@@ -15,6 +15,7 @@ import torch
 
 from unlabelled.commands.hierarchy.runs import SEARCH_SECONDS, Run
 from unlabelled.commands.hierarchy.study import Study
+from unlabelled.data.media.storage import write_atomically
 from unlabelled.metrics.dendrogram import LEVEL_MEASURES
 
 CONVENTION = "1x: each pair once; HypHC's code counts twice"
@@ -24,16 +25,16 @@ _BASE = "average"
 
 def write_tables(folder: Path, name: str, study: Study) -> None:
     """Write ``costs.md`` and ``costs.json`` of all runs so far."""
-    _replace(folder / "costs.md", markdown(name, study))
-    _replace(folder / "costs.json", json.dumps(as_json(name, study), indent=1) + "\n")
+    _write(folder / "costs.md", markdown(name, study))
+    _write(folder / "costs.json", json.dumps(as_json(name, study), indent=1) + "\n")
 
 
 def markdown(name: str, study: Study) -> str:
-    """Return the tables, after the conventions of their numbers."""
+    """Return the facts about the study and its tables in Markdown."""
     title = " ".join(name.split())
     parts = [f"# Hierarchies of {title}", "\n".join(f"- {fact}" for fact in facts(study)), _costs(study)]
     if study.classes is not None:
-        parts.append(f"Against {len(study.classes.names)} classes, which no method has seen:")
+        parts.append(f"Agreement with {len(study.classes.names)} classes, which no method uses:")
         parts.append(_scores(study))
     failed = [run for run in study.runs if run.error]
     if failed:
@@ -42,41 +43,41 @@ def markdown(name: str, study: Study) -> str:
 
 
 def facts(study: Study) -> list[str]:
-    """Return the facts that a reader of the costs needs."""
+    """Return the facts that the interpretation of the costs requires, one line each."""
     rows, dims = study.features.shape
     similarity = study.plan.similarity
     lines = [
         f"features: {rows} samples of {dims} dimensions",
         f"leaves: {_leaves(study)}",
         f"similarity: {similarity}, {_SIMILARITIES[similarity]}",
-        f"Dasgupta cost, {CONVENTION}; lower is better. Only costs of one similarity and one number of "
-        "samples compare. (The paper's Table 3 prints units of 1e14, and names none of the three.)",
+        f"Dasgupta cost, {CONVENTION}; lower is better. Only costs of the same similarity and number of "
+        "samples are comparable. (The paper's Table 3 has units of 1e14, and states none of the three.)",
     ]
     if study.is_pre_clustered:
         lines += [
-            "cost over the leaves: of all pairs of samples of different leaves, with w of the leaves' "
-            "centroids, and subtrees measured in samples",
-            f"cost over all samples: of all {rows * (rows - 1) // 2} pairs, each with its own w; "
+            "cost over the leaves: all pairs of samples of different leaves, with the w of their centroids; "
+            "the sizes of subtrees are numbers of samples",
+            f"cost over all samples: all {rows * (rows - 1) // 2} pairs, each with its own w; "
             f"{_completion(study)}",
         ]
     if any(run.method == "shhc" and run.on == "samples" for run in study.runs):
         lines.append(
-            "shhc of all samples: local moves from the linkages' trees, without an embedding and for at most "
-            f"{SEARCH_SECONDS:.0f} s"
+            "shhc on all samples: local moves from the trees of the linkages, without an embedding, for "
+            f"at most {SEARCH_SECONDS:.0f} s"
         )
     lines += [
-        f"percentages: relative to {_BASE} linkage of the leaves",
-        f"seconds: on {torch.get_num_threads()} of {os.cpu_count()} cores; pre-clustering is shared by all "
-        "methods; without reading the features. Peak: of the whole process, features included",
+        f"percentages: relative to {_BASE} linkage on the leaves",
+        f"seconds: on {torch.get_num_threads()} of {os.cpu_count()} cores, without reading the features; all "
+        "methods share the pre-clustering. Peak: memory of the whole process, with the features",
         f"seed: {study.plan.seed}",
     ]
     if left_out := [cut for cut in study.plan.cuts if cut > len(study.pre.counts)]:
-        lines.append(f"cuts left out, there are fewer leaves: {', '.join(map(str, left_out))}")
+        lines.append(f"cuts left out, because there are fewer leaves: {', '.join(map(str, left_out))}")
     return lines
 
 
 def as_json(name: str, study: Study) -> dict[str, object]:
-    """Return everything as builtins."""
+    """Return all results as objects that JSON can represent."""
     runs = [
         {
             "method": run.method,
@@ -110,11 +111,12 @@ def as_json(name: str, study: Study) -> dict[str, object]:
 def _leaves(study: Study) -> str:
     counts, clusters = study.pre.counts, study.pre.num_clusters
     if not study.is_pre_clustered:
-        return f"{len(counts)}, the samples themselves"
-    empty = f", {clusters - len(counts)} empty ones dropped" if clusters > len(counts) else ""
+        return f"{len(counts)}, each a sample"
+    empty = f", {clusters - len(counts)} empty ones left out" if clusters > len(counts) else ""
     return (
         f"{len(counts)} pre-clusters of {counts.min():.0f} to {counts.max():.0f} samples{empty} (k-means++ "
-        f"on unit rows, then Sinkhorn, shares exact up to {study.pre.report['sinkhorn_error']:.1%}): "
+        "on unit rows, then Sinkhorn-Knopp with a relative error of shares of "
+        f"{study.pre.report['sinkhorn_error']:.1%}): "
         f"{study.pre_seconds:.1f} s, peak {study.pre_peak_gib:.2f} GiB"
     )
 
@@ -134,10 +136,10 @@ def _costs(study: Study) -> str:
     base = next((run.costs for run in study.runs if run.method == _BASE and run.on == "leaves"), {})
     header = ["method"]
     for over in columns:
-        header += [f"cost over {over} (1x)", f"to {_BASE}"]
+        header += [f"cost over {over} (1x)", f"relative to {_BASE}"]
     rows = []
     for run in study.runs:
-        cells = [run.label if run.label == run.method else f"{run.method}, of all samples, no pre-clusters"]
+        cells = [run.label if run.label == run.method else f"{run.method}, on all samples, no pre-clusters"]
         for key in columns.values():
             cells += _cost_cells(run.costs.get(key), base.get(key))
         rows.append([*cells, *_effort_cells(study, run)])
@@ -178,8 +180,5 @@ def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
 
-def _replace(path: Path, text: str) -> None:
-    """Replace a file as a whole, so that an interrupted command leaves the last complete one."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
+def _write(path: Path, text: str) -> None:
+    write_atomically(str(path), lambda file: file.write(text.encode()))

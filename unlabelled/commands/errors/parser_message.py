@@ -1,7 +1,7 @@
-"""The cause, out of the page that jsonargparse writes about a wrong configuration.
+"""Find the cause in jsonargparse's message about a wrong configuration.
 
-Its message is an indented tree: ``Parser key`` and ``Problem with given class_path`` lead down to the cause,
-among the alternatives of a Union (jsonargparse 4.53).
+The message is an indented tree (jsonargparse 4.53). Its inner nodes are configuration keys, classes and the
+members of a Union; the leaves are possible causes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _CLASS = re.compile(r"Problem with given class_path '([^']+)':")
 _CALLABLE = re.compile(r"Type .* expects a function or a callable class: (.*)")
 _SPEC = re.compile(r"Got value: Namespace\(class_path='([^']+)'")
 _BOILERPLATE = ("Does not validate", "Subtypes: ", "Given value", "Expected a path but", "Errors:")
-_WEAK = ("Expected a <class 'NoneType'>", "Not a valid subclass", "Expected a <class 'list'>")
+_GENERIC = ("Expected a <class 'NoneType'>", "Not a valid subclass", "Expected a <class 'list'>")
 
 
 @dataclass
@@ -30,14 +30,14 @@ class _Node:
 
 @dataclass
 class Finding:
-    """One cause that the message names.
+    """A possible cause in the message.
 
     Args:
-        path: The configuration key, from its root.
-        text: What is wrong, in jsonargparse's words.
-        owner: The class whose options are meant, if any.
-        types: The members of the Union that the value is not one of.
-        value: The value, as Python writes it.
+        path: The parts of the configuration key.
+        text: The cause in jsonargparse's words.
+        owner: The class that has the wrong option, if any.
+        types: The members of the Union that the value does not match.
+        value: The wrong value, as Python prints it.
     """
 
     path: list[str]
@@ -53,11 +53,13 @@ class Finding:
 
 
 def deepest(message: str) -> Finding:
-    """Return the cause that lies deepest in the message."""
+    """Return the cause with the longest configuration key; of several, one that is no generic complaint."""
     found = list(_walk(_tree(message), Finding([], message)))
     if not found:
         return Finding([], message)
-    return max(found, key=lambda each: (len(each.path) + bool(each.owner), not each.text.startswith(_WEAK)))
+    return max(
+        found, key=lambda each: (len(each.path) + bool(each.owner), not each.text.startswith(_GENERIC))
+    )
 
 
 def _tree(message: str) -> list[_Node]:
@@ -101,12 +103,12 @@ def _after(nodes: Sequence[_Node], start: str) -> str:
 
 
 def _bare(text: str) -> str:
-    """Drop the whole specification that a complaint about a callable ends with."""
+    """Remove the specification at the end of a complaint about a callable."""
     return text.partition(". Got value: Namespace(")[0]
 
 
 def _item(above: Finding, owner: str | None) -> Finding:
-    """Descend into a list: the items before the wrong one have become objects already."""
+    """Return the wrong item of a list: the first one that is still a mapping or text, not an object."""
     begin, number, depth = None, 0, 0
     for position, character in enumerate(above.value if above.value.startswith("[") else ""):
         if begin is None and depth == 1 and character in "{'" and above.value[position - 1] in "[ ":

@@ -1,4 +1,4 @@
-"""One line about a wrong configuration: the key, what was expected, and the nearest right name."""
+"""Explain a wrong configuration in one line: the key, the expected value and the nearest right name."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from unlabelled.commands.parser_errors import Finding, deepest
-from unlabelled.commands.suggestions import (
+from unlabelled.commands.errors.parser_message import Finding, deepest
+from unlabelled.commands.errors.suggestions import (
     hint,
     import_path,
     known_classes,
@@ -17,7 +17,7 @@ from unlabelled.commands.suggestions import (
     options_of,
     subclasses,
 )
-from unlabelled.commands.user_files import location, unreadable
+from unlabelled.commands.errors.user_files import location, unreadable
 from unlabelled.renamed import CLASSES, OPTIONS
 
 _LONGEST = 300
@@ -25,20 +25,26 @@ _SPEC_KEYS = ("class_path", "init_args")
 
 
 def explain(message: str, options: Sequence[str] = (), files: Sequence[str] = ()) -> str:
-    """Turn jsonargparse's message into one line.
+    """Return a message of jsonargparse as one line.
 
     Args:
-        message: What jsonargparse passes to ``ArgumentParser.error`` (4.53). Of a message that is not known
-            here, the line that says most is shown as it is.
+        message: The argument of ``ArgumentParser.error`` in jsonargparse 4.53. If no rule matches, the line
+            has the key and the cause in jsonargparse's words.
         options: Dotted names of all options of the command.
-        files: The configuration files that were given; the line of the mistake is named if it is found.
+        files: The given configuration files; the line number of the mistake is added if it is found in one
+            line.
+
+    >>> explain("unrecognized arguments: --trainer.max_epoch=3", ["trainer.max_epochs", "trainer.devices"])
+    '--trainer.max_epoch: no such option; did you mean --trainer.max_epochs?'
+    >>> explain("the following arguments are required: config")
+    'config: missing; give --config, or a --config that has it'
     """
     if message.startswith(("Problems parsing config", "Unexpected config")):
         return _shorten(unreadable(files) or message)
     finding = deepest(message)
-    for pattern, words in _RULES:
+    for pattern, explanation in _RULES:
         if match := re.search(pattern, finding.text):
-            text, token = words(finding, match, options)
+            text, token = explanation(finding, match, options)
             return _shorten(text) + location(token, files)
     return _shorten(f"{finding.key}: {finding.text}" if finding.path else finding.text)
 
@@ -50,9 +56,11 @@ def _shorten(text: str) -> str:
 
 def _option(finding: Finding, match: re.Match[str], options: Sequence[str]) -> tuple[str, str]:
     name = match[1].partition(".")[0]
-    if stray := _stray_keys(finding.value):
-        text = f"{finding.key}.{stray[0]}: expected class_path and init_args{hint(stray[0], _SPEC_KEYS)}"
-        return text, re.escape(stray[0])
+    if unexpected := _unexpected_keys(finding.value):
+        key = unexpected[0]
+        return f"{finding.key}.{key}: expected class_path and init_args{hint(key, _SPEC_KEYS)}", re.escape(
+            key
+        )
     if finding.owner is None:
         return _root_option(name, options)
     if renamed := OPTIONS.get(f"{finding.key}.init_args.{name}"):
@@ -66,8 +74,8 @@ def _short(class_path: str) -> str:
     return class_path.rpartition(".")[2]
 
 
-def _stray_keys(value: str) -> list[str]:
-    """Return the keys beside ``class_path`` and ``init_args`` that a class with options must not have."""
+def _unexpected_keys(value: str) -> list[str]:
+    """Return the keys of a class's specification other than ``class_path`` and ``init_args``."""
     try:
         spec = ast.literal_eval(value)
     except (ValueError, SyntaxError):
@@ -86,18 +94,16 @@ def _command_option(finding: Finding, match: re.Match[str], options: Sequence[st
 
 
 def _root_option(name: str, options: Sequence[str]) -> tuple[str, str]:
-    """Complain about an option outside of any class: its first part may be wrong, or its second."""
+    """Explain a wrong option that belongs to no class; its first or its second part may be wrong."""
     group = name.partition(".")[0]
-    groups = [
-        each for each in dict.fromkeys(option.partition(".")[0] for option in options) if each != "help"
-    ]
+    groups = [each for each in dict.fromkeys(each.partition(".")[0] for each in options) if each != "help"]
     if group in groups:
         near = nearest(name, [option for option in options if option.startswith(f"{group}.")])
     else:
         near = nearest(group, groups)
         name = group
-    meant = f"; did you mean {near}?" if near else f"; there are {', '.join(groups)}"
-    return f"{name}: no such option{meant}", re.escape(name.rpartition(".")[2]) + r"\s*:"
+    suggestion = f"; did you mean {near}?" if near else f"; there are {', '.join(groups)}"
+    return f"{name}: no such option{suggestion}", re.escape(name.rpartition(".")[2]) + r"\s*:"
 
 
 def _unrecognized(finding: Finding, match: re.Match[str], options: Sequence[str]) -> tuple[str, str]:
@@ -132,7 +138,7 @@ def _wrong_class(finding: Finding, match: re.Match[str], options: Sequence[str])
 
 
 def _base(types: str) -> type | None:
-    """Return the last class among the members of a Union that has subclasses to offer."""
+    """Return the last member of a Union that is a class with known subclasses."""
     for path in reversed(re.findall(r"[A-Za-z_][\w.]*\.\w+", types)):
         if isinstance(found := import_path(path), type) and subclasses(found):
             return found
@@ -155,14 +161,14 @@ def _value(finding: Finding, match: re.Match[str], options: Sequence[str]) -> tu
     *others, last = types
     expected = f"{', '.join(others)} or {last}" if others else last
     literal = "Literal" in finding.types + match[1] and not value.isdigit()
-    meant = hint(value, types, show=0) if literal else ""
+    suggestion = hint(value, types, longest_list=0) if literal else ""
     leaf = re.escape(finding.key.rpartition(".")[2])
-    text = f"{finding.key}: expected {expected}, got {_quoted(value)}{meant}"
+    text = f"{finding.key}: expected {expected}, got {_quoted(value)}{suggestion}"
     return text, rf"{leaf}\s*:\s*['\"]?{re.escape(value)}"
 
 
 def _types(members: str) -> list[str]:
-    """Return the members of a Union in a user's words: ``[<class 'int'>, <class 'NoneType'>]`` and so on."""
+    """Return the members of a Union by short names: ``int`` for ``<class 'int'>``, ``null`` for None."""
     plain = re.sub(r"<class '([^']+)'>", r"\1", members.strip()[1:-1])
     plain = re.sub(r"(?:[A-Za-z_]\w*\.)+(\w+)", r"\1", plain)
     plain = re.sub(r"Literal\[([^\]]*)\]", r"\1", plain).replace("'", "")
@@ -186,18 +192,19 @@ def _no_mapping(finding: Finding, match: re.Match[str], options: Sequence[str]) 
 
 def _no_file(finding: Finding, match: re.Match[str], options: Sequence[str]) -> tuple[str, str]:
     path = Path(match[2])
-    shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
-    near = nearest(str(shown), [str(each) for each in Path("configs").rglob("*.yaml")])
-    meant = f"; did you mean {near}?" if near else ""
-    return f"--{finding.key}: {match[1].lower()}: {shown}{meant}", ""
+    path = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+    near = nearest(str(path), [str(each) for each in Path("configs").rglob("*.yaml")])
+    suggestion = f"; did you mean {near}?" if near else ""
+    return f"--{finding.key}: {match[1].lower()}: {path}{suggestion}", ""
 
 
-def _as_it_is(finding: Finding, match: re.Match[str], options: Sequence[str]) -> tuple[str, str]:
+def _unchanged(finding: Finding, match: re.Match[str], options: Sequence[str]) -> tuple[str, str]:
     return match[1], ""
 
 
-_Words = Callable[[Finding, "re.Match[str]", Sequence[str]], tuple[str, str]]
-_RULES: Sequence[tuple[str, _Words]] = (
+_Explanation = Callable[[Finding, "re.Match[str]", Sequence[str]], tuple[str, str]]
+"""Return the line, and a regular expression for the mistake in a configuration file; empty: unknown."""
+_RULES: Sequence[tuple[str, _Explanation]] = (
     (r"^Option '.*' is not accepted before subcommand '(\w+)'", _before_command),
     (r"^Option '([^']+)' is not accepted", _option),
     (r"^Subcommand '\w+' does not accept option '([^']+)'", _command_option),
@@ -212,5 +219,5 @@ _RULES: Sequence[tuple[str, _Words]] = (
     (r"^'\w+' object has no attribute", _no_mapping),
     (r"^Not a valid subclass of (\w+)", _not_a_class),
     (r"^Expected an? (.*?)(?:\. Got value: (.*))?$", _value),
-    (r"^argument (--\S+: .*)", _as_it_is),
+    (r"^argument (--\S+: .*)", _unchanged),
 )

@@ -1,0 +1,82 @@
+"""Return errors of a run that the user can correct as one line.
+
+An error that a ``raise`` statement of this repository, Lightning or ``torch.optim`` raises is written for the
+user. Any other error is a bug, which requires the traceback.
+"""
+
+from __future__ import annotations
+
+import dis
+import os
+import re
+from types import TracebackType
+
+TRACEBACK_VARIABLE = "UNLABELLED_TRACEBACK"
+_OWN_PACKAGES = ("unlabelled", "lightning_modules", "datamodules", "callbacks")
+_RAISE_FOR_USERS = (*_OWN_PACKAGES, "lightning", "torch.optim")
+_RANK_VARIABLES = ("RANK", "SLURM_PROCID", "LOCAL_RANK")
+_WORKER = "DataLoader worker process"
+
+
+def traceback_wanted() -> bool:
+    """Return whether tracebacks are requested by the environment variable ``UNLABELLED_TRACEBACK=1``."""
+    return os.environ.get(TRACEBACK_VARIABLE, "") not in ("", "0")
+
+
+def line_for_user(error: BaseException, also: tuple[type[BaseException], ...] = ()) -> str | None:
+    """Return ``error: ...`` in one line, or ``None`` for a bug.
+
+    Args:
+        error: A caught error, with its traceback.
+        also: Additional classes of errors that are always for the user.
+
+    >>> line_for_user(FileNotFoundError(2, "No such file or directory", "a.csv"))
+    "error: [Errno 2] No such file or directory: 'a.csv'"
+    >>> line_for_user(KeyError("a bug")) is None
+    True
+    """
+    text: str | None = str(error)
+    if _WORKER in str(error):
+        text = _from_worker(str(error))
+    elif not (isinstance(error, also) or _is_own(type(error).__module__) or _is_for_users(error)):
+        text = None
+    return f"error{_rank()}: {' '.join(text.split())}" if text is not None else None
+
+
+def _is_own(module: str) -> bool:
+    return module.split(".")[0] in _OWN_PACKAGES
+
+
+def _is_for_users(error: BaseException) -> bool:
+    if isinstance(error, OSError) and error.filename is not None:
+        return True
+    if not isinstance(error, (ValueError, TypeError, OSError, ImportError)) or error.__traceback__ is None:
+        return False
+    last = error.__traceback__
+    while last.tb_next is not None:
+        last = last.tb_next
+    module = str(last.tb_frame.f_globals.get("__name__", ""))
+    return f"{module}.".startswith(tuple(f"{name}." for name in _RAISE_FOR_USERS)) and _raises(last)
+
+
+def _raises(traceback: TracebackType) -> bool:
+    """Return whether the line is a ``raise`` statement, not an expression such as ``int("x")``."""
+    return dis.opname[traceback.tb_frame.f_code.co_code[traceback.tb_lasti]] == "RAISE_VARARGS"
+
+
+def _from_worker(text: str) -> str | None:
+    """Return the error in the traceback that a worker of a DataLoader sent, or ``None`` for a bug."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    begins = [number for number, line in enumerate(lines) if line.startswith('File "')]
+    match = re.match(r"([\w.]+): (.*)", lines[-1])
+    if match is None or not begins:
+        return None
+    name, text = match.groups()
+    raised = lines[begins[-1] + 1].startswith("raise ")
+    for_users = name in ("ValueError", "OSError", "FileNotFoundError") and raised
+    return text if _is_own(name) or for_users else None
+
+
+def _rank() -> str:
+    rank = next((os.environ[name] for name in _RANK_VARIABLES if name in os.environ), "0")
+    return "" if rank == "0" else f" (rank {rank})"

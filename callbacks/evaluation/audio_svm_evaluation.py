@@ -20,8 +20,7 @@ from callbacks.shared.reports import print_tables
 from unlabelled.batch import Batch, Features
 from unlabelled.contracts import CrossValidated, HasEncoders
 from unlabelled.distributed import from_first_rank
-from unlabelled.metrics.audio_svm import AudioSVM, Result
-from unlabelled.metrics.one_vs_all import Recordings
+from unlabelled.metrics.audio_svm import AudioSVM, Recordings, Result
 
 
 class AudioSVMEvaluation(BankEvaluation):

@@ -6,8 +6,7 @@ import statistics
 from collections.abc import Iterator, Mapping
 
 from callbacks.shared.tables import Table
-from unlabelled.metrics.audio_svm import Result
-from unlabelled.metrics.one_vs_all import MAX_ITERATIONS
+from unlabelled.metrics.audio_svm import MAX_ITERATIONS, Result
 
 
 def summary(results: Mapping[str, Result]) -> dict[str, float]:

@@ -11,7 +11,7 @@ from callbacks.shared.feature_collection import Rows, on_first_rank
 from callbacks.shared.reports import print_tables
 from callbacks.shared.tables import Table
 from unlabelled.distributed import from_first_rank
-from unlabelled.metrics.linear_classifier import linear_accuracy
+from unlabelled.metrics.linear import linear_accuracy
 
 
 class LinearEvaluation(BankEvaluation):

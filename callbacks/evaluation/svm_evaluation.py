@@ -16,7 +16,7 @@ from callbacks.shared.feature_collection import Rows, on_first_rank
 from callbacks.shared.reports import print_tables
 from callbacks.shared.tables import Table
 from unlabelled.distributed import all_reduce_sum_, broadcast_
-from unlabelled.metrics.linear_svm import draw_shots, one_vs_rest, svm_average_precision, unit_rows
+from unlabelled.metrics.linear import draw_shots, one_vs_rest, svm_average_precision, unit_rows
 from unlabelled.seeding import numpy_generator
 
 Shots = int | Literal["full"]

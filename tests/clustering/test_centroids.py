@@ -13,9 +13,9 @@ from sklearn.cluster import KMeans
 from torch import Tensor
 
 from unlabelled.clustering import centroids, fit_centroids, kmeans, nearest_centroid
+from unlabelled.clustering.centroids import draw_rows, sample_rows
 from unlabelled.clustering.flat_search import FlatSearch, Step
 from unlabelled.clustering.lloyd import Fitted, Lloyd
-from unlabelled.clustering.sample_rows import draw_rows, sample_rows
 
 CPU = torch.device("cpu")
 

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from unlabelled import distributed
 from unlabelled.clustering import ClusterContext, KMeansClusterer, fit_centroids, fit_whitening
+from unlabelled.clustering.centroids import gather_on_first
 from unlabelled.clustering.lloyd import Fitted, Lloyd
-from unlabelled.clustering.sample_rows import gather_on_first
 
 SHARDS = (2100, 500)  # rows of each rank; more than travel at once
 

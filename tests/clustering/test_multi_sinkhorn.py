@@ -27,7 +27,7 @@ from unlabelled.clustering import (
     damped_multi_sinkhorn,
     graded_multi_sinkhorn,
 )
-from unlabelled.clustering import multi_sinkhorn_two_slices as two_slices
+from unlabelled.clustering import multi_sinkhorn_two_weights as two_weights
 from unlabelled.losses import min_max_targets, raw_targets
 
 BOTH = [(damped_multi_sinkhorn, damped_weights), (graded_multi_sinkhorn, lambda k, _: graded_weights(k))]
@@ -169,14 +169,14 @@ def test_float32_is_left_when_its_range_may_end(
     """At the start, or after rounds whose factors have grown; the codes are the same."""
     scores = cosines(60, 9, seed=2)
     calls = []
-    by_logits = two_slices._by_logits
+    by_logits = two_weights._by_logits
 
     def spied(*args: Any) -> Tensor:
         calls.append(args)
         return by_logits(*args)
 
-    monkeypatch.setattr(two_slices, "_REACH", reach)
-    monkeypatch.setattr(two_slices, "_by_logits", spied)
+    monkeypatch.setattr(two_weights, "_LARGEST_EXPONENT", reach)
+    monkeypatch.setattr(two_weights, "_by_logits", spied)
     found = damped_multi_sinkhorn(scores, 4, epsilon=0.05)
     assert bool(calls) != in_float32
     expected = direct(scores, 4, damped_weights(9, 4), epsilon=0.05)

@@ -18,7 +18,7 @@ from tests._helpers.clustering_examples import (
     tiny_log_probs,
     two_head_scores,
 )
-from unlabelled.clustering import ColumnError, RowChange, sinkhorn_knopp
+from unlabelled.clustering import RowChange, sinkhorn_knopp
 from unlabelled.clustering.row_blocks import RowBlocks
 
 
@@ -258,7 +258,7 @@ def test_stop_rules() -> None:
     assert capped.iterations % 10 == 1
     short = sinkhorn_knopp(scores, max_iterations=7)
     assert (short.iterations, short.converged) == (7, False)
-    by_rule = sinkhorn_knopp(scores, stop_rule=ColumnError(1e-2))
+    by_rule = sinkhorn_knopp(scores, tolerance=1e-2)
     worst = (by_rule.plan(scores).sum(0) * 5 - 1).abs().max()
     assert by_rule.error == pytest.approx(float(worst), rel=1e-9)
     assert by_rule.error <= 1e-2

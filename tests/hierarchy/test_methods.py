@@ -32,8 +32,8 @@ from unlabelled.hierarchy import (
     node_points,
     segment_depth,
 )
+from unlabelled.hierarchy.embedding import SharedRadius
 from unlabelled.hierarchy.linkage import LINKAGES
-from unlabelled.hierarchy.shared_radius import SharedRadius
 from unlabelled.hierarchy.starts import principal_components
 from unlabelled.hierarchy.triplets import triplet_loss
 

@@ -13,8 +13,7 @@ from torch import Tensor
 
 from tests.metrics.test_one_vs_all import noisy
 from unlabelled.metrics import audio_svm
-from unlabelled.metrics.audio_svm import AudioSVM, stratified_folds
-from unlabelled.metrics.one_vs_all import Judgement, Recordings, judge
+from unlabelled.metrics.audio_svm import AudioSVM, Judgement, Recordings, judge, stratified_folds
 
 COSTS = [1e-3, 1e-1, 10.0]
 

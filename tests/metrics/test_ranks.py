@@ -21,8 +21,7 @@ from unlabelled.metrics import (
     ranks,
     retrieval_scores,
 )
-from unlabelled.metrics.duplicates import count_copies, row_codes
-from unlabelled.metrics.ranks import _tile_limits
+from unlabelled.metrics.ranks import _tile_limits, count_duplicates, row_codes
 
 SIMS = torch.tensor([[0.9, 0.1, 0.3, 0.2], [0.5, 0.5, 0.5, 0.1], [0.7, 0.2, 0.7, 0.1], [0.4, 0.8, 0.6, 0.3]])
 """Worked example (docs/methods/sspc.md#worked-examples); column i is right for row i."""
@@ -177,8 +176,8 @@ def test_codes_are_of_the_bits_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     codes = row_codes(rows)
     same = (rows.unsqueeze(1) == rows).all(2)
     assert torch.equal(codes.unsqueeze(1) == codes, same)
-    assert torch.equal(count_copies(codes)[0], same.sum(1))
-    monkeypatch.setattr("unlabelled.metrics.duplicates._CHUNK", 7)
+    assert torch.equal(count_duplicates(codes)[0], same.sum(1))
+    monkeypatch.setattr("unlabelled.metrics.ranks._CHUNK", 7)
     assert torch.equal(row_codes(rows), codes)
     assert torch.equal(row_codes(-torch.zeros(1, 4)), row_codes(torch.zeros(1, 4)))
 

@@ -119,7 +119,7 @@ def test_searches_mark_the_right_one(thumbnail: Any) -> None:
     ]
     figure = retrieved_figure(searches, "msrvtt: text → $video")
     written = texts(figure)
-    assert {"right one: place 2.5 of 1000", "right one: place 17 of 1000", "1: 0.50"} < set(written)
+    assert {"match: rank 2.5 of 1000", "match: rank 17 of 1000", "1: 0.50"} < set(written)
     assert [text for text in written if "Match" in text] == ["Match, 2: 0.40", "Match, 1: 0.50"]
     wide = [axis for axis in figure.axes if axis.spines["left"].get_linewidth() > 1]
     assert [axis.get_xlabel() for axis in wide] == ["Match, 2: 0.40", "Match, 1: 0.50"]

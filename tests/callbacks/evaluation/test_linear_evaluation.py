@@ -14,7 +14,7 @@ from callbacks.evaluation.linear_evaluation import LinearEvaluation
 from callbacks.evaluation.retrieval_evaluation import RetrievalEvaluation
 from callbacks.evaluation.retrieval_features import MaxPooledMaps, PooledFeatures
 from tests._helpers.embedding_modules import CLASSES, ColourData, Embedder, trainer
-from unlabelled.metrics.linear_classifier import linear_accuracy
+from unlabelled.metrics.linear import linear_accuracy
 
 
 def scores_of(callback: Any, data: ColourData, *modalities: str) -> dict[str, float]:

@@ -110,7 +110,7 @@ def compute(rank: int, world_size: int) -> dict[str, Any]:
 
 
 def errors(rank: int, features: Tensor) -> list[str]:
-    """One rank alone has something wrong; all must stop, or the others would wait for ever."""
+    """One rank has wrong input; all must raise an error, else the others would wait for ever."""
     messages = []
     spoilt = features.clone()
     if rank == dist_ranks() - 1:

@@ -17,7 +17,7 @@ def test_a_rotated_embedding_comes_back() -> None:
     torch.testing.assert_close(rotate_onto(points @ rotation, points), points)
 
 
-def test_it_is_scipys_procrustes_on_the_known_rows() -> None:
+def test_it_is_scipys_procrustes_on_the_finite_rows() -> None:
     points, reference = ball_points(12, 5, 0), ball_points(12, 5, 1)
     points[3], reference[7] = torch.nan, torch.nan
     moved = rotate_onto(points, reference)

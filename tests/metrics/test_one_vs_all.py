@@ -94,7 +94,7 @@ def test_a_constant_feature_is_harmless() -> None:
     assert torch.isfinite(OneVsAll(3, 0.1).fit(train).scores(train.features)).all()
 
 
-def test_a_class_that_was_never_heard_is_never_predicted() -> None:
+def test_a_class_without_training_recordings_is_never_predicted() -> None:
     train = noisy(1, 24)
     train = train.where(train.labels != 1)
     scores = OneVsAll(3, 0.1).fit(train).scores(noisy(2, 9).features)
@@ -112,6 +112,6 @@ def test_an_unfinished_solver_is_noticed_without_a_warning(
     assert not [warning for warning in recwarn if "converge" in str(warning.message)]
 
 
-def test_class_accuracy_weighs_classes_alike() -> None:
+def test_class_accuracy_weights_classes_equally() -> None:
     predicted, labels = torch.tensor([0, 0, 0, 0, 2]), torch.tensor([0, 0, 0, 2, 2])
     assert class_accuracy(predicted, labels) == pytest.approx((1 + 0.5) / 2)

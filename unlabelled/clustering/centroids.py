@@ -48,8 +48,7 @@ def fit(features: Tensor, num_clusters: int, seed: int, lloyd: Lloyd) -> Fitted:
     """Find the centroids of the rows of all ranks on rank 0, from a sample of bounded size.
 
     The sample is sent to rank 0 only, which returns the centroids: memory and traffic do not grow with the
-    data. If
-    the sample holds all rows, the result does not depend on how they are divided into shards.
+    data. If the sample holds all rows, the result does not depend on how they are divided into shards.
 
     Args:
         features: ``(n_local, D)`` floating point; a shard may be empty.

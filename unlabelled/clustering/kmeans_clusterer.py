@@ -68,8 +68,8 @@ class KMeansClusterer(Clusterer):
         Returns:
             Labels ``(n_local,)``, centroids ``(K, D)`` (of the whitened features, if there is a whitening),
             and a report: "kmeans_inertia" (sum of squared distances over all samples) or "kmeans_cosine"
-            (mean of
-            the cosines), "kmeans_empty", "kmeans_iterations", "kmeans_splits" and "whitening_floored".
+            (mean of the cosines), "kmeans_empty", "kmeans_iterations", "kmeans_splits" and
+            "whitening_floored".
 
         Raises:
             ValueError: Wrong shape, fewer samples than clusters, or features that are NaN or infinite.

@@ -15,8 +15,7 @@ class PseudoLabels:
     """Pseudo-labels of all training samples for each head, on the CPU.
 
     They are not a buffer: the size depends on the data set, so a checkpoint could not be loaded with other
-    data, and
-    DDP would broadcast them in each step although they are equal on all ranks.
+    data, and DDP would broadcast them in each step although they are equal on all ranks.
 
     Attributes:
         table: ``(samples, heads)`` int64; :data:`UNLABELLED` before the first pass.

@@ -17,8 +17,8 @@ class Schedule(Protocol):
 class InverseQuadratic:
     """Passes that become rarer: ``t_i = T (i / (num_passes - 1))^power`` over the T steps of the run.
 
-    The last threshold is T, which no step reaches, so there is one pass fewer. The
-    released code of SeLaVi has power 1.5 (facebookresearch/selavi, opt.py).
+    The last threshold is T, which no step reaches, so there is one pass fewer. The released code of SeLaVi
+    has power 1.5 (facebookresearch/selavi, opt.py).
 
     Args:
         num_passes: Number of thresholds (paper: 100).

@@ -42,8 +42,8 @@ class HierarchyMethod(ABC):
 def with_average_heights(tree: Tree, leaves: Leaves) -> Tree:
     """Return the tree with the heights of average linkage.
 
-    A height is the mean of ``1 - w`` over the pairs of samples that the merge joins.
-    A tree made by local moves has no heights, but a cut requires them, since it undoes the highest merges.
+    A height is the mean of ``1 - w`` over the pairs of samples that the merge joins. A tree made by local
+    moves has no heights, but a cut requires them, since it undoes the highest merges.
     """
     between = merge_weights(tree, leaves.weights)
     sizes = [*leaves.counts.tolist(), *merge_sizes(tree, leaves.counts).tolist()]

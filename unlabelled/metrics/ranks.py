@@ -51,10 +51,10 @@ def pair_ranks(queries: Tensor, gallery: Tensor, device: torch.device | None = N
     """Rank the gallery of all ranks by dot product for each query of this rank; row i matches query i.
 
     Scores are computed and compared in tiles of one shape, the last ones padded: neither the scores nor the
-    gallery
-    are held as a whole, and nothing is sorted. The score of a matching row is an entry of the same product as
-    the scores that it is compared with. Exact duplicates of the matching row count as ties, although another
-    product may round differently. Scores are float32 (float64 for float64 queries), also under autocast.
+    gallery are held as a whole, and nothing is sorted. The score of a matching row is an entry of the same
+    product as the scores that it is compared with. Exact duplicates of the matching row count as ties,
+    although another product may round differently. Scores are float32 (float64 for float64 queries), also
+    under autocast.
 
     Args:
         queries: ``(n, D)``, queries of this rank; n may be 0.

@@ -196,9 +196,9 @@ def test_a_tree_over_some_samples_labels_all() -> None:
 
 def test_complaints() -> None:
     features, _ = blobs()
-    with pytest.raises(ValueError, match="needs features to take centroids of"):
+    with pytest.raises(ValueError, match="requires features for centroids"):
         HierarchicalClusterer(Arg())(torch.zeros(3, 2), context(None))
-    with pytest.raises(ValueError, match="needs the features of the samples"):
+    with pytest.raises(ValueError, match="requires the features of the samples"):
         TreeClusterer()(torch.zeros(3, 2), context(None))
     with pytest.raises(ValueError, match="Linkage has no points"):
         TreeClusterer(Linkage())(torch.zeros(48, 4), context(features))

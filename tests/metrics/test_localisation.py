@@ -88,5 +88,5 @@ def test_a_constant_map_detects_no_pixel() -> None:
 
 
 def test_different_sizes_are_refused() -> None:
-    with pytest.raises(ValueError, match="bring both to one size"):
+    with pytest.raises(ValueError, match="resize both to one size"):
         consensus_iou(torch.ones(1, 2, 2, dtype=torch.bool), torch.ones(1, 2, 3))

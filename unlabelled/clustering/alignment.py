@@ -40,8 +40,10 @@ def alignment_cost(p_v: Tensor, p_a: Tensor) -> Tensor:
     with torch.autocast(p_v.device.type, enabled=False):
         for start in range(0, len(p_v), CHUNK_ROWS):
             rows = slice(start, start + CHUNK_ROWS)
-            chunks = (p[rows].to(torch.promote_types(p.dtype, torch.float32)) for p in (p_v, p_a))
-            cost += torch.cdist(*(chunk.t() for chunk in chunks), p=1.0)
+            chunk_v, chunk_a = (
+                p[rows].to(torch.promote_types(p.dtype, torch.float32)).t() for p in (p_v, p_a)
+            )
+            cost += torch.cdist(chunk_v, chunk_a, p=1.0)
     return all_reduce_sum_(cost)
 
 

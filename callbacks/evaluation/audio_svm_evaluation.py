@@ -19,8 +19,7 @@ from callbacks.shared.tables import Table, print_tables
 from unlabelled.batch import Batch, Features
 from unlabelled.contracts import CrossValidated, HasEncoders
 from unlabelled.distributed import from_first_rank
-from unlabelled.metrics.audio_svm import AudioSVM, Result
-from unlabelled.metrics.one_vs_all import MAX_ITERATIONS, Recordings
+from unlabelled.metrics.audio_svm import MAX_ITERATIONS, AudioSVM, Recordings, Result
 
 
 class AudioSVMEvaluation(BankEvaluation):

@@ -9,7 +9,7 @@ from callbacks.evaluation.kmeans_evaluation import with_joint
 from callbacks.shared.rows import Rows, on_first_rank
 from callbacks.shared.tables import Table, print_tables
 from unlabelled.distributed import from_first_rank
-from unlabelled.metrics.linear_classifier import linear_accuracy
+from unlabelled.metrics.linear import linear_accuracy
 
 
 class LinearEvaluation(BankEvaluation):

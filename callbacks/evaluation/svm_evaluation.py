@@ -14,7 +14,7 @@ from callbacks.evaluation.held_out_evaluation import BankEvaluation, num_classes
 from callbacks.shared.rows import INDEX, LABEL, Rows, on_first_rank
 from callbacks.shared.tables import Table, print_tables
 from unlabelled.distributed import all_reduce_sum_, broadcast_
-from unlabelled.metrics.linear_svm import draw_shots, one_vs_rest, svm_average_precision, unit_rows
+from unlabelled.metrics.linear import draw_shots, one_vs_rest, svm_average_precision, unit_rows
 from unlabelled.seeding import numpy_generator
 
 Shots = int | Literal["full"]

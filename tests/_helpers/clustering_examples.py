@@ -23,8 +23,8 @@ def tiny_log_probs() -> tuple[Tensor, Tensor]:
 
 def medium_log_probs() -> tuple[Tensor, Tensor]:
     i, k = grid(200, 5)
-    video, sound = 3 * torch.sin(0.37 * i + 1.1 * k), 3 * torch.cos(0.23 * i + 0.7 * k)
-    return video.log_softmax(1), sound.log_softmax(1)
+    video, audio = 3 * torch.sin(0.37 * i + 1.1 * k), 3 * torch.cos(0.23 * i + 0.7 * k)
+    return video.log_softmax(1), audio.log_softmax(1)
 
 
 def joint(log_probs: tuple[Tensor, Tensor]) -> Tensor:

@@ -20,8 +20,8 @@ from unlabelled.clustering.alignment import _switch_pairs
 def example() -> tuple[Tensor, Tensor]:
     i, k = grid(8, 4)
     video = 2 * torch.sin(0.9 * i + 1.7 * k)
-    sound = (video + 0.3 * torch.cos(i * k + 1))[:, [2, 0, 3, 1]]
-    return video.softmax(1), sound.softmax(1)
+    audio = (video + 0.3 * torch.cos(i * k + 1))[:, [2, 0, 3, 1]]
+    return video.softmax(1), audio.softmax(1)
 
 
 def total(cost: Tensor, perm: Tensor) -> float:

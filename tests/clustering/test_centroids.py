@@ -13,9 +13,9 @@ from sklearn.cluster import KMeans
 from torch import Tensor
 
 from unlabelled.clustering import centroids, fit_centroids, kmeans, nearest_centroid
+from unlabelled.clustering.centroids import draw_rows, sample_rows
 from unlabelled.clustering.flat_search import FlatSearch, Step
 from unlabelled.clustering.lloyd import Fitted, Lloyd
-from unlabelled.clustering.sample_rows import draw_rows, sample_rows
 
 CPU = torch.device("cpu")
 
@@ -139,7 +139,7 @@ def test_the_number_of_threads_does_not_matter() -> None:
     assert torch.equal(*results)
 
 
-def test_the_search_sees_a_bounded_sample(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_search_uses_a_bounded_sample(monkeypatch: pytest.MonkeyPatch) -> None:
     run, seen = Lloyd.run, []
 
     def recorded(self: Lloyd, points: Tensor, clusters: int, seed: int, device: torch.device) -> Fitted:
@@ -170,7 +170,7 @@ def test_every_row_is_as_likely_to_be_drawn() -> None:
     assert len(sample_rows(rows(10), [10], 10, 0)[0]) == 10
 
 
-def test_a_gpu_gets_the_index_if_faiss_knows_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gpu_gets_the_index_if_faiss_supports_it(monkeypatch: pytest.MonkeyPatch) -> None:
     moved = []
 
     def to_gpu(resources: object, gpu: int, index: object) -> object:

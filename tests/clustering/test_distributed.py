@@ -31,15 +31,15 @@ def compute(rank: int, world_size: int) -> dict[str, Any]:
     """Everything that is compared, from this rank's rows of the medium example."""
     start = sum(SHARDS[world_size][:rank])
     rows = slice(start, start + SHARDS[world_size][rank])
-    video, sound = medium_log_probs()
-    scores = joint((video, sound))[rows]
+    video, audio = medium_log_probs()
+    scores = joint((video, audio))[rows]
     result = sinkhorn_knopp(scores, tolerance=1e-10)
     assignment = SinkhornClusterer(marginals=GaussianMarginals())(
-        (video + sound)[rows].clone(),
+        (video + audio)[rows].clone(),
         ClusterContext(head=1, num_clusters=5, num_modalities=2, seed=3, pass_index=0),
     )
     at_stop = released(scores)
-    cost = alignment_cost(video[rows].exp(), sound[rows].exp())
+    cost = alignment_cost(video[rows].exp(), audio[rows].exp())
     metric = ClusteringMetrics(num_heads=2, num_clusters=5, num_classes=4)
     truth = torch.arange(200) % 4
     metric.update(torch.stack([result.labels, assignment.labels], 1), truth[rows])

@@ -101,7 +101,7 @@ def test_an_inner_clusterer_of_features_gets_the_features() -> None:
 
 
 @pytest.mark.parametrize("similarity", ["half_cosine", "positive_cosine"])
-def test_the_tree_is_over_all_pairs_of_samples_by_the_similarity_asked_for(similarity: Similarity) -> None:
+def test_the_tree_is_over_all_pairs_of_samples_by_the_given_similarity(similarity: Similarity) -> None:
     generator = torch.Generator().manual_seed(1)
     labels = torch.arange(5).repeat_interleave(torch.tensor([1, 40, 3, 9, 20]))
     features = torch.randn(5, 4, generator=generator)[labels] + 0.1 * torch.randn(73, 4, generator=generator)
@@ -196,9 +196,9 @@ def test_a_tree_over_some_samples_labels_all() -> None:
 
 def test_complaints() -> None:
     features, _ = blobs()
-    with pytest.raises(ValueError, match="needs features to take centroids of"):
+    with pytest.raises(ValueError, match="requires features for centroids"):
         HierarchicalClusterer(Arg())(torch.zeros(3, 2), context(None))
-    with pytest.raises(ValueError, match="needs the features of the samples"):
+    with pytest.raises(ValueError, match="requires the features of the samples"):
         TreeClusterer()(torch.zeros(3, 2), context(None))
     with pytest.raises(ValueError, match="Linkage has no points"):
         TreeClusterer(Linkage())(torch.zeros(48, 4), context(features))
@@ -206,7 +206,7 @@ def test_complaints() -> None:
         TreeClusterer(max_samples=0)
 
 
-def test_a_tree_survives_a_checkpoint() -> None:
+def test_a_tree_is_restored_from_a_checkpoint() -> None:
     features, labels = blobs()
     scores = F.one_hot(labels, 5).double()
     tree = HierarchicalClusterer(Arg(), PostClustering(small()))(scores, context(features)).hierarchy

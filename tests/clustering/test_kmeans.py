@@ -54,7 +54,7 @@ def test_a_subsample_still_labels_everything() -> None:
     assert adjusted_rand_index(contingency(found, labels, 3, 3)) == 1.0
 
 
-def test_as_many_clusters_as_samples_says_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+def test_as_many_clusters_as_samples_prints_no_warning(capfd: pytest.CaptureFixture[str]) -> None:
     features = torch.tensor([[0.0], [5.0], [9.0]])
     assert sorted(kmeans(features, 3).tolist()) == [0, 1, 2]
     assert capfd.readouterr().out == ""

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from unlabelled import distributed
 from unlabelled.clustering import ClusterContext, KMeansClusterer, fit_centroids, fit_whitening
+from unlabelled.clustering.centroids import gather_on_first
 from unlabelled.clustering.lloyd import Fitted, Lloyd
-from unlabelled.clustering.sample_rows import gather_on_first
 
 SHARDS = (2100, 500)  # rows of each rank; more than travel at once
 
@@ -110,7 +110,7 @@ def compute(rank: int, world_size: int) -> dict[str, Any]:
 
 
 def errors(rank: int, features: Tensor) -> list[str]:
-    """One rank alone has something wrong; all must stop, or the others would wait for ever."""
+    """One rank has wrong input; all must raise an error, else the others would wait for ever."""
     messages = []
     spoilt = features.clone()
     if rank == dist_ranks() - 1:

@@ -20,9 +20,9 @@ from unlabelled.clustering.map_clustering import (
 from unlabelled.losses.correspondence import centre_similarity, paired_cosines, ranking_hinge
 
 W = torch.tensor([[[1.0, 0.0], [0.0, 1.0]], [[2.0, 0.0], [0.0, -1.0]]], dtype=torch.float64)
-SOUND = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]], dtype=torch.float64)
-PICTURE = torch.tensor([[2.0, 0.0], [0.0, 1.0], [1.0, -1.0], [0.5, 0.5]], dtype=torch.float64)
-OTHER_SOUND = torch.tensor([[0.0, -1.0], [1.0, 0.2], [0.3, -1.0]], dtype=torch.float64)
+AUDIO = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]], dtype=torch.float64)
+IMAGE = torch.tensor([[2.0, 0.0], [0.0, 1.0], [1.0, -1.0], [0.5, 0.5]], dtype=torch.float64)
+OTHER_AUDIO = torch.tensor([[0.0, -1.0], [1.0, 0.2], [0.3, -1.0]], dtype=torch.float64)
 
 
 def project(descriptors: Tensor, weights: Tensor = W) -> Tensor:
@@ -53,14 +53,14 @@ def test_worked_example(
     m2: tuple[float, ...],
     objective: float,
 ) -> None:
-    found = cluster_maps(project(SOUND), passes, sharpness)
+    found = cluster_maps(project(AUDIO), passes, sharpness)
     assert found.assignments[0, 0].tolist() == pytest.approx(first, abs=1e-5)
     assert found.centres[0].flatten().tolist() == pytest.approx([*m1, *m2], abs=1e-5)
     assert float(found.objective[-1, 0]) == pytest.approx(objective, abs=1e-5)
 
 
 def test_with_squashed_descriptors() -> None:
-    found = cluster_maps(project(SOUND / SOUND.norm(dim=1, keepdim=True)))
+    found = cluster_maps(project(AUDIO / AUDIO.norm(dim=1, keepdim=True)))
     assert found.centres[0].flatten().tolist() == pytest.approx(
         [0.456871, 0.873980, 2.500471, -0.833127], abs=1e-5
     )
@@ -75,7 +75,7 @@ def test_squash_by_length() -> None:
 
 
 def test_equal_subspaces_never_part() -> None:
-    found = cluster_maps(project(SOUND, W[:1].expand(2, 2, 2)))
+    found = cluster_maps(project(AUDIO, W[:1].expand(2, 2, 2)))
     assert torch.equal(found.assignments, torch.full_like(found.assignments, 0.5))
     assert float(found.objective[-1, 0]) == pytest.approx(-4.907869, abs=1e-5)
 
@@ -133,32 +133,32 @@ def test_masked_positions_change_nothing() -> None:
 
 
 def test_similarities_of_the_worked_example() -> None:
-    sound, picture, other = (cluster_maps(project(x)).centres for x in (SOUND, PICTURE, OTHER_SOUND))
-    assert paired_cosines(sound, picture)[0].tolist() == pytest.approx([0.988083, 0.928229], abs=1e-5)
-    assert paired_cosines(other, picture)[0].tolist() == pytest.approx([-0.581461, 0.953222], abs=1e-5)
-    assert float(centre_similarity(sound, picture)) == pytest.approx(1.916312, abs=1e-5)
-    assert float(centre_similarity(other, picture)) == pytest.approx(0.371761, abs=1e-5)
+    audio, image, other = (cluster_maps(project(x)).centres for x in (AUDIO, IMAGE, OTHER_AUDIO))
+    assert paired_cosines(audio, image)[0].tolist() == pytest.approx([0.988083, 0.928229], abs=1e-5)
+    assert paired_cosines(other, image)[0].tolist() == pytest.approx([-0.581461, 0.953222], abs=1e-5)
+    assert float(centre_similarity(audio, image)) == pytest.approx(1.916312, abs=1e-5)
+    assert float(centre_similarity(other, image)) == pytest.approx(0.371761, abs=1e-5)
 
 
 @pytest.mark.parametrize(("margin", "expected"), [(0.5, 0.0), (1.0, 0.0), (2.0, 0.455448)])
 def test_hinge_and_its_gradient_through_all_passes(margin: float, expected: float) -> None:
-    sound_in = SOUND.clone().requires_grad_()
+    audio_input = AUDIO.clone().requires_grad_()
     weights = W.clone().requires_grad_()
-    sound = cluster_maps(project(sound_in, weights)).centres
-    picture = cluster_maps(project(PICTURE, weights)).centres
-    other = cluster_maps(project(OTHER_SOUND, weights)).centres
-    similar = centre_similarity(torch.cat([sound, other]), picture)  # (2, 1)
+    audio = cluster_maps(project(audio_input, weights)).centres
+    image = cluster_maps(project(IMAGE, weights)).centres
+    other = cluster_maps(project(OTHER_AUDIO, weights)).centres
+    similar = centre_similarity(torch.cat([audio, other]), image)  # (2, 1)
     loss = ranking_hinge(similar[1:], similar[0], torch.ones(1, 1), margin)
     assert loss.item() == pytest.approx(expected, abs=1e-5)
-    by_sound, by_weights = torch.autograd.grad(loss, [sound_in, weights])
+    by_audio, by_weights = torch.autograd.grad(loss, [audio_input, weights])
     if margin == 2.0:
-        expected_sound = [-0.0815, 0.1005, -0.1020, 0.0850, -0.0727, 0.0923]
-        assert by_sound.flatten().tolist() == pytest.approx(expected_sound, abs=6e-5)
+        expected_audio = [-0.0815, 0.1005, -0.1020, 0.0850, -0.0727, 0.0923]
+        assert by_audio.flatten().tolist() == pytest.approx(expected_audio, abs=6e-5)
         packed = by_weights.transpose(0, 1).flatten(1)
         expected_weights = [1.7000, -0.7757, -0.9342, -0.2900, -0.7757, -1.2205, 0.5799, -0.1821]
         assert packed.flatten().tolist() == pytest.approx(expected_weights, abs=6e-5)
     else:
-        assert not by_sound.any()
+        assert not by_audio.any()
 
 
 def test_hinge_over_a_batch() -> None:

@@ -27,7 +27,7 @@ from unlabelled.clustering import (
     damped_multi_sinkhorn,
     graded_multi_sinkhorn,
 )
-from unlabelled.clustering import multi_sinkhorn_two_slices as two_slices
+from unlabelled.clustering import multi_sinkhorn_two_weights as two_weights
 from unlabelled.losses import min_max_targets, raw_targets
 
 BOTH = [(damped_multi_sinkhorn, damped_weights), (graded_multi_sinkhorn, lambda k, _: graded_weights(k))]
@@ -169,14 +169,14 @@ def test_float32_is_left_when_its_range_may_end(
     """At the start, or after rounds whose factors have grown; the codes are the same."""
     scores = cosines(60, 9, seed=2)
     calls = []
-    by_logits = two_slices._by_logits
+    by_logits = two_weights._by_logits
 
     def spied(*args: Any) -> Tensor:
         calls.append(args)
         return by_logits(*args)
 
-    monkeypatch.setattr(two_slices, "_REACH", reach)
-    monkeypatch.setattr(two_slices, "_by_logits", spied)
+    monkeypatch.setattr(two_weights, "_LARGEST_EXPONENT", reach)
+    monkeypatch.setattr(two_weights, "_by_logits", spied)
     found = damped_multi_sinkhorn(scores, 4, epsilon=0.05)
     assert bool(calls) != in_float32
     expected = direct(scores, 4, damped_weights(9, 4), epsilon=0.05)
@@ -185,7 +185,7 @@ def test_float32_is_left_when_its_range_may_end(
 
 @pytest.mark.parametrize("order", ["paper", "code"])
 @pytest.mark.parametrize("peaked", [False, True])
-def test_float32_survives_small_epsilon(order: str, peaked: bool) -> None:
+def test_float32_is_exact_at_small_epsilon(order: str, peaked: bool) -> None:
     scores = cosines(200, 16, seed=3)
     if peaked:
         scores = torch.where(scores > 0.2, 1.0, -1.0) + 1e-3 * scores
@@ -270,7 +270,7 @@ def test_invariants(problem: tuple[int, int, int, float], rate: float, approach:
     torch.testing.assert_close(permuted, codes[rows][:, columns], atol=1e-9, rtol=0)
 
 
-def test_random_features_converge_as_the_reference_says() -> None:
+def test_random_features_converge_to_the_values_of_the_method_page() -> None:
     scores = cosines(500, 64, dim=128).double()
     deviations = []
     for iterations in (3, 10, 20):
@@ -302,7 +302,7 @@ def test_small_epsilon_tends_to_the_best_balanced_choice() -> None:
 
 
 @pytest.mark.parametrize("denominator_eps", [0.0, 1e-5])
-def test_nothing_to_choose_gives_even_codes(denominator_eps: float) -> None:
+def test_equal_slices_give_even_codes(denominator_eps: float) -> None:
     scores = cosines(9, 4)
     rest = {"denominator_eps": denominator_eps}
     for codes, expected in (
@@ -319,7 +319,7 @@ def test_nothing_to_choose_gives_even_codes(denominator_eps: float) -> None:
 
 @pytest.mark.parametrize("options", [PAPER, CODE])
 @pytest.mark.parametrize("function", [damped_multi_sinkhorn, graded_multi_sinkhorn])
-def test_leading_dimensions_are_problems_of_their_own(function: Any, options: dict[str, Any]) -> None:
+def test_leading_dimensions_are_separate_problems(function: Any, options: dict[str, Any]) -> None:
     scores = torch.stack([cosines(30, 8, seed=seed) for seed in range(6)]).view(2, 3, 30, 8)
     codes = function(scores, 4, **options)
     for a in range(2):

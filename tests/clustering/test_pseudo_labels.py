@@ -12,7 +12,7 @@ from unlabelled.clustering.pseudo_labels import UNLABELLED, PseudoLabels
 from unlabelled.losses import multi_head_cross_entropy
 
 
-def test_rows_that_nobody_clusters_keep_their_label() -> None:
+def test_rows_that_no_rank_clusters_keep_their_label() -> None:
     labels = PseudoLabels(num_clusterings=2)
     labels.allocate(5)
     assert (labels.table == UNLABELLED).all()
@@ -71,7 +71,7 @@ def test_weights_are_what_drawing_clusters_uniformly_comes_to() -> None:
 
 
 @given(st.lists(st.integers(-1, 4), min_size=1, max_size=30))
-def test_clusters_count_alike_and_samples_one_on_the_average(column: list[int]) -> None:
+def test_clusters_have_equal_weights_and_samples_mean_weight_1(column: list[int]) -> None:
     labels = PseudoLabels(1)
     labels.table = torch.tensor(column)[:, None]
     (weights,) = labels.balance(torch.arange(len(column))).double().T
@@ -100,7 +100,7 @@ def test_a_weighted_loss_is_the_uniform_samplers_on_the_average() -> None:
     torch.testing.assert_close(torch.cat(single).mean(), uniform)
 
 
-def test_before_the_first_pass_nothing_weighs_anything() -> None:
+def test_before_the_first_pass_all_weights_are_zero() -> None:
     labels = PseudoLabels(2)
     labels.allocate(3)
     assert labels.balance(torch.tensor([2, 0])).tolist() == [[0, 0], [0, 0]]

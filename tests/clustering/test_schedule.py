@@ -85,7 +85,7 @@ def test_every() -> None:
     assert fired(Every(epochs=2), 5, 5) == [0, 10, 20]
 
 
-def test_a_step_that_is_asked_about_twice_makes_one_pass() -> None:
+def test_a_repeated_query_of_a_step_makes_one_pass() -> None:
     """With gradient accumulation several batches see the same optimiser step."""
     clock = PassClock([0.0, 0.5, 3.0])
     seen = []

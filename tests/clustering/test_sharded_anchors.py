@@ -73,6 +73,6 @@ def test_all_ranks_hold_the_same_centroids(two: list[dict[str, Any]]) -> None:
     torch.testing.assert_close(two[0]["centroids"], compute(0, 1)["centroids"])
 
 
-def test_all_ranks_complain_alike(two: list[dict[str, Any]]) -> None:
+def test_all_ranks_raise_the_same_error(two: list[dict[str, Any]]) -> None:
     assert two[0]["error"] == two[1]["error"]
     assert "1 of 41 rows" in two[0]["error"]

@@ -18,7 +18,7 @@ from tests._helpers.clustering_examples import (
     tiny_log_probs,
     two_head_scores,
 )
-from unlabelled.clustering import ColumnError, RowChange, sinkhorn_knopp
+from unlabelled.clustering import RowChange, sinkhorn_knopp
 from unlabelled.clustering.row_blocks import RowBlocks
 
 
@@ -135,8 +135,8 @@ def test_agrees_with_pot(seed: int, num_samples: int, num_clusters: int) -> None
 def test_invariants_of_the_converged_plan(seed: int, lambda_: float) -> None:
     generator = torch.Generator().manual_seed(seed)
     logits = torch.randn(2, 12, 3, generator=generator, dtype=torch.float64)
-    video, sound = logits.log_softmax(2)
-    scores = lambda_ / 2 * (video + sound)
+    video, audio = logits.log_softmax(2)
+    scores = lambda_ / 2 * (video + audio)
     result = converge(scores)
     plan = result.plan(scores)
     close = {"atol": 1e-9, "rtol": 0.0}
@@ -258,7 +258,7 @@ def test_stop_rules() -> None:
     assert capped.iterations % 10 == 1
     short = sinkhorn_knopp(scores, max_iterations=7)
     assert (short.iterations, short.converged) == (7, False)
-    by_rule = sinkhorn_knopp(scores, stop_rule=ColumnError(1e-2))
+    by_rule = sinkhorn_knopp(scores, tolerance=1e-2)
     worst = (by_rule.plan(scores).sum(0) * 5 - 1).abs().max()
     assert by_rule.error == pytest.approx(float(worst), rel=1e-9)
     assert by_rule.error <= 1e-2
@@ -303,7 +303,7 @@ def test_overwriting_needs_no_second_matrix() -> None:
     assert 0 < seen.numel <= block < scores.numel() / 4
 
 
-def test_the_scores_survive_unless_given_away() -> None:
+def test_the_scores_are_unchanged_unless_overwritten() -> None:
     scores = joint(medium_log_probs())
     kept, given_away = scores.clone(), scores.clone()
     result = sinkhorn_knopp(kept)
@@ -379,7 +379,7 @@ def test_half_precision_scores_are_solved_in_float32() -> None:
         (torch.zeros(3, 2), {"log_beta": torch.zeros(2)}, "log_beta has shape"),
     ],
 )
-def test_errors_say_what_is_wrong(scores: Tensor, options: dict[str, object], message: str) -> None:
+def test_errors_state_the_cause(scores: Tensor, options: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         sinkhorn_knopp(scores, **options)
 

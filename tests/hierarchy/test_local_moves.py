@@ -97,7 +97,7 @@ def test_without_time_the_best_start_is_returned() -> None:
 
 
 @pytest.mark.parametrize("weight", [0.0, 1.0, -1.0])
-def test_constant_weights_leave_the_tree_alone(weight: float) -> None:
+def test_constant_weights_do_not_change_the_tree(weight: float) -> None:
     weights = weight * (1 - np.eye(12))
     found = LocalSearch().improve([some_tree(12, 0)], weights)
     assert found.report["moves"] == 0
@@ -105,7 +105,7 @@ def test_constant_weights_leave_the_tree_alone(weight: float) -> None:
 
 
 @pytest.mark.parametrize("num_leaves", [1, 2])
-def test_there_is_nothing_to_do_for_two_leaves(num_leaves: int) -> None:
+def test_there_are_no_moves_for_two_leaves(num_leaves: int) -> None:
     weights = np.ones((num_leaves, num_leaves)) - np.eye(num_leaves)
     found = LocalSearch().improve([some_tree(num_leaves, 0)], weights)
     assert found.cost == 2 * (num_leaves - 1)

@@ -32,8 +32,8 @@ from unlabelled.hierarchy import (
     node_points,
     segment_depth,
 )
+from unlabelled.hierarchy.embedding import SharedRadius
 from unlabelled.hierarchy.linkage import LINKAGES
-from unlabelled.hierarchy.shared_radius import SharedRadius
 from unlabelled.hierarchy.starts import principal_components
 from unlabelled.hierarchy.triplets import triplet_loss
 
@@ -200,7 +200,7 @@ def test_the_temperature_falls_exponentially(monkeypatch: pytest.MonkeyPatch) ->
     assert used == [0.8]
 
 
-def test_a_searched_tree_is_cut_where_samples_differ_most_on_average() -> None:
+def test_the_tree_of_local_search_is_cut_at_the_largest_mean_dissimilarity() -> None:
     leaves = random_leaves(14, 0, counts=True)
     tree = (
         LocalSearchTree(Linkage("single"), LocalSearch(annealing_sweeps=1, random_starts=0)).fit(leaves).tree

@@ -37,7 +37,7 @@ def is_under(tree: Tree, node: int, top: int) -> bool:
 
 
 @pytest.mark.parametrize("num_leaves", [2, 3, 13, 40])
-def test_all_sums_survive_many_moves(num_leaves: int) -> None:
+def test_all_sums_are_right_after_many_moves(num_leaves: int) -> None:
     leaves = random_leaves(num_leaves, 3, counts=True)
     mutable = MutableTree(some_tree(num_leaves, 0), leaves.weights, leaves.counts)
     rng = np.random.default_rng(0)

@@ -9,7 +9,6 @@ import torch
 from tests._helpers.hierarchy_oracles import ball_points, some_tree
 from unlabelled.hierarchy import distance
 from unlabelled.hierarchy.rotation import rotate_onto
-from unlabelled.hierarchy.top import top
 
 
 def test_a_rotated_embedding_comes_back() -> None:
@@ -18,7 +17,7 @@ def test_a_rotated_embedding_comes_back() -> None:
     torch.testing.assert_close(rotate_onto(points @ rotation, points), points)
 
 
-def test_it_is_scipys_procrustes_on_the_known_rows() -> None:
+def test_it_is_scipys_procrustes_on_the_finite_rows() -> None:
     points, reference = ball_points(12, 5, 0), ball_points(12, 5, 1)
     points[3], reference[7] = torch.nan, torch.nan
     moved = rotate_onto(points, reference)
@@ -38,9 +37,9 @@ def test_the_top_of_a_tree_cuts_like_the_tree() -> None:
     for seed in range(5):
         tree = some_tree(17, seed)
         for num_clusters in (1, 2, 6, 17):
-            upper, labels = top(tree, num_clusters), tree.cut(num_clusters)
+            upper, labels = tree.over_clusters(num_clusters), tree.cut(num_clusters)
             assert upper.num_leaves == num_clusters
             for fewer in range(1, num_clusters + 1):
                 whole, coarse = tree.cut(fewer), upper.cut(fewer)[labels]
                 assert len(set(zip(whole.tolist(), coarse.tolist(), strict=True))) == fewer
-        np.testing.assert_array_equal(top(tree, 6).heights, tree.heights[-5:])
+        np.testing.assert_array_equal(tree.over_clusters(6).heights, tree.heights[-5:])

@@ -141,7 +141,7 @@ def test_samplers_are_reproducible_and_differ_between_epochs() -> None:
 
 def test_complaints() -> None:
     generator = torch.Generator()
-    with pytest.raises(ValueError, match="2 leaves asked for"):
+    with pytest.raises(ValueError, match="2 leaves requested"):
         uniform_triplets(2, 5, generator)
     with pytest.raises(ValueError, match="per_epoch is 0"):
         UniformTriplets(0)

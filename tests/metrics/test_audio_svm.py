@@ -1,4 +1,4 @@
-"""The cost is chosen on training recordings alone, whose sub-clips stay together; folds go in turn."""
+"""AudioSVM: the choice of the cost on training recordings, folds, errors."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from torch import Tensor
 
 from tests.metrics.test_one_vs_all import noisy
 from unlabelled.metrics import audio_svm
-from unlabelled.metrics.audio_svm import AudioSVM, stratified_folds
-from unlabelled.metrics.one_vs_all import Judgement, Recordings, judge
+from unlabelled.metrics.audio_svm import AudioSVM, Judgement, Recordings, judge, stratified_folds
 
 COSTS = [1e-3, 1e-1, 10.0]
 
@@ -81,7 +80,7 @@ def test_equal_costs_go_to_the_smallest_and_one_needs_no_choice() -> None:
     assert np.isnan(result.inner_accuracy)
 
 
-def test_what_is_missing_is_said() -> None:
+def test_errors_state_what_is_missing() -> None:
     train, test = noisy(1, 30), noisy(2, 12)
     with pytest.raises(ValueError, match="1 of 3 classes have no training recording, among them class 2"):
         AudioSVM(3, COSTS).held_out(train.where(train.labels != 2), test)

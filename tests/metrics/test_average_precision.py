@@ -13,7 +13,7 @@ from sklearn.metrics import average_precision_score, precision_recall_curve
 from sklearn.svm import SVC
 
 from unlabelled.metrics import average_precision
-from unlabelled.metrics.linear_svm import draw_shots, one_vs_rest, svm_average_precision, unit_rows
+from unlabelled.metrics.linear import draw_shots, one_vs_rest, svm_average_precision, unit_rows
 from unlabelled.seeding import numpy_generator
 
 

@@ -79,7 +79,7 @@ def test_against_a_count_of_pixels(seed: int, height: int, width: int) -> None:
         assert float(consensus_iou(claimed, gold)[n]) == pytest.approx(expected)
 
 
-def test_a_constant_map_claims_nothing() -> None:
+def test_a_constant_map_detects_no_pixel() -> None:
     flat = normalised_maps(torch.full((1, 3, 3), 7.0))
     assert not flat.any()
     assert not detected(flat, "fixed").any()
@@ -88,5 +88,5 @@ def test_a_constant_map_claims_nothing() -> None:
 
 
 def test_different_sizes_are_refused() -> None:
-    with pytest.raises(ValueError, match="bring both to one size"):
+    with pytest.raises(ValueError, match="resize both to one size"):
         consensus_iou(torch.ones(1, 2, 2, dtype=torch.bool), torch.ones(1, 2, 3))

@@ -59,7 +59,7 @@ def test_neighbours_are_those_of_brute_force_with_ties_by_id(
         assert torch.equal(near.similarities[query], expected + 0.0)
 
 
-def test_blocks_of_the_bank_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blocks_of_the_bank_do_not_change_the_result(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
     queries, bank = cosine_pair(torch.randn(40, 8), torch.randn(500, 8))
     bank[250:] = bank[:250]  # each row twice
@@ -84,7 +84,7 @@ def test_autocast_does_not_blur_similarities() -> None:
     assert torch.equal(plain.similarities, cast.similarities)
 
 
-def test_what_cannot_be_searched_is_refused() -> None:
+def test_invalid_arguments_raise_errors() -> None:
     queries, bank, ids = torch.ones(2, 3), torch.ones(4, 3), torch.arange(4)
     with pytest.raises(ValueError, match="the bank is empty"):
         sharded_top_k(queries, bank[:0], ids[:0], ids[:0], 1)
@@ -129,7 +129,7 @@ def test_votes_by_hand() -> None:
     )
     assert [bool(in_top(votes, torch.tensor([c]), 1)) for c in range(4)] == [True, False, False, False]
     assert [bool(in_top(votes, torch.tensor([c]), 2)) for c in range(4)] == [True, False, True, False]
-    # Nobody voted for class 3, though five classes are asked for and there are only four.
+    # Class 3 has no votes, and the top 5 of four classes does not include it.
     assert [bool(in_top(votes, torch.tensor([c]), 5)) for c in range(4)] == [True, True, True, False]
     tied = torch.tensor([[1.0, 1.0]])
     assert [bool(in_top(tied, torch.tensor([c]), 1)) for c in range(2)] == [True, False]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 from sklearn.svm import LinearSVC
 from torch import Tensor
 
-from unlabelled.metrics import one_vs_all
-from unlabelled.metrics.one_vs_all import OneVsAll, Recordings, class_accuracy, judge, mean_scores
+from unlabelled.metrics import audio_svm
+from unlabelled.metrics.audio_svm import OneVsAll, Recordings, class_accuracy, judge
 
 
 def noisy(
@@ -43,7 +45,7 @@ def brute_force(train: Recordings, features: Tensor, classes: int, cost: float) 
 
 @pytest.mark.parametrize("classes", [2, 3])
 def test_scores_are_those_of_separate_machines(classes: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(one_vs_all, "MAX_ITERATIONS", 100_000)
+    monkeypatch.setattr(audio_svm, "MAX_ITERATIONS", 100_000)
     train, test = noisy(1, 24, classes=classes), noisy(2, 10, classes=classes)
     machine = OneVsAll(classes, 0.1)
     machine._machine.set_params(tol=1e-8)
@@ -61,8 +63,12 @@ def test_scores_are_those_of_separate_machines(classes: int, monkeypatch: pytest
 def test_the_mean_score_decides_not_the_majority() -> None:
     # docs/methods/dmc.md#worked-examples
     scores = torch.tensor([[[0.2, 0.1, -1], [0.15, 0.1, -1], [-2, 1.5, -1]]])
-    torch.testing.assert_close(mean_scores(scores)[0], torch.tensor([-0.55, 0.5666667, -1]))
-    assert mean_scores(scores).argmax(1).tolist() == [1]
+    machine = OneVsAll(3, cost=1.0)
+    machine._scaler = SimpleNamespace(transform=lambda rows: rows)
+    machine._machine = SimpleNamespace(decision_function=lambda rows: rows, classes_=np.arange(3))
+    found = machine.scores(scores)
+    torch.testing.assert_close(found[0], torch.tensor([-0.55, 0.5666667, -1], dtype=torch.float64))
+    assert found.argmax(1).tolist() == [1]
     assert scores.argmax(2).mode().values.tolist() == [0]
 
 
@@ -88,7 +94,7 @@ def test_a_constant_feature_is_harmless() -> None:
     assert torch.isfinite(OneVsAll(3, 0.1).fit(train).scores(train.features)).all()
 
 
-def test_a_class_that_was_never_heard_is_never_predicted() -> None:
+def test_a_class_without_training_recordings_is_never_predicted() -> None:
     train = noisy(1, 24)
     train = train.where(train.labels != 1)
     scores = OneVsAll(3, 0.1).fit(train).scores(noisy(2, 9).features)
@@ -101,11 +107,11 @@ def test_a_class_that_was_never_heard_is_never_predicted() -> None:
 def test_an_unfinished_solver_is_noticed_without_a_warning(
     monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
 ) -> None:
-    monkeypatch.setattr(one_vs_all, "MAX_ITERATIONS", 1)
+    monkeypatch.setattr(audio_svm, "MAX_ITERATIONS", 1)
     assert not judge(noisy(1, 24), noisy(2, 9), 3, 100.0).converged
     assert not [warning for warning in recwarn if "converge" in str(warning.message)]
 
 
-def test_class_accuracy_weighs_classes_alike() -> None:
+def test_class_accuracy_weights_classes_equally() -> None:
     predicted, labels = torch.tensor([0, 0, 0, 0, 2]), torch.tensor([0, 0, 0, 2, 2])
     assert class_accuracy(predicted, labels) == pytest.approx((1 + 0.5) / 2)

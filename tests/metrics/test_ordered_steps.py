@@ -44,7 +44,7 @@ def test_as_many_seconds_as_steps_leave_no_choice() -> None:
     assert ordered_steps(scores).tolist() == [0, 1, 2, 3]
 
 
-def test_what_cannot_be_placed_is_refused() -> None:
+def test_invalid_scores_raise_errors() -> None:
     with pytest.raises(ValueError, match="2 seconds cannot hold 3 steps"):
         ordered_steps(np.zeros((2, 3)))
     with pytest.raises(ValueError, match="not finite"):

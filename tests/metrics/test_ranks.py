@@ -1,4 +1,4 @@
-"""Ranks of right rows: a worked example, brute force, copies anywhere; scores from ranks."""
+"""Ranks of matching rows: a worked example, brute force, duplicates; scores from ranks."""
 
 from __future__ import annotations
 
@@ -21,11 +21,10 @@ from unlabelled.metrics import (
     ranks,
     retrieval_scores,
 )
-from unlabelled.metrics.duplicates import count_copies, row_codes
-from unlabelled.metrics.ranks import _tile_limits
+from unlabelled.metrics.ranks import _tile_limits, count_duplicates, row_codes
 
 SIMS = torch.tensor([[0.9, 0.1, 0.3, 0.2], [0.5, 0.5, 0.5, 0.1], [0.7, 0.2, 0.7, 0.1], [0.4, 0.8, 0.6, 0.3]])
-"""Worked example (docs/methods/sspc.md#worked-examples); column i is right for row i."""
+"""Worked example (docs/methods/sspc.md#worked-examples); column i matches row i."""
 
 
 def of_matrix(similarities: Tensor) -> Ranks:
@@ -105,7 +104,7 @@ def test_ranks_are_those_of_brute_force(seed: int, n: int, dim: int, double: boo
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("dim", [3, 37, 300])
 def test_copies_are_ties_wherever_they_stand(dtype: torch.dtype, dim: int) -> None:
-    """A product may round the score of the same row otherwise at another place; in float64 it does here."""
+    """A product may round the score of the same row differently at another index; in float64 it does here."""
     torch.manual_seed(0)
     rows = F.normalize(torch.randn(83, dim, dtype=dtype), dim=1)
     order = torch.randperm(83 * 30)
@@ -119,7 +118,7 @@ def test_copies_are_ties_wherever_they_stand(dtype: torch.dtype, dim: int) -> No
     assert torch.equal(found.greater, 30 * (once > own).sum(1))
 
 
-def test_tiles_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tiles_do_not_change_the_result(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
     gallery = F.normalize(torch.randn(700, 32), dim=1)
     queries = F.normalize(gallery + torch.randn(700, 32), dim=1)
@@ -172,13 +171,13 @@ def test_scores_that_cannot_be_counted_are_refused() -> None:
         retrieval_scores(places, ks=[0, 1])
 
 
-def test_codes_are_of_the_bits_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_codes_depend_on_the_bits_only(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = torch.randint(-1, 2, (500, 4)).float()  # 81 different rows, numbers with few digits
     codes = row_codes(rows)
     same = (rows.unsqueeze(1) == rows).all(2)
     assert torch.equal(codes.unsqueeze(1) == codes, same)
-    assert torch.equal(count_copies(codes)[0], same.sum(1))
-    monkeypatch.setattr("unlabelled.metrics.duplicates._CHUNK", 7)
+    assert torch.equal(count_duplicates(codes)[0], same.sum(1))
+    monkeypatch.setattr("unlabelled.metrics.ranks._CHUNK", 7)
     assert torch.equal(row_codes(rows), codes)
     assert torch.equal(row_codes(-torch.zeros(1, 4)), row_codes(torch.zeros(1, 4)))
 

@@ -21,18 +21,22 @@ def compute(rank: int, world_size: int) -> dict[str, Any]:
     generator = torch.Generator().manual_seed(0)
     queries, bank = (torch.randint(-2, 3, (n, 3), generator=generator).float() for n in (30, 50))
     labels, targets = torch.arange(50) % 4, torch.arange(30) % 4
-    (asked, searched) = (slice(sum(sizes[:rank]), sum(sizes[: rank + 1])) for sizes in SHARDS[world_size])
-    near = sharded_top_k(queries[asked], bank[searched], labels[searched], torch.arange(50)[searched], K, 5)
-    cosine = cosine_pair(centred(queries[asked]), centred(bank[searched]))
-    unit = sharded_top_k(*cosine, labels[searched], torch.arange(50)[searched], K)
-    bad = bank[searched] / (0 if rank == world_size - 1 else 1)  # on one rank; the others must not wait
+    (query_rows, bank_rows) = (
+        slice(sum(sizes[:rank]), sum(sizes[: rank + 1])) for sizes in SHARDS[world_size]
+    )
+    near = sharded_top_k(
+        queries[query_rows], bank[bank_rows], labels[bank_rows], torch.arange(50)[bank_rows], K, 5
+    )
+    cosine = cosine_pair(centred(queries[query_rows]), centred(bank[bank_rows]))
+    unit = sharded_top_k(*cosine, labels[bank_rows], torch.arange(50)[bank_rows], K)
+    bad = bank[bank_rows] / (0 if rank == world_size - 1 else 1)  # on one rank; the others must not wait
     with pytest.raises(ValueError, match="not finite"):
-        sharded_top_k(queries[asked], bad, labels[searched], torch.arange(50)[searched], K)
+        sharded_top_k(queries[query_rows], bad, labels[bank_rows], torch.arange(50)[bank_rows], K)
     return {
         "near": near,
         "unit": unit.similarities,
-        "knn": knn_accuracy(unit.similarities, unit.labels, targets[asked], 4),
-        "recall": recall_at_k(near.labels, targets[asked], [1, 3]),
+        "knn": knn_accuracy(unit.similarities, unit.labels, targets[query_rows], 4),
+        "recall": recall_at_k(near.labels, targets[query_rows], [1, 3]),
     }
 
 

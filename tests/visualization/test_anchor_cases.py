@@ -47,7 +47,7 @@ def test_there_may_be_no_such_pair() -> None:
     assert extreme_pair(codes[:1], np.array([0]), "any", True) == ()
 
 
-def margins(sight: Codes, text: Codes, labels: Labels) -> dict[tuple[int, int], float]:
+def margins(media: Codes, text: Codes, labels: Labels) -> dict[tuple[int, int], float]:
     """The smaller margin of each sample and other category, by loops."""
 
     def alike(codes: Codes, i: int, c: int) -> float:
@@ -58,19 +58,21 @@ def margins(sight: Codes, text: Codes, labels: Labels) -> dict[tuple[int, int], 
     for i in np.flatnonzero(labels >= 0):
         own = int(labels[i])
         for c in set(labels[labels >= 0].tolist()) - {own}:
-            seen = alike(sight, i, c) - alike(sight, i, own)
-            said = alike(text, i, own) - alike(text, i, c)
-            found[int(i), c] = -np.inf if np.isnan(seen + said) else min(seen, said)
+            media_margin = alike(media, i, c) - alike(media, i, own)
+            text_margin = alike(text, i, own) - alike(text, i, c)
+            found[int(i), c] = (
+                -np.inf if np.isnan(media_margin + text_margin) else min(media_margin, text_margin)
+            )
     return found
 
 
 @given(st.integers(0, 999), st.sampled_from([6, 20]))
 def test_the_confusing_sample_has_the_largest_margins(seed: int, n: int) -> None:
-    sight, labels = sample(seed, n)
+    media, labels = sample(seed, n)
     text, _ = sample(seed + 1000, n)
-    by_margin = margins(sight, text, labels)
+    by_margin = margins(media, text, labels)
     best = max(by_margin.values(), default=-np.inf)
-    found = confusing_sample(sight, text, labels)
+    found = confusing_sample(media, text, labels)
     if best <= 1e-6:
         assert found == ()
         return
@@ -80,7 +82,7 @@ def test_the_confusing_sample_has_the_largest_margins(seed: int, n: int) -> None
     assert relative != odd
 
     def lean(j: int) -> int:
-        return int((sight[odd] & sight[j]).sum()) - int((text[odd] & text[j]).sum())
+        return int((media[odd] & media[j]).sum()) - int((text[odd] & text[j]).sum())
 
     own = [j for j in np.flatnonzero(labels == labels[odd]) if j != odd]
     assert lean(relative) == min(map(lean, own))
@@ -90,13 +92,13 @@ def test_the_confusing_sample_has_the_largest_margins(seed: int, n: int) -> None
 def test_the_confusing_car() -> None:
     """A car that looks like food and is spoken of as a car (Figure 3)."""
     cars, food = np.array([[1, 1, 0, 0]] * 3, bool), np.array([[0, 0, 1, 1]] * 2, bool)
-    text, sight = np.concatenate([cars, food]), np.concatenate([cars, food])
-    sight[1] = food[0]
+    text, media = np.concatenate([cars, food]), np.concatenate([cars, food])
+    media[1] = food[0]
     labels = np.array([0, 0, 0, 1, 1])
-    assert confusing_sample(sight, text, labels) == (1, 0, 3)
+    assert confusing_sample(media, text, labels) == (1, 0, 3)
     assert confusing_sample(text, text, labels) == ()
-    text[1] = False  # nothing is said
-    assert confusing_sample(sight, text, labels) == ()
+    text[1] = False  # no text
+    assert confusing_sample(media, text, labels) == ()
 
 
 def test_cases_by_labels_and_modalities() -> None:

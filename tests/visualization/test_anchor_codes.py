@@ -100,7 +100,7 @@ def bits(counts: Any, overall: Any) -> float:
 
 
 @given(st.integers(0, 999))
-def test_telling_anchors_and_pairs_are_the_best_of_all(seed: int) -> None:
+def test_informative_anchors_and_pairs_are_the_best_of_all(seed: int) -> None:
     codes, labels = sample(seed)
     counts = category_counts(codes, labels, 3)
     overall = category_distribution(codes, labels, 3, [])
@@ -115,7 +115,7 @@ def test_telling_anchors_and_pairs_are_the_best_of_all(seed: int) -> None:
             )
 
 
-def test_chance_tells_nothing_on_average() -> None:
+def test_chance_has_no_information_on_average() -> None:
     rng, overall = np.random.default_rng(0), np.full(4, 0.25)
     for m in (15, 400):
         uncorrected = 3 / (2 * m * math.log(2))
@@ -124,7 +124,7 @@ def test_chance_tells_nothing_on_average() -> None:
     assert information(np.array([9, 0, 0, 0]), overall) == -math.inf
 
 
-def test_anchors_of_too_few_samples_tell_nothing() -> None:
+def test_anchors_of_too_few_samples_have_no_information() -> None:
     codes, labels = sample(0, n=9)
     counts = category_counts(codes, labels, 3)
     assert telling_anchors(counts, np.full(3, 1 / 3), 3, 2) == []

@@ -84,7 +84,7 @@ def test_a_modality_that_is_missing_is_named_and_compared_with_nothing() -> None
         assert cells(axes[1 - missing])[1] == set()
 
 
-def test_no_samples_are_said_to_be_missing() -> None:
+def test_a_figure_without_samples_is_a_note() -> None:
     assert "confusing: there are no such samples" in texts(assignment_figure([], {}, "confusing"))
     assert "x: there are no such samples" in texts(category_figure([[], []], np.ones(1), ["a"], "x"))
 
@@ -108,7 +108,7 @@ def test_categories_of_anchors() -> None:
 
 
 @pytest.mark.parametrize("thumbnail", [THUMBNAIL, THUMBNAIL[:, :20], None])
-def test_searches_mark_the_right_one(thumbnail: Any) -> None:
+def test_searches_mark_the_matching_item(thumbnail: Any) -> None:
     def found(match: int) -> list[Found]:
         return [Found(Item(f"clip{i}" * 9, LONG, thumbnail), 0.5 - i / 10, i == match) for i in range(5)]
 
@@ -119,7 +119,7 @@ def test_searches_mark_the_right_one(thumbnail: Any) -> None:
     ]
     figure = retrieved_figure(searches, "msrvtt: text → $video")
     written = texts(figure)
-    assert {"right one: place 2.5 of 1000", "right one: place 17 of 1000", "1: 0.50"} < set(written)
+    assert {"match: rank 2.5 of 1000", "match: rank 17 of 1000", "1: 0.50"} < set(written)
     assert [text for text in written if "Match" in text] == ["Match, 2: 0.40", "Match, 1: 0.50"]
     wide = [axis for axis in figure.axes if axis.spines["left"].get_linewidth() > 1]
     assert [axis.get_xlabel() for axis in wide] == ["Match, 2: 0.40", "Match, 1: 0.50"]

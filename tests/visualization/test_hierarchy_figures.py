@@ -1,4 +1,4 @@
-"""Pictures of trees: where things are drawn, and that odd trees can be."""
+"""Figures of trees: positions of their parts, and degenerate trees."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_edges_are_geodesics() -> None:
 
 
 @pytest.mark.parametrize("num_leaves", [1, 2, 170])
-def test_all_pictures_of_small_and_large_trees(num_leaves: int) -> None:
+def test_all_figures_of_small_and_large_trees(num_leaves: int) -> None:
     leaves = random_leaves(num_leaves, 0, counts=True)
     tree = Linkage("average").fit(leaves).tree
     names = [f"$x_{leaf} & {'long ' * 9}" for leaf in range(num_leaves)]

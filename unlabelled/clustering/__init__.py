@@ -1,4 +1,4 @@
-"""Cluster assignments without labels: optimal transport, k-means, and when and how to apply them."""
+"""Cluster assignments without labels: optimal transport, k-means, trees, and the schedule of passes."""
 
 from unlabelled.clustering.alignment import (
     Alignment,
@@ -8,7 +8,6 @@ from unlabelled.clustering.alignment import (
     exact_alignment,
     greedy_alignment,
 )
-from unlabelled.clustering.anchor_assigners import DampedMultiSinkhorn, GradedMultiSinkhorn, MultiAssignment
 from unlabelled.clustering.base import Assignment, ClusterContext, Clusterer
 from unlabelled.clustering.centroids import fit_centroids, nearest_centroid
 from unlabelled.clustering.hierarchical import HierarchicalClusterer
@@ -21,12 +20,12 @@ from unlabelled.clustering.marginals import (
     ReleasedGaussianMarginals,
     UniformMarginals,
 )
+from unlabelled.clustering.multi_assignment import DampedMultiSinkhorn, GradedMultiSinkhorn, MultiAssignment
 from unlabelled.clustering.multi_sinkhorn import damped_multi_sinkhorn, graded_multi_sinkhorn
 from unlabelled.clustering.online_kmeans import CosineCentroids, cosine_kmeans
 from unlabelled.clustering.schedule import Every, InverseQuadratic, PassClock, Schedule
-from unlabelled.clustering.sinkhorn import SinkhornResult, sinkhorn_knopp
+from unlabelled.clustering.sinkhorn import RowChange, SinkhornResult, sinkhorn_knopp
 from unlabelled.clustering.sinkhorn_clusterer import SinkhornClusterer
-from unlabelled.clustering.stopping import ColumnError, Progress, RowChange, StopRule
 from unlabelled.clustering.tree_clusterer import TreeClusterer
 from unlabelled.clustering.whitening import Whitening, fit_whitening
 
@@ -35,7 +34,6 @@ __all__ = [
     "Assignment",
     "ClusterContext",
     "Clusterer",
-    "ColumnError",
     "CosineCentroids",
     "DampedMultiSinkhorn",
     "Every",
@@ -50,13 +48,11 @@ __all__ = [
     "Marginals",
     "MultiAssignment",
     "PassClock",
-    "Progress",
     "ReleasedGaussianMarginals",
     "RowChange",
     "Schedule",
     "SinkhornClusterer",
     "SinkhornResult",
-    "StopRule",
     "TreeClusterer",
     "UniformMarginals",
     "Whitening",

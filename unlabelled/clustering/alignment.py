@@ -1,10 +1,9 @@
 """Match the clusters of one modality's head to those of another's.
 
-Two heads start at random, so that cluster k of the audio is unrelated to cluster k of the video.
-Before the first clustering, SeLaVi permutes the outputs of one of them (arXiv:2006.13662, appendix A.3) to
-minimise ``sum_i sum_k |p_v(k|i) - p_a(perm[k]|i)|``. This is separable: with ``C_kl = sum_i |p_v(k|i) -
-p_a(l|i)|`` it is a linear assignment problem, and pairwise switches become look-ups; see
-docs/methods/selavi.md#alignment.
+Both heads are initialised at random, so cluster k of the audio is unrelated to cluster k of the video. Before
+the first clustering, SeLaVi permutes the outputs of one head (arXiv:2006.13662, appendix A.3) to minimise
+``sum_i sum_k |p_v(k|i) - p_a(perm[k]|i)|``. With ``C_kl = sum_i |p_v(k|i) - p_a(l|i)|`` this is a linear
+assignment problem, and the gain of a switch of two outputs is read from C; docs/methods/selavi.md#alignment.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from torch import Tensor
 from unlabelled.distributed import all_reduce_sum_, broadcast_
 from unlabelled.seeding import numpy_generator
 
-CHUNK_ROWS = 4096  # samples per step, which bounds the memory to two (K, CHUNK_ROWS) arrays
+CHUNK_ROWS = 4096  # samples per step; bounds the memory to two (K, CHUNK_ROWS) arrays
 
 
 @torch.no_grad()
@@ -41,12 +40,11 @@ def alignment_cost(p_v: Tensor, p_a: Tensor) -> Tensor:
     with torch.autocast(p_v.device.type, enabled=False):
         for start in range(0, len(p_v), CHUNK_ROWS):
             rows = slice(start, start + CHUNK_ROWS)
-            cost += torch.cdist(_wide(p_v[rows]).t(), _wide(p_a[rows]).t(), p=1.0)
+            chunk_v, chunk_a = (
+                p[rows].to(torch.promote_types(p.dtype, torch.float32)).t() for p in (p_v, p_a)
+            )
+            cost += torch.cdist(chunk_v, chunk_a, p=1.0)
     return all_reduce_sum_(cost)
-
-
-def _wide(chunk: Tensor) -> Tensor:
-    return chunk if chunk.dtype in (torch.float32, torch.float64) else chunk.float()
 
 
 def exact_alignment(cost: Tensor) -> Tensor:
@@ -57,6 +55,13 @@ def exact_alignment(cost: Tensor) -> Tensor:
 
     Args:
         cost: ``(K, K)``, see :func:`alignment_cost`.
+
+    Raises:
+        ValueError: ``cost`` is not square, or not finite.
+
+    Example:
+        >>> exact_alignment(torch.tensor([[4.0, 1.0, 3.0], [2.0, 0.0, 5.0], [3.0, 2.0, 2.0]])).tolist()
+        [1, 0, 2]
     """
     _check_cost(cost)
     _, columns = linear_sum_assignment(cost.double().cpu().numpy())
@@ -70,16 +75,16 @@ def greedy_alignment(
     seed: int = 0,
     max_stall: int | None = None,
 ) -> Tensor:
-    """Return a permutation ``(K,)`` int64 found by switching pairs, as in the paper.
+    """Return a permutation ``(K,)`` int64 found by switches of pairs, as in the paper.
 
-    Every restart begins with the identity and looks at random pairs, switching those that lower the cost; the
-    cheapest result is kept, so the cost is never above the identity's.
+    Each restart begins with the identity, tries random pairs, and switches those that lower the cost. The
+    cheapest result is returned, so its cost is at most that of the identity.
 
     Args:
         cost: ``(K, K)``, see :func:`alignment_cost`.
-        num_candidates: Pairs looked at per restart (paper: 50 000).
+        num_candidates: Pairs tried per restart (paper: 50 000).
         num_restarts: Restarts (paper: 5; facebookresearch/selavi, src/sk_utils.py: 2).
-        seed: Of the order of the pairs; equal on all ranks.
+        seed: Seed of the pairs; equal on all ranks.
         max_stall: Stop a restart after more than this many pairs in a row without a switch (released code:
             1000, which at K = 309 leaves many of the 47 586 pairs untried); None: never.
     """
@@ -95,7 +100,7 @@ def greedy_alignment(
 
 
 def _random_pairs(num_clusters: int, count: int, seed: int, restart: int) -> list[list[int]]:
-    # The second is drawn among the other clusters, so every unordered pair is equally likely.
+    # The second is drawn from the other clusters, so all unordered pairs are equally likely.
     generator = numpy_generator("alignment", seed, restart)
     first = generator.integers(0, num_clusters, count)
     second = generator.integers(0, num_clusters - 1, count)
@@ -141,7 +146,7 @@ class Alignment(ABC):
 
 
 class ExactAlignment(Alignment):
-    """The best permutation (linear assignment problem)."""
+    """Finds the permutation of least cost (linear assignment problem)."""
 
     def __call__(self, cost: Tensor, seed: int) -> Tensor:
         """Return the permutation ``(K,)`` for ``cost (K, K)``, the same on all ranks; ``seed`` is unused."""
@@ -149,10 +154,10 @@ class ExactAlignment(Alignment):
 
 
 class GreedyAlignment(Alignment):
-    """The paper's random pair switching, 0.2 to 0.5 % above the best cost at K = 309.
+    """Switches random pairs as in the paper; its cost is 0.2 to 0.5 % above the least one at K = 309.
 
     Args:
-        num_candidates: Pairs looked at per restart.
+        num_candidates: Pairs tried per restart.
         num_restarts: Restarts.
         max_stall: Pairs in a row without a switch after which a restart ends (released code: 1000); None:
             never.

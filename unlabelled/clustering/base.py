@@ -1,4 +1,4 @@
-"""What a clustering pass and a clusterer say to each other."""
+"""The interface of clusterers, and what a clustering pass gives them and receives."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ from unlabelled.hierarchy.cluster_tree import ClusterTree
 
 @dataclass(frozen=True)
 class ClusterContext:
-    """Which clustering is being made.
+    """The head and the pass that a clusterer is called for.
 
     Args:
-        which: Index of the head, that is of the clustering among H independent ones.
+        head: Index of the head, from 0.
         num_clusters: K.
-        num_modalities: M, of how many modalities the log-probabilities in the scores are sums.
+        num_modalities: M; the scores are sums of the log-probabilities of so many modalities.
         seed: The run's seed; equal on all ranks.
-        pass_index: How many passes were made before this one; 0 at the first.
-        features: ``(n_local, D)``, what centroids are to be means of, if the method has said so.
+        pass_index: Number of passes before this one.
+        features: ``(n_local, D)``, the features whose means are centroids; None: the method declares none
+            (:class:`~unlabelled.contracts.LearnsFromAssignments`).
     """
 
     head: int
@@ -37,11 +38,11 @@ class Assignment:
     """One clustering of this rank's samples.
 
     Args:
-        labels: ``(n_local,)`` int64, cluster of every row of the scores.
-        report: Numbers worth logging, by name; equal on all ranks.
-        shares: ``(K,)`` share of the samples that each cluster was meant to get, if the clusterer has a wish.
-        centroids: ``(K, D)``, if the clusterer has them; equal on all ranks.
-        hierarchy: The clusters' tree, if the clusterer makes one; equal on all ranks.
+        labels: ``(n_local,)`` int64, cluster of each row of the scores.
+        report: Numbers to log, by name; equal on all ranks.
+        shares: ``(K,)`` target share of the samples for each cluster; None: the clusterer has no target.
+        centroids: ``(K, D)``, equal on all ranks; None: the clusterer computes none.
+        hierarchy: Tree over the clusters, equal on all ranks; None: the clusterer builds none.
     """
 
     labels: Tensor
@@ -52,14 +53,14 @@ class Assignment:
 
 
 class Clusterer(ABC):
-    """Turns scores, sharded over the ranks by rows, into one cluster per row.
+    """Assigns each row of the scores, which are sharded over the ranks, to one cluster.
 
     Attributes:
-        reads_features: Whether it clusters the features of a method that has some to be clustered
-            (:class:`~unlabelled.contracts.LearnsFromAssignments`), in place of its scores. It gets them without a
-            copy, and leaves them as they are.
-        renumbers_clusters: Whether a number means another cluster in each pass, so that samples which a pass has
-            not seen are left without a label.
+        reads_features: Whether it clusters features instead of scores, if the method declares some
+            (:class:`~unlabelled.contracts.LearnsFromAssignments`). They are passed without a copy and must
+            not be changed.
+        renumbers_clusters: Whether cluster numbers of one pass are unrelated to those of the pass before, so
+            that samples without a label in a pass must not keep their old one.
     """
 
     reads_features: bool = False
@@ -67,12 +68,12 @@ class Clusterer(ABC):
 
     @abstractmethod
     def __call__(self, scores: Tensor, context: ClusterContext) -> Assignment:
-        """Cluster ``scores (n_local, K)``, which are the clusterer's own and may be overwritten."""
+        """Cluster ``scores (n_local, K)``, which may be overwritten."""
 
     @abstractmethod
     def state_dict(self) -> dict[str, Any]:
-        """Return what a resumed run needs: tensors and builtins only."""
+        """Return the state for a checkpoint, made of tensors and builtins."""
 
     @abstractmethod
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take back what ``state_dict`` returned."""
+        """Restore the result of ``state_dict``."""

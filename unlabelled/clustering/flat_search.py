@@ -1,4 +1,4 @@
-"""One step of k-means: every point's centroid, and the sum of every centroid's points."""
+"""One step of k-means: the centroid of each point, and the sum of the points of each centroid."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from torch import Tensor
 
 from unlabelled.clustering.row_blocks import BLOCK_BYTES, DEVICE_BLOCK_BYTES, RowBlocks
 
-_MAX_PARTS = 32  # sums that are made side by side; two for each of RowBlocks' threads
-_POINTS_PER_SUM = 8  # sums take an eighth of the points' memory at most
-_MIN_ROWS = 256  # fewer per product would read all centroids for little
+_MAX_PARTS = 32  # parts with sums of their own; two for each of RowBlocks' threads
+_POINTS_PER_SUM = 8  # the sums take at most an eighth of the points' memory
+_MIN_ROWS = 256  # per product; with fewer, reading the centroids takes most of the time
 
 
 class Step(NamedTuple):
-    """What a step has found.
+    """The result of a step.
 
     Attributes:
         labels: ``(n,)`` int64.
         objective: Sum over the points of the squared distance to their centroid, or of the dot product.
-        sums: ``(K, D)`` float32, sum of each centroid's points.
-        counts: ``(K,)`` int64, how many those are.
+        sums: ``(K, D)`` float32, sums of the points of each centroid.
+        counts: ``(K,)`` int64, numbers of points of each centroid.
     """
 
     labels: Tensor
@@ -32,17 +32,17 @@ class Step(NamedTuple):
 
 
 class FlatSearch:
-    """Context manager of faiss' exact search, one Python thread per core, each with points of its own.
+    """Context manager of faiss' exact search with one Python thread per core, each for a part of the points.
 
-    faiss' own threads share every product and wait for each other after it, which on busy cores costs more
-    than it saves; here they meet twice per step. Points are summed up while they are in the cache. Results
-    do not depend on the number of threads.
+    faiss' threads share each product and wait for each other after it, which on busy cores costs more than it
+    saves; here threads wait for each other twice per step. Points are summed while they are in the cache.
+    Results do not depend on the number of threads.
 
     Args:
         points: ``(n, D)`` float32 in host memory, contiguous.
         num_clusters: K.
-        spherical: Whether the largest dot product decides, not the smallest distance.
-        device: Where to compare; without faiss for GPUs that is the CPU.
+        spherical: Nearest means the largest dot product instead of the smallest distance.
+        device: Device of the search; the CPU, if faiss has no GPU support.
     """
 
     def __init__(self, points: Tensor, num_clusters: int, spherical: bool, device: torch.device) -> None:
@@ -54,7 +54,7 @@ class FlatSearch:
             gpu = torch.cuda.current_device() if device.index is None else device.index
             index = self.faiss.index_cpu_to_gpu(self.faiss.StandardGpuResources(), gpu, index)
         self._points, self._index = points, index
-        # A GPU takes one thread's questions at a time.
+        # A GPU serves one thread at a time.
         parts = 1 if on_gpu else max(1, min(_MAX_PARTS, len(points) // (_POINTS_PER_SUM * num_clusters)))
         self._blocks = RowBlocks(parts, BLOCK_BYTES, torch.device("cpu"))  # each part is one block
         self._rows = max(_MIN_ROWS, (DEVICE_BLOCK_BYTES if on_gpu else BLOCK_BYTES) // (4 * dim))
@@ -64,7 +64,7 @@ class FlatSearch:
 
     def __enter__(self) -> FlatSearch:
         self._threads = self.faiss.omp_get_max_threads()
-        # With that, other threads of torch do not come between these ones either.
+        # This also stops torch from starting threads within these ones.
         self._blocks.__enter__()
         return self
 
@@ -72,20 +72,20 @@ class FlatSearch:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._blocks.__exit__(kind, error, trace)
-        self.faiss.omp_set_num_threads(self._threads)  # a part may have been done by the calling thread
+        self.faiss.omp_set_num_threads(self._threads)  # the calling thread may have worked on a part
 
     def step(self, centroids: Tensor) -> Step:
-        """Give each point its best of ``centroids (K, D)``."""
+        """Find the best of ``centroids (K, D)`` for each point."""
         self._index.reset()
         self._index.add(centroids.numpy())
-        self._blocks.run(self._visit)
+        self._blocks.run(self._search)
         sums = torch.empty_like(centroids)
         self._blocks.run(lambda part: self._add_up(part, sums))
         labels, nearness = self._labels[:, 0], self._nearness.sum(dtype=torch.float64)
         return Step(labels.clone(), float(nearness), sums, torch.bincount(labels, minlength=len(centroids)))
 
-    def _visit(self, part: int) -> None:
-        self.faiss.omp_set_num_threads(1)  # counts for the calling thread alone
+    def _search(self, part: int) -> None:
+        self.faiss.omp_set_num_threads(1)  # applies to the calling thread only
         sums, share = self._sums[part].zero_(), self._share(part, len(self._points))
         for start in range(share.start, share.stop, self._rows):
             rows = slice(start, min(start + self._rows, share.stop))
@@ -102,7 +102,11 @@ class FlatSearch:
 
 
 def import_faiss() -> Any:
-    """Return faiss, or say what to install."""
+    """Import faiss.
+
+    Raises:
+        ImportError: faiss is not installed.
+    """
     try:
         import faiss
     except ImportError as error:

@@ -16,16 +16,17 @@ from unlabelled.seeding import derive_seed
 
 
 class HierarchicalClusterer(Clusterer):
-    """Pre-clusters, and a tree over their centroids: sHHC's pre- and post-clustering.
+    """Clusters samples and builds a tree over the centroids: sHHC's pre- and post-clustering.
 
-    The centroids are means of the unit features of all ranks' samples. The first process builds the tree, in
-    float64, and sends it to the others. Clusters without members are no leaves; they get no samples in
-    later passes either, because no score is finite for them.
+    The centroids are means of the unit features of the samples of all ranks. Rank 0 builds the tree in
+    float64 and sends it to the others. Clusters without members are not leaves, and receive no samples in
+    later passes, because none of their scores is finite.
 
     Args:
-        clusterer: Returns the pre-clusters.
-        hierarchy: Builds the tree; ``null``: :class:`~unlabelled.hierarchy.LocalSearchTree`.
-        similarity: Of two centroids: ``half_cosine``, (1 + cos) / 2, or ``positive_cosine``, max(cos, 0).
+        clusterer: Clusterer of the samples.
+        hierarchy: Method that builds the tree; ``null``: :class:`~unlabelled.hierarchy.LocalSearchTree`.
+        similarity: Similarity of two centroids: ``half_cosine``, (1 + cos) / 2, or ``positive_cosine``,
+            max(cos, 0).
 
     Source: sHHC paper (ICCV 2023) sections 3.1 and 3.2; docs/methods/shhc.md#pre-clustering.
     """
@@ -41,11 +42,15 @@ class HierarchicalClusterer(Clusterer):
         self.hierarchy: HierarchyMethod = LocalSearchTree() if hierarchy is None else hierarchy
 
     def __call__(self, scores: Tensor, context: ClusterContext) -> Assignment:
-        """Cluster the columns of ``scores (n_local, K)`` that are finite; then build the tree."""
+        """Cluster the finite columns of ``scores (n_local, K)`` and build the tree.
+
+        Raises:
+            ValueError: The context has no features.
+        """
         if context.features is None:
             raise ValueError(
-                "HierarchicalClusterer needs features to take centroids of, which the method does not give "
-                "(unlabelled.contracts.LearnsFromAssignments); take the inner clusterer alone"
+                "HierarchicalClusterer requires features for centroids, but the method declares none "
+                "(unlabelled.contracts.LearnsFromAssignments); use the inner clusterer alone"
             )
         num_clusters = scores.shape[1]
         if self.clusterer.reads_features:
@@ -58,7 +63,7 @@ class HierarchicalClusterer(Clusterer):
         tree = self._tree(context, labels, num_clusters)
         report = pre.report | {f"hierarchy/{name}": value for name, value in tree.report.items()}
         report["empty_clusters"] = float(num_clusters - tree.tree.num_leaves)
-        return Assignment(labels, report, _spread(pre.shares, alive, num_clusters), hierarchy=tree)
+        return Assignment(labels, report, _shares_of_all(pre.shares, alive, num_clusters), hierarchy=tree)
 
     def _tree(self, context: ClusterContext, labels: Tensor, num_clusters: int) -> ClusterTree:
         assert context.features is not None  # checked by the caller
@@ -77,7 +82,7 @@ class HierarchicalClusterer(Clusterer):
         return from_first_rank(build)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the inner clusterer's state; the method keeps the trees."""
+        """Return the state of the inner clusterer; the trees are in the state of the method."""
         return {"clusterer": self.clusterer.state_dict()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -86,13 +91,13 @@ class HierarchicalClusterer(Clusterer):
 
 
 def unit_sums(features: Tensor, labels: Tensor, num_clusters: int) -> tuple[Tensor, Tensor]:
-    """Return, over all ranks, the sums ``(K, D)`` of the clusters' unit features and the counts ``(K,)``.
+    """Return sums ``(K, D)`` of the unit features of each cluster over all ranks, and counts ``(K,)``.
 
-    Both float64, on the CPU.
+    Both are float64 and on the CPU.
 
     Args:
         features: ``(n_local, D)``.
-        labels: ``(n_local,)`` below ``num_clusters``.
+        labels: ``(n_local,)`` from 0 to K - 1.
         num_clusters: K.
     """
     sums, counts = local_unit_sums(features, labels, num_clusters)
@@ -100,7 +105,7 @@ def unit_sums(features: Tensor, labels: Tensor, num_clusters: int) -> tuple[Tens
 
 
 def local_unit_sums(features: Tensor, labels: Tensor, num_clusters: int) -> tuple[Tensor, Tensor]:
-    """Return the same of this process's samples alone, on their device."""
+    """Return the sums and counts of :func:`unit_sums` for the samples of this rank, on their device."""
     sums = features.new_zeros(num_clusters, features.shape[1], dtype=torch.float64)
     sums.index_add_(0, labels, F.normalize(features.double(), dim=1))
     return sums, torch.bincount(labels, minlength=num_clusters).double()
@@ -112,7 +117,8 @@ def _finite_columns(scores: Tensor) -> Tensor:
     return all_reduce_max_(finite).nonzero().squeeze(1)
 
 
-def _spread(shares: Tensor | None, alive: Tensor, num_clusters: int) -> Tensor | None:
+def _shares_of_all(shares: Tensor | None, alive: Tensor, num_clusters: int) -> Tensor | None:
+    """Return shares ``(K,)`` of all clusters, 0 for those that are not ``alive``."""
     if shares is None:
         return None
     return shares.new_zeros(num_clusters).index_copy_(0, alive.to(shares.device), shares)

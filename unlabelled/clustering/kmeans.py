@@ -1,13 +1,12 @@
-"""k-means as a baseline for evaluation (one process)."""
+"""k-means in one process, a baseline of evaluations."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from unlabelled.clustering.centroids import check_counts, count_bad_rows, nearest_centroid
+from unlabelled.clustering.centroids import check_counts, count_bad_rows, draw_rows, nearest_centroid
 from unlabelled.clustering.lloyd import Init, Lloyd
-from unlabelled.clustering.sample_rows import draw_rows
 
 
 @torch.no_grad()
@@ -20,17 +19,17 @@ def kmeans(
     max_points_per_centroid: int = 1024,
     init: Init = "random",
 ) -> Tensor:
-    """Cluster this process' rows by Lloyd's algorithm, Euclidean; see :class:`Lloyd` for the arguments.
+    """Cluster the rows of this process by Lloyd's algorithm with Euclidean distances; see :class:`Lloyd`.
 
     Args:
         features: ``(n, d)`` floating point, finite.
         num_clusters: K, at most n.
-        seed: Of the first centroids and of the subsample.
-        iterations: Updates of the centroids.
-        restarts: Runs, of which the one with the smallest distances is kept.
+        seed: Seed of the first centroids and of the subsample.
+        iterations: Largest number of updates of the centroids.
+        restarts: Number of runs, of which the one with the smallest distances is kept.
         max_points_per_centroid: Centroids are found on a random subsample of at most K times this many rows;
-            every row is then given to its nearest centroid.
-        init: Which samples the first centroids are.
+            each row is then assigned to its nearest centroid.
+        init: Choice of the first centroids.
 
     Returns:
         ``(n,)`` int64 labels on the features' device.

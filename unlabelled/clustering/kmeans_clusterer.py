@@ -1,4 +1,4 @@
-"""DeepCluster's clusterer: features in, k-means clusters out."""
+"""DeepCluster's clusterer: k-means of features."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from unlabelled.seeding import derive_seed
 
 
 class KMeansClusterer(Clusterer):
-    """k-means of features, anew in each pass and for each head (DeepCluster, XDC, DeepCluster-v2).
+    """k-means of features, started again in each pass and for each head (DeepCluster, XDC, DeepCluster-v2).
 
-    Rank 0 fits centroids on a bounded subset of the rows; each rank then assigns its own rows. The search
-    starts from rows in the order of ranks, so its result depends on how rows are distributed over them.
-    During the search an empty cluster is given half of the largest one; one that is empty in the end, when
-    all rows have been assigned, stays so and is counted.
+    Rank 0 fits centroids on a sample of bounded size; each rank then assigns its own rows. The sample is
+    ordered by rank, so the result depends on how the rows are distributed over the ranks. While centroids are
+    fitted, an empty cluster receives half of the largest one. Clusters that are empty after the assignment of
+    all rows stay empty and are reported.
 
     Args:
-        iterations: Updates of the centroids at most (DeepCluster: 20, DeepCluster-v2: 10).
-        spherical: Whether to compare cosines, as in DeepCluster-v2, instead of distances.
-        whitening: Dimensions of a PCA with whitening and L2-normalisation that comes first (DeepCluster:
-            256); None: cluster the features as they are.
-        restarts: Searches from different rows, of which the best is kept.
+        iterations: Largest number of updates of the centroids (DeepCluster: 20, DeepCluster-v2: 10).
+        spherical: Compare cosines, as in DeepCluster-v2, instead of distances.
+        whitening: Number of dimensions of a PCA with whitening and L2-normalisation of the features
+            (DeepCluster: 256); None: the features are clustered unchanged.
+        restarts: Number of runs from different first centroids, of which the best is kept.
         max_points_per_centroid: The sample has at most K times this many rows.
 
     Raises:
@@ -62,13 +62,14 @@ class KMeansClusterer(Clusterer):
         """Cluster the samples of all ranks together.
 
         Args:
-            scores: ``(n_local, D)`` features, floating point; left as they are.
-            context: Which clustering this is, and K; seed, head and pass decide where the search begins.
+            scores: ``(n_local, D)`` features, floating point; not changed.
+            context: K, and the seed, head and pass, which determine the first centroids.
 
         Returns:
-            Labels ``(n_local,)``, centroids ``(K, D)`` (of the whitened features, if they are whitened) and,
-            in the report, "kmeans_inertia" (sum of squared distances over all samples) or "kmeans_cosine"
-            (their mean), "kmeans_empty", and the search's "kmeans_iterations" and "kmeans_splits".
+            Labels ``(n_local,)``, centroids ``(K, D)`` (of the whitened features, if there is a whitening),
+            and a report: "kmeans_inertia" (sum of squared distances over all samples) or "kmeans_cosine"
+            (mean of the cosines), "kmeans_empty", "kmeans_iterations", "kmeans_splits" and
+            "whitening_floored".
 
         Raises:
             ValueError: Wrong shape, fewer samples than clusters, or features that are NaN or infinite.
@@ -97,8 +98,8 @@ class KMeansClusterer(Clusterer):
         }
 
     def state_dict(self) -> dict[str, Any]:
-        """Return nothing: every pass begins anew."""
+        """Return an empty dictionary: passes are independent."""
         return {}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take back nothing."""
+        """Ignore the empty state."""

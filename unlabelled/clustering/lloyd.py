@@ -1,4 +1,4 @@
-"""Lloyd's algorithm in one process, with faiss for the search."""
+"""Lloyd's algorithm in one process; faiss finds the nearest centroids."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from unlabelled.clustering.flat_search import FlatSearch, Step, import_faiss
 
 Init = Literal["random", "k-means++"]
 
-_TILT = 1 / 1024  # by how much the halves of a cluster differ at first; faiss' number
+_TILT = 1 / 1024  # relative difference between the halves of a split cluster, as in faiss
 _INIT_METHODS = {
     "random": "ClusteringInitMethod_RANDOM",
     "k-means++": "ClusteringInitMethod_KMEANS_PLUS_PLUS",
@@ -22,12 +22,12 @@ _INIT_METHODS = {
 
 @dataclass(frozen=True)
 class Fitted:
-    """Where Lloyd's algorithm has come to.
+    """The result of Lloyd's algorithm.
 
     Attributes:
         centroids: ``(K, D)`` float32 in host memory.
-        iterations: Updates that were made.
-        splits: How often a centroid that had lost all its points was given half of a large cluster.
+        iterations: Number of updates.
+        splits: Number of times that a centroid without points received half of the largest cluster.
         objective: Sum of squared distances, or of cosines, at the last update.
     """
 
@@ -39,19 +39,20 @@ class Fitted:
 
 @dataclass(frozen=True)
 class Lloyd:
-    """How to look for centroids.
+    """Lloyd's algorithm and its settings.
 
     Args:
-        iterations: Updates of the centroids at most; none follows once no point changes its centroid.
-        restarts: Runs, of which the one with the best objective is kept.
+        iterations: Largest number of updates of the centroids; they end when no point changes its centroid.
+        restarts: Number of runs, of which the one with the best objective is kept.
         max_points_per_centroid: Centroids are found on a random sample of at most K times this many rows.
-        spherical: Whether points and centroids are directions, and the largest cosine decides whose a point
-            is; otherwise centroids are means, and the smallest distance does.
-        init: Which points the first centroids are: any (``random``), or each drawn with a probability that
-            grows with its squared distance from those before it (``k-means++``).
+        spherical: Points and centroids are unit vectors, and a point belongs to the centroid of the largest
+            cosine; otherwise centroids are means, and a point belongs to the centroid of the smallest
+            distance.
+        init: Choice of the first centroids: random points (``random``), or points drawn one after the other
+            with a probability proportional to the squared distance from those before (``k-means++``).
 
     Raises:
-        ValueError: A number below 1, or another ``init``.
+        ValueError: A number is below 1, or ``init`` is unknown.
     """
 
     iterations: int = 20
@@ -76,8 +77,8 @@ class Lloyd:
         Args:
             points: ``(n, D)`` float32 in host memory, contiguous and finite; unit vectors if spherical.
             num_clusters: K.
-            seed: Of the first centroids.
-            device: Where to compare points with centroids; without faiss for GPUs that is the CPU.
+            seed: Seed of the first centroids.
+            device: Device of the comparison of points with centroids; the CPU, if faiss has no GPU support.
 
         Raises:
             ImportError: faiss is not installed.
@@ -85,17 +86,17 @@ class Lloyd:
         sign = -1 if self.spherical else 1
         firsts = (self.first(points, num_clusters, seed + restart) for restart in range(self.restarts))
         with FlatSearch(points, num_clusters, self.spherical, device) as search:
-            return min((self.follow(search, first) for first in firsts), key=lambda one: sign * one.objective)
+            return min((self.follow(search, first) for first in firsts), key=lambda run: sign * run.objective)
 
     def first(self, points: Tensor, num_clusters: int, seed: int) -> Tensor:
-        """Return the points that faiss begins with: ``(K, D)``."""
+        """Choose the first centroids ``(K, D)`` with faiss."""
         faiss = import_faiss()
         solver = faiss.Kmeans(
             points.shape[1],
             num_clusters,
             niter=0,
             seed=seed % 2**31,
-            min_points_per_centroid=1,  # fewer is the caller's choice, not worth faiss' message on stdout
+            min_points_per_centroid=1,  # suppresses faiss' warning on stdout
             max_points_per_centroid=len(points),
             init_method=getattr(faiss, _INIT_METHODS[self.init]),
             check_input_data_for_NaNs=False,
@@ -104,7 +105,7 @@ class Lloyd:
         return torch.from_numpy(solver.centroids)
 
     def follow(self, search: FlatSearch, centroids: Tensor) -> Fitted:
-        """Go on from ``centroids (K, D)``."""
+        """Update ``centroids (K, D)`` until no point changes its centroid, or ``iterations`` times."""
         splits, labels = 0, None
         for iteration in range(self.iterations):
             step = search.step(centroids)
@@ -117,7 +118,7 @@ class Lloyd:
 
 
 def _updated(step: Step, centroids: Tensor) -> tuple[Tensor, int]:
-    """Return the means ``(K, D)``, and how many empty clusters took half of the largest."""
+    """Return the means ``(K, D)``, and the number of empty clusters that received half of the largest one."""
     sizes = step.counts.clone()
     means = torch.where(sizes[:, None] > 0, step.sums / sizes[:, None].clamp(min=1), centroids)
     empty = (sizes == 0).nonzero()[:, 0].tolist()

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-_CENTRE_EPS = 1e-12  # of a squared norm: descriptors may cancel
+_CENTRE_EPS = 1e-12  # smallest squared norm: descriptors may cancel
 _SQUASH_EPS = 1e-7
 
 
@@ -19,10 +19,10 @@ class MapClusters(NamedTuple):
     Attributes:
         centres: ``(batch, clusters, dim)``, sums of the projected descriptors by their assignments; only
             their directions matter.
-        assignments: ``(batch, clusters, positions)``, those of the last sum: over clusters they sum to 1, or
-            to 0 where a position is masked.
-        objective: ``(passes, batch)``, the smooth objective at the unit centres of each pass; it never
-            increases.
+        assignments: ``(batch, clusters, positions)``, the weights of the last sum. Over the clusters they sum
+            to 1, or to 0 where a position is masked.
+        objective: ``(passes, batch)``, the smooth objective at the unit centres of each pass; it does not
+            increase.
     """
 
     centres: Tensor
@@ -31,7 +31,7 @@ class MapClusters(NamedTuple):
 
 
 class SharedProjection(nn.Module):
-    """One linear map into each cluster's own subspace, the same for all positions and modalities.
+    """One linear map into the subspace of each cluster, shared by all positions and modalities.
 
     Args:
         in_dim: C, channels of the maps.
@@ -63,10 +63,10 @@ class MapClustering(nn.Module):
         num_clusters: K.
         dim: D, of each cluster's subspace.
         iterations: T, passes.
-        sharpness: z of the soft assignment; the larger, the harder.
-        squash: Scale the descriptors to a norm of almost 1 first, as the released code does; those near zero
-            stay near zero.
-        detach_passes: Stop the gradient through the assignments; it passes through the last sum only.
+        sharpness: z of the soft assignment; larger values give harder assignments.
+        squash: Scale the descriptors to a norm of almost 1, as the released code does; those near zero stay
+            near zero.
+        detach_passes: Stop the gradient through the assignments, so that it only flows through the last sum.
 
     Source: Hu et al. 2019, supplement Eq. 7 to 12; docs/methods/dmc.md#clustering-of-maps.
     """
@@ -98,6 +98,9 @@ class MapClustering(nn.Module):
         Args:
             descriptors: Local descriptors in any order.
             mask: ``(batch, positions)``, False at positions to ignore, such as padded audio.
+
+        Raises:
+            ValueError: Wrong shapes.
         """
         projected = self.project(descriptors)
         with torch.autocast(descriptors.device.type, enabled=False):
@@ -112,7 +115,7 @@ class MapClustering(nn.Module):
         if descriptors.ndim != 3 or descriptors.shape[2] != self.in_dim:
             raise ValueError(
                 f"MapClustering: descriptors have shape {tuple(descriptors.shape)}; expected (batch, "
-                f"positions, {self.in_dim}); set in_dim to the encoders' dim, or give them a common one"
+                f"positions, {self.in_dim}); set in_dim to the encoders' dim, or map them to one dimension"
             )
         with torch.autocast(descriptors.device.type, enabled=False):
             wide = descriptors.to(torch.promote_types(descriptors.dtype, torch.float32))
@@ -129,9 +132,9 @@ def cluster_maps(
 ) -> MapClusters:
     """Assign each position softly to the clusters and update the centres, ``iterations`` times.
 
-    Each pass first sums the projected descriptors by the assignments, then assigns by the scalar product
-    with the direction of the sum. The softmax is the gradient of the smooth minimum, so no pass increases
-    the objective ``-1/z sum_p log sum_k exp(z <u_kp, c_k>)``.
+    Each pass first sums the projected descriptors, weighted by the assignments, and then assigns positions by
+    the scalar product with the direction of the sum. The softmax is the gradient of the smooth minimum, so no
+    pass increases the objective ``-1/z sum_p log sum_k exp(z <u_kp, c_k>)``.
 
     Args:
         projected: ``(batch, K, positions, D)`` floating point.
@@ -141,6 +144,14 @@ def cluster_maps(
         detach_passes: See :class:`MapClustering`.
 
     Source: Hu et al. 2019, supplement sections 1 and 2; docs/methods/dmc.md#clustering-of-maps.
+
+    Example:
+        >>> projected = torch.arange(24.0).view(1, 2, 4, 3).sin()  # clusters, positions, dimensions
+        >>> clusters = cluster_maps(projected)
+        >>> clusters.centres.shape, clusters.assignments.sum(1).round(decimals=3).tolist()
+        (torch.Size([1, 2, 3]), [[1.0, 1.0, 1.0, 1.0]])
+        >>> bool((clusters.objective.diff(dim=0) <= 0).all())
+        True
     """
     present = _present(projected, mask)  # (batch, 1, positions)
     logits = torch.zeros_like(projected[..., 0])
@@ -161,7 +172,7 @@ def smooth_objective(products: Tensor, sharpness: float, present: Tensor) -> Ten
     """Return the smooth sum of distances to the nearest centre, ``(batch,)``.
 
     Args:
-        products: ``(batch, K, positions)``, scalar products with the unit centres, that is negated
+        products: ``(batch, K, positions)``, scalar products with the unit centres, which are negated
             distances.
         sharpness: z.
         present: ``(batch, positions)``, 0 at positions to ignore.

@@ -1,4 +1,4 @@
-"""The share of the data that every cluster receives.
+"""The share of the samples that each cluster receives.
 
 SeLaVi draws cluster sizes from a Gaussian (arXiv:2006.13662, section 3 and appendix A.2), because classes are
 seldom of equal size; docs/methods/selavi.md#cluster-sizes.
@@ -20,25 +20,25 @@ MIN_SIZE = 0.1  # a drawn size is at least this fraction of the mean size N/K
 
 
 class Marginals(ABC):
-    """Chooses the column sums of the transport plan; must answer the same on all ranks."""
+    """Chooses the column sums of the transport plan; its result must be the same on all ranks."""
 
     @abstractmethod
     def __call__(self, column_mass: Tensor, context: ClusterContext, num_samples: int) -> Tensor:
-        """Return the share of every cluster, ``(K,)`` float64, positive, summing to 1.
+        """Return the share of each cluster, ``(K,)`` float64, positive, summing to 1.
 
         Args:
-            column_mass: ``(K,)`` float64, ``sum_i prod_m p_m(k | i)``: how heavy every cluster is at present.
-            context: Which clustering it is for.
-            num_samples: Number N of samples over all ranks.
+            column_mass: ``(K,)`` float64, ``sum_i prod_m p_m(k | i)``: the present mass of each cluster.
+            context: The head and the pass.
+            num_samples: N, the number of samples over all ranks.
         """
 
     @abstractmethod
     def state_dict(self) -> dict[str, Any]:
-        """Return what a resumed run needs: tensors and builtins only."""
+        """Return the state for a checkpoint, made of tensors and builtins."""
 
     @abstractmethod
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take back what ``state_dict`` returned."""
+        """Restore the result of ``state_dict``."""
 
 
 class UniformMarginals(Marginals):
@@ -57,12 +57,15 @@ class UniformMarginals(Marginals):
         if state_dict:
             raise ValueError(
                 f"UniformMarginals got a state with keys {sorted(state_dict)}, expected none: the checkpoint "
-                "was made with other marginals. Configure those, or start anew."
+                "was made with other marginals. Configure those, or start a new run."
             )
 
 
 class _DrawnSizes(Marginals):
-    """Sizes relative to the mean size, drawn once per head and kept for the whole run."""
+    """Base of marginals with cluster sizes that are drawn once per head and kept for the whole run.
+
+    Sizes are relative to the mean size N/K.
+    """
 
     def __init__(self, std: float = 0.1) -> None:
         if not std >= 0:
@@ -82,8 +85,7 @@ class _DrawnSizes(Marginals):
         return sizes
 
     def _draw(self, num_clusters: int, context: ClusterContext) -> Tensor:
-        # A generator per head: the draw depends neither on the order of the heads nor on other random
-        # numbers.
+        # One generator per head: a draw depends neither on the order of the heads nor on other draws.
         generator = torch_generator("marginals", context.seed, context.head)
         normal = torch.randn(num_clusters, generator=generator, dtype=torch.float64)
         return (1 + self.std * normal).clamp_(min=MIN_SIZE)
@@ -93,7 +95,11 @@ class _DrawnSizes(Marginals):
         return {"sizes": {head: sizes.clone() for head, sizes in self._sizes.items()}}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take back the sizes; each must be positive."""
+        """Restore the sizes.
+
+        Raises:
+            ValueError: Sizes are not vectors of positive numbers.
+        """
         sizes: Mapping[int, Any] = state_dict["sizes"]
         loaded = {
             int(head): torch.as_tensor(value, dtype=torch.float64).cpu() for head, value in sizes.items()
@@ -107,19 +113,19 @@ class _DrawnSizes(Marginals):
 
 
 class GaussianMarginals(_DrawnSizes):
-    """Gaussian cluster sizes as the paper means them: the heaviest cluster gets the largest size drawn.
+    """Gaussian cluster sizes as described in the paper: the largest size goes to the cluster of largest mass.
 
-    Every head has its own draw ``d ~ N(1, std)``, made from the run's seed when it is first clustered and
-    kept for the whole run; at every pass it is matched anew to the clusters' present masses. Then ``r = d /
+    Each head has its own sizes ``d ~ N(1, std)``. They are drawn from the run's seed at its first clustering,
+    kept for the whole run, and sorted by the clusters' present masses in each pass. The shares are ``r = d /
     sum d``.
 
     Args:
-        std: Standard deviation relative to the mean size. Draws under 0.1 are raised to 0.1 of the mean size
-            (nine standard deviations away at the paper's 0.1), since a cluster needs a positive share.
+        std: Standard deviation relative to the mean size. Draws below 0.1 are raised to 0.1 of the mean size
+            (nine standard deviations away at the paper's 0.1), since each share must be positive.
     """
 
     def __call__(self, column_mass: Tensor, context: ClusterContext, num_samples: int) -> Tensor:
-        """Return ``(K,)`` shares in the order of the masses; see ``Marginals``."""
+        """Return ``(K,)`` shares that increase with the masses; see ``Marginals``."""
         sizes = self._drawn(column_mass.numel(), context).to(column_mass.device)
         matched = torch.empty_like(sizes)
         matched[torch.argsort(column_mass, stable=True)] = sizes.sort().values
@@ -127,13 +133,13 @@ class GaussianMarginals(_DrawnSizes):
 
 
 class ReleasedGaussianMarginals(_DrawnSizes):
-    """Gaussian cluster sizes as the released code has them (facebookresearch/selavi, src/sk_utils.py).
+    """Gaussian cluster sizes as computed by the released code (facebookresearch/selavi, src/sk_utils.py).
 
-    Its sort runs along an axis of length 1 and does nothing, so the draw is merely permuted by the order of
-    the masses; it is permuted in place, hence again at every call; and ``r ~ 1 / d`` instead of ``d``.
+    There the sort runs along an axis of length 1 and has no effect, so the order of the masses only permutes
+    the sizes; they are permuted in place, hence further in each call; and ``r ~ 1 / d`` instead of ``d``.
 
     Args:
-        std: Standard deviation relative to the mean size; draws under 0.1 are raised to 0.1 of the mean size.
+        std: Standard deviation relative to the mean size; draws below 0.1 are raised to 0.1 of the mean size.
     """
 
     def __call__(self, column_mass: Tensor, context: ClusterContext, num_samples: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""Multi-Assignment Sinkhorn-Knopp (Multi-SK): assign several of K anchors to each sample, all equally often.
+"""Multi-Assignment Sinkhorn-Knopp (Multi-SK): several of K anchors for each sample, all used equally often.
 
 Source: Swetha et al. 2023 (SSPC, arXiv:2308.13077), supplement, sections 2 and 3;
 Swetha5/Multi_Sinkhorn_Knopp, everything_at_once/loss/combinatorial_loss.py (multi_sinkhorn);
@@ -9,14 +9,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
-from unlabelled.clustering.multi_sinkhorn_iterations import distinct_slices, step_by_step
-from unlabelled.clustering.multi_sinkhorn_slices import AnchorSlices, SliceGroup
-from unlabelled.clustering.multi_sinkhorn_two_slices import two_groups
+from unlabelled.clustering.multi_sinkhorn_slices import (
+    AnchorSlices,
+    SliceGroup,
+    distinct_slices,
+    step_by_step,
+)
+from unlabelled.clustering.multi_sinkhorn_two_weights import two_weights
 from unlabelled.distributed import all_reduce_sum_
 
 Order = Literal["paper", "code"]
@@ -36,18 +40,18 @@ def damped_multi_sinkhorn(
 
     At convergence ``T = sigmoid((1 - mu) S / eps + alpha_n + beta_k)``, with rows that sum to K' and columns
     that sum to N K' / K. Exact to 1e-6 for any eps: logarithms are float64, and float32 scores are processed
-    in float32 only where they are far from the ends of its range. Disables autocast; no gradient.
+    in float32 only where they are far from the ends of its range. Autocast is disabled; there is no gradient.
 
     Args:
-        scores: ``(..., n, K)`` floating point, cosines for instance; leading dimensions are separate
-            problems. Each rank has its own n rows, possibly none; N is their number over all ranks.
+        scores: ``(..., n, K)`` floating point, such as cosines; leading dimensions are separate problems.
+            Each rank has its own n rows, possibly none; N is their number over all ranks.
         num_assigned: K', 1 to K.
         damping: mu, weight of the damped slices, 0 to 1.
         epsilon: eps, temperature of the scores.
         num_iterations: Rounds over anchors, samples and slices, with one all-reduce each.
         order: Order of the steps of a round: ``paper`` anchors, samples, slices (supplement, section 3);
             ``code`` samples, slices, anchors. Both end with a step over anchors and have the same limit.
-        denominator_eps: Added to all denominators but the last; 1e-5 in the released code, where it shifts
+        denominator_eps: Added to all denominators but the last; 1e-5 in the released code, where it changes
             the codes of peaked scores. 0 is the exact algorithm, and several times faster.
 
     Returns:
@@ -57,11 +61,20 @@ def damped_multi_sinkhorn(
     Raises:
         ValueError: On all ranks, if an argument is out of range, a score is NaN or infinite, or no rank has
             any row.
+
+    Example:
+        Two of three anchors for each of two samples; all anchors are used for 2 * 2 / 3 samples.
+
+        >>> codes = damped_multi_sinkhorn(torch.tensor([[0.9, 0.1, 0.4], [0.2, 0.8, 0.3]]), num_assigned=2)
+        >>> codes.sum(1).round(decimals=3).tolist()
+        [2.0, 2.0]
+        >>> codes.argmax(1).tolist()
+        [0, 1]
     """
-    _require("damping", damping, 0 <= damping <= 1, "a number from 0 to 1 (paper: 0.25)")
-    groups = [SliceGroup(1.0, num_assigned), SliceGroup(damping, _num_anchors(scores) - num_assigned)]
-    options = _Options(epsilon, num_iterations, order, denominator_eps)
-    return _multi_sinkhorn(scores, num_assigned, groups, 1, two_groups, options)
+    options = (epsilon, num_iterations, order, denominator_eps)
+    _check(scores, num_assigned, *options, "damping", damping, "a number from 0 to 1 (paper: 0.25)")
+    groups = [SliceGroup(1.0, num_assigned), SliceGroup(damping, scores.shape[-1] - num_assigned)]
+    return _multi_sinkhorn(scores, num_assigned, groups, 1, two_weights, *options)
 
 
 def graded_multi_sinkhorn(
@@ -83,7 +96,7 @@ def graded_multi_sinkhorn(
         num_assigned: K'.
         range_factor: eta, 0 to 1; at 1 all slices are equal.
         epsilon: eps.
-        num_iterations: Rounds.
+        num_iterations: Number of rounds.
         order: Order of the steps of a round.
         denominator_eps: Added to the denominators.
 
@@ -93,19 +106,12 @@ def graded_multi_sinkhorn(
     Raises:
         ValueError: As in :func:`damped_multi_sinkhorn`.
     """
-    _require("range_factor", range_factor, 0 <= range_factor <= 1, "a number from 0 to 1 (paper: 0.1)")
-    num_anchors = _num_anchors(scores)
+    options = (epsilon, num_iterations, order, denominator_eps)
+    _check(scores, num_assigned, *options, "range_factor", range_factor, "a number from 0 to 1 (paper: 0.1)")
+    num_anchors = scores.shape[-1]
     weights = [range_factor + (1 - range_factor) * (1 - i / num_anchors) for i in range(num_anchors)]
     groups = [SliceGroup(weight, 1) for weight in weights]
-    options = _Options(epsilon, num_iterations, order, denominator_eps)
-    return _multi_sinkhorn(scores, num_assigned, groups, num_assigned, distinct_slices, options)
-
-
-class _Options(NamedTuple):
-    epsilon: float
-    num_iterations: int
-    order: Order
-    denominator_eps: float
+    return _multi_sinkhorn(scores, num_assigned, groups, num_assigned, distinct_slices, *options)
 
 
 @torch.no_grad()
@@ -115,21 +121,58 @@ def _multi_sinkhorn(
     groups: Sequence[SliceGroup],
     chosen: int,
     loop: Loop,
-    options: _Options,
+    epsilon: float,
+    num_iterations: int,
+    order: Order,
+    denominator_eps: float,
 ) -> Tensor:
-    _check(scores.shape[-1], num_assigned, options)
+    """Return the codes; ``loop`` makes them where it can, else ``step_by_step``."""
     shape = scores.shape
     dtype = torch.float64 if scores.dtype == torch.float64 else torch.float32
     flat = scores.to(dtype).reshape(math.prod(shape[:-2]), *shape[-2:]).contiguous()  # (L, n, K)
-    num_samples = _count_rows(flat, options.epsilon)
+    num_samples = _count_rows(flat, epsilon)
     even = num_assigned == shape[-1] or len({group.weight for group in groups}) == 1
     if even or not len(flat):
         return torch.full(shape, num_assigned / shape[-1], dtype=dtype, device=scores.device)
-    if options.denominator_eps or options.num_iterations == 1:
+    if denominator_eps or num_iterations == 1:
         loop = step_by_step
     with torch.autocast(scores.device.type, enabled=False):
-        slices = AnchorSlices(flat, groups, chosen, options.epsilon, num_samples, options.denominator_eps)
-        return loop(slices, options.num_iterations, options.order == "paper").view(shape)
+        slices = AnchorSlices(flat, groups, chosen, epsilon, num_samples, denominator_eps)
+        return loop(slices, num_iterations, order == "paper").view(shape)
+
+
+def _check(
+    scores: Tensor,
+    num_assigned: int,
+    epsilon: float,
+    num_iterations: int,
+    order: Order,
+    denominator_eps: float,
+    weight_name: str,
+    weight: float,
+    expected_weight: str,
+) -> None:
+    if scores.ndim < 2 or not scores.is_floating_point():
+        raise ValueError(
+            f"Multi-Sinkhorn: scores are {scores.dtype} of shape {tuple(scores.shape)}, expected floating "
+            "point of shape (..., samples, anchors)"
+        )
+    num_anchors = scores.shape[-1]
+    for name, value, holds, expected in (
+        (weight_name, weight, 0 <= weight <= 1, expected_weight),
+        (
+            "num_assigned",
+            num_assigned,
+            1 <= num_assigned <= num_anchors,
+            f"1 to {num_anchors}, the number of anchors",
+        ),
+        ("epsilon", epsilon, 0 < epsilon < math.inf, "a positive number (paper: 0.07)"),
+        ("num_iterations", num_iterations, num_iterations >= 1, "at least 1 (paper: 20)"),
+        ("order", order, order in get_args(Order), "'paper' or 'code'"),
+        ("denominator_eps", denominator_eps, denominator_eps >= 0, "0, or 1e-5 as in the released code"),
+    ):
+        if not holds:
+            raise ValueError(f"Multi-Sinkhorn: {name} is {value!r}, expected {expected}")
 
 
 def _count_rows(scores: Tensor, epsilon: float) -> int:
@@ -146,27 +189,3 @@ def _count_rows(scores: Tensor, epsilon: float) -> int:
     if not rows:
         raise ValueError("Multi-Sinkhorn: the scores have no rows on any rank; expected at least one sample")
     return int(rows)
-
-
-def _num_anchors(scores: Tensor) -> int:
-    if scores.ndim < 2 or not scores.is_floating_point():
-        raise ValueError(
-            f"Multi-Sinkhorn: scores are {scores.dtype} of shape {tuple(scores.shape)}, expected floating "
-            "point of shape (..., samples, anchors)"
-        )
-    return scores.shape[-1]
-
-
-def _check(num_anchors: int, num_assigned: int, options: _Options) -> None:
-    epsilon, num_iterations, order, denominator_eps = options
-    expected = f"1 to {num_anchors}, the number of anchors"
-    _require("num_assigned", num_assigned, 1 <= num_assigned <= num_anchors, expected)
-    _require("epsilon", epsilon, 0 < epsilon < math.inf, "a positive number (paper: 0.07)")
-    _require("num_iterations", num_iterations, num_iterations >= 1, "at least 1 (paper: 20)")
-    _require("order", order, order in get_args(Order), "'paper' or 'code'")
-    _require("denominator_eps", denominator_eps, denominator_eps >= 0, "0, or 1e-5 as in the released code")
-
-
-def _require(name: str, value: object, holds: bool, expected: str) -> None:
-    if not holds:
-        raise ValueError(f"Multi-Sinkhorn: {name} is {value!r}, expected {expected}")

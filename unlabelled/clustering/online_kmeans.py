@@ -1,4 +1,4 @@
-"""k-means by cosine over a queue of features, warm-started from one refresh to the next (MCN)."""
+"""k-means by cosine over a queue of features, each fit starting from the centroids of the last one (MCN)."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from torch import Tensor, nn
 from unlabelled.distributed import broadcast_
 from unlabelled.seeding import torch_generator
 
-_CHUNK = 8192  # rows whose similarities to all centroids are held at once
+_CHUNK = 8192  # rows that are compared with all centroids at once
 
 
 class CosineCentroids(nn.Module):
-    """K centroids of queue rows, equal on all ranks given equal rows.
+    """K centroids of the rows of a queue; equal rows on all ranks give equal centroids.
 
     Args:
         num_centroids: K.
         dim: D.
-        iterations: Largest number of updates per fit; it ends earlier if no row changes its centroid.
-        unit: A centroid is the direction of its unit rows (spherical k-means) instead of the mean of its
-            rows as they are, as in the released code.
-        seed: Seed of the choice of the first rows.
+        iterations: Largest number of updates per fit; they end when no row changes its centroid.
+        unit: A centroid is the direction of the mean of its unit rows (spherical k-means); otherwise it is
+            the mean of its rows, as in the released code.
+        seed: Seed of the first centroids.
 
     Attributes:
         centroids: ``(K, D)`` float32; zeros before the first fit.
-        fitted: Whether there was a fit, as a bool tensor.
+        fitted: Bool tensor, whether there was a fit.
 
     Raises:
         ValueError: A size is below 1.
@@ -52,7 +52,7 @@ class CosineCentroids(nn.Module):
 
     @torch.no_grad()
     def fit(self, rows: Tensor) -> None:
-        """Fit the centroids to ``rows (n, D)``: the first time from K of them, later from the last centroids.
+        """Fit the centroids to ``rows (n, D)``, first from K random rows, later from the last centroids.
 
         Raises:
             ValueError: Fewer than K rows, or rows that are NaN or infinite.
@@ -60,7 +60,7 @@ class CosineCentroids(nn.Module):
         rows = rows.detach().to(self.centroids)
         start = self.centroids if bool(self.fitted) else self._first(rows)
         self.centroids.copy_(cosine_kmeans(rows, start, self.iterations, self.unit))
-        broadcast_(self.centroids)  # a GPU's sums differ in the last bit from one rank to the other
+        broadcast_(self.centroids)  # sums on GPUs differ in the last bit between ranks
         self.fitted.fill_(True)
 
     def _first(self, rows: Tensor) -> Tensor:
@@ -70,7 +70,7 @@ class CosineCentroids(nn.Module):
 
     @torch.no_grad()
     def assign(self, rows: Tensor) -> Tensor:
-        """Return the centroid of the largest cosine for each of ``rows (n, D)``: ``(n,)`` int64.
+        """Return the centroid with the largest cosine for each of ``rows (n, D)``, ``(n,)`` int64.
 
         Raises:
             RuntimeError: There was no fit yet.
@@ -82,16 +82,16 @@ class CosineCentroids(nn.Module):
 
 @torch.no_grad()
 def cosine_kmeans(rows: Tensor, centroids: Tensor, iterations: int = 100, unit: bool = False) -> Tensor:
-    """Return Lloyd's centroids by cosine, from those given.
+    """Return the centroids of Lloyd's algorithm by cosine.
 
-    A centroid without rows takes the row that is farthest from its own centroid, the second one of them the
-    second farthest, and so on.
+    Empty centroids receive the rows that are farthest from their own centroids: the first empty centroid the
+    farthest row, the second one the second farthest, and so on.
 
     Args:
         rows: ``(n, D)`` floating point, not necessarily normalised.
-        centroids: ``(K, D)``, to start from.
-        iterations: At most so many updates; none follows once no row changes its centroid.
-        unit: Whether a centroid is the direction of its unit rows, instead of the mean of its rows.
+        centroids: ``(K, D)``, the first centroids.
+        iterations: Largest number of updates; they end when no row changes its centroid.
+        unit: A centroid is the direction of the mean of its unit rows, instead of the mean of its rows.
 
     Returns:
         ``(K, D)``.
@@ -117,16 +117,16 @@ def _nearest(rows: Tensor, centroids: Tensor) -> tuple[Tensor, Tensor]:
     directions = F.normalize(centroids, dim=1).T
     with torch.autocast(rows.device.type, enabled=False):
         best = [(F.normalize(part, dim=1) @ directions).max(1) for part in torch.split(rows, _CHUNK)]
-    return torch.cat([one.indices for one in best]), torch.cat([one.values for one in best])
+    return torch.cat([part.indices for part in best]), torch.cat([part.values for part in best])
 
 
 def _update(members: Tensor, labels: Tensor, cosines: Tensor, centroids: Tensor) -> Tensor:
-    """Return the mean of each centroid's rows; rows that found an empty one are relabelled, in place."""
+    """Return the mean of the rows of each centroid; rows given to an empty one are relabelled in place."""
     empty = (torch.bincount(labels, minlength=len(centroids)) == 0).nonzero()[:, 0]
     labels[cosines.argsort(stable=True)[: len(empty)]] = empty
     sums = torch.zeros_like(centroids).index_add_(0, labels, members)
     counts = torch.bincount(labels, minlength=len(centroids))[:, None]
-    # Losing its only row to an empty centroid, a centroid stays where it is.
+    # A centroid that loses its only row to an empty one stays unchanged.
     return torch.where(counts > 0, sums / counts.clamp(min=1), centroids)
 
 

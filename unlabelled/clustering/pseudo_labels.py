@@ -1,4 +1,4 @@
-"""The table of pseudo-labels that every rank holds and no ``state_dict`` contains."""
+"""The table of pseudo-labels; each rank holds all of it, and no ``state_dict`` contains it."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ UNLABELLED = -1
 
 
 class PseudoLabels:
-    """Pseudo-labels of all training samples for every clustering, on the CPU.
+    """Pseudo-labels of all training samples for each head, on the CPU.
 
-    Not a buffer: the table depends on the data set, would stop a checkpoint from loading on other data, and
-    DDP would broadcast it at each step although all ranks hold the same.
+    They are not a buffer: the size depends on the data set, so a checkpoint could not be loaded with other
+    data, and DDP would broadcast them in each step although they are equal on all ranks.
 
     Attributes:
-        table: ``(samples, clusterings)`` int64; :data:`UNLABELLED` before the first pass.
+        table: ``(samples, heads)`` int64; :data:`UNLABELLED` before the first pass.
     """
 
     def __init__(self, num_clusterings: int) -> None:
@@ -28,26 +28,26 @@ class PseudoLabels:
         return len(self.table)
 
     def allocate(self, num_samples: int) -> None:
-        """Make room for a training set; a table of the right size (a resumed run's) is kept."""
+        """Allocate the table of a training set; a table of the right size (of a resumed run) is kept."""
         if len(self.table) != num_samples:
             shape = (num_samples, self.table.shape[1])
             self.table = torch.full(shape, UNLABELLED, dtype=torch.int64)
 
     def lookup(self, index: Tensor) -> Tensor:
-        """Return the labels ``(batch, clusterings)`` of rows ``index (batch,)``, on the index's device."""
+        """Return the labels ``(batch, heads)`` of rows ``index (batch,)``, on the index's device."""
         return self.table[index.cpu()].to(index.device, non_blocking=True)
 
     def balance(self, index: Tensor) -> Tensor:
-        """Return weights ``(batch, clusterings)`` of rows that make all clusters of a clustering equal.
+        """Return weights ``(batch, heads)`` of rows with which all clusters of a head have equal weight.
 
-        ``n / (clusters with members * members of the row's cluster)``, with n the labelled rows: 1 on the
-        average over the data set. In expectation the same as drawing clusters uniformly and rows within
-        them, as DeepCluster does (facebookresearch/deepcluster, util.py; docs/methods/selavi.md#deepcluster).
-        0 for rows without a label.
+        A weight is ``n / (number of non-empty clusters * members of the row's cluster)``, where n is the
+        number of labelled rows; its mean over them is 1. In expectation this equals drawing clusters
+        uniformly and rows within them, as DeepCluster does (facebookresearch/deepcluster, util.py;
+        docs/methods/selavi.md#deepcluster). 0 for rows without a label.
         """
         weights = []
         for column in self.table.T:
-            sizes = torch.bincount(column - UNLABELLED)  # first: how many are without a label
+            sizes = torch.bincount(column - UNLABELLED)  # the first entry counts rows without a label
             clusters = int((sizes[1:] > 0).sum())
             labels = column[index.cpu()]
             share = (len(column) - int(sizes[0])) / (max(clusters, 1) * sizes[labels - UNLABELLED])
@@ -55,13 +55,18 @@ class PseudoLabels:
         return torch.stack(weights, 1).float().to(index.device, non_blocking=True)
 
     def forget(self, head: int) -> None:
-        """Take the labels of clustering ``which`` from all rows."""
+        """Remove the labels of a head from all rows."""
         self.table[:, head] = UNLABELLED
 
     def publish(self, head: int, index: Tensor, labels: Tensor) -> None:
-        """Write this rank's ``labels (n,)`` of rows ``index (n,)`` in clustering ``which``, and all others'.
+        """Write the new labels of a head, this rank's and those of the other ranks.
 
-        Rows that no rank clustered (unreadable just now) keep the label they have.
+        Rows that no rank has clustered (unreadable samples) keep their label.
+
+        Args:
+            head: Index of the head.
+            index: ``(n,)`` rows of this rank's samples.
+            labels: ``(n,)`` their clusters.
         """
         column = torch.full((len(self.table),), UNLABELLED, dtype=torch.int64, device=labels.device)
         column[index.to(labels.device)] = labels

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 
@@ -17,14 +17,14 @@ MIN_BLOCKS_PER_THREAD = 2
 class RowBlocks:
     """Context manager that runs a function once per block of rows.
 
-    torch releases the interpreter lock inside its operations, so plain Python threads use all cores, and each
-    block is read from memory once however many operations the function applies to it. The blocks depend on
-    the matrix alone: results that are kept per block are the same whatever the number of threads.
+    torch releases the interpreter lock inside its operations, so Python threads use all cores. Each block is
+    read from memory once, however many operations the function applies to it. The blocks depend on the matrix
+    alone: results per block do not depend on the number of threads.
 
     Args:
-        num_rows: Rows of the matrix; 0 is allowed and gives no blocks.
+        num_rows: Rows of the matrix; 0 gives no blocks.
         row_bytes: Bytes of one row.
-        device: Where the matrix lives; anything but a CPU is visited by the calling thread.
+        device: Device of the matrix; unless it is a CPU, the calling thread visits all blocks.
     """
 
     def __init__(self, num_rows: int, row_bytes: int, device: torch.device) -> None:
@@ -58,17 +58,19 @@ class RowBlocks:
             torch.set_num_threads(self._intra_op_threads)
 
     def run(self, work: Callable[[int], None]) -> None:
-        """Call ``work(b)`` for every block index b; an exception raised there is raised here."""
+        """Call ``work(b)`` for each block index b; an exception raised there is raised here."""
         indices = iter(range(len(self.slices)))
-        if self._pool is None:
-            self._drain(indices, work)
-            return
-        for done in [self._pool.submit(self._drain, indices, work) for _ in range(self.num_threads)]:
-            done.result()
 
-    def _drain(self, indices: Iterator[int], work: Callable[[int], None]) -> None:
-        # Grad mode and autocast are per thread. Inference mode, unlike no_grad, may also write into tensors
-        # that the caller made in inference mode, and autocast would round the products to half precision.
-        with torch.inference_mode(), torch.autocast(self._device.type, enabled=False):
-            for index in indices:
-                work(index)
+        def work_off() -> None:
+            # Grad mode and autocast are per thread. Inference mode, unlike no_grad, may also write into
+            # tensors that the caller made in inference mode, and autocast would round the products to half
+            # precision.
+            with torch.inference_mode(), torch.autocast(self._device.type, enabled=False):
+                for index in indices:
+                    work(index)
+
+        if self._pool is None:
+            work_off()
+            return
+        for future in [self._pool.submit(work_off) for _ in range(self.num_threads)]:
+            future.result()

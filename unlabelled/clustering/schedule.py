@@ -1,4 +1,4 @@
-"""When clustering passes fall due, counted in optimiser steps."""
+"""Schedules of clustering passes, in optimiser steps."""
 
 from __future__ import annotations
 
@@ -8,23 +8,27 @@ from typing import Any, Protocol, runtime_checkable
 
 @runtime_checkable
 class Schedule(Protocol):
-    """Lists the moments of a run at which something falls due."""
+    """Lists the optimiser steps of a run at which passes are due."""
 
     def due_steps(self, steps_per_epoch: int, max_epochs: int) -> list[float]:
-        """Return sorted thresholds in optimiser steps; each falls due at the first step at or after it."""
+        """Return sorted thresholds in steps; a pass is due at the first step at or after its threshold."""
 
 
 class InverseQuadratic:
-    """Dense early, sparse late: ``t_i = T (i / (num_passes - 1))^power`` over the T steps of the run.
+    """Passes that become rarer: ``t_i = T (i / (num_passes - 1))^power`` over the T steps of the run.
 
-    The last threshold is T itself, which no step reaches, so one pass fewer is made. The
-    released code of SeLaVi has power 1.5 (facebookresearch/selavi, opt.py).
+    The last threshold is T, which no step reaches, so there is one pass fewer. The released code of SeLaVi
+    has power 1.5 (facebookresearch/selavi, opt.py).
 
     Args:
         num_passes: Number of thresholds (paper: 100).
         power: 2 is the paper's "inverse quadratic"; 1 spaces the passes evenly.
 
     Source: SeLaVi appendix A.2, after SeLa (arXiv:1911.05371); docs/methods/selavi.md#schedule.
+
+    Example:
+        >>> InverseQuadratic(num_passes=5).due_steps(steps_per_epoch=10, max_epochs=8)
+        [0.0, 5.0, 20.0, 45.0, 80.0]
     """
 
     def __init__(self, num_passes: int = 100, power: float = 2.0) -> None:
@@ -37,18 +41,22 @@ class InverseQuadratic:
         self.power = power
 
     def due_steps(self, steps_per_epoch: int, max_epochs: int) -> list[float]:
-        """Return ``num_passes`` thresholds from 0 to T; a single one is at 0."""
+        """Return ``num_passes`` thresholds from 0 to T; a single threshold is 0."""
         total = _total_steps(steps_per_epoch, max_epochs)
         last = max(self.num_passes - 1, 1)
         return [total * (i / last) ** self.power for i in range(self.num_passes)]
 
 
 class Every:
-    """At regular intervals, the first time at step 0.
+    """Passes at regular intervals, from step 0 on.
 
     Args:
         steps: Optimiser steps between passes.
-        epochs: Epochs between passes; give this or ``steps``.
+        epochs: Epochs between passes; exactly one of ``steps`` and ``epochs`` is required.
+
+    Example:
+        >>> Every(epochs=2).due_steps(steps_per_epoch=10, max_epochs=5)
+        [0.0, 20.0, 40.0]
     """
 
     def __init__(self, steps: int | None = None, epochs: int | None = None) -> None:
@@ -76,10 +84,10 @@ def _total_steps(steps_per_epoch: int, max_epochs: int) -> int:
 
 
 class PassClock:
-    """Counts passes against their thresholds: at most one per step, the others spill to the next steps.
+    """Counts passes and compares them with thresholds; at most one pass per step, further ones later.
 
     Args:
-        thresholds: Sorted moments in optimiser steps, as :meth:`Schedule.due_steps` returns them.
+        thresholds: Sorted, in optimiser steps, as :meth:`Schedule.due_steps` returns them.
     """
 
     def __init__(self, thresholds: Sequence[float]) -> None:
@@ -87,35 +95,41 @@ class PassClock:
         if self.thresholds != sorted(self.thresholds):
             raise ValueError("PassClock: the thresholds must be sorted, from early to late")
         self.done = 0
-        self._asked = -1  # last step that `due` was asked about
-        self._last = -1  # step of the last pass: with gradient accumulation a step is asked about repeatedly
+        self._step = -1  # argument of the last call of `due`
+        self._last = (
+            -1
+        )  # step of the last pass; with gradient accumulation `due` is called repeatedly for a step
 
     def due(self, step: int) -> bool:
-        """Tell whether a pass is to be made before optimiser step ``step``; then call :meth:`advance`."""
-        self._asked = step
+        """Return whether a pass is due before optimiser step ``step``; then call :meth:`advance`."""
+        self._step = step
         return step != self._last and self.done < len(self.thresholds) and step >= self.thresholds[self.done]
 
     def advance(self) -> None:
-        """Note that the pass for the step last asked about has been made."""
+        """Record the pass at the step of the last call of :meth:`due`."""
         if self.done >= len(self.thresholds):
             raise RuntimeError(
-                f"PassClock: all {self.done} passes were made already; ask `due` before `advance`"
+                f"PassClock: all {self.done} passes were made already; call `due` before `advance`"
             )
         self.done += 1
-        self._last = self._asked
+        self._last = self._step
 
     def advance_past(self, step: int) -> None:
-        """Count all thresholds up to ``step`` as done: one pass answers for them together."""
+        """Count all thresholds up to ``step`` as passed, with one pass for all of them."""
         while self.done < len(self.thresholds) and self.thresholds[self.done] <= step:
             self.done += 1
-        self._last = self._asked = step
+        self._last = self._step = step
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the passes made and the step of the last one; the thresholds belong to the configuration."""
+        """Return the number of passes and the step of the last one, without the thresholds."""
         return {"done": self.done, "last_step": self._last}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take back what ``state_dict`` returned."""
+        """Restore the result of ``state_dict``.
+
+        Raises:
+            ValueError: The checkpoint has more passes than this schedule.
+        """
         done = int(state_dict["done"])
         if not 0 <= done <= len(self.thresholds):
             raise ValueError(
@@ -123,4 +137,4 @@ class PassClock:
                 f"{len(self.thresholds)}: resume with the schedule of the checkpoint"
             )
         self.done = done
-        self._last = self._asked = int(state_dict["last_step"])
+        self._last = self._step = int(state_dict["last_step"])

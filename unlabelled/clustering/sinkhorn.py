@@ -1,8 +1,8 @@
 """Sinkhorn-Knopp: balanced cluster labels by entropic optimal transport (Cuturi 2013, arXiv:1306.0895).
 
-As used by SeLa (Asano et al. 2020, arXiv:1911.05371) and SeLaVi (arXiv:2006.13662, section 3): of all plans Q
-with rows summing to 1/N and columns to r, find the one of form ``Q_ik = exp(X_ik + log alpha_k + log
-beta_i)``; docs/methods/selavi.md#optimal-transport.
+The solver finds the plan ``Q_ik = exp(X_ik + log alpha_k + log beta_i)`` whose rows sum to 1/N and whose
+columns sum to r. SeLa (Asano et al. 2020, arXiv:1911.05371) and SeLaVi (arXiv:2006.13662, section 3) label
+samples this way; docs/methods/selavi.md#optimal-transport.
 """
 
 from __future__ import annotations
@@ -14,27 +14,43 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from unlabelled.clustering.gibbs import GibbsKernel
+from unlabelled.clustering.gibbs import GibbsKernel, span
 from unlabelled.clustering.row_blocks import RowBlocks
-from unlabelled.clustering.stopping import ColumnError, Progress, StopRule
 
-PLAIN_STEPS = 5  # over-relaxation diverges far from the solution: take some plain steps first
+PLAIN_STEPS = 5  # over-relaxation diverges far from the solution, so some steps without it come first
+
+
+@dataclass(frozen=True)
+class RowChange:
+    """Stop rule of SeLaVi's released code (facebookresearch/selavi, src/sk_utils.py), for comparison.
+
+    In iterations 0, ``every``, 2 ``every``, ... the error is ``sum_i |beta_i / beta'_i - 1|``, the change of
+    the row factors since the iteration before. It is a sum over the samples, so the same tolerance is
+    stricter on more data.
+    """
+
+    tolerance: float = 0.1
+    every: int = 10
+
+    def __post_init__(self) -> None:
+        if self.every < 1:
+            raise ValueError(f"RowChange: every is {self.every}, expected at least 1")
 
 
 @dataclass(frozen=True)
 class SinkhornResult:
-    """Solution of one transport problem; everything but the row-wise tensors is equal on all ranks.
+    """Solution of one transport problem; all fields but the row-wise tensors are equal on all ranks.
 
     Args:
         labels: ``(n_local,)`` int64, ``argmax_k Q_ik``.
         log_alpha: ``(K,)`` float64, log column factors (with log_beta: unique up to an opposite constant).
         log_beta: ``(n_local,)`` float64, log row factors; they make row sums exactly 1/N.
-        iterations: Iterations made.
-        error: Last error that the stop rule looked at.
-        converged: Whether that error is within the rule's tolerance.
-        column_sums: ``(K,)`` float64, share of the data given to every cluster by the plan; sums to 1.
+        iterations: Number of iterations.
+        error: Error at the last check of the stop rule.
+        converged: Whether that error is within the tolerance.
+        column_sums: ``(K,)`` float64, the share of the data that the plan gives each cluster; sums to 1.
         mean_label_score: Mean over all samples of X at the label.
-        capped: Whether the problem asked for more range than the number format has; see ``sinkhorn_knopp``.
+        capped: Whether the problem needs a larger range than the number format has; see ``sinkhorn_knopp``.
     """
 
     labels: Tensor
@@ -48,7 +64,7 @@ class SinkhornResult:
     capped: bool
 
     def plan(self, log_scores: Tensor) -> Tensor:
-        """Return the plan Q ``(n_local, K)`` float64 from the scores ``(n_local, K)`` it was made of."""
+        """Return the plan Q ``(n_local, K)`` float64 of the scores ``(n_local, K)`` that were solved."""
         return (log_scores.double() + self.log_alpha + self.log_beta[:, None]).exp()
 
 
@@ -61,66 +77,79 @@ def sinkhorn_knopp(
     max_iterations: int = 2000,
     relaxation: float = 1.7,
     overwrite: bool = False,
-    stop_rule: StopRule | None = None,
+    stop_rule: RowChange | None = None,
     log_beta: Tensor | None = None,
 ) -> SinkhornResult:
-    """Label samples so that every cluster gets its share, with rows sharded over the ranks.
+    """Label samples so that each cluster gets its share of them, with rows sharded over the ranks.
 
-    One pass over the matrix and one K-vector all-reduce per iteration; beside the matrix itself only
-    O(n_local + K) numbers are held. float32 is safe at lambda = 20, and for clusters that are everywhere
-    improbable: only differences within columns matter. Entries that are more than 80 (float32) or 690
-    (float64) below both their row's and their column's best count as exactly that far below. No column can
-    therefore vanish. Where this could change the plan, ``capped`` is set and a warning issued.
+    An iteration is one pass over the matrix and one all-reduce of K numbers; apart from the matrix only
+    O(n_local + K) numbers are held. float32 is safe at lambda = 20, also for clusters that are improbable for
+    all samples: only differences within a column matter. An entry that is more than 80 (float32) or 690
+    (float64) below both the largest entry of its row and that of its column counts as exactly that far below,
+    so no column can vanish. Where this could change the plan, ``capped`` is set and a warning issued.
 
     Args:
         log_scores: ``(n_local, K)`` X, log-affinities already multiplied by lambda (SeLaVi: ``lambda / 2 (ln
-            p_v + ln p_a)``). float64 stays float64, anything else becomes float32. Ranks may hold different
+            p_v + ln p_a)``). float64 stays float64, other types become float32. Ranks may hold different
             numbers of rows, or none.
-        marginals: ``(K,)`` r, positive share of every cluster, sums to 1, equal on all ranks; None: 1/K.
-        tolerance: Largest relative error of a cluster's share at which to stop; unused with a ``stop_rule``.
-        max_iterations: Stop after this many iterations at the latest.
+        marginals: ``(K,)`` r, positive share of each cluster, sums to 1, equal on all ranks; None: 1/K.
+        tolerance: Stop when the largest relative error of a cluster's share, ``max_k |sum_i Q_ik / r_k -
+            1|``, is at most this; it does not depend on the number of samples.
+        max_iterations: Largest number of iterations.
         relaxation: Over-relaxation of log alpha after 5 plain steps, in [1, 2); halved towards 1, with
             5 more plain steps, each time the error rises. 1: Sinkhorn-Knopp as published.
-        overwrite: Use the memory of ``log_scores`` (destroying them) if contiguous float32 or float64;
-            otherwise, and by default, one copy is made.
-        stop_rule: Replaces the rule ``ColumnError(tolerance)``.
-        log_beta: ``(n_local,)`` first row factors, up to a constant; None: the best entry of every row counts
-            1. Zeros start as the published algorithm does.
+        overwrite: Use the memory of ``log_scores``, which destroys them, if they are contiguous float32 or
+            float64; otherwise, and by default, one copy is made.
+        stop_rule: Replaces ``tolerance``.
+        log_beta: ``(n_local,)`` first row factors, up to a constant; None: those that make the largest entry
+            of each row 1. Zeros start as the published algorithm does.
 
     Raises:
-        ValueError: Wrong shapes, marginals that are no distribution, scores without any finite solution.
+        ValueError: Wrong shapes, marginals that are not a distribution, or scores without a finite solution.
+
+    Example:
+        All samples are most similar to cluster 0; equal shares give half of them to cluster 1.
+
+        >>> p = torch.tensor([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3], [0.6, 0.4]], dtype=torch.float64)
+        >>> result = sinkhorn_knopp(20 * p.log())
+        >>> result.labels.tolist(), result.converged
+        ([0, 0, 1, 1], True)
+        >>> result.column_sums.round(decimals=3).tolist()
+        [0.5, 0.5]
     """
-    _check_arguments(log_scores, log_beta, max_iterations, relaxation)
-    rule = ColumnError(tolerance) if stop_rule is None else stop_rule
-    log_share = _log_share(marginals, log_scores)
-    matrix = _working_copy(log_scores, overwrite)
+    log_share = _checked_log_share(log_scores, marginals, log_beta, max_iterations, relaxation)
+    matrix = log_scores.detach()
+    if matrix.dtype not in (torch.float32, torch.float64):
+        matrix = matrix.to(torch.float32).contiguous()
+    elif not (overwrite and matrix.is_contiguous()):
+        matrix = matrix.clone(memory_format=torch.contiguous_format)
+    tolerance = tolerance if stop_rule is None else stop_rule.tolerance
     with RowBlocks(matrix.shape[0], matrix.shape[1] * matrix.element_size(), matrix.device) as blocks:
         kernel = GibbsKernel(matrix, blocks)
-        stepper = _Stepper(relaxation, max_span=_span(log_share) - kernel.floor)
+        stepper = _Stepper(relaxation, max_span=span(log_share) - kernel.floor)
         log_alpha = log_share - (kernel.start(log_beta) / kernel.num_rows).log()
         error = math.inf
         for iteration in range(max_iterations):
             column_sums = kernel.sweep(log_alpha) / kernel.num_rows
             residual = log_share - column_sums.log()
             column_error = float((-residual).expm1().abs().amax())
-            checked = rule.error(Progress(iteration, column_error, kernel.row_change))
-            error = error if checked is None else checked
-            if error <= rule.tolerance or iteration + 1 == max_iterations:
+            if stop_rule is None:
+                error = column_error
+            elif iteration % stop_rule.every == 0:
+                error = kernel.row_change()
+            if error <= tolerance or iteration + 1 == max_iterations:
                 break
             log_alpha = stepper.step(log_alpha, residual, column_error)
-        return _result(kernel, log_alpha, column_sums, iteration + 1, error, error <= rule.tolerance)
-
-
-def _span(values: Tensor) -> float:
-    return float(values.amax() - values.amin())
+        return _result(kernel, log_alpha, column_sums, iteration + 1, error, error <= tolerance)
 
 
 class _Stepper:
-    """Moves log alpha along the residual: as far as Sinkhorn-Knopp, or further where that is safe.
+    """Moves log alpha along the residual by a step of Sinkhorn-Knopp, or by a longer one where that is safe.
 
     Args:
         relaxation: Length of a step relative to Sinkhorn-Knopp's.
-        max_span: Range of log alpha that plain steps never leave (see GibbsKernel); nor may longer ones.
+        max_span: Range of log alpha that plain steps do not exceed (see GibbsKernel); longer ones must not
+            either.
     """
 
     def __init__(self, relaxation: float, max_span: float) -> None:
@@ -130,18 +159,14 @@ class _Stepper:
         self._last_error = math.inf
 
     def step(self, log_alpha: Tensor, residual: Tensor, column_error: float) -> Tensor:
-        further = log_alpha + self._weight(column_error) * residual
-        return further if _span(further) <= self._max_span else log_alpha + residual
-
-    def _weight(self, column_error: float) -> float:
         if self._plain_left == 0 and column_error > self._last_error:
             self._relaxation = 1 + (self._relaxation - 1) / 2
             self._plain_left = PLAIN_STEPS
         self._last_error = column_error
-        if self._plain_left == 0:
-            return self._relaxation
-        self._plain_left -= 1
-        return 1.0
+        weight = 1.0 if self._plain_left else self._relaxation
+        self._plain_left = max(0, self._plain_left - 1)
+        further = log_alpha + weight * residual
+        return further if span(further) <= self._max_span else log_alpha + residual
 
 
 def _result(
@@ -152,13 +177,12 @@ def _result(
     error: float,
     converged: bool,
 ) -> SinkhornResult:
-    # The sweep's row factors belong to its own centre, so read them before ``labels`` centres anew.
     log_beta = kernel.row_factor.double().log() - kernel.centre - kernel.row_max - math.log(kernel.num_rows)
     labels, mean_label_score = kernel.labels(log_alpha)
     capped = kernel.capped(log_alpha)
     if capped:
         warnings.warn(
-            f"Sinkhorn-Knopp: the column potentials span {_span(log_alpha):.0f}, "
+            f"Sinkhorn-Knopp: the column potentials span {span(log_alpha):.0f}, "
             f"close to the {-kernel.floor:.0f} that {kernel.matrix.dtype} can hold, so scores were capped. "
             "Shares are kept, but labels may differ from exact ones: use float64 scores or a lower lambda.",
             stacklevel=4,  # past this function, the solver and its no_grad wrapper: the caller's line
@@ -176,16 +200,24 @@ def _result(
     )
 
 
-def _working_copy(log_scores: Tensor, overwrite: bool) -> Tensor:
-    scores = log_scores.detach()
-    if scores.dtype not in (torch.float32, torch.float64):
-        return scores.to(torch.float32).contiguous()
-    if overwrite and scores.is_contiguous():
-        return scores
-    return scores.clone(memory_format=torch.contiguous_format)
-
-
-def _log_share(marginals: Tensor | None, log_scores: Tensor) -> Tensor:
+def _checked_log_share(
+    log_scores: Tensor,
+    marginals: Tensor | None,
+    log_beta: Tensor | None,
+    max_iterations: int,
+    relaxation: float,
+) -> Tensor:
+    """Return ``log r (K,)`` float64 after a check of all arguments."""
+    if log_scores.ndim != 2 or log_scores.shape[1] < 1:
+        raise ValueError(f"log_scores have shape {tuple(log_scores.shape)}, expected (samples, clusters)")
+    if not log_scores.is_floating_point():
+        raise ValueError(f"log_scores are {log_scores.dtype}, expected floating-point log-probabilities")
+    if log_beta is not None and log_beta.shape != log_scores.shape[:1]:
+        raise ValueError(f"log_beta has shape {tuple(log_beta.shape)}, expected ({log_scores.shape[0]},)")
+    if max_iterations < 1:
+        raise ValueError(f"max_iterations is {max_iterations}, expected at least 1")
+    if not 1 <= relaxation < 2:
+        raise ValueError(f"relaxation is {relaxation}, expected 1 <= relaxation < 2 (beyond, it diverges)")
     num_clusters, device = log_scores.shape[1], log_scores.device
     if marginals is None:
         return torch.full((num_clusters,), -math.log(num_clusters), dtype=torch.float64, device=device)
@@ -200,18 +232,3 @@ def _log_share(marginals: Tensor | None, log_scores: Tensor) -> Tensor:
             f"sum {float(share.sum()):g}; divide sizes by their sum, and drop clusters that should stay empty"
         )
     return (share / share.sum()).log()
-
-
-def _check_arguments(
-    log_scores: Tensor, log_beta: Tensor | None, max_iterations: int, relaxation: float
-) -> None:
-    if log_scores.ndim != 2 or log_scores.shape[1] < 1:
-        raise ValueError(f"log_scores have shape {tuple(log_scores.shape)}, expected (samples, clusters)")
-    if not log_scores.is_floating_point():
-        raise ValueError(f"log_scores are {log_scores.dtype}, expected floating-point log-probabilities")
-    if log_beta is not None and log_beta.shape != log_scores.shape[:1]:
-        raise ValueError(f"log_beta has shape {tuple(log_beta.shape)}, expected ({log_scores.shape[0]},)")
-    if max_iterations < 1:
-        raise ValueError(f"max_iterations is {max_iterations}, expected at least 1")
-    if not 1 <= relaxation < 2:
-        raise ValueError(f"relaxation is {relaxation}, expected 1 <= relaxation < 2 (beyond, it diverges)")

@@ -1,4 +1,4 @@
-"""SeLaVi's clusterer: joint log-probabilities in, balanced pseudo-labels out."""
+"""SeLaVi's clusterer: balanced pseudo-labels from joint log-probabilities."""
 
 from __future__ import annotations
 
@@ -13,20 +13,22 @@ from unlabelled.clustering.row_blocks import RowBlocks
 from unlabelled.clustering.sinkhorn import sinkhorn_knopp
 from unlabelled.distributed import all_reduce_sum_
 
+_SMALL = 2**24  # scores on all ranks together
+
 
 class SinkhornClusterer(Clusterer):
     """Self-labelling by optimal transport (Asano et al. 2020, arXiv:2006.13662, section 3).
 
     Solves ``min_Q <Q, -ln P> - Entropy(Q) / lambda``, where ln P is the mean of the modalities'
     log-probabilities, rows of Q sum to 1/N and columns to the marginals; a sample's label is its row's
-    largest entry. Labels of a soft plan need not be balanced, and may leave clusters empty.
+    largest entry. The labels of a soft plan may be unbalanced and may leave clusters empty.
 
     Args:
         lambda_: Inverse strength of the entropy (SeLaVi A.2: 20; SeLa on ImageNet: 25, yukimasano/self-label,
             main.py).
-        marginals: Share of the data per cluster; None: equal shares.
+        marginals: Shares of the clusters; None: equal ones.
         tolerance: Largest relative error of a cluster's share.
-        max_iterations: Stop after this many iterations at the latest.
+        max_iterations: Largest number of iterations.
         relaxation: Over-relaxation, see ``sinkhorn_knopp``.
 
     Source: docs/methods/selavi.md#optimal-transport.
@@ -57,7 +59,7 @@ class SinkhornClusterer(Clusterer):
         Args:
             scores: ``(n_local, K)`` floating point, sum over the modalities of log-probabilities; may be
                 overwritten. Up to 16.8 million entries are solved in float64, more in the given precision.
-            context: Which clustering this is, and how many modalities were summed.
+            context: The head, the pass and the number of modalities that were summed.
 
         Returns:
             Labels ``(n_local,)`` and, in the report, the solver's error and iterations and the mean over
@@ -67,7 +69,11 @@ class SinkhornClusterer(Clusterer):
             raise ValueError(
                 f"num_modalities is {context.num_modalities}, expected at least one modality in the scores"
             )
-        scores = _in_solving_precision(scores.detach())
+        # At lambda 20 confident heads can span more than float32's exponents hold. Small problems are solved
+        # in float64 in no time; in a large one the solver caps the scores that do not fit, and reports it.
+        entries = all_reduce_sum_(torch.tensor([scores.numel()], device=scores.device))
+        dtype = torch.float64 if int(entries) <= _SMALL else torch.promote_types(scores.dtype, torch.float32)
+        scores = scores.detach().to(dtype).contiguous()
         mass, num_samples = scale_in_place(scores, self.lambda_ / context.num_modalities)
         shares = self.marginals(mass, context, num_samples)
         result = sinkhorn_knopp(
@@ -87,35 +93,20 @@ class SinkhornClusterer(Clusterer):
         return Assignment(result.labels, report, shares)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the state of the marginals (sizes drawn so far)."""
+        """Return the state of the marginals (the sizes drawn so far)."""
         return {"marginals": self.marginals.state_dict()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take back what ``state_dict`` returned."""
+        """Restore the result of ``state_dict``."""
         self.marginals.load_state_dict(state_dict["marginals"])
 
 
-_SMALL = 2**24  # entries on all ranks together
-
-
-def _in_solving_precision(scores: Tensor) -> Tensor:
-    """Return contiguous scores in float64 if the problem is small, else in float32 at least.
-
-    Confident heads at lambda 20 can span more than float32's exponents hold; a small problem is solved in
-    float64 in no time. A large one stays in float32: the solver caps what does not fit, and says so.
-    """
-    entries = all_reduce_sum_(torch.tensor([scores.numel()], device=scores.device))
-    if int(entries) <= _SMALL:
-        return scores.double().contiguous()
-    return (scores if scores.dtype in (torch.float32, torch.float64) else scores.float()).contiguous()
-
-
 def scale_in_place(scores: Tensor, factor: float) -> tuple[Tensor, int]:
-    """Multiply the scores by ``factor``, and sum up their exponentials on the way.
+    """Multiply the scores by ``factor`` and sum their exponentials, in one pass.
 
     Args:
         scores: ``(n_local, K)`` contiguous log-masses; overwritten.
-        factor: What to multiply with.
+        factor: The factor.
 
     Returns:
         ``sum_i exp(scores_ik)`` before the multiplication, ``(K,)`` float64, and the number of rows, over all

@@ -11,18 +11,18 @@ from torch import Tensor
 
 from unlabelled.distributed import all_reduce_sum_, broadcast_
 
-_CHUNK = 4096  # rows that are there in float64 at once
+_CHUNK = 4096  # rows that are converted to float64 at once
 
 
 @dataclass(frozen=True)
 class Whitening:
-    """Takes features to their principal components of unit variance, and these to unit length.
+    """Maps features to their principal components, scaled to unit variance and then to unit length.
 
     Attributes:
         mean: ``(D,)`` float32.
         projection: ``(D, d)`` float32, the components divided by their standard deviations.
-        variances: ``(d,)`` float64 of the components, largest first.
-        floored: How many of them had so little variance that they were divided by more.
+        variances: ``(d,)`` float64, variances of the components, the largest first.
+        floored: Number of components whose variance was raised to the floor.
     """
 
     mean: Tensor
@@ -43,21 +43,21 @@ class Whitening:
 
 @torch.no_grad()
 def fit_whitening(features: Tensor, dim: int, floor: float = 1e-6) -> Whitening:
-    """Fit PCA-whitening to the rows of all ranks together, in float64.
+    """Fit PCA-whitening to the rows of all ranks, in float64.
 
-    Ranks exchange sums, D x D numbers, so the result is that of one process with all rows.
+    Ranks exchange sums of D x D numbers, so the result equals that of one process with all rows.
 
     Args:
         features: ``(n_local, D)`` floating point; a shard may be empty.
         dim: d, components to keep, at most D.
-        floor: Variances are taken for at least this share of the largest one; or noise in directions that
-            hardly vary, which a network has many of, would weigh as much as everything else.
+        floor: Smaller variances are raised to this share of the largest one. Without it, noise in directions
+            of almost no variance, of which a network has many, would weigh as much as all others.
 
     Returns:
-        The same on all ranks.
+        The whitening, equal on all ranks.
 
     Raises:
-        ValueError: Wrong shape or sizes, rows that are NaN or infinite, or rows that are all the same.
+        ValueError: Wrong shape or sizes, NaN or infinity in a row, or equal rows only.
 
     Source: Caron et al. 2018 (arXiv:1807.05520); facebookresearch/deepcluster, clustering.py;
     docs/methods/selavi.md#deepcluster.
@@ -81,7 +81,7 @@ def fit_whitening(features: Tensor, dim: int, floor: float = 1e-6) -> Whitening:
 
 
 def _moments(features: Tensor) -> tuple[Tensor, Tensor]:
-    """Return mean ``(D,)`` and covariance ``(D, D)`` of all ranks' rows, float64."""
+    """Return the mean ``(D,)`` and the covariance ``(D, D)`` of the rows of all ranks, float64."""
     dim = features.shape[1]
     sums = torch.zeros(dim + 1, dtype=torch.float64, device=features.device)
     sums[-1] = len(features)
@@ -104,7 +104,7 @@ def _moments(features: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _signs(components: Tensor) -> Tensor:
-    """Return what makes each component's largest entry positive: ``(d,)``; else LAPACK's build decides."""
+    """Return signs ``(d,)`` that make the largest entry of each component positive, on any LAPACK."""
     largest = components.abs().argmax(0, keepdim=True)
     return components.gather(0, largest)[0].sign()
 

@@ -1,8 +1,7 @@
-"""Hierarchies: the Poincaré ball, trees and their Dasgupta cost, and ways to build them over centroids."""
+"""Hierarchies: the Poincaré ball, trees and their Dasgupta cost, and methods that build trees."""
 
 from unlabelled.hierarchy.base import Hierarchy, HierarchyMethod, with_average_heights
 from unlabelled.hierarchy.dasgupta import dasgupta_1x, dasgupta_1x_half_cosine, dasgupta_1x_lower_bound
-from unlabelled.hierarchy.decode import decode
 from unlabelled.hierarchy.embedding import Embedding, TripletEmbedding
 from unlabelled.hierarchy.lca import (
     cosine_depth,
@@ -14,7 +13,7 @@ from unlabelled.hierarchy.lca import (
     segment_depth,
 )
 from unlabelled.hierarchy.leaves import Leaves, Similarity, unit_rows
-from unlabelled.hierarchy.linkage import Linkage
+from unlabelled.hierarchy.linkage import Linkage, decode
 from unlabelled.hierarchy.local_moves import LocalSearch, SearchResult
 from unlabelled.hierarchy.local_search_tree import LocalSearchTree
 from unlabelled.hierarchy.manifolds import EuclideanSpace, Manifold, PoincareBall

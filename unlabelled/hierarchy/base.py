@@ -1,4 +1,4 @@
-"""The interface of all methods that build a hierarchy, and their result."""
+"""The interface of methods that build a hierarchy, and their result."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ class Hierarchy:
     """A tree over leaves, and the points of the leaves in a manifold.
 
     Args:
-        tree: Over the K leaves; its heights order the merges.
-        points: ``(K, D)`` float64, at one distance from the manifold's origin, of methods that embed leaves.
-        report: Numbers worth logging, by name; costs are ``dasgupta_1x``, each pair of samples counted once.
-        manifold: The space of the points, if there are any.
+        tree: Tree over the K leaves; its heights order the merges.
+        points: ``(K, D)`` float64, all at one distance from the origin of the manifold; None: the method does
+            not embed leaves.
+        report: Numbers to log, by name; costs are ``dasgupta_1x``, which counts each pair of samples once.
+        manifold: The space of the points; None: there are no points.
     """
 
     tree: Tree
@@ -35,14 +36,14 @@ class HierarchyMethod(ABC):
 
     @abstractmethod
     def fit(self, leaves: Leaves, seed: int = 0) -> Hierarchy:
-        """Return the hierarchy of at least one leaf; ``seed`` determines all random draws."""
+        """Return a hierarchy over the leaves, at least one; ``seed`` determines all random draws."""
 
 
 def with_average_heights(tree: Tree, leaves: Leaves) -> Tree:
-    """Return the tree with merges ordered by ``1 - w``, averaged over all pairs of samples that they join.
+    """Return the tree with the heights of average linkage.
 
-    These are the heights of average linkage. A tree made by local moves has no heights, and a cut into
-    clusters needs them: it undoes the highest merges.
+    A height is the mean of ``1 - w`` over the pairs of samples that the merge joins. A tree made by local
+    moves has no heights, but a cut requires them, since it undoes the highest merges.
     """
     between = merge_weights(tree, leaves.weights)
     sizes = [*leaves.counts.tolist(), *merge_sizes(tree, leaves.counts).tolist()]

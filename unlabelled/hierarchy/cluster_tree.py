@@ -1,4 +1,4 @@
-"""The hierarchy of one clustering: the clusters that are leaves of a tree, and their points."""
+"""The hierarchy of one head: a tree whose leaves are clusters, and their points."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from unlabelled.hierarchy.tree import Tree
 
 @dataclass(frozen=True, eq=False)
 class ClusterTree:
-    """A tree over the L of K clusters that have members.
+    """A tree over those L of K clusters that have members.
 
     Args:
-        tree: Over the leaves.
+        tree: Tree over the L leaves.
         clusters: ``(L,)`` int64, the cluster of each leaf.
-        counts: ``(L,)`` float64, samples per leaf.
-        centroids: ``(L, D)`` float64, means of the unit features of a leaf's samples.
-        points: ``(L, dim)`` float64 in the manifold; None: the method does not embed its leaves.
+        counts: ``(L,)`` float64, numbers of samples of the leaves.
+        centroids: ``(L, D)`` float64, means of the unit features of the leaves' samples.
+        points: ``(L, dim)`` float64 in the manifold; None: the method does not embed leaves.
         num_clusters: K.
         similarity: The similarity that the tree was built from.
-        report: Numbers worth logging, by name.
+        report: Numbers to log, by name.
     """
 
     tree: Tree
@@ -49,7 +49,7 @@ class ClusterTree:
         num_clusters: int,
         similarity: Similarity,
     ) -> ClusterTree:
-        """Return a hierarchy together with the clusters that its leaves stand for."""
+        """Combine a hierarchy with the clusters that are its leaves."""
         return cls(
             hierarchy.tree,
             clusters,
@@ -91,7 +91,7 @@ class ClusterTree:
         return Leaves.from_features(self.centroids, self.similarity, self.counts)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return everything as tensors and builtins."""
+        """Return all fields as tensors and builtins."""
         return {
             "merges": torch.from_numpy(np.array(self.tree.merges)),
             "heights": torch.from_numpy(np.array(self.tree.heights)),
@@ -106,17 +106,17 @@ class ClusterTree:
 
     @classmethod
     def from_state_dict(cls, state: dict[str, Any]) -> ClusterTree:
-        """Return the tree of a :meth:`state_dict`."""
+        """Return the tree of a state from :meth:`state_dict`."""
         values = dict(state)
         tree = Tree(values.pop("merges").numpy(), values.pop("heights").numpy())
         return cls(tree=tree, **values)
 
 
 def hierarchy_states(hierarchies: Sequence[ClusterTree | None]) -> list[dict[str, Any] | None]:
-    """Return the states of all clusterings' hierarchies, for a checkpoint."""
+    """Return the states of the hierarchies of all heads, for a checkpoint."""
     return [None if hierarchy is None else hierarchy.state_dict() for hierarchy in hierarchies]
 
 
 def hierarchies_from_states(states: Sequence[dict[str, Any] | None]) -> list[ClusterTree | None]:
-    """Return the hierarchies of :func:`hierarchy_states`."""
+    """Return the hierarchies of states from :func:`hierarchy_states`."""
     return [None if state is None else ClusterTree.from_state_dict(state) for state in states]

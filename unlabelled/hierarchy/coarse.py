@@ -1,4 +1,4 @@
-"""The same problem with fewer leaves: clusters that stay whole, so that only their joins are searched."""
+"""A smaller problem whose leaves are clusters of a tree, so that only the merges of whole clusters change."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from unlabelled.hierarchy.tree import Floats, Indices, Tree
 class CoarseProblem:
     """Clusters of a tree as leaves of a smaller one.
 
-    The whole tree costs the tree over the clusters plus the clusters' own subtrees, which are the same for
-    all trees over the clusters.
+    The cost of the whole tree is that of the tree over the clusters plus that of the clusters' subtrees,
+    which is the same for all trees over the clusters.
 
     Args:
         tree: The whole tree.
-        clusters: ``(M,)`` disjoint nodes of it that hold all leaves.
+        clusters: ``(M,)`` disjoint nodes of the tree that together contain all leaves.
         weights: ``(M, M)`` sums of the weights between clusters; the diagonal is 0.
-        counts: ``(M,)`` samples per cluster.
+        counts: ``(M,)`` numbers of samples of the clusters.
     """
 
     tree: Tree
@@ -30,7 +30,7 @@ class CoarseProblem:
 
     @classmethod
     def from_cut(cls, tree: Tree, num_clusters: int, weights: Floats, counts: Floats) -> CoarseProblem:
-        """Undo the last merges of ``tree``, with ``weights (K, K)`` and ``counts (K,)`` of its leaves."""
+        """Make the problem of a cut, from the leaves' ``weights (K, K)`` and ``counts (K,)``."""
         clusters = tree.roots(num_clusters)  # from left to right, like the leaves in their order
         begins, order = tree.spans[clusters, 0], tree.leaf_order
         sums = np.add.reduceat(np.add.reduceat(weights[np.ix_(order, order)], begins, 0), begins, 1)
@@ -38,16 +38,16 @@ class CoarseProblem:
         return cls(tree, clusters, (sums + sums.T) / 2, np.add.reduceat(counts[order], begins))
 
     def expand(self, coarse: Tree) -> Tree:
-        """Return the whole tree with the clusters joined as in ``coarse``, a tree over them."""
+        """Return the whole tree with the clusters merged as in ``coarse``, a tree over the clusters."""
         upper = np.arange(self.tree.num_nodes - len(coarse.merges), self.tree.num_nodes)
-        names = np.concatenate([self.clusters, upper])
+        nodes = np.concatenate([self.clusters, upper])
         parents = self.tree.parents.copy()
-        parents[names] = np.append(names, -1)[coarse.parents]  # -1, the root's, takes the last
+        parents[nodes] = np.append(nodes, -1)[coarse.parents]  # -1, of the root, indexes the last entry
         return Tree.from_parents(parents.tolist())
 
 
 def random_tree(num_leaves: int, rng: np.random.Generator) -> Tree:
-    """Return a tree made by merging two random clusters at a time."""
+    """Return a tree that merges two random clusters at a time."""
     nodes, merges = list(range(num_leaves)), []
     for new in range(num_leaves, 2 * num_leaves - 1):
         first, second = (nodes.pop(int(rng.integers(len(nodes)))) for _ in range(2))

@@ -1,6 +1,7 @@
-"""HypHC's optimisation: leaves in hyperbolic space, moved until similar ones have a deep common ancestor.
+"""HypHC's optimisation: leaves in hyperbolic space are moved until similar ones have a deep common ancestor.
 
-All leaves share one radius, so that only directions and that radius are learned, and plain Adam is enough.
+All leaves share one radius, so only directions and that radius are learned, and Adam needs no Riemannian
+form.
 
 Source: sHHC paper (ICCV 2023) section 3.2, equations 10 and 12; the defaults are ours, see
 docs/methods/shhc.md#hyper-parameters.
@@ -14,19 +15,20 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 from unlabelled.hierarchy.dasgupta import dasgupta_1x
-from unlabelled.hierarchy.decode import DECODERS, Decoder, decode
 from unlabelled.hierarchy.leaves import Leaves
+from unlabelled.hierarchy.linkage import DECODERS, Decoder, decode
 from unlabelled.hierarchy.manifolds import Manifold, PoincareBall
-from unlabelled.hierarchy.shared_radius import SharedRadius
 from unlabelled.hierarchy.starts import ExponentialStart, Start
 from unlabelled.hierarchy.tree import Tree
 from unlabelled.hierarchy.triplets import TripletSampler, UniformTriplets, triplet_loss
+from unlabelled.seeding import torch_generator
 
 SMALLEST_GAIN = 1e-9
-"""Smallest relative gain of a cost; less is rounding, which must not decide which points are kept."""
+"""Smallest relative gain of a cost; rounding must not decide which points are kept."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +39,7 @@ class Embedding:
         points: ``(K, D)`` float64, all of one norm.
         tree: Decoded from the points.
         decoder: The decoder of that tree.
-        report: The tree's cost, and the epoch, radius and mean loss at which it was found.
+        report: The cost of the tree, and the epoch, radius and mean loss at which it was found.
     """
 
     points: Tensor
@@ -47,23 +49,23 @@ class Embedding:
 
 
 class TripletEmbedding:
-    """Adam on the triplet loss, in float64 on the CPU; the embedding with the cheapest decoded tree is kept.
+    """Minimises the triplet loss by Adam and keeps the state with the cheapest tree; float64 on the CPU.
 
-    Near the end loss and decoded cost do not fall together, so the cost decides which state is kept and when
-    to stop.
+    Near the end the loss and the cost of the decoded tree do not fall together, so the cost determines the
+    state and the end.
 
     Args:
         dim: Dimension of the manifold.
         start: The first directions; None: :class:`ExponentialStart`.
-        triplets: The triplets of an epoch; None: 100,000 new ones.
-        epochs: Most epochs; 0 decodes the start.
-        patience: Epochs without a cheaper tree after which to stop.
+        triplets: Sampler of the triplets of each epoch; None: :class:`UniformTriplets`, 100,000 per epoch.
+        epochs: Largest number of epochs; 0 decodes the start.
+        patience: Number of epochs without a cheaper tree after which training ends.
         batch_size: Triplets per step.
-        lr: Learning rate at first; it falls to 0 along a cosine.
+        lr: First learning rate; it falls to 0 along a cosine.
         temperature: tau of the first epoch.
-        last_temperature: tau of the last; it falls exponentially.
-        radius: The leaves' norm at first, relative to the largest one.
-        decoders: Decoders of the trees; the cheapest tree counts.
+        last_temperature: tau of the last epoch; it falls exponentially.
+        radius: First norm of the leaves, relative to the largest one.
+        decoders: Decoders of the trees; the cheapest tree is kept.
         manifold: The space of the leaves; None: :class:`PoincareBall`.
     """
 
@@ -101,12 +103,9 @@ class TripletEmbedding:
         self.decoders = decoders
         self.manifold: Manifold = PoincareBall() if manifold is None else manifold
 
+    @torch.enable_grad()
     def fit(self, leaves: Leaves, seed: int = 0) -> Embedding:
-        """Embed the leaves; also under ``torch.no_grad``."""
-        with torch.enable_grad():
-            return self._fit(leaves, seed)
-
-    def _fit(self, leaves: Leaves, seed: int) -> Embedding:
+        """Embed the leaves, also under ``torch.no_grad``; ``seed`` determines all random draws."""
         points = self.manifold.embed(self.start.tangents(leaves, self.dim, seed))
         placed = SharedRadius(points, self.manifold, self.radius, seed)
         best, since_best = self._decoded(placed, leaves, {"epoch": 0.0}), 0
@@ -120,7 +119,7 @@ class TripletEmbedding:
         return best
 
     def _train(self, placed: SharedRadius, leaves: Leaves, seed: int) -> Iterator[float]:
-        """Yield the mean loss of one epoch after the other; fewer than three leaves have no triplets."""
+        """Yield the mean loss of each epoch; fewer than three leaves have no triplets."""
         similarity = torch.from_numpy(leaves.similarity + np.eye(len(leaves)))
         optimizer = torch.optim.Adam(placed.parameters())
         epochs = range(self.epochs if len(leaves) >= 3 else 0)
@@ -136,7 +135,7 @@ class TripletEmbedding:
             yield total / len(triplets)
 
     def _loss(self, placed: SharedRadius, similarity: Tensor, batch: Tensor, temperature: float) -> Tensor:
-        weights = similarity[batch, batch.roll(1, 0)]  # between every corner and the one before it
+        weights = similarity[batch, batch.roll(1, 0)]  # of each corner and the one before it
         return triplet_loss(placed.depths(batch), weights, temperature).mean()
 
     def _temperature(self, epoch: int) -> float:
@@ -157,3 +156,49 @@ class TripletEmbedding:
 def _is_cheaper(found: Embedding, best: Embedding) -> bool:
     cost, least = found.report["dasgupta_1x"], best.report["dasgupta_1x"]
     return cost < least - SMALLEST_GAIN * abs(least)
+
+
+class SharedRadius(nn.Module):
+    """Leaves on one learned radius of a manifold.
+
+    The radius is a sigmoid between the limits of the manifold, whose gradient is never 0, unlike that of a
+    clamp.
+
+    Args:
+        start: ``(K, D)`` float64 vectors in the first directions of the leaves; random ones replace zeros.
+        manifold: The space of the leaves.
+        share: The first radius, from the smallest (0) to the largest (1) of the manifold.
+        seed: Seed of the random directions.
+
+    Source: HazyResearch/HypHC, model/hyphc.py, ``normalize_embeddings``, which clamps the radius.
+    """
+
+    def __init__(self, start: Tensor, manifold: Manifold, share: float, seed: int) -> None:
+        super().__init__()
+        self.manifold = manifold
+        self._smallest, largest = manifold.radius_limits()
+        self._range = largest - self._smallest
+        is_zero = start.norm(dim=1, keepdim=True) == 0
+        random = torch.randn(start.shape, dtype=start.dtype, generator=torch_generator(seed, "no direction"))
+        self.directions = nn.Parameter(torch.where(is_zero, random, start))
+        self.radius_logit = nn.Parameter(torch.tensor(math.log(share / (1 - share)), dtype=start.dtype))
+
+    @property
+    def radius(self) -> Tensor:
+        """Euclidean norm of the leaves."""
+        return self._smallest + self._range * self.radius_logit.sigmoid()
+
+    def points(self) -> Tensor:
+        """Return a copy of the leaves ``(K, D)``."""
+        return (F.normalize(self.directions, dim=1) * self.radius).detach().clone()
+
+    def depths(self, triplets: Tensor) -> Tensor:
+        """Return the LCA depths ``(3, B)`` of each corner of ``triplets (3, B)`` and the corner before it."""
+        corners = F.embedding(triplets, F.normalize(self.directions, dim=1))  # (3, B, D)
+        return self.manifold.cosine_depth((corners * corners.roll(1, 0)).sum(2), self.radius)
+
+    @torch.no_grad()
+    def all_depths(self) -> Tensor:
+        """Return the LCA depths ``(K, K)`` of all pairs."""
+        unit = F.normalize(self.directions, dim=1)
+        return self.manifold.cosine_depth(unit @ unit.T, self.radius)

@@ -1,4 +1,4 @@
-"""The Euler tour of a tree that changes: where every node's subtree begins and ends."""
+"""The Euler tour of a tree that changes: the begin and the end of the subtree of each node."""
 
 from __future__ import annotations
 
@@ -7,47 +7,47 @@ from numpy.typing import NDArray
 
 from unlabelled.hierarchy.tree import Tree
 
-Places = NDArray[np.intp]
+Positions = NDArray[np.intp]
 
 
 class EulerTour:
     """Entries v and exits ``2K-1 + v`` of all nodes v, depth first.
 
     Args:
-        tree: Over K leaves.
+        tree: Tree over K leaves.
 
     Attributes:
         steps: ``(2 (2K-1),)`` the entries and exits in their order.
-        place: ``(2 (2K-1),)`` where each of them is in ``steps``.
-        leaves_before: ``(2 (2K-1),)`` how many leaves are entered before each of them.
+        position: ``(2 (2K-1),)`` the index of each entry and exit in ``steps``.
+        leaves_before: ``(2 (2K-1),)`` the number of leaves entered before each of them.
         leaf_order: ``(K,)`` the leaves from left to right.
     """
 
     def __init__(self, tree: Tree) -> None:
         self._num_leaves, self._num_nodes = tree.num_leaves, tree.num_nodes
         self.steps = _depth_first(tree)
-        self.place = np.empty_like(self.steps)
+        self.position = np.empty_like(self.steps)
         self.leaves_before = np.zeros_like(self.steps)
         self.leaf_order = np.empty(tree.num_leaves, dtype=np.intp)
         self._write(0, self.steps.copy(), 0)
 
     def leaves(self, node: int) -> slice:
-        """Return where the leaves of a node are in ``leaf_order``."""
+        """Return the slice of ``leaf_order`` that holds the leaves of a node."""
         return slice(int(self.leaves_before[node]), int(self.leaves_before[self._num_nodes + node]))
 
     def span(self, node: int) -> slice:
-        """Return where a node's subtree is in ``steps``, from its entry to its exit."""
-        return slice(int(self.place[node]), int(self.place[self._num_nodes + node]) + 1)
+        """Return the slice of ``steps`` from the entry to the exit of a node."""
+        return slice(int(self.position[node]), int(self.position[self._num_nodes + node]) + 1)
 
     def move(self, subtree: int, joint: int, above: int) -> None:
-        """Take a subtree and its parent ``joint`` out, and put them around the node ``above``.
+        """Move a subtree and its parent ``joint``; ``joint`` becomes the parent of the node ``above``.
 
-        Only what is between both places is numbered anew.
+        Only the steps between the old and the new position are rewritten.
         """
         moved, old, new = (self.span(node) for node in (subtree, joint, above))
         entry, exit_ = self.steps[old.start : old.start + 1], self.steps[old.stop - 1 : old.stop]
-        # where to stop copying, where to go on, and what to put in between
-        edits: list[tuple[int, int, list[Places]]] = [
+        # end of the copied part, begin of the next one, and the steps to insert between them
+        edits: list[tuple[int, int, list[Positions]]] = [
             (old.start, old.start + 1, []),
             (moved.start, moved.stop, []),
             (old.stop - 1, old.stop, []),
@@ -63,17 +63,17 @@ class EulerTour:
         part = np.concatenate([*pieces, self.steps[done:end]])
         self._write(begin, part, int(self.leaves_before[self.steps[begin]]))
 
-    def _write(self, begin: int, part: Places, leaves: int) -> None:
-        """Write a part from ``begin`` on, before which there are so many leaves."""
+    def _write(self, begin: int, part: Positions, leaves: int) -> None:
+        """Write a part of the tour from ``begin`` on; ``leaves`` is the number of leaves before it."""
         self.steps[begin : begin + len(part)] = part
-        self.place[part] = np.arange(begin, begin + len(part))
+        self.position[part] = np.arange(begin, begin + len(part))
         is_leaf = part < self._num_leaves
         until = np.cumsum(is_leaf)
         self.leaves_before[part] = leaves + until - is_leaf
         self.leaf_order[leaves : leaves + until[-1]] = part[is_leaf]
 
 
-def _depth_first(tree: Tree) -> Places:
+def _depth_first(tree: Tree) -> Positions:
     children = tree.merges.tolist()
     steps, waiting = [], [tree.root]
     while waiting:

@@ -1,4 +1,4 @@
-"""The leaves of a hierarchy (samples or centroids), and their similarities."""
+"""The leaves of a hierarchy, samples or centroids, and their similarities."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from unlabelled.hierarchy.tree import Floats
 
 logger = logging.getLogger(__name__)
 Similarity = Literal["half_cosine", "positive_cosine"]
-"""w = (1 + cos) / 2 (HypHC), or max(cos, 0), which has more contrast; the sHHC paper names neither."""
+"""w = (1 + cos) / 2 (HypHC), or max(cos, 0), which has more contrast; the sHHC paper states neither."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,9 +23,14 @@ class Leaves:
 
     Args:
         similarity: ``(K, K)`` symmetric, w between leaves, per pair of samples; the diagonal is 0 and unused.
-        counts: ``(K,)`` positive, the samples that each leaf stands for; all 1 if leaves are samples, or for
-            the cost of the centroids alone.
-        features: ``(K, d)`` unit vectors that the similarity was computed from, if there are any.
+        counts: ``(K,)`` positive, numbers of samples of the leaves; all 1 if leaves are samples, or for the
+            cost of the centroids alone.
+        features: ``(K, d)`` unit vectors from which the similarity was computed; None: unknown.
+
+    Example:
+        >>> leaves = Leaves.from_features([[1.0, 0.0], [0.0, 2.0], [-1.0, 0.0]])
+        >>> leaves.similarity.tolist()
+        [[0.0, 0.5, 0.0], [0.5, 0.0, 0.5], [0.0, 0.5, 0.0]]
     """
 
     similarity: Floats
@@ -39,9 +44,9 @@ class Leaves:
         similarity: Similarity = "half_cosine",
         counts: ArrayLike | torch.Tensor | None = None,
     ) -> Leaves:
-        """Return leaves from features ``(K, d)`` of any length.
+        """Make leaves from features ``(K, d)`` of any norms.
 
-        A feature of zeros has no direction: its cosine with all others is 0.
+        The cosine of a zero feature with all others is 0.
 
         Raises:
             ValueError: Wrong shape, numbers that are not finite, or an unknown similarity.
@@ -62,7 +67,7 @@ class Leaves:
         counts: ArrayLike | torch.Tensor | None = None,
         features: Floats | None = None,
     ) -> Leaves:
-        """Return leaves from given similarities ``(K, K)``.
+        """Make leaves from similarities ``(K, K)``.
 
         Raises:
             ValueError: They are not finite or not symmetric, or the counts are not positive.
@@ -87,20 +92,20 @@ class Leaves:
 
     @property
     def weights(self) -> Floats:
-        """Sums ``(K, K)`` of the similarities of all pairs of samples: ``n_k n_l w_kl``."""
+        """Sums ``(K, K)`` of the similarities over all pairs of samples, ``n_k n_l w_kl``."""
         return self.similarity * np.outer(self.counts, self.counts)
 
     @property
     def dissimilarity(self) -> Floats:
-        """``1 - w (K, K)``, at least 0, with a diagonal of 0."""
+        """Dissimilarities ``1 - w (K, K)``, at least 0; the diagonal is 0."""
         distances = np.maximum(1 - self.similarity, 0)
         np.fill_diagonal(distances, 0)
         return distances
 
 
 def unit_rows(features: Floats) -> Floats:
-    """Return rows of unit length; rows of zeros stay, and the log counts them."""
-    scale = np.abs(features).max(1, keepdims=True)  # so that squares neither overflow nor vanish
+    """Scale rows to unit length; rows of zeros stay, and their number is logged as a warning."""
+    scale = np.abs(features).max(1, keepdims=True)  # prevents overflow and underflow of the squares
     scaled = features / np.where(scale > 0, scale, 1)
     if (empty := int((scale == 0).sum())) > 0:
         logger.warning(

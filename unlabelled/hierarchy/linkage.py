@@ -1,7 +1,8 @@
-"""Agglomerative clustering by scipy: the baselines of every hierarchy.
+"""Agglomerative clustering by scipy: a baseline, and the decoder of embeddings.
 
-The sHHC paper (section 5.2) interchanges the definitions of single and complete linkage; here single is the
-nearest pair and complete the furthest, as usual: docs/methods/shhc.md#linkage.
+The sHHC paper (section 5.2) interchanges the definitions of single and complete linkage. Here, as usual,
+single is the distance of the nearest pair and complete that of the furthest pair:
+docs/methods/shhc.md#linkage.
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
+import torch
 from scipy.cluster.hierarchy import linkage
 from scipy.spatial.distance import squareform
+from torch import Tensor
 
 from unlabelled.hierarchy.base import Hierarchy, HierarchyMethod
 from unlabelled.hierarchy.dasgupta import dasgupta_1x
@@ -19,13 +22,15 @@ from unlabelled.hierarchy.tree import Floats, Tree
 
 LinkageName = Literal["single", "complete", "average", "ward"]
 LINKAGES: tuple[LinkageName, ...] = ("single", "complete", "average", "ward")
+Decoder = Literal["single", "average"]
+DECODERS: tuple[Decoder, ...] = ("average", "single")
 
 
 class Linkage(HierarchyMethod):
-    """Merge the two closest clusters repeatedly, until one is left.
+    """Merges the two closest clusters until one is left.
 
-    Distances are ``1 - w``; Ward's method takes Euclidean ones between the unit features or, where there are
-    only similarities, ``sqrt(2 (1 - w))``. Every leaf counts once, whatever its number of samples.
+    Distances are ``1 - w``. Ward's method uses Euclidean distances between the unit features or, without
+    features, ``sqrt(2 (1 - w))``. Each leaf counts once, whatever its number of samples.
 
     Args:
         method: The distance of two clusters: the smallest between their leaves (``single``), the
@@ -38,7 +43,7 @@ class Linkage(HierarchyMethod):
         self.method = method
 
     def fit(self, leaves: Leaves, seed: int = 0) -> Hierarchy:
-        """Return scipy's tree; nothing is random."""
+        """Return the tree of scipy; ``seed`` is unused."""
         tree = link(self._distances(leaves), self.method)
         return Hierarchy(tree, report={"dasgupta_1x": dasgupta_1x(tree, leaves.weights, leaves.counts)})
 
@@ -52,6 +57,25 @@ class Linkage(HierarchyMethod):
 
 
 def link(distances: Floats, method: LinkageName) -> Tree:
-    """Return the tree of ``distances (K, K)``, of which only the upper triangle counts."""
+    """Return the tree of ``distances (K, K)``; only the upper triangle is used."""
     condensed = squareform(distances, checks=False)
     return Tree.from_linkage(linkage(condensed, method)) if len(condensed) else Tree([])
+
+
+def decode(depths: Tensor, method: Decoder = "single") -> Tree:
+    """Return the tree of a linkage that merges the pair with the deepest common ancestor first.
+
+    Args:
+        depths: ``(K, K)`` symmetric; the diagonal is not used.
+        method: ``single`` is HypHC's decoder, computed exactly; with one radius it depends only on the
+            directions. ``average`` gives trees of lower cost on all data sets of benchmarks/hierarchy.py.
+
+    Source: HypHC (arXiv:2010.00402); HazyResearch/HypHC, utils/linkage.py;
+    docs/methods/shhc.md#tree-decoding.
+    """
+    if depths.ndim != 2 or depths.shape[0] != depths.shape[1] or not depths.isfinite().all():
+        raise ValueError(f"decode: depths are {tuple(depths.shape)}, expected (K, K), all finite")
+    if method not in DECODERS:
+        raise ValueError(f"decode: method is {method!r}, expected one of {', '.join(DECODERS)}")
+    depths = depths.detach().to("cpu", torch.float64)
+    return link((depths.max() - depths).numpy(), method)

@@ -1,10 +1,10 @@
 """Local search over trees by the exact Dasgupta cost (ours; docs/methods/shhc.md#tree-search).
 
-Published methods do not compare their tree with its neighbours. Here every subtree moves to the place where
-it costs least, until no single move lowers the cost. Three steps leave such local optima: small clusters are
-joined at random and then moved as wholes, which arranges the large ones differently; the descent starts from
-several of these and of the given trees; and the best tree is annealed, with places drawn from their Boltzmann
-distribution. The result never costs more than the best of the given trees.
+Published methods do not compare their tree with its neighbours. Here each subtree is moved to the position of
+least cost, until no single move lowers the cost. Three steps leave such local optima: small clusters are
+merged at random and then moved as a whole, which arranges the large ones differently; the descent starts from
+several such trees and from given ones; and the best tree is annealed, with positions drawn from their
+Boltzmann distribution. The result costs at most as much as the cheapest given tree.
 """
 
 from __future__ import annotations
@@ -41,15 +41,15 @@ class LocalSearch:
     reached.
 
     Args:
-        random_starts: Random trees over small clusters of each of the two cheapest given trees.
-        num_descents: Trees of which all subtrees are moved: the cheapest given one, and the cheapest of those
-            from random starts.
-        descent_sweeps: Most sweeps of one descent; in each, every subtree is tried once. The last
-            descent, from the cheapest tree, ends with a sweep that finds no move.
-        annealing_sweeps: In each, every subtree is moved once; 0: none.
-        temperature: At the beginning, relative to the weights' standard deviation times K times the number of
-            samples, which is about the cost of a leaf on the wrong side of the root.
-        cooling: The last temperature, relative to the first; it falls exponentially.
+        random_starts: Number of random trees over small clusters of each of the two cheapest given trees.
+        num_descents: Number of trees whose subtrees are moved: the cheapest given one, and the cheapest of
+            those from random starts.
+        descent_sweeps: Largest number of sweeps of one descent; a sweep tries each subtree once. The last
+            descent, from the cheapest tree, ends with a sweep without a move.
+        annealing_sweeps: Number of sweeps of the annealing; each moves every subtree once. 0: no annealing.
+        temperature: First temperature, relative to the standard deviation of the weights times K times the
+            number of samples, which is about the cost of a leaf on the wrong side of the root.
+        cooling: Last temperature, relative to the first one; it falls exponentially.
         time_limit: Seconds after which the cheapest tree so far is returned; None: no limit.
     """
 
@@ -87,14 +87,14 @@ class LocalSearch:
             starts: Trees over the same K leaves, at least one.
             weights: ``(K, K)`` symmetric with a diagonal of 0: w, or its sum over the samples of two leaves.
             counts: ``(K,)`` samples per leaf; None: 1.
-            seed: Of random starts, of the order in which subtrees are tried, and of annealing.
+            seed: Seed of random starts, of the order of subtrees, and of annealing.
         """
         if not starts:
             raise ValueError("LocalSearch: no tree to start from; give at least one")
         search = TreeSearch(weights, np.ones(len(weights)) if counts is None else counts, self.time_limit)
         given = sorted(starts, key=search.offer)
         report = {"cost_start": search.cost}
-        joined = search.join_anew(given[:2], self.random_starts, self.descent_sweeps, seed)
+        joined = search.rejoin(given[:2], self.random_starts, self.descent_sweeps, seed)
         for index, tree in enumerate([given[0], *joined][: self.num_descents]):
             search.descend(tree, self.descent_sweeps, numpy_generator(seed, "descent", index))
         report["cost_descent"] = search.cost

@@ -1,7 +1,7 @@
-"""A hierarchy that never costs more than linkage or the method it starts from, and mostly less.
+"""A hierarchy by local search, which costs at most as much as linkage and the method that it starts from.
 
-Local moves lower the exact Dasgupta cost of the tree of the published procedure and of those of linkage. This
-is ours: docs/methods/shhc.md#tree-search.
+Local moves lower the exact Dasgupta cost of the tree of the published procedure and of the trees of linkage.
+The method is ours: docs/methods/shhc.md#tree-search.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from unlabelled.hierarchy.post_clustering import PostClustering
 
 
 class LocalSearchTree(HierarchyMethod):
-    """Local moves from the trees of another method and of linkage; the result costs at most as much as each.
+    """Local search from the trees of another method and of linkage; the result costs at most as much as each.
 
-    The points are those of the other method; the moves do not change them.
+    The points are those of the other method; the search does not change them.
 
     Args:
         hierarchy: The other method; None: :class:`PostClustering`.
-        search: The local moves; None: with their defaults.
-        linkages: Linkages whose trees are starts as well.
+        search: The local search; None: :class:`LocalSearch` with its defaults.
+        linkages: Linkages whose trees are starting points, too.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class LocalSearchTree(HierarchyMethod):
         self.linkages = linkages
 
     def fit(self, leaves: Leaves, seed: int = 0) -> Hierarchy:
-        """Return the cheapest tree, merges ordered by mean dissimilarity, with the other method's points."""
+        """Return the cheapest tree with heights of average linkage and the points of the other method."""
         given = self.hierarchy.fit(leaves, seed)
         starts = [given.tree, *(Linkage(name).fit(leaves).tree for name in self.linkages)]
         found = self.search.improve(starts, leaves.weights, leaves.counts, seed)

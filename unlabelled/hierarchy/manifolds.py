@@ -1,4 +1,4 @@
-"""The spaces of leaves and prototypes: hyperbolic or Euclidean, behind one interface.
+"""The spaces of leaves and prototypes, hyperbolic or Euclidean, with one interface.
 
 Source: sHHC paper (ICCV 2023) sections 3.2 and 3.3, and Table 5 for the comparison;
 docs/methods/shhc.md#poincare-ball.
@@ -19,7 +19,7 @@ TANGENT_LIMITS = (0.01, 3.8)
 
 
 class Manifold(ABC):
-    """A space with an origin, whose tangent vectors map to all points."""
+    """A space with an origin, all of whose points are images of tangent vectors at the origin."""
 
     @abstractmethod
     def embed(self, v: Tensor) -> Tensor:
@@ -34,8 +34,8 @@ class Manifold(ABC):
         """Return the distances ``(...)`` from the origin to the geodesics between points of one norm.
 
         Args:
-            cosines: ``(...)`` between the points' directions.
-            radius: The points' Euclidean norm.
+            cosines: ``(...)`` between the directions of the points.
+            radius: Euclidean norm of the points.
         """
 
     @abstractmethod
@@ -44,7 +44,7 @@ class Manifold(ABC):
 
     @abstractmethod
     def ancestor(self, x: Tensor, y: Tensor) -> Tensor:
-        """Return, of the geodesic segment between points ``(D,)``, the one closest to the origin ``(D,)``."""
+        """Return the point ``(D,)`` closest to the origin on the geodesic segment between points ``(D,)``."""
 
     def radius_limits(self) -> tuple[float, float]:
         """Return the Euclidean norms of points at the ends of ``TANGENT_LIMITS``."""
@@ -53,12 +53,12 @@ class Manifold(ABC):
 
 
 class PoincareBall(Manifold):
-    """Hyperbolic space.
+    """Hyperbolic space as a ball.
 
     Args:
         curvature: c; the sectional curvature is -c.
-        max_norm: Longer tangent vectors are shortened to it: the exponential map saturates, and points on the
-            border are infinitely far from all others.
+        max_norm: Norm to which longer tangent vectors are shortened: the exponential map saturates, and
+            points on the border are infinitely far from all others.
     """
 
     def __init__(self, curvature: float = 1.0, max_norm: float = 5.0) -> None:
@@ -69,7 +69,7 @@ class PoincareBall(Manifold):
         self.curvature, self.max_norm = curvature, max_norm
 
     def embed(self, v: Tensor) -> Tensor:
-        """Return ``E(v)`` of v shortened to ``max_norm``."""
+        """Return ``E(v)``, with v shortened to ``max_norm``."""
         norms = poincare.safe_sqrt(v.square().sum(-1, keepdim=True))
         long = norms > self.max_norm
         return poincare.exp0(v * (self.max_norm / norms.where(long, 1)).where(long, 1), self.curvature)
@@ -92,7 +92,7 @@ class PoincareBall(Manifold):
 
 
 class EuclideanSpace(Manifold):
-    """Euclidean space, for comparison: a tangent vector is its own point."""
+    """Euclidean space, for comparison; tangent vectors equal their points."""
 
     def embed(self, v: Tensor) -> Tensor:
         """Return v."""
@@ -103,7 +103,7 @@ class EuclideanSpace(Manifold):
         return torch.cdist(poincare.widen(x), poincare.widen(y), compute_mode="donot_use_mm_for_euclid_dist")
 
     def cosine_depth(self, cosines: Tensor, radius: float | Tensor) -> Tensor:
-        """Return the distance of the chord, ``r sqrt((1 + cos) / 2)``."""
+        """Return the distance of the chord from the origin, ``r sqrt((1 + cos) / 2)``."""
         return radius * ((1 + cosines.clamp(-1, 1)) / 2 + 1e-24).sqrt()  # finite gradient of opposite points
 
     def midpoint(self, points: Tensor) -> Tensor:
@@ -111,5 +111,5 @@ class EuclideanSpace(Manifold):
         return points.mean(0)
 
     def ancestor(self, x: Tensor, y: Tensor) -> Tensor:
-        """Return the closest point of the straight segment."""
+        """Return the point of the straight segment closest to the origin."""
         return lca.closest_on_segment(x, y)

@@ -1,10 +1,11 @@
-"""The Poincaré ball of curvature -c: points x with ``c |x|^2 < 1``, in forms without loss of digits.
+"""The Poincaré ball of curvature -c, points x with ``c |x|^2 < 1``, without cancellation.
 
 Distances use the inverse hyperbolic sine of ``|x - y|``, which is exact where the usual form, an inverse
-hyperbolic tangent close to 1, loses all digits. All functions take leading dimensions and broadcast, compute
-in float32 at least, also under autocast, and have finite gradients for coincident points and for points on
-the border. Heads and prototypes should come in float64: in float32 a distance at radius 0.9999 is off by
-1e-3. geoopt has the same operations as clamped inverse hyperbolic tangents; the tests compare with it.
+hyperbolic tangent close to 1, loses all digits. All functions accept leading dimensions and broadcast,
+compute in float32 at least, also under autocast, and have finite gradients for coincident points and for
+points on the border. Heads and prototypes should be float64: in float32 a distance at radius 0.9999 has an
+error of 1e-3. geoopt implements the same operations by clamped inverse hyperbolic tangents; the tests compare
+with it.
 
 Source: sHHC paper (ICCV 2023) equations 7 to 12, with the corrections in docs/methods/shhc.md#poincare-ball;
 Ganea et al. 2018 (arXiv:1805.09112).
@@ -18,7 +19,7 @@ import torch
 from torch import Tensor
 
 Curvature = float | Tensor
-"""c > 0; the sectional curvature is -c. A tensor (buffer) is not checked, which avoids a synchronisation."""
+"""c > 0; the sectional curvature is -c. A tensor (buffer) is not checked, to avoid a synchronisation."""
 
 
 def mobius_add(x: Tensor, y: Tensor, c: Curvature = 1.0) -> Tensor:
@@ -46,8 +47,13 @@ def distance(x: Tensor, y: Tensor, c: Curvature = 1.0) -> Tensor:
 def pairwise_distance(x: Tensor, y: Tensor, c: Curvature = 1.0) -> Tensor:
     """Return all distances ``(..., N, M)`` between points ``(..., N, D)`` and ``(..., M, D)``.
 
-    From Gram matrices, so that no array is larger than the result. They are computed in float64 whatever the
-    input, because they lose digits for close points; the result has the input's dtype, float32 at least.
+    Computed from Gram matrices, so no array is larger than the result. They are float64 for any input,
+    because they lose digits for close points; the result has the dtype of the input, float32 at least.
+
+    Example:
+        >>> points = torch.tensor([[0.0, 0.0], [0.5, 0.0], [0.0, -0.5]], dtype=torch.float64)
+        >>> pairwise_distance(points[:1], points).round(decimals=3).tolist()
+        [[0.0, 1.099, 1.099]]
     """
     c, x, y = _checked(c), widen(x), widen(y)
     dtype = torch.promote_types(x.dtype, y.dtype)
@@ -65,14 +71,14 @@ def distance_to_origin(x: Tensor, c: Curvature = 1.0) -> Tensor:
 
 
 def conformal_factor(x: Tensor, c: Curvature = 1.0) -> Tensor:
-    """Return ``lambda_x = 2 / (1 - c |x|^2) (...)``: lengths at x are this many times the Euclidean ones."""
+    """Return ``lambda_x = 2 / (1 - c |x|^2) (...)``: the factor of lengths at x over Euclidean ones."""
     return 2 / _margin(widen(x), _checked(c))
 
 
 def exp0(v: Tensor, c: Curvature = 1.0) -> Tensor:
     """Return E(v) ``(..., D)``, the exponential map at the origin: ``d(0, E(v)) = 2 |v|``.
 
-    A v that would be rounded onto the border is left just inside it (``sqrt(c) |v|`` above 17 in float64, 7
+    A v that rounding would put on the border is mapped just inside it (``sqrt(c) |v|`` above 17 in float64, 7
     in float32); its gradient along v is then 0. Source: paper equation 12.
     """
     c, v = _checked(c), widen(v)
@@ -88,7 +94,7 @@ def log0(y: Tensor, c: Curvature = 1.0) -> Tensor:
 
 
 def exp_at(x: Tensor, v: Tensor, c: Curvature = 1.0) -> Tensor:
-    """Return ``exp_x(v) (..., D)``: from x along v, over a distance of ``lambda_x |v|``.
+    """Return ``exp_x(v) (..., D)``, the point reached from x along v over a distance of ``lambda_x |v|``.
 
     Source: paper equation 11, where the c of the denominator is missing.
     """
@@ -104,13 +110,13 @@ def log_at(x: Tensor, y: Tensor, c: Curvature = 1.0) -> Tensor:
 
 
 def project(x: Tensor, c: Curvature = 1.0, eps: float | None = None) -> Tensor:
-    """Return points ``(..., D)`` pulled back to a norm of at most ``(1 - eps) / sqrt(c)``.
+    """Return vectors ``(..., D)`` scaled to a norm of at most ``(1 - eps) / sqrt(c)``.
 
     Args:
-        x: Any vectors.
+        x: Vectors of any norms.
         c: Curvature.
         eps: Default: 1e-5 in float64 and 4e-3 in float32, as in HazyResearch/HypHC, utils/poincare.py, and
-                in geoopt.
+            in geoopt.
     """
     c, x = _checked(c), widen(x)
     if eps is None:
@@ -123,14 +129,17 @@ def project(x: Tensor, c: Curvature = 1.0, eps: float | None = None) -> Tensor:
 
 
 def einstein_midpoint(points: Tensor, weights: Tensor | None = None, c: Curvature = 1.0) -> Tensor:
-    """Return the midpoint ``(D,)`` of points ``(N, D)``: their mean in Klein's disk, by Lorentz factors.
+    """Return the midpoint ``(D,)`` of points ``(N, D)``.
+
+    It is their mean in Klein's disk, weighted by Lorentz factors.
 
     Args:
         points: In the ball.
         weights: ``(N,)`` not negative, for instance cluster sizes; None: all 1.
         c: Curvature.
 
-    The prototype of a merged class, which the paper leaves open: docs/methods/shhc.md#merged-classes.
+    It is the prototype of a merged class, which the paper does not define:
+        docs/methods/shhc.md#merged-classes.
     """
     c, points = _checked(c), widen(points)
     squares = c * points.square().sum(-1, keepdim=True)
@@ -142,7 +151,7 @@ def einstein_midpoint(points: Tensor, weights: Tensor | None = None, c: Curvatur
 
 
 def safe_sqrt(squares: Tensor) -> Tensor:
-    """Return the root, 0 for negative rounding errors; its gradient there is 0 instead of infinity."""
+    """Return the square root, or 0 with gradient 0 for values that are not positive."""
     positive = squares > 0
     return squares.where(positive, 1).sqrt().where(positive, 0)
 
@@ -176,6 +185,6 @@ def _from_gap(gap: Tensor, margin_x: Tensor, margin_y: Tensor, c: Curvature) -> 
 
 
 def _with_length(x: Tensor, length: Tensor) -> Tensor:
-    """Return x with another length, that of x where x is short; 0 stays 0."""
+    """Return x scaled to the given length; a zero vector stays zero."""
     norm = safe_sqrt(_dot(x, x))
     return x * (length.unsqueeze(-1) / norm.where(norm > 0, 1)).where(norm > 0, 1)

@@ -1,4 +1,4 @@
-"""sHHC's post-clustering, as published, and HypHC: an embedding, and the tree decoded from it.
+"""sHHC's post-clustering as published, and HypHC: an embedding and the tree decoded from it.
 
 Source: Long and van Noord 2023 (sHHC), section 3.2; Chami et al. 2020 (arXiv:2010.00402) and
 HazyResearch/HypHC, model/hyphc.py; docs/methods/shhc.md#hyphc.
@@ -14,35 +14,36 @@ from unlabelled.hierarchy.triplets import PairCoveringTriplets
 
 
 class PostClustering(HierarchyMethod):
-    """sHHC's step after pre-clustering: exponential start (equation 12), triplet loss (10), decoded tree.
+    """sHHC's post-clustering: exponential start (equation 12), triplet loss (10), decoded tree.
 
-    Costs about as much as average linkage on clustered data, and less on other (benchmarks/hierarchy.py).
+    Its trees cost about as much as average linkage on clustered data, and less on other data
+    (benchmarks/hierarchy.py).
 
     Args:
-        embedding: None: with its defaults.
+        embedding: The embedding; None: :class:`TripletEmbedding` with its defaults.
     """
 
     def __init__(self, embedding: TripletEmbedding | None = None) -> None:
         self.embedding = TripletEmbedding() if embedding is None else embedding
 
     def fit(self, leaves: Leaves, seed: int = 0) -> Hierarchy:
-        """Return the decoded tree, with the leaves' points."""
+        """Return the decoded tree with the points of the leaves."""
         found = self.embedding.fit(leaves, seed)
         report = found.report | {"decoded_by_average": float(found.decoder == "average")}
         return Hierarchy(found.tree, found.points, report, self.embedding.manifold)
 
 
 class HypHC(PostClustering):
-    """HypHC: random start in two dimensions, one set of triplets of pairs, and single linkage.
+    """HypHC: random start in two dimensions, one set of triplets that cover pairs, and single linkage.
 
-    The triplets cover all pairs where the budget allows it, which is up to 447 leaves by default.
-    Loss, start, triplets and decoder are those of HypHC's code (``model/hyphc.py``, ``datasets/triples.py``).
-    Ours are: the radius by a sigmoid, whose gradient does not vanish; the exact decoder; the best state as a
-    copy; and learning rate, optimiser, temperatures, radius and batch size, which are the defaults of
-    :class:`TripletEmbedding` (its own: docs/methods/shhc.md#hyphc).
+    The triplets cover all pairs if their number allows it, by default up to 447 leaves. Loss, start, triplets
+    and decoder are those of HypHC's code (``model/hyphc.py``, ``datasets/triples.py``). Ours are: the radius
+    by a sigmoid, whose gradient does not vanish; the exact decoder; the copy of the best state; and learning
+    rate, optimiser, temperatures, radius and batch size, which are the defaults of :class:`TripletEmbedding`
+    (its own: docs/methods/shhc.md#hyphc).
 
     Args:
-        embedding: None: at most 50 epochs of 100,000 triplets, and a patience of 20, in two dimensions.
+        embedding: The embedding; None: two dimensions, at most 50 epochs of 100,000 triplets, patience 20.
     """
 
     def __init__(self, embedding: TripletEmbedding | None = None) -> None:

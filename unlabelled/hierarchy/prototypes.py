@@ -1,4 +1,4 @@
-"""Prototypes of merged classes: the point of a subtree whose leaves become one class.
+"""Prototypes of merged classes: a point for a subtree whose leaves become one class.
 
 Source: sHHC paper (ICCV 2023) section 3.3, "Cluster Merging", which does not define the point:
 docs/methods/shhc.md#merged-classes.
@@ -27,11 +27,11 @@ def merged_prototypes(
     """Return a point ``(num_clusters, D)`` for each cluster of a cut, in the order of its labels.
 
     Args:
-        tree: Over K leaves.
-        points: ``(K, D)`` the leaves in the manifold.
-        num_clusters: Of the cut.
-        kind: ``midpoint`` of the cluster's leaves; or ``ancestor``, the LCA of the points of its two
-            children, which are computed in the same way.
+        tree: Tree over K leaves.
+        points: ``(K, D)``, points of the leaves in the manifold.
+        num_clusters: Number of clusters of the cut.
+        kind: ``midpoint`` of the leaves of the cluster; or ``ancestor``, the LCA of the points of its two
+            children, computed from the leaves upwards.
         manifold: None: :class:`PoincareBall`.
     """
     if len(points) != tree.num_leaves or kind not in ("midpoint", "ancestor"):
@@ -48,7 +48,7 @@ def merged_prototypes(
 
 
 def node_points(tree: Tree, points: Tensor, manifold: Manifold | None = None) -> Tensor:
-    """Return a point ``(2K-1, D)`` for every node: a leaf's own, and the LCA of a merge's two children."""
+    """Return points ``(2K-1, D)`` of all nodes: those of leaves, and for merges the LCA of the children."""
     space = PoincareBall() if manifold is None else manifold
     nodes = list(points)
     for left, right in tree.merges.tolist():

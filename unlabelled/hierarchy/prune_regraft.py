@@ -1,14 +1,14 @@
-"""A mutable tree, and the exact change of its Dasgupta cost by every prune-and-regraft move.
+"""A mutable tree, and the exact change of its Dasgupta cost by each prune-and-regraft move.
 
-Such a move takes a subtree S out (its parent vanishes with it) and puts it above another node x, with a new
-parent. With ``w(v)`` the weight between S and the leaves under v, ``n(v)`` their number, both without S, and
-``cut(v)`` the weight between the children of v, the cost with S above x is that without S, plus a constant,
-plus the sum over the nodes v from below the root down to x of
+Such a move removes a subtree S together with its parent and inserts it above another node x, with a new
+parent. Let ``w(v)`` be the weight between S and the leaves under v, ``n(v)`` their number, both without S,
+and ``cut(v)`` the weight between the children of v. Then the cost with S above x is that without S, plus a
+constant, plus the sum over the nodes v from below the root down to x of
 
     |S| cut(parent(v)) - n(sibling(v)) w(v),
 
-where the cuts are those without S. So one cumulative sum over the leaves gives w for all v, and one over an
-Euler tour of the tree gives the cost of all x: O(K) for all places of one subtree, O(K^2) for all moves.
+where the cuts are those without S. So a cumulative sum over the leaves gives w for all v, and one over an
+Euler tour of the tree gives the cost for all x: O(K) for all positions of one subtree, O(K^2) for all moves.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from unlabelled.hierarchy.tree import Floats, Tree
 
 
 class MutableTree:
-    """A tree over K leaves with the sums that moves need; a node keeps its number when it moves.
+    """A tree over K leaves with the sums that moves require; a moved node keeps its number.
 
-    Holds ``(2K-1, K)`` float64: 16 MB at K = 1000.
+    Memory is ``(2K-1, K)`` float64, 16 MB at K = 1000.
 
     Args:
-        tree: The tree to start from.
+        tree: The first tree.
         weights: ``(K, K)`` symmetric, the diagonal is 0.
         counts: ``(K,)`` samples per leaf.
 
     Attributes:
-        parent: Of every node; -1 of the root.
-        sibling: The same.
-        sizes: ``(2K-1,)`` samples under every node.
-        cuts: ``(2K-1,)`` weight between the children of every node; 0 of leaves.
+        parent: Parents of all nodes; -1 for the root.
+        sibling: Siblings of all nodes; -1 for the root.
+        sizes: ``(2K-1,)`` numbers of samples under the nodes.
+        cuts: ``(2K-1,)`` weights between the children of the nodes; 0 for leaves.
     """
 
     def __init__(self, tree: Tree, weights: Floats, counts: Floats) -> None:
@@ -44,7 +44,7 @@ class MutableTree:
         self.sizes = np.concatenate([counts, np.zeros(len(tree.merges))])
         self.cuts = np.zeros(tree.num_nodes)
         self._tour, self._work = EulerTour(tree), _Work(tree.num_leaves)
-        self._rows = np.empty((tree.num_nodes, tree.num_leaves))  # weight between every node and leaf
+        self._rows = np.empty((tree.num_nodes, tree.num_leaves))  # weight between each node and each leaf
         self._rows[: tree.num_leaves] = weights
         for node, (left, right) in enumerate(tree.merges.tolist(), start=tree.num_leaves):
             self.sibling[left], self.sibling[right] = right, left
@@ -57,18 +57,18 @@ class MutableTree:
 
     @property
     def cost(self) -> float:
-        """The tree's Dasgupta cost, each pair counted once."""
+        """Dasgupta cost of the tree, with each pair counted once."""
         return float(self.cuts @ self.sizes)
 
     def to_tree(self) -> Tree:
-        """Return the tree as it is now."""
+        """Return the present tree."""
         return Tree.from_parents(self.parent)
 
     def gains(self, subtree: int) -> Floats:
-        """Return the change of cost ``(2K-1,)`` by moving ``subtree`` above every node.
+        """Return the changes of cost ``(2K-1,)`` if ``subtree`` is moved above each node.
 
-        Infinity where it cannot go (into itself) and above its parent; 0 for its sibling, above which it is.
-        The root cannot be moved. The next call overwrites the result.
+        They are infinite for the nodes of ``subtree`` and its parent, and 0 for its sibling, which is its
+        present position. The root cannot be moved. The next call overwrites the result.
         """
         n, size, tour, work = self.num_nodes, self.sizes[subtree], self._tour, self._work
         self._rows[subtree].take(tour.leaf_order, out=work.to_leaves, mode="clip")
@@ -78,19 +78,19 @@ class MutableTree:
         to_nodes = np.subtract(work.tour[n:], work.tour[:n], out=work.to_nodes)
         steps = np.multiply(self._sibling_size, to_nodes, out=work.steps[:n])
         np.subtract(np.multiply(self._cut_above, size, out=work.gains), steps, out=steps)
-        path = self._path(self.parent[subtree])[:-1]  # their parents' cuts lose S
+        path = self._path(self.parent[subtree])[:-1]  # S is removed from their parents' cuts
         steps[path] -= size * to_nodes[[self.sibling[node] for node in path]]
-        np.negative(steps, out=work.steps[n:])  # what is entered is left again
+        np.negative(steps, out=work.steps[n:])  # an exit subtracts what its entry adds
         work.steps.take(tour.steps, out=work.tour, mode="clip")
         work.sum_tour()
         work.tour[tour.span(subtree)] = np.inf
-        gains = work.tour.take(tour.place[:n], out=work.gains, mode="clip")
+        gains = work.tour.take(tour.position[:n], out=work.gains, mode="clip")
         gains -= gains[self.sibling[subtree]]
         gains[self.parent[subtree]] = np.inf
         return gains
 
     def move(self, subtree: int, above: int) -> None:
-        """Move ``subtree``, that of the last call of ``gains``, above a node at which its gain is finite."""
+        """Move ``subtree`` above a node of finite gain; the last call of ``gains`` must have been for it."""
         joint, sibling = self.parent[subtree], self.sibling[subtree]
         if above == sibling:
             return
@@ -111,7 +111,7 @@ class MutableTree:
         self._refresh_steps([subtree, above, sibling, joint, *changed])
 
     def _path(self, node: int) -> list[int]:
-        """Return the nodes from ``node`` up to the root; none for the root's parent."""
+        """Return the nodes from ``node`` up to the root; none if ``node`` is -1."""
         path = []
         while node >= 0:
             path.append(node)
@@ -119,7 +119,7 @@ class MutableTree:
         return path
 
     def _replace(self, old: int, new: int) -> None:
-        """Put ``new`` where ``old`` is."""
+        """Put ``new`` at the position of ``old``."""
         parent, sibling = self.parent[old], self.sibling[old]
         self.parent[new], self.sibling[new] = parent, sibling
         if parent < 0:
@@ -128,9 +128,10 @@ class MutableTree:
             self.sibling[sibling] = new
 
     def _shift_sums(self, subtree: int, path: list[int], child: int, common: int, sign: int) -> None:
-        """Add (or with ``sign`` -1 take) ``subtree`` to the nodes of a path that starts above ``child``.
+        """Add ``subtree`` to the nodes of a path that starts above ``child``; subtract it if ``sign`` is -1.
 
-        Of the ``common`` nodes at its end, which have S before and after, only the first one's cut changes.
+        The last ``common`` nodes of the path contain ``subtree`` before and after the move; only the cut of
+        the first of them changes.
         """
         below = path[: len(path) - common]
         nodes = path[: len(below) + 1]
@@ -143,7 +144,7 @@ class MutableTree:
             change(self._rows[node], moved, out=self._rows[node])
 
     def _refresh_steps(self, nodes: list[int]) -> None:
-        """Renew what ``gains`` needs of ``nodes`` and their siblings."""
+        """Update the values that ``gains`` reads for ``nodes`` and their siblings."""
         nodes = [node for node in nodes if node != self.root]
         siblings = [self.sibling[node] for node in nodes]
         parents = [self.parent[node] for node in nodes]
@@ -153,9 +154,9 @@ class MutableTree:
 
 
 def all_gains(tree: Tree, weights: Floats, counts: Floats | None = None) -> Floats:
-    """Return the exact change of cost ``(2K-1, 2K-1)`` by every prune-and-regraft move, in O(K^2).
+    """Return the exact changes of cost ``(2K-1, 2K-1)`` by all prune-and-regraft moves, in O(K^2).
 
-    Row S has moving subtree S above each node, see :meth:`MutableTree.gains`; the root's row is infinite.
+    Row S is the result of :meth:`MutableTree.gains` for subtree S; the row of the root is infinite.
     """
     mutable = MutableTree(tree, weights, np.ones(tree.num_leaves) if counts is None else counts)
     gains = np.full((tree.num_nodes, tree.num_nodes), np.inf)
@@ -165,7 +166,7 @@ def all_gains(tree: Tree, weights: Floats, counts: Floats | None = None) -> Floa
 
 
 class _Work:
-    """Work space of all calls of ``gains``, which thus allocate no memory."""
+    """Work space of ``gains``, so that its calls allocate no memory."""
 
     def __init__(self, num_leaves: int) -> None:
         num_nodes = 2 * num_leaves - 1
@@ -175,21 +176,21 @@ class _Work:
         self.steps = np.empty(2 * num_nodes)
         self.tour = np.empty(2 * num_nodes)
         self.gains = np.empty(num_nodes)
-        # torch's cumulative sums take a third of the time of NumPy's
+        # cumulative sums of torch take a third of the time of NumPy
         self._leaves, self._leaf_totals = torch.from_numpy(self.to_leaves), torch.from_numpy(self.totals)[1:]
         self._tour = torch.from_numpy(self.tour)
 
     def sum_leaves(self) -> None:
-        """Put the cumulative sum of ``to_leaves`` into ``totals``, after a 0."""
+        """Write the cumulative sum of ``to_leaves`` into ``totals``, after a 0."""
         torch.cumsum(self._leaves, 0, out=self._leaf_totals)
 
     def sum_tour(self) -> None:
-        """Make ``tour`` its cumulative sum."""
+        """Replace ``tour`` by its cumulative sum."""
         self._tour.cumsum_(0)
 
 
 def _common_end(left: list[int], entered: list[int]) -> int:
-    """Return how many nodes two paths to the root share."""
+    """Return the number of nodes that two paths to the root share."""
     count = 0
     for a, b in zip(reversed(left), reversed(entered), strict=False):
         if a != b:

@@ -1,4 +1,4 @@
-"""The start of the leaves' embedding."""
+"""First points of the embedding of leaves."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from unlabelled.seeding import torch_generator
 
 
 class Start(ABC):
-    """The first points of the leaves."""
+    """Chooses the first points of the leaves."""
 
     @abstractmethod
     def tangents(self, leaves: Leaves, dim: int, seed: int) -> Tensor:
@@ -22,17 +22,17 @@ class Start(ABC):
 
 
 class ExponentialStart(Start):
-    """The paper's start: features, to be mapped by the exponential map at the origin.
+    """The start of the paper: the features, to be mapped by the exponential map at the origin.
 
-    They are centred, reduced to their principal components (with zeros for those that do not exist), and
-    scaled to a mean norm of 1. Without features the components are those of the centred similarities.
+    The features are centred, reduced to their principal components (padded by zeros) and scaled to a mean
+    norm of 1. Without features, components of the centred similarities are used.
 
-    Source: sHHC paper (ICCV 2023) section 3.2, equation 12; the reduction to ``dim``, which the paper leaves
-    open, is ours: docs/methods/shhc.md#triplet-loss.
+    Source: sHHC paper (ICCV 2023) section 3.2, equation 12; the reduction to ``dim``, which the paper does
+    not describe, is ours: docs/methods/shhc.md#triplet-loss.
     """
 
     def tangents(self, leaves: Leaves, dim: int, seed: int) -> Tensor:
-        """Return principal components; nothing is random."""
+        """Return principal components; ``seed`` is unused."""
         if leaves.features is not None:
             components = principal_components(leaves.features, dim)
         else:
@@ -42,7 +42,7 @@ class ExponentialStart(Start):
 
 
 class RandomStart(Start):
-    """HypHC's start: random directions."""
+    """The start of HypHC: random directions."""
 
     def tangents(self, leaves: Leaves, dim: int, seed: int) -> Tensor:
         """Return normally distributed vectors."""
@@ -51,21 +51,22 @@ class RandomStart(Start):
 
 
 def principal_components(features: Floats, dim: int) -> Floats:
-    """Return the first principal components ``(K, dim)`` of ``features (K, d)``; 0 where none is left."""
+    """Return the first principal components ``(K, dim)`` of ``features (K, d)``, padded by zeros."""
     left, scales, _ = np.linalg.svd(features - features.mean(0), full_matrices=False)
-    return _first(left * scales, dim)
+    return _padded(left * scales, dim)
 
 
 def _similarity_components(similarity: Floats, dim: int) -> Floats:
-    """Return those of vectors whose inner products are ``similarity (K, K)``, 1 with themselves."""
+    """Return the principal components of unit vectors whose inner products are ``similarity (K, K)``."""
     products = similarity.copy()
     np.fill_diagonal(products, max(1.0, float(similarity.max())))
     products -= products.mean(0)
     products -= products.mean(1, keepdims=True)
     values, vectors = np.linalg.eigh((products + products.T) / 2)
-    return _first(vectors[:, ::-1] * np.sqrt(values[::-1].clip(0)), dim)
+    return _padded(vectors[:, ::-1] * np.sqrt(values[::-1].clip(0)), dim)
 
 
-def _first(components: Floats, dim: int) -> Floats:
+def _padded(components: Floats, dim: int) -> Floats:
+    """Return the first ``dim`` columns, padded by zeros."""
     missing = max(0, dim - components.shape[1])
     return np.pad(components[:, :dim], ((0, 0), (0, missing)))

@@ -1,4 +1,4 @@
-"""A binary tree over K leaves, as the list of its merges."""
+"""A binary tree over K leaves, represented by its merges."""
 
 from __future__ import annotations
 
@@ -15,14 +15,21 @@ Indices = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False, init=False)
 class Tree:
-    """A dendrogram: leaves are nodes 0 to K-1, and merge t makes node K+t; the last one is the root.
+    """A dendrogram: leaves are nodes 0 to K-1, merge t makes node K+t, and the last node is the root.
 
     Args:
-        merges: ``(K-1, 2)`` int64, the two nodes that are merged, both older than the new one.
+        merges: ``(K-1, 2)`` int64, the two nodes of each merge, both with smaller numbers than the new node.
         heights: ``(K-1,)`` float64, never decreasing; None: 1, 2, ...
 
     Raises:
-        ValueError: The merges are no tree, or the heights decrease.
+        ValueError: The merges are not a tree, or the heights decrease.
+
+    Example:
+        >>> tree = Tree([[0, 1], [2, 3], [4, 5]], heights=[0.1, 0.2, 0.9])
+        >>> tree.cut(2).tolist(), tree.root, tree.sizes.tolist()
+        ([0, 0, 1, 1], 6, [1, 1, 1, 1, 2, 2, 4])
+        >>> tree.newick("abcd")
+        "(('a':0.1,'b':0.1):0.8,('c':0.2,'d':0.2):0.7);"
     """
 
     merges: Indices
@@ -37,7 +44,7 @@ class Tree:
 
     @classmethod
     def from_linkage(cls, linkage: ArrayLike) -> Tree:
-        """Read scipy's linkage matrix ``(K-1, 4)``."""
+        """Make a tree from scipy's linkage matrix ``(K-1, 4)``."""
         rows = np.asarray(linkage, dtype=np.float64)
         if rows.ndim != 2 or rows.shape[1] != 4:
             raise ValueError(f"Tree: the linkage matrix has shape {rows.shape}, expected (K - 1, 4)")
@@ -45,9 +52,9 @@ class Tree:
 
     @classmethod
     def from_parents(cls, parents: Sequence[int]) -> Tree:
-        """Read the parent of every node ``(2K-1,)``, -1 for the root; inner nodes in any order.
+        """Make a tree from the parent of each node ``(2K-1,)``, -1 for the root; inner nodes in any order.
 
-        They are numbered anew, children first; heights are 1, 2, ...
+        Inner nodes are renumbered, children first; heights are 1, 2, ...
         """
         children: list[list[int]] = [[] for _ in parents]
         for node, parent in enumerate(parents):
@@ -57,51 +64,61 @@ class Tree:
         for node in downwards:
             downwards += children[node]
         upwards = [node for node in reversed(downwards) if children[node]]
-        names = list(range(len(parents)))
-        for name, node in enumerate(upwards, start=(len(parents) + 1) // 2):
-            names[node] = name
-        return cls([[names[child] for child in children[node]] for node in upwards])
+        numbers = list(range(len(parents)))
+        for number, node in enumerate(upwards, start=(len(parents) + 1) // 2):
+            numbers[node] = number
+        return cls([[numbers[child] for child in children[node]] for node in upwards])
 
     def with_heights(self, heights: ArrayLike) -> Tree:
         """Return the same tree with the merges ordered by ``heights (K-1,)``, one per merge.
 
-        A merge that would be below one of its children is raised to that child's height.
+        A merge below one of its children is raised to the height of that child.
         """
         raised = np.array(heights, dtype=np.float64)
         if raised.shape != self.heights.shape:
             raise ValueError(f"Tree: {raised.shape} heights for {len(self.merges)} merges, expected one each")
         for merge, pair in enumerate((self.merges - self.num_leaves).tolist()):
             raised[merge] = max([raised[merge], *(raised[child] for child in pair if child >= 0)])
-        order = np.argsort(raised, kind="stable")  # of equal ones the older first: children before parents
-        names = np.arange(self.num_nodes)
-        names[self.num_leaves + order] = np.arange(self.num_leaves, self.num_nodes)
-        return Tree(names[self.merges[order]], raised[order])
+        order = np.argsort(
+            raised, kind="stable"
+        )  # of equal heights the smaller number first: children before parents
+        numbers = np.arange(self.num_nodes)
+        numbers[self.num_leaves + order] = np.arange(self.num_leaves, self.num_nodes)
+        return Tree(numbers[self.merges[order]], raised[order])
+
+    def over_clusters(self, num_clusters: int) -> Tree:
+        """Return the tree over the clusters of a cut, numbered like its labels, with the same heights."""
+        first = len(self.merges) - (num_clusters - 1)
+        numbers = np.full(self.num_nodes, -1, dtype=np.int64)
+        numbers[self.roots(num_clusters)] = np.arange(num_clusters)
+        numbers[self.num_leaves + first :] = np.arange(num_clusters, 2 * num_clusters - 1)
+        return Tree(numbers[self.merges[first:]], self.heights[first:])
 
     @property
     def num_leaves(self) -> int:
-        """K."""
+        """Number of leaves, K."""
         return len(self.merges) + 1
 
     @property
     def num_nodes(self) -> int:
-        """2K - 1."""
+        """Number of nodes, 2K - 1."""
         return 2 * len(self.merges) + 1
 
     @property
     def root(self) -> int:
-        """The last node."""
+        """Number of the root, the last node."""
         return self.num_nodes - 1
 
     @cached_property
     def parents(self) -> Indices:
-        """The parent of every node ``(2K-1,)``, -1 for the root."""
+        """Parents of all nodes ``(2K-1,)``, -1 for the root."""
         parents = np.full(self.num_nodes, -1, dtype=np.int64)
         parents[self.merges] = np.arange(self.num_leaves, self.num_nodes)[:, None]
         return parents
 
     @cached_property
     def sizes(self) -> Indices:
-        """The number of leaves of every node ``(2K-1,)``."""
+        """Numbers of leaves of all nodes ``(2K-1,)``."""
         sizes = [1] * self.num_leaves
         for left, right in self.merges.tolist():
             sizes.append(sizes[left] + sizes[right])
@@ -109,7 +126,7 @@ class Tree:
 
     @cached_property
     def spans(self) -> Indices:
-        """Where every node's leaves begin and end in ``leaf_order``, ``(2K-1, 2)``."""
+        """Begin and end in ``leaf_order`` of the leaves of all nodes, ``(2K-1, 2)``."""
         begins = [0] * self.num_nodes
         for merge in range(len(self.merges) - 1, -1, -1):
             left, right = self.merges[merge].tolist()
@@ -119,7 +136,7 @@ class Tree:
 
     @cached_property
     def leaf_order(self) -> Indices:
-        """The leaves from left to right ``(K,)``, so that every node's are next to each other."""
+        """Leaves from left to right ``(K,)``; the leaves of each node are adjacent."""
         return np.argsort(self.spans[: self.num_leaves, 0])
 
     def leaves(self, node: int) -> Indices:
@@ -128,7 +145,7 @@ class Tree:
         return self.leaf_order[begin:end]
 
     def roots(self, num_clusters: int) -> Indices:
-        """Return the nodes ``(num_clusters,)`` left by undoing the last merges, from left to right."""
+        """Return the root nodes ``(num_clusters,)`` of the clusters of a cut, from left to right."""
         if not 1 <= num_clusters <= self.num_leaves:
             raise ValueError(
                 f"Tree: cut into {num_clusters} clusters, expected 1 to {self.num_leaves}, the leaves"
@@ -138,18 +155,18 @@ class Tree:
         return kept[np.argsort(self.spans[kept, 0])]
 
     def cut(self, num_clusters: int) -> Indices:
-        """Return labels ``(K,)`` from 0 to num_clusters - 1, from left to right, of the leaves."""
+        """Return the labels ``(K,)`` of the leaves in a cut, numbered from 0 from left to right."""
         labels = np.empty(self.num_leaves, dtype=np.int64)
         for label, node in enumerate(self.roots(num_clusters)):
             labels[self.leaves(node)] = label
         return labels
 
     def to_linkage(self) -> Floats:
-        """Return scipy's linkage matrix ``(K-1, 4)``: both nodes, height, size."""
+        """Return scipy's linkage matrix ``(K-1, 4)``: the two nodes, height and size of each merge."""
         return np.column_stack([self.merges, self.heights, self.sizes[self.num_leaves :]]).astype(np.float64)
 
     def newick(self, names: Sequence[str] | None = None) -> str:
-        """Return the tree in Newick's format, with branch lengths; leaves are called by name or number."""
+        """Return the tree in the Newick format, with branch lengths and names or numbers of the leaves."""
         labels = (
             list(map(str, range(self.num_leaves))) if names is None else [_quoted(name) for name in names]
         )
@@ -160,7 +177,7 @@ class Tree:
             top = self.heights[merge]
             labels.append("(" + ",".join(f"{labels[node]}:{top - levels[node]:.10g}" for node in pair) + ")")
             for node in pair:
-                labels[node] = ""  # a deep tree would otherwise hold each text many times
+                labels[node] = ""  # else a deep tree would hold each text many times
         return labels[-1] + ";"
 
 
@@ -173,7 +190,7 @@ def _check(merges: Indices, heights: Floats) -> None:
     if heights.shape != (len(merges),) or (np.diff(heights) < 0).any() or not np.isfinite(heights).all():
         raise ValueError(
             f"Tree: heights of shape {heights.shape} for {len(merges)} merges; expected one finite height "
-            "each, none below the one before (Tree.with_heights puts merges in order)"
+            "each, none below the one before (Tree.with_heights sorts merges)"
         )
     late = np.flatnonzero((merges >= np.arange(num_leaves, 2 * num_leaves - 1)[:, None]).any(1))
     if len(late) or not np.array_equal(np.sort(merges, axis=None), np.arange(2 * num_leaves - 2)):

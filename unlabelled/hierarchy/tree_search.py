@@ -1,4 +1,4 @@
-"""The cheapest tree so far, and the steps of a search for a cheaper one."""
+"""The steps of a search for the cheapest tree."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from unlabelled.hierarchy.tree import Floats, Tree
 from unlabelled.seeding import numpy_generator
 
 RELATIVE_TOLERANCE = 1e-9
-"""Smallest gain of a move, relative to the sum of all weights: above rounding, below any relevant gain."""
+"""Smallest gain of a move, relative to the sum of all weights; it is above rounding errors."""
 NEGLIGIBLE = 30.0
-"""Temperatures above the best place at which another one is not drawn: their odds are below 1e-13."""
+"""Positions this many temperatures above the best one are not drawn: their odds are below 1e-13."""
 COARSE_SHARE = 3
-"""Leaves per cluster, on average, where random starts join clusters."""
+"""Mean number of leaves per cluster that random starts merge."""
 SMALLEST_COARSE = 50
-"""Random starts join at least so many clusters, or the leaves themselves where there are fewer."""
+"""Smallest number of clusters that random starts merge, if there are so many leaves."""
 
 
 class TreeSearch:
-    """A search for the tree with the lowest cost; it keeps the cheapest tree.
+    """A search for the tree of lowest cost, with the cheapest tree so far.
 
     Args:
         weights: ``(K, K)`` symmetric, with a diagonal of 0.
@@ -34,8 +34,8 @@ class TreeSearch:
 
     Attributes:
         tree: The cheapest tree so far.
-        cost: Its Dasgupta cost, each pair counted once; infinite before the first.
-        moves: Subtrees moved.
+        cost: Its Dasgupta cost, with each pair counted once; infinite before the first tree.
+        moves: Number of moves.
     """
 
     def __init__(self, weights: Floats, counts: Floats, time_limit: float | None = None) -> None:
@@ -49,14 +49,20 @@ class TreeSearch:
         return time.monotonic() >= self._deadline
 
     def offer(self, tree: Tree) -> float:
-        """Keep a tree if it is the cheapest; return its cost, computed afresh."""
+        """Compute the cost of a tree, return it, and keep the tree if it is the cheapest."""
         cost = dasgupta_1x(tree, self.weights, self.counts)
         if cost < self.cost:
             self.tree, self.cost = tree, cost
         return cost
 
     def descend(self, tree: Tree, max_sweeps: int | None, rng: np.random.Generator) -> None:
-        """Move each subtree to its best place, repeatedly until none moves, and offer the result."""
+        """Move each subtree to its best position until none moves, and offer the result.
+
+        Args:
+            tree: The first tree.
+            max_sweeps: Largest number of sweeps over all subtrees; None: no limit.
+            rng: Random generator of the order of subtrees.
+        """
         mutable = MutableTree(tree, self.weights, self.counts)
         sweeps = 0
         while (max_sweeps is None or sweeps < max_sweeps) and self._descend_once(mutable, rng):
@@ -77,10 +83,10 @@ class TreeSearch:
                 self.moves += 1
         return self.moves > before
 
-    def join_anew(self, trees: Sequence[Tree], random_starts: int, max_sweeps: int, seed: int) -> list[Tree]:
-        """Return trees in which small clusters of given ones are joined in other ways, the cheapest first.
+    def rejoin(self, trees: Sequence[Tree], random_starts: int, max_sweeps: int, seed: int) -> list[Tree]:
+        """Return trees in which small clusters of given trees are merged differently, the cheapest first.
 
-        The clusters are joined at random and then moved as wholes, ``random_starts`` times for each tree.
+        The clusters are merged at random and then moved as a whole, ``random_starts`` times for each tree.
         """
         num_leaves = len(self.counts)
         num_clusters = min(num_leaves, max(SMALLEST_COARSE, num_leaves // COARSE_SHARE))
@@ -94,23 +100,25 @@ class TreeSearch:
                 inner = TreeSearch(coarse.weights, coarse.counts, self._deadline - time.monotonic())
                 inner.descend(random_tree(num_clusters, rng), max_sweeps, rng)
                 self.moves += inner.moves
-                joined = coarse.expand(inner.tree)
-                found[float(f"{self.offer(joined):.12g}")] = joined  # the same one is found repeatedly
+                expanded = coarse.expand(inner.tree)
+                found[float(f"{self.offer(expanded):.12g}")] = (
+                    expanded  # the same tree may be found repeatedly
+                )
         return [found[cost] for cost in sorted(found)]
 
     def anneal(self, sweeps: int, temperature: float, cooling: float, seed: int) -> Tree:
-        """Return the tree after random moves, with a temperature that falls.
+        """Return the cheapest tree after random moves with a falling temperature.
 
         Args:
-            sweeps: In each, every subtree is moved once.
-            temperature: At the beginning, see :class:`LocalSearch`.
-            cooling: Of the temperature, until the end.
-            seed: Of all random draws.
+            sweeps: Number of sweeps; each moves every subtree once.
+            temperature: First temperature, see :class:`LocalSearch`.
+            cooling: Last temperature, relative to the first one.
+            seed: Seed of all random draws.
         """
         mutable = MutableTree(self.tree, self.weights, self.counts)
         rng = numpy_generator(seed, "annealing")
         scale = temperature * self._spread()
-        for sweep in range(sweeps if scale > 0 else 0):  # without spread all trees cost the same
+        for sweep in range(sweeps if scale > 0 else 0):  # equal weights: all trees cost the same
             first, last = (cooling ** (step / sweeps) for step in (sweep, sweep + 1))
             self._anneal_once(mutable, scale * np.geomspace(first, last, mutable.num_nodes), rng)
         return mutable.to_tree()
@@ -124,14 +132,14 @@ class TreeSearch:
                 continue
             gains = mutable.gains(subtree)
             lowest = gains.min()
-            places = np.flatnonzero(gains < lowest + NEGLIGIBLE * temperature)
-            odds = np.exp((lowest - gains[places]) / temperature).cumsum()
-            place = int(places[odds.searchsorted(draw * odds[-1], side="right")])
-            if place != mutable.sibling[subtree]:
-                mutable.move(subtree, place)
+            positions = np.flatnonzero(gains < lowest + NEGLIGIBLE * temperature)
+            odds = np.exp((lowest - gains[positions]) / temperature).cumsum()
+            position = int(positions[odds.searchsorted(draw * odds[-1], side="right")])
+            if position != mutable.sibling[subtree]:
+                mutable.move(subtree, position)
                 self.moves += 1
 
     def _spread(self) -> float:
-        """Return the weights' standard deviation, times the leaves, times the samples."""
+        """Return the standard deviation of the weights times the numbers of leaves and of samples."""
         pairs = self.weights[np.triu_indices(len(self.weights), 1)]
         return float(pairs.std() * len(self.weights) * self.counts.sum()) if len(pairs) else 0.0

@@ -1,4 +1,4 @@
-"""HypHC's triplet loss, a smooth Dasgupta cost, and its triplets of leaves.
+"""HypHC's triplet loss, a smooth form of Dasgupta's cost, and its triplets of leaves.
 
 Source: sHHC paper (ICCV 2023) equation 10, with the temperature and mean of HypHC (Chami et al. 2020,
 arXiv:2010.00402; HazyResearch/HypHC, model/hyphc.py, datasets/triples.py); docs/methods/shhc.md#triplet-loss.
@@ -19,7 +19,7 @@ from unlabelled.seeding import torch_generator
 def triplet_loss(depths: Tensor, similarities: Tensor, temperature: float) -> Tensor:
     """Return ``sum w - <softmax(depth / tau), w>`` per triplet; low if the most similar pair is deepest.
 
-    With a small tau the mean over all triplets is the tree's Dasgupta cost, up to factor and constant:
+    For small tau the mean over all triplets is Dasgupta's cost of the tree, up to a factor and a constant:
     ``DC = C(K, 3) mean + 2 sum_(i<j) w_ij``.
 
     Args:
@@ -39,10 +39,10 @@ def triplet_loss(depths: Tensor, similarities: Tensor, temperature: float) -> Te
 
 
 def uniform_triplets(num_leaves: int, count: int, generator: torch.Generator) -> Tensor:
-    """Return ``count`` triplets ``(count, 3)`` int64 of distinct leaves, uniform over all ordered ones."""
+    """Draw ``count`` ordered triplets ``(count, 3)`` int64 of distinct leaves, uniformly."""
     _check(num_leaves, count)
     first, second, third = (torch.randint(num_leaves - i, (count,), generator=generator) for i in range(3))
-    second += second >= first  # skips the first one
+    second += second >= first  # skips the first leaf
     lower, upper = torch.minimum(first, second), torch.maximum(first, second)
     third += third >= lower
     third += third >= upper
@@ -50,12 +50,12 @@ def uniform_triplets(num_leaves: int, count: int, generator: torch.Generator) ->
 
 
 def pair_covering_triplets(num_leaves: int, count: int, generator: torch.Generator) -> Tensor:
-    """Return HypHC's triplets ``(count, 3)`` int64: pairs of leaves, each with a random third leaf.
+    """Draw HypHC's triplets ``(count, 3)`` int64: pairs of leaves, each with a random third leaf.
 
-    All pairs i < j are repeated ``count // pairs`` times; a random selection of them, without repetition,
-    is the remainder. With fewer triplets than the ``K (K - 1) / 2`` pairs there is only that selection, which
-    lacks some pairs: 100,000 of the 499,500 pairs of 1000 leaves. As in HypHC's ``datasets/triples.py`` the
-    third leaf is any of K, so that it equals one of the pair with probability 2 / K.
+    Each pair i < j occurs ``count // pairs`` times; the remaining triplets are a random selection of pairs
+    without repetition. If ``count`` is below the ``K (K - 1) / 2`` pairs, only that selection is drawn, such
+    as 100,000 of the 499,500 pairs of 1000 leaves. As in HypHC's ``datasets/triples.py`` the third leaf is
+    any of K, so it equals one of the pair with probability 2 / K.
     """
     _check(num_leaves, count)
     pairs = torch.combinations(torch.arange(num_leaves))
@@ -67,10 +67,10 @@ def pair_covering_triplets(num_leaves: int, count: int, generator: torch.Generat
 
 
 class TripletSampler(ABC):
-    """The triplets of the epochs of an embedding.
+    """Draws the triplets of each epoch of an embedding.
 
     Args:
-        per_epoch: Number of triplets.
+        per_epoch: Number of triplets per epoch.
     """
 
     def __init__(self, per_epoch: int = 100_000) -> None:
@@ -80,11 +80,11 @@ class TripletSampler(ABC):
 
     @abstractmethod
     def epochs(self, num_leaves: int, seed: int) -> Iterator[Tensor]:
-        """Yield triplets ``(per_epoch, 3)`` int64 of K leaves in random order, epoch after epoch."""
+        """Yield triplets ``(per_epoch, 3)`` int64 of K leaves in random order, once per epoch."""
 
 
 class UniformTriplets(TripletSampler):
-    """New triplets of three different leaves every epoch."""
+    """Draws new triplets of three distinct leaves in each epoch."""
 
     def epochs(self, num_leaves: int, seed: int) -> Iterator[Tensor]:
         """Yield uniform triplets."""
@@ -93,13 +93,14 @@ class UniformTriplets(TripletSampler):
 
 
 class PairCoveringTriplets(TripletSampler):
-    """HypHC's scheme: one set, drawn once and shuffled every epoch, of all pairs if the budget allows it.
+    """Draws one set of triplets and shuffles it in each epoch, as HypHC does.
 
-    With fewer triplets per epoch than pairs, it is a random selection of pairs without repetition.
+    The set covers all pairs if ``per_epoch`` allows it; else it is a random selection of pairs without
+    repetition.
     """
 
     def epochs(self, num_leaves: int, seed: int) -> Iterator[Tensor]:
-        """Yield the one set in a new order each time."""
+        """Yield the set in a new order for each epoch."""
         triplets = pair_covering_triplets(num_leaves, self.per_epoch, torch_generator(seed, "triplets"))
         for epoch in itertools.count():
             yield triplets[torch.randperm(len(triplets), generator=torch_generator(seed, "order", epoch))]
@@ -108,5 +109,5 @@ class PairCoveringTriplets(TripletSampler):
 def _check(num_leaves: int, count: int) -> None:
     if num_leaves < 3 or count < 1:
         raise ValueError(
-            f"triplets: {count} of {num_leaves} leaves asked for, expected at least 1 of at least 3 leaves"
+            f"triplets: {count} of {num_leaves} leaves requested, expected at least 1 of at least 3 leaves"
         )

@@ -1,12 +1,13 @@
 """UFit: an ultrametric on a sparse graph, fitted by gradient descent (Chierchia & Perret, arXiv:1905.10566).
 
-Every edge has a learned weight. The tree is the single linkage of these weights, and an edge's ultrametric is
-the height at which it joins its ends: a gather from the weights, so that a loss of it has a gradient.
+Each edge has a learned weight. The tree is the single linkage of these weights, and the ultrametric of an
+edge is the height at which its ends are joined: one of the weights, so a loss of the ultrametric has a
+gradient.
 
-On torch and scipy alone. The released code, PerretB/ultrametric-fitting (ultrametric/graph.py, loss.py and
-optimization.py), halves the weights of neighbours that are not mutual and keeps the weights after the best
-step; here they are not halved, the best weights are those before the step, and dissimilarities are scaled to
-at most 1: docs/methods/shhc.md#ufit.
+This implementation uses torch and scipy. The released code, PerretB/ultrametric-fitting
+(ultrametric/graph.py, loss.py and optimization.py), halves the weights of neighbours that are not mutual and
+keeps the weights after the best step; here they are not halved, the weights before the best step are kept,
+and dissimilarities are scaled to at most 1: docs/methods/shhc.md#ufit.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from unlabelled.hierarchy.tree import Floats, Indices, Tree
 
 UFitLoss = Literal["dasgupta", "closest_and_cluster_size"]
 WINDOW = 30
-"""Steps of a window; the mean losses of two windows decide when to stop."""
+"""Steps of a window; optimisation ends when the mean losses of two windows are close."""
 
 
 class UFit(HierarchyMethod):
@@ -36,12 +37,13 @@ class UFit(HierarchyMethod):
         loss: ``dasgupta``, the mean of w times the soft number of leaves under an edge; or
             ``closest_and_cluster_size``, the squared distance to the dissimilarities, plus heights divided by
             the size of the smaller child.
-        num_neighbours: Of every leaf, in the graph.
-        max_steps: Most steps of Adam (with AMSGrad).
+        num_neighbours: Number of nearest neighbours of each leaf in the graph.
+        max_steps: Largest number of steps of Adam (with AMSGrad).
         lr: Learning rate.
-        sharpness: Of the sigmoid that counts leaves softly.
-        cluster_size_weight: Of the second term of ``closest_and_cluster_size``.
-        tolerance: Stop when the mean losses of the last two windows of 30 steps differ by less, relatively.
+        sharpness: Sharpness of the sigmoid that counts leaves.
+        cluster_size_weight: Weight of the second term of ``closest_and_cluster_size``.
+        tolerance: Optimisation ends when the mean losses of the last two windows of 30 steps differ by less
+            than this share of the progress.
     """
 
     def __init__(
@@ -65,7 +67,7 @@ class UFit(HierarchyMethod):
         self.sharpness, self.cluster_size_weight, self.tolerance = sharpness, cluster_size_weight, tolerance
 
     def fit(self, leaves: Leaves, seed: int = 0) -> Hierarchy:
-        """Return the tree of the lowest loss; nothing is random."""
+        """Return the tree of the lowest loss; ``seed`` is unused."""
         if len(leaves) == 1:
             return Hierarchy(Tree([]), report={"dasgupta_1x": 0.0})
         distances = leaves.dissimilarity / (leaves.dissimilarity.max() or 1)
@@ -119,10 +121,10 @@ class _Linked(NamedTuple):
     """Single linkage of weighted edges.
 
     Attributes:
-        tree: Over the leaves.
-        heights: ``(K-1,)`` weights of the edges that make the merges; with a gradient.
-        joined_at: ``(E,)`` the merge that joins the ends of every edge.
-        ends: ``(K-1, 2)`` the ends of the edge that makes each merge.
+        tree: Tree over the leaves.
+        heights: ``(K-1,)`` weights of the edges that cause the merges; with a gradient.
+        joined_at: ``(E,)`` the merge that joins the ends of each edge.
+        ends: ``(K-1, 2)`` the ends of the edge that causes each merge.
         ancestors: ``(K, K)`` the merge that joins two leaves; -1 on the diagonal.
     """
 
@@ -138,7 +140,7 @@ def neighbour_edges(distances: Floats, num_neighbours: int) -> Indices:
     others = distances + np.diag(np.full(len(distances), np.inf))
     count = min(num_neighbours, len(distances) - 1)
     nearest = np.argsort(others, axis=1, kind="stable")[:, :count]
-    spanning = minimum_spanning_tree(np.triu(distances + 1, 1)).tocoo()  # a 0 would be no edge
+    spanning = minimum_spanning_tree(np.triu(distances + 1, 1)).tocoo()  # an entry of 0 would not be an edge
     pairs = np.concatenate(
         [
             np.stack([np.repeat(np.arange(len(distances)), count), nearest.ravel()], 1),
@@ -149,13 +151,13 @@ def neighbour_edges(distances: Floats, num_neighbours: int) -> Indices:
 
 
 def single_linkage(edges: Indices, weights: Tensor, num_leaves: int) -> _Linked:
-    """Merge along ``edges (E, 2)`` with ``weights (E,)``, the lightest first; they connect all leaves."""
-    top = list(range(num_leaves))  # of every node the node above that is known, towards its cluster's newest
+    """Merge along ``edges (E, 2)``, which connect all leaves, in the order of their ``weights (E,)``."""
+    above = list(range(num_leaves))  # a node above each node, or the node itself if it is a root
 
     def cluster(node: int) -> int:
-        while top[node] != node:
-            top[node] = top[top[node]]
-            node = top[node]
+        while above[node] != node:
+            above[node] = above[above[node]]
+            node = above[node]
         return node
 
     merges, chosen = [], []
@@ -164,8 +166,8 @@ def single_linkage(edges: Indices, weights: Tensor, num_leaves: int) -> _Linked:
         if left != right:
             merges.append((left, right))
             chosen.append(edge)
-            top.append(len(top))
-            top[left] = top[right] = len(top) - 1
+            above.append(len(above))
+            above[left] = above[right] = len(above) - 1
     heights = weights[chosen]
     tree = Tree(merges, heights.detach().numpy())
     ancestors = _ancestors(tree)
@@ -174,20 +176,20 @@ def single_linkage(edges: Indices, weights: Tensor, num_leaves: int) -> _Linked:
 
 
 def soft_sizes(linked: _Linked, sharpness: float) -> Tensor:
-    """Return the soft number of leaves under every merge ``(K-1,)``.
+    """Return the soft number of leaves under each merge ``(K-1,)``.
 
-    That of leaves v with ``sigmoid(sharpness (height - u(x, v)))``, averaged over both ends x of the merge's
-    edge; u is the ultrametric.
+    It is the sum of ``sigmoid(sharpness (height - u(x, v)))`` over all leaves v, averaged over the two ends x
+    of the merge's edge; u is the ultrametric.
     """
-    heights = torch.cat([linked.heights, linked.heights.new_zeros(1)])  # the last is a leaf's own, at -1
+    heights = torch.cat([linked.heights, linked.heights.new_zeros(1)])  # index -1: the height of a leaf
     ultrametric = heights[torch.from_numpy(linked.ancestors[linked.ends])]  # (K-1, 2, K)
     return (sharpness * (linked.heights[:, None, None] - ultrametric)).sigmoid().sum(2).mean(1)
 
 
 def _ancestors(tree: Tree) -> Indices:
-    """Return the merge that joins two leaves ``(K, K)``, -1 on the diagonal."""
+    """Return the merges ``(K, K)`` that join each two leaves, -1 on the diagonal."""
     joined = np.full((tree.num_leaves, tree.num_leaves), -1, dtype=np.int64)
     for merge, (left, right) in enumerate(tree.spans[tree.merges].tolist()):
         joined[slice(*left), slice(*right)] = joined[slice(*right), slice(*left)] = merge
-    places = np.argsort(tree.leaf_order)
-    return joined[np.ix_(places, places)]
+    positions = np.argsort(tree.leaf_order)
+    return joined[np.ix_(positions, positions)]

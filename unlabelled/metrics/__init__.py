@@ -1,4 +1,4 @@
-"""Measures of what was learned."""
+"""Metrics: clusterings, hierarchies, retrieval, linear classifiers, localisation."""
 
 from unlabelled.metrics.average_precision import average_precision
 from unlabelled.metrics.clustering import (
@@ -14,13 +14,19 @@ from unlabelled.metrics.clustering import (
 from unlabelled.metrics.clustering_metric import ClusteringMetrics
 from unlabelled.metrics.dendrogram import dendrogram_purity, level_scores, merged_rows
 from unlabelled.metrics.hierarchy_scores import HierarchyScoring, linkages_of
-from unlabelled.metrics.item_means import mean_by_id
-from unlabelled.metrics.knn import in_top, knn_accuracy, knn_predict
-from unlabelled.metrics.neighbours import Neighbours, sharded_top_k
+from unlabelled.metrics.neighbours import Neighbours, in_top, knn_accuracy, knn_predict, sharded_top_k
 from unlabelled.metrics.ordered_steps import ordered_steps, pooled_recall, step_hits, video_mean_recall
 from unlabelled.metrics.ranks import Ranks, pair_ranks
-from unlabelled.metrics.retrieval import centred, cosine_pair, euclidean_pair, recall_at_k
-from unlabelled.metrics.retrieval_scores import geometric_mean_recall, listed_ties_scores, retrieval_scores
+from unlabelled.metrics.retrieval import (
+    centred,
+    cosine_pair,
+    euclidean_pair,
+    geometric_mean_recall,
+    listed_ties_scores,
+    mean_by_id,
+    recall_at_k,
+    retrieval_scores,
+)
 
 __all__ = [
     "ClusteringMetrics",

@@ -1,7 +1,7 @@
 """Agreement of a clustering with ground-truth classes, from their contingency table.
 
-A table ``(K, C)`` counts the samples of cluster k (row) and class c (column). Everything is computed in
-float64 on the CPU; the results are Python numbers. Chosen as in SeLaVi's evaluation (arXiv:2006.13662,
+A table ``(K, C)`` counts the samples of cluster k (row) and class c (column). The computations are float64 on
+the CPU, and the results are Python numbers. The metrics are those of SeLaVi's evaluation (arXiv:2006.13662,
 appendix A.4).
 """
 
@@ -13,33 +13,35 @@ from torch import Tensor
 
 
 def contingency(pred: Tensor, target: Tensor, num_clusters: int, num_classes: int) -> Tensor:
-    """Return the table ``(num_clusters, num_classes)`` int64 on the device of ``pred``.
+    """Return the contingency table ``(num_clusters, num_classes)`` int64, on the device of ``pred``.
 
     Args:
-        pred: ``(n,)`` integer, cluster of every sample, from 0 to num_clusters - 1.
-        target: ``(n,)`` integer, class of every sample, from 0 to num_classes - 1.
+        pred: ``(n,)`` integer, cluster of each sample, from 0 to num_clusters - 1.
+        target: ``(n,)`` integer, class of each sample, from 0 to num_classes - 1.
         num_clusters: K.
         num_classes: C.
 
     Raises:
         ValueError: The shapes differ, or a value is outside its range.
+
+    Example:
+        >>> pred, target = torch.tensor([0, 0, 1, 1]), torch.tensor([1, 1, 0, 1])
+        >>> table = contingency(pred, target, num_clusters=2, num_classes=2)
+        >>> table.tolist(), hungarian_accuracy(table), mean_max_purity(table)
+        ([[0, 2], [1, 1]], 0.75, 0.75)
     """
     if pred.ndim != 1 or pred.shape != target.shape:
         raise ValueError(
             f"pred has shape {tuple(pred.shape)}, target {tuple(target.shape)}; expected (n,) twice"
         )
-    _check_range("pred", pred, num_clusters)
-    _check_range("target", target, num_classes)
+    for name, values, end in (("pred", pred, num_clusters), ("target", target, num_classes)):
+        if values.numel() and not (int(values.min()) >= 0 and int(values.max()) < end):
+            raise ValueError(
+                f"{name} holds values from {int(values.min())} to {int(values.max())}, expected 0 to "
+                f"{end - 1}: check the number of clusters and classes, and that classes are numbered from 0"
+            )
     flat = pred.long() * num_classes + target.to(pred.device).long()
     return flat.bincount(minlength=num_clusters * num_classes).view(num_clusters, num_classes)
-
-
-def _check_range(name: str, values: Tensor, end: int) -> None:
-    if values.numel() and not (int(values.min()) >= 0 and int(values.max()) < end):
-        raise ValueError(
-            f"{name} holds values from {int(values.min())} to {int(values.max())}, expected 0 to {end - 1}: "
-            "check the number of clusters and classes, and that classes are numbered from 0"
-        )
 
 
 def _prepared(table: Tensor) -> Tensor:
@@ -65,7 +67,7 @@ def _mutual_information(counts: Tensor) -> float:
 
 
 def normalized_mutual_information(table: Tensor) -> float:
-    """Return ``MI / mean(H(clusters), H(classes))`` in [0, 1]; 1 where both have one group only.
+    """Return ``MI / mean(H(clusters), H(classes))`` in [0, 1]; 1 if both have a single group.
 
     Args:
         table: ``(K, C)`` counts.
@@ -89,7 +91,7 @@ def adjusted_mutual_information(table: Tensor) -> float:
     if upper == 0:  # one cluster and one class: a perfect match
         return 1.0
     expected = expected_mutual_information(clusters, classes)
-    if abs(upper - expected) <= 1e-10 * upper:  # every sample alone, in both: 0 / 0, but a perfect match
+    if abs(upper - expected) <= 1e-10 * upper:  # single samples in both groupings: 0 / 0, but a perfect match
         return 1.0
     return (_mutual_information(counts) - expected) / (upper - expected)
 
@@ -97,8 +99,8 @@ def adjusted_mutual_information(table: Tensor) -> float:
 def expected_mutual_information(clusters: Tensor, classes: Tensor) -> float:
     """Return the mean mutual information of random groupings with these sizes (hypergeometric model).
 
-    Exact sum over all possible cell counts. Equal sizes are computed once, and for each distinct cluster size
-    at most N terms are held at a time.
+    It is the exact sum over all possible cell counts, computed once for equal sizes; for each distinct
+    cluster size at most N terms are held at a time.
 
     Args:
         clusters: ``(K,)`` sizes.
@@ -117,7 +119,7 @@ def expected_mutual_information(clusters: Tensor, classes: Tensor) -> float:
 def _expected_of_cluster(
     a: int, sizes: Tensor, size_counts: Tensor, total: int, log_factorial: Tensor
 ) -> float:
-    """Sum over the classes' distinct sizes b and over all cell counts n that margins a and b allow."""
+    """Return the sum over all class sizes b and over all cell counts n that margins a and b allow."""
     lowest = (a + sizes - total).clamp(min=1)
     lengths = sizes.clamp(max=a) - lowest + 1
     b = sizes.repeat_interleave(lengths)
@@ -147,10 +149,10 @@ def adjusted_rand_index(table: Tensor) -> float:
     """
     counts = _prepared(table)
     together = _pairs(counts)
-    clusters, classes, everything = _pairs(counts.sum(1)), _pairs(counts.sum(0)), _pairs(counts.sum())
-    if everything == 0:  # a single sample
+    clusters, classes, total = _pairs(counts.sum(1)), _pairs(counts.sum(0)), _pairs(counts.sum())
+    if total == 0:  # a single sample
         return 1.0
-    expected = clusters * classes / everything
+    expected = clusters * classes / total
     highest = (clusters + classes) / 2
     return 1.0 if highest == expected else (together - expected) / (highest - expected)
 
@@ -160,9 +162,9 @@ def _pairs(counts: Tensor) -> float:
 
 
 def hungarian_accuracy(table: Tensor) -> float:
-    """Return the share of samples that agree under the best one-to-one matching of clusters to classes.
+    """Return the accuracy under the best one-to-one matching of clusters to classes.
 
-    Clusters beyond the number of classes stay unmatched, and their samples count as errors.
+    Clusters beyond the number of classes are not matched, and their samples count as errors.
 
     Args:
         table: ``(K, C)`` counts.
@@ -173,7 +175,7 @@ def hungarian_accuracy(table: Tensor) -> float:
 
 
 def mean_entropy(table: Tensor) -> float:
-    """Return the mean over non-empty clusters of the classes' entropy inside (nats); chance is ln C, best 0.
+    """Return the mean over non-empty clusters of the entropy of their classes (nats); chance is ln C, best 0.
 
     Args:
         table: ``(K, C)`` counts.
@@ -183,7 +185,7 @@ def mean_entropy(table: Tensor) -> float:
 
 
 def mean_max_purity(table: Tensor) -> float:
-    """Return the mean over non-empty clusters of the largest class's share.
+    """Return the mean over non-empty clusters of the share of their largest class.
 
     Args:
         table: ``(K, C)`` counts.
@@ -192,7 +194,7 @@ def mean_max_purity(table: Tensor) -> float:
 
 
 def weighted_purity(table: Tensor) -> float:
-    """Return the share of samples that are of the most frequent class of their cluster.
+    """Return the share of samples whose class is the most frequent one of their cluster.
 
     Args:
         table: ``(K, C)`` counts.

@@ -32,8 +32,8 @@ _MEASURES: dict[str, Callable[[Tensor], float]] = {
 class ClusteringMetrics(Metric):
     """NMI, ARI, Hungarian accuracy, entropy and purities for each of H clusterings of the same samples.
 
-    Only the contingency tables ``(H, K, C)`` are kept, so any number of samples may be counted; ranks are
-    summed.
+    Only the contingency tables ``(H, K, C)`` are stored, whose size does not depend on the number of samples;
+    they are summed over the ranks.
 
     Args:
         num_heads: H.
@@ -62,8 +62,8 @@ class ClusteringMetrics(Metric):
         """Count a batch.
 
         Args:
-            pred: ``(B, H)`` integer, cluster of every sample by every head.
-            target: ``(B,)`` integer, class of every sample.
+            pred: ``(B, H)`` integer, cluster of each sample by each head.
+            target: ``(B,)`` integer, class of each sample.
 
         Raises:
             ValueError: Wrong shapes, or a value outside its range.
@@ -77,7 +77,7 @@ class ClusteringMetrics(Metric):
             self.tables[head] += contingency(pred[:, head], target, self.num_clusters, self.num_classes)
 
     def compute(self) -> dict[str, Tensor]:
-        """Return NMI, ARI and so on by name, each ``(H,)`` float32.
+        """Return the metrics by name, each ``(H,)`` float32.
 
         Raises:
             ValueError: No sample was counted.

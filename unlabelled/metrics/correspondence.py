@@ -1,4 +1,4 @@
-"""How often the image and the audio of one clip score higher than mismatched pairs."""
+"""Comparison of the scores of true pairs of image and audio with those of mismatched pairs."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ class PairContest:
     """Counts over the mismatched pairs of all ranks.
 
     Attributes:
-        pairs: Mismatched pairs.
-        sounds: Those that score lower than their image with its own audio; ties count half.
-        pictures: Those that score lower than their audio with its own image; likewise.
-        rejected: Those that score at most the threshold.
+        pairs: Number of mismatched pairs.
+        below_image: Number of pairs that score lower than their image with its own audio; ties count half.
+        below_audio: Number of pairs that score lower than their audio with its own image; ties count half.
+        rejected: Number of pairs that score at most the threshold.
         accepted: Share of the true pairs above the threshold; None without a threshold.
     """
 
     pairs: float
-    sounds: float
-    pictures: float
+    below_image: float
+    below_audio: float
     rejected: float
     accepted: float | None
 
     def accuracies(self) -> dict[str, float]:
         """Return ``pair_accuracy``, also by direction, and ``two_way_accuracy`` if there is a threshold."""
-        sounds, pictures = self.sounds / self.pairs, self.pictures / self.pairs
+        image_wins, audio_wins = self.below_image / self.pairs, self.below_audio / self.pairs
         scores = {
-            "pair_accuracy": (sounds + pictures) / 2,
-            "pair_accuracy_sounds": sounds,
-            "pair_accuracy_pictures": pictures,
+            "pair_accuracy": (image_wins + audio_wins) / 2,
+            "pair_accuracy_sounds": image_wins,
+            "pair_accuracy_pictures": audio_wins,
         }
         if self.accepted is not None:
             scores["two_way_accuracy"] = (self.accepted + self.rejected / self.pairs) / 2
@@ -49,32 +49,33 @@ def pair_contest(
     mismatches: int,
     threshold: float | None = None,
 ) -> PairContest:
-    """Compare each image with its own audio and with that of ``mismatches`` other clips.
+    """Compare the score of each image with its own audio to the scores with the audio of other clips.
 
-    The others follow it at evenly spread distances, cyclically; at most all. The ranks share the images.
+    The other clips follow the image at evenly spread distances, cyclically. The images are divided among the
+    ranks.
 
     Args:
         score: Maps visual and audio codes ``(m, ...)``, row by row, to scores ``(m,)``.
-        visual: ``(n, ...)``, n at least 2, the same on all ranks.
-        audio: ``(n, ...)``, of the same clips.
-        mismatches: Mismatched partners of each image.
-        threshold: Pairs above it are classified as true; None: no threshold.
+        visual: ``(n, ...)``, codes of images, n at least 2, equal on all ranks.
+        audio: ``(n, ...)``, codes of the audio of the same clips.
+        mismatches: Number of other clips for each image, at most n - 1.
+        threshold: Pairs that score higher are classified as true; None: no threshold.
 
     Source: DTaoo/Simplified_DMC, location_dmc.py, ``eva_metric2`` (pair ranking); Arandjelovic and Zisserman
         2017 (two-way accuracy); docs/methods/dmc.md#correspondence-evaluation.
     """
     total, limit = len(visual), threshold if threshold is not None else 0.0
     own = score(visual, audio).double()
-    mine = torch.arange(rank(), total, world_size(), device=own.device)
+    images = torch.arange(rank(), total, world_size(), device=own.device)
     counts = own.new_zeros(4)
     for distance in _distances(total, mismatches):
-        partner = (mine + distance) % total
-        wrong = score(visual[mine], audio[partner]).double()
-        wins = [_wins(own[mine], wrong), _wins(own[partner], wrong), (wrong <= limit).double().sum()]
+        partner = (images + distance) % total
+        wrong = score(visual[images], audio[partner]).double()
+        wins = [_wins(own[images], wrong), _wins(own[partner], wrong), (wrong <= limit).double().sum()]
         counts += torch.stack([wrong.new_tensor(len(wrong)), *wins])
-    pairs, sounds, pictures, rejected = all_reduce_sum_(counts).tolist()
+    pairs, below_image, below_audio, rejected = all_reduce_sum_(counts).tolist()
     accepted = None if threshold is None else float((own > limit).double().mean())
-    return PairContest(pairs, sounds, pictures, rejected, accepted)
+    return PairContest(pairs, below_image, below_audio, rejected, accepted)
 
 
 def _distances(total: int, mismatches: int) -> list[int]:

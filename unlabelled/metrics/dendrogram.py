@@ -1,7 +1,6 @@
-"""Agreement of the levels of a tree with known classes.
+"""Agreement of the levels of a tree with classes.
 
-Everything starts from a table ``(K, C)``, which counts the samples of cluster or leaf k (row) and class c
-(column), so that no sample has to be kept.
+All functions take a table ``(K, C)`` that counts the samples of cluster or leaf k (row) and class c (column).
 """
 
 from __future__ import annotations
@@ -20,17 +19,17 @@ from unlabelled.metrics.clustering import (
 
 
 def dendrogram_purity(tree: Tree, table: Tensor) -> float:
-    """Return the mean, over all pairs of samples of one class, of that class's share where they first meet.
+    """Return the mean over all pairs of samples of one class of that class's share under their ancestor.
 
-    A pair meets in its lowest common ancestor, a pair within one leaf in that leaf. 1: every class has a
-    subtree of its own; a random tree has about the mean share of a class. Exact, in O(L C).
+    The ancestor is the lowest common one of the two leaves, or the leaf of both samples. The purity is 1 if
+    each class is a subtree, and about the mean share of a class for a random tree. Exact, in O(L C).
 
     Args:
-        tree: Over L leaves.
+        tree: Tree over L leaves.
         table: ``(L, C)`` counts.
 
     Returns:
-        From 0 to 1; NaN where no class has two samples, so that there are no pairs.
+        The purity from 0 to 1; NaN if no class has two samples, so that there are no pairs.
 
     Raises:
         ValueError: The table has another shape.
@@ -55,15 +54,14 @@ def dendrogram_purity(tree: Tree, table: Tensor) -> float:
 
 
 def merged_rows(table: Tensor, labels: Tensor) -> Tensor:
-    """Return the table ``(groups, C)`` of groups of rows; merge columns by handing over the transpose.
+    """Return the table ``(groups, C)`` of groups of rows; for groups of columns pass the transpose.
 
     Args:
         table: ``(K, C)`` counts.
-        labels: ``(K,)`` integer, the group of every row, from 0; -1: of none, which only a row without
-            samples may be.
+        labels: ``(K,)`` integer, the group of each row, from 0; -1: no group, only for rows without samples.
 
     Raises:
-        ValueError: A row of no group has samples, or there is not one label per row.
+        ValueError: A row without a group has samples, or there is not one label per row.
     """
     if labels.shape != table.shape[:1]:
         raise ValueError(f"merging rows: labels of shape {tuple(labels.shape)} for {len(table)} rows")
@@ -71,8 +69,8 @@ def merged_rows(table: Tensor, labels: Tensor) -> Tensor:
     grouped = labels >= 0
     if int(lost := table[~grouped].sum()) > 0:
         raise ValueError(
-            f"merging rows: {lost} samples are in rows of no group, such as clusters that are no leaf of a "
-            "tree; the method's scores must be minus infinity for those, and not NaN"
+            f"merging rows: {lost} samples are in rows of no group, such as clusters that are not leaves of "
+            "a tree; the scores of the method must be minus infinity for those, and not NaN"
         )
     merged = table.new_zeros(int(labels.max()) + 1, table.shape[1])
     return merged.index_add_(0, labels[grouped], table[grouped])

@@ -1,4 +1,4 @@
-"""Scores of a hierarchy of clusters: its cost, and its levels against classes and their groups."""
+"""Scores of a hierarchy: its cost, and the agreement of its levels with classes and their groups."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ GROUPS = "groups_"
 
 @dataclass(frozen=True)
 class Level:
-    """A cut of the tree, and the labels it is compared with.
+    """A cut of the tree, and the labels that it is compared with.
 
     Args:
-        clusters: As many clusters (or as many as leaves, if those are fewer).
-        against: Nothing, for the classes, or :data:`GROUPS`.
+        clusters: Number of clusters (the number of leaves, if that is smaller).
+        against: Empty for the classes, or :data:`GROUPS` for their groups.
     """
 
     clusters: int
@@ -35,18 +35,18 @@ class Level:
 
     @property
     def tags(self) -> dict[str, str]:
-        """The names of all its scores, by measure."""
+        """Names of all scores of the level, by measure."""
         return {measure: self.tag(measure) for measure in LEVEL_MEASURES}
 
 
 @dataclass(frozen=True, eq=False)
 class HierarchyScoring:
-    """Scores hierarchies of clusters on one set of classes.
+    """Compares hierarchies of clusters with one set of classes.
 
     Args:
-        cuts: Numbers of clusters to compare with the classes.
-        groups: ``(C,)`` int64, the group of each class from 0, to compare with a cut into as many clusters;
-            None: there are none.
+        cuts: Numbers of clusters of the cuts that are compared with the classes.
+        groups: ``(C,)`` int64, the group of each class, from 0; a cut into as many clusters is compared with
+            the groups. None: no groups.
     """
 
     cuts: Sequence[int]
@@ -54,7 +54,7 @@ class HierarchyScoring:
 
     @classmethod
     def of_names(cls, cuts: Sequence[int], class_groups: Sequence[str] | None) -> HierarchyScoring:
-        """Number the groups by their names, one per class."""
+        """Make an instance from the name of each class's group; None: no groups."""
         if class_groups is None:
             return cls(cuts)
         numbers = {name: number for number, name in enumerate(dict.fromkeys(class_groups))}
@@ -62,25 +62,25 @@ class HierarchyScoring:
 
     @property
     def levels(self) -> list[Level]:
-        """All levels, the groups' last."""
-        own = [] if self.groups is None else [Level(int(self.groups.max()) + 1, GROUPS)]
-        return [*(Level(cut) for cut in self.cuts), *own]
+        """All levels; that of the groups is the last."""
+        of_groups = [] if self.groups is None else [Level(int(self.groups.max()) + 1, GROUPS)]
+        return [*(Level(cut) for cut in self.cuts), *of_groups]
 
     @property
     def tree_tags(self) -> list[str]:
-        """The names of the scores of a tree as a whole."""
+        """Names of the scores of the whole tree."""
         purities = ["dendrogram_purity"] if self.groups is None else _PURITIES
         return [*purities, "dasgupta_1x", "leaves"]
 
     def scores(self, hierarchy: ClusterTree, table: Tensor) -> dict[str, float]:
-        """Return the scores of every level and of the tree, by name.
+        """Return the scores of all levels and of the tree, by name.
 
         Args:
-            hierarchy: Over the clusters.
-            table: ``(K, C)`` held-out samples by predicted cluster and class.
+            hierarchy: Tree over the clusters.
+            table: ``(K, C)``, numbers of held-out samples by predicted cluster and class.
 
         Raises:
-            ValueError: There is no sample, or samples are in clusters that are no leaf.
+            ValueError: There are no samples, or samples are in clusters that are not leaves.
         """
         tables = {"": table}
         if self.groups is not None:
@@ -101,7 +101,7 @@ _PURITIES = ["dendrogram_purity", f"{GROUPS}dendrogram_purity"]
 
 
 def linkages_of(hierarchy: ClusterTree) -> dict[str, ClusterTree]:
-    """Return the trees of scipy's linkages over the same centroids, by their names, without points."""
+    """Return the trees of scipy's linkages over the centroids of a hierarchy, by name, without points."""
     leaves = hierarchy.leaves()
     fits = {method: Linkage(method).fit(leaves) for method in LINKAGES}
     return {

@@ -1,4 +1,4 @@
-"""Sound localisation: consensus of annotators, cIoU, success rates over thresholds."""
+"""Metrics of sound localisation: consensus of annotators, cIoU, success rates over thresholds."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 Threshold = Literal["fixed", "median", "rel_max"]
-_SLACK = 1e-9  # 0.05 * 6 is a little more than 0.3
+_SLACK = 1e-9  # by rounding, 0.05 * 6 exceeds 0.3
 _STEPS = 21
 
 
@@ -18,7 +18,7 @@ def consensus_map(boxes: Tensor, size: tuple[int, int], agreement: float = 2.0) 
     Args:
         boxes: ``(annotators, 4)``, ``x0, y0, x1, y1`` as fractions of the frame.
         size: H and W; borders are rounded down, ends are exclusive.
-        agreement: Number of annotators for the value 1.
+        agreement: Number of annotators that gives the value 1.
 
     Source: Senocak et al. 2018; hche11/Localizing-Visual-Sounds-the-Hard-Way, utils.py, ``testset_gt``;
         docs/methods/dmc.md#sound-localisation.
@@ -33,13 +33,13 @@ def consensus_map(boxes: Tensor, size: tuple[int, int], agreement: float = 2.0) 
 
 
 def normalised_maps(maps: Tensor) -> Tensor:
-    """Stretch each map of ``(n, H, W)`` to 0 to 1; a constant map becomes 0."""
+    """Scale each map of ``(n, H, W)`` linearly to the range 0 to 1; a constant map becomes 0."""
     low, high = maps.amin((1, 2), keepdim=True), maps.amax((1, 2), keepdim=True)
     return (maps - low) / (high - low).clamp_min(torch.finfo(maps.dtype).tiny)
 
 
 def detected(maps: Tensor, threshold: Threshold = "median", level: float = 0.5) -> Tensor:
-    """Return the pixels above the threshold of each map, ``(n, H, W)`` bool.
+    """Return a mask ``(n, H, W)`` bool of the pixels above the threshold of each map.
 
     Args:
         maps: ``(n, H, W)`` in 0 to 1.
@@ -66,11 +66,11 @@ def detected(maps: Tensor, threshold: Threshold = "median", level: float = 0.5) 
 def consensus_iou(claimed: Tensor, consensus: Tensor) -> Tensor:
     """Return the cIoU of each clip, ``(n,)`` float64.
 
-    Consensus within the claimed pixels, over the total consensus plus the claimed pixels that no annotator
-    marked; 0 if no annotator marked any.
+    It is the consensus within the detected pixels, divided by the total consensus plus the number of detected
+    pixels that no annotator marked; 0 if no annotator marked a pixel.
 
     Args:
-        claimed: ``(n, H, W)`` bool.
+        claimed: ``(n, H, W)`` bool, the detected pixels.
         consensus: ``(n, H, W)``, from :func:`consensus_map`.
 
     Source: Senocak et al. 2018; hche11/Localizing-Visual-Sounds-the-Hard-Way, utils.py, ``cal_CIOU``;
@@ -79,7 +79,7 @@ def consensus_iou(claimed: Tensor, consensus: Tensor) -> Tensor:
     if claimed.shape != consensus.shape:
         raise ValueError(
             f"cIoU: maps of shape {tuple(claimed.shape)} against annotations of shape "
-            f"{tuple(consensus.shape)}; bring both to one size"
+            f"{tuple(consensus.shape)}; resize both to one size"
         )
     gold = consensus.double()
     found = (gold * claimed).sum((1, 2))
@@ -98,8 +98,8 @@ def success_area(overlaps: Tensor, slack: float = _SLACK) -> float:
 
     Args:
         overlaps: ``(n,)``, cIoU of each clip.
-        slack: Tolerance below a threshold; the published scripts have none and lose overlaps that equal a
-            threshold by rounding.
+        slack: Tolerance below a threshold. The published scripts have none, and by rounding miss overlaps
+            that equal a threshold.
 
     Source: hche11/Localizing-Visual-Sounds-the-Hard-Way, test.py; docs/methods/dmc.md#sound-localisation.
     """

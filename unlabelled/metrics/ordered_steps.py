@@ -1,4 +1,4 @@
-"""Localise the ordered steps of a task in a video, and measure the recall."""
+"""Localisation of the ordered steps of a task in a video, and its recall."""
 
 from __future__ import annotations
 
@@ -9,22 +9,26 @@ from numpy.typing import NDArray
 def ordered_steps(scores: NDArray[np.floating]) -> NDArray[np.int64]:
     """Assign exactly one second to each step, in strictly ascending order, with the largest sum of scores.
 
-    At ties the last step takes its first possible second, then the step before it, and so on.
+    Ties are resolved from the last step to the first; each takes its first possible second.
 
     Args:
-        scores: ``(T, K)``, of second t and step k.
+        scores: ``(T, K)``, score of second t and step k.
 
     Returns:
-        ``(K,)``, the steps' seconds.
+        ``(K,)``, the second of each step.
 
     Raises:
-        ValueError: Another shape, no step, fewer seconds than steps, or a score that is not finite.
+        ValueError: Wrong shape, no step, fewer seconds than steps, or a score that is not finite.
 
     Source: inference of DmZhukov/CrossTask, dp.pyx, but also correct for T = K;
     docs/methods/sspc.md#step-localisation.
+
+    Example:
+        >>> ordered_steps(np.array([[0.9, 0.8], [0.1, 0.7], [0.2, 0.0]])).tolist()
+        [0, 1]
     """
     _check(scores)
-    sums = [scores[:, 0].astype(np.float64)]  # best sum with step k in second t
+    sums = [scores[:, 0].astype(np.float64)]  # sums[k][t]: best sum with step k in second t
     for step in scores.T[1:]:
         earlier = np.maximum.accumulate(sums[-1])[:-1]
         sums.append(np.concatenate([[-np.inf], step[1:] + earlier]))
@@ -36,23 +40,24 @@ def ordered_steps(scores: NDArray[np.floating]) -> NDArray[np.int64]:
 
 
 def step_hits(seconds: NDArray[np.int64], annotated: NDArray[np.bool_]) -> tuple[int, int]:
-    """Return the number of annotated steps that are found, and the number of annotated steps.
+    """Return the number of annotated steps that were found, and the number of annotated steps.
 
     Args:
         seconds: ``(K,)``, the predicted second of each step.
-        annotated: ``(T, K)``, whether second t lies within step k; a step without any is not in the video.
+        annotated: ``(T, K)``, whether second t is within step k; a step without any second is not in the
+            video.
     """
     found = annotated[seconds, np.arange(annotated.shape[1])]
     return int(found.sum()), int(annotated.any(0).sum())
 
 
 def video_mean_recall(hits: NDArray[np.int64], steps: NDArray[np.int64], tasks: NDArray[np.int64]) -> float:
-    """Return the recall as in MCN: mean over the videos of a task, then over tasks.
+    """Return the recall as in MCN: the mean over the videos of a task, then over tasks.
 
     Args:
-        hits: ``(V,)``, steps that were found in each video.
-        steps: ``(V,)``, annotated steps of each video; a video without any does not count.
-        tasks: ``(V,)``, the task of each video; a task without such a video does not count.
+        hits: ``(V,)``, numbers of found steps of the videos.
+        steps: ``(V,)``, numbers of annotated steps of the videos; videos without any are left out.
+        tasks: ``(V,)``, tasks of the videos; tasks without an annotated video are left out.
 
     Raises:
         ValueError: No video has an annotated step.
@@ -60,16 +65,16 @@ def video_mean_recall(hits: NDArray[np.int64], steps: NDArray[np.int64], tasks: 
     Source: brian7685/Multimodal-Clustering-Network, eval_cross.py; DmZhukov/CrossTask, train.py for
     :func:`pooled_recall`; docs/methods/sspc.md#step-localisation.
     """
-    hits, steps, tasks = _shown(hits, steps, tasks)
+    hits, steps, tasks = _annotated(hits, steps, tasks)
     return _mean_over_tasks(hits / steps, np.ones_like(hits), tasks)
 
 
 def pooled_recall(hits: NDArray[np.int64], steps: NDArray[np.int64], tasks: NDArray[np.int64]) -> float:
-    """Return the recall as in CrossTask: over all steps of the videos of a task, then mean over tasks.
+    """Return the recall as in CrossTask: over all steps of a task's videos, then the mean over tasks.
 
-    Arguments, exception and source as those of :func:`video_mean_recall`.
+    For arguments, errors and source see :func:`video_mean_recall`.
     """
-    hits, steps, tasks = _shown(hits, steps, tasks)
+    hits, steps, tasks = _annotated(hits, steps, tasks)
     return _mean_over_tasks(hits, steps, tasks)
 
 
@@ -78,15 +83,15 @@ def _mean_over_tasks(
     denominators: NDArray[np.int64],
     tasks: NDArray[np.int64],
 ) -> float:
-    _, place = np.unique(tasks, return_inverse=True)
-    return float((np.bincount(place, numerators) / np.bincount(place, denominators)).mean())
+    _, number = np.unique(tasks, return_inverse=True)
+    return float((np.bincount(number, numerators) / np.bincount(number, denominators)).mean())
 
 
-def _shown(*columns: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-    shown = columns[1] > 0
-    if not shown.any():
+def _annotated(*columns: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    annotated = columns[1] > 0
+    if not annotated.any():
         raise ValueError("steps: no video shows a step of its task; check the annotations")
-    return [column[shown] for column in columns]
+    return [column[annotated] for column in columns]
 
 
 def _check(scores: NDArray[np.floating]) -> None:

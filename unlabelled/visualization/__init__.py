@@ -1,1 +1,1 @@
-"""Pictures of what was learned, as matplotlib figures that need no display."""
+"""Figures of clusters, hierarchies, anchors and retrieval, by matplotlib without a display."""

@@ -1,4 +1,4 @@
-"""Which samples to show with their anchors: similar and different pairs, and confusing samples.
+"""Choice of samples that are shown with their anchors: similar and different pairs, and confusing samples.
 
 Source: SSPC main paper Figure 2, supplement section 4.1 and Figures 1 to 3.
 """
@@ -18,12 +18,12 @@ _BLOCK = 1024  # rows that are compared with all others at a time
 
 
 class Case(NamedTuple):
-    """Samples to be shown beside each other.
+    """Samples that are shown beside each other.
 
     Attributes:
-        name: Short, for file names.
-        title: What is to be seen.
-        rows: Of the samples; empty where there are no such samples.
+        name: Short name, for file names.
+        title: Title of the figure.
+        rows: Rows of the samples; empty if no samples qualify.
     """
 
     name: str
@@ -43,12 +43,12 @@ _UNLABELLED_PAIRS: tuple[tuple[str, str, Relation, bool], ...] = (
 
 
 def anchor_cases(codes: Mapping[str, Codes], labels: Labels, by: str = "video") -> list[Case]:
-    """Choose the samples to show: three pairs and a confusing sample; without labels two pairs.
+    """Choose the samples to show: three pairs and a confusing sample, or without labels two pairs.
 
     Args:
-        codes: ``{modality: (n, K)}``; a row without any anchor: the sample has nothing of this modality.
-        labels: ``(n,)``, -1 where there is none.
-        by: Modality by which pairs are similar or different; where there is none, the first one.
+        codes: ``{modality: (n, K)}``; a row without an anchor belongs to a sample without this modality.
+        labels: ``(n,)``, -1: no label.
+        by: Modality whose codes define similarity; the first one, if there are no codes of it.
     """
     by = by if by in codes else next(iter(codes))
     rows = np.flatnonzero(codes[by].any(1))
@@ -64,16 +64,16 @@ def anchor_cases(codes: Mapping[str, Codes], labels: Labels, by: str = "video") 
 
 
 def extreme_pair(codes: Codes, labels: Labels, relation: Relation, similar: bool) -> tuple[int, ...]:
-    """Return the two rows whose codes differ in the fewest anchors, or in the most; of equals the first.
+    """Return the pair of rows whose codes differ in the fewest or most anchors, the first of equal pairs.
 
     Args:
         codes: ``(n, K)``.
-        labels: ``(n,)``; a row without a label is neither in the same category as another nor not.
-        relation: Which pairs count.
-        similar: Whether to look for the fewest.
+        labels: ``(n,)``; a row without a label only belongs to pairs of relation ``any``.
+        relation: Pairs to consider: all, those of one category, or those of different categories.
+        similar: True: the fewest anchors; False: the most.
 
     Returns:
-        Rows (i, j), i < j; empty where no pair counts.
+        Rows (i, j), i < j; empty if there is no such pair.
     """
     real = codes.astype(np.float32)
     sizes = real.sum(1)
@@ -90,7 +90,7 @@ def extreme_pair(codes: Codes, labels: Labels, relation: Relation, similar: bool
 
 
 def _related(labels: Labels, block: NDArray[np.int64], relation: Relation) -> NDArray[np.bool_]:
-    """Return ``(b, n)``: whether a row of the block and a later row make a pair of this kind."""
+    """Return a mask ``(b, n)`` of the pairs of a row of the block and a later row that have the relation."""
     later: NDArray[np.bool_] = np.arange(len(labels)) > block[:, None]
     if relation == "any":
         return later
@@ -99,35 +99,38 @@ def _related(labels: Labels, block: NDArray[np.int64], relation: Relation) -> ND
     return later & known & (same if relation == "same" else ~same)
 
 
-def confusing_sample(sight: Codes, text: Codes, labels: Labels) -> tuple[int, ...]:
-    """Find the sample that looks most like another category while its text is most like its own.
+def confusing_sample(media: Codes, text: Codes, labels: Labels) -> tuple[int, ...]:
+    """Find the sample whose video or audio is similar to another category and whose text to its own.
 
-    How much a sample is like a category is the mean number of anchors that it shares with the category's
-    other samples. Sought is the largest of the smaller of two margins: how much more its sight is like the
-    other category than like its own, and how much more its text is like its own than like the other.
+    The similarity of a sample to a category is the mean number of anchors that it shares with the category's
+    other samples. There are two margins: that of the other category over the sample's own in the similarity
+    of video or audio, and that of its own category over the other in the similarity of text. The sample with
+    the largest smaller margin is returned.
 
     Args:
-        sight: ``(n, K)``, codes of what is seen (or heard).
-        text: ``(n, K_t)``, codes of what is said.
+        media: ``(n, K)``, codes of video or audio.
+        text: ``(n, K_t)``, codes of text.
         labels: ``(n,)``.
 
     Returns:
-        Rows of the sample, of one of its own category with a similar text, and of one of the other category
-        that looks similar; empty where both margins are positive for no sample.
+        Rows of the sample, of one of its own category with similar text, and of one of the other category
+        with similar video or audio; empty if no sample has two positive margins.
     """
-    rows = np.flatnonzero((labels >= 0) & sight.any(1) & text.any(1))
+    rows = np.flatnonzero((labels >= 0) & media.any(1) & text.any(1))
     if len(rows) == 0:
         return ()
-    seen, said, classes = sight[rows].astype(np.float32), text[rows].astype(np.float32), labels[rows]
-    alike_seen, alike_said = _alike(seen, classes), _alike(said, classes)
+    media_codes, text_codes = media[rows].astype(np.float32), text[rows].astype(np.float32)
+    classes = labels[rows]
+    media_shared, text_shared = _mean_shared(media_codes, classes), _mean_shared(text_codes, classes)
     own = np.arange(len(rows)), classes
-    margin = np.minimum(alike_seen - alike_seen[own][:, None], alike_said[own][:, None] - alike_said)
+    margin = np.minimum(media_shared - media_shared[own][:, None], text_shared[own][:, None] - text_shared)
     margin[own] = -np.inf
     margin = np.where(np.isnan(margin), -np.inf, margin)
     sample, other = divmod(int(margin.argmax()), margin.shape[1])
     if margin[sample, other] <= 0:
         return ()
-    lean = seen @ seen[sample] - said @ said[sample]  # rather similar in sight than in text
+    # larger for samples that share more anchors of video or audio than of text
+    lean = media_codes @ media_codes[sample] - text_codes @ text_codes[sample]
     relative = np.where(
         (classes == classes[sample]) & (np.arange(len(rows)) != sample), lean, np.inf
     ).argmin()
@@ -135,8 +138,8 @@ def confusing_sample(sight: Codes, text: Codes, labels: Labels) -> tuple[int, ..
     return int(rows[sample]), int(rows[relative]), int(rows[lookalike])
 
 
-def _alike(codes: NDArray[np.float32], classes: Labels) -> NDArray[np.float32]:
-    """Return ``(n, C)``: anchors shared with a category's other samples, on average; NaN without any."""
+def _mean_shared(codes: NDArray[np.float32], classes: Labels) -> NDArray[np.float32]:
+    """Return mean numbers ``(n, C)`` of anchors shared with a category's other samples; NaN without any."""
     members = (classes[:, None] == np.arange(classes.max() + 1)).astype(np.float32)  # (n, C)
     shared = codes @ (codes.T @ members)
     shared -= members * codes.sum(1, keepdims=True)

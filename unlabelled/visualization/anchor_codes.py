@@ -1,7 +1,7 @@
-"""What anchors say about samples, in numbers: binary codes, how even their use is, and which categories.
+"""Statistics of anchors: binary codes, evenness of their usage, and categories of their samples.
 
-Codes are ``(n, K)``, labels ``(n,)``, -1 where there is none. A row without any assigned anchor belongs to a
-sample that has nothing of the modality in question; it counts nowhere.
+Codes are ``(n, K)``, labels ``(n,)``, -1: no label. A row without an assigned anchor belongs to a sample
+without the modality of the codes, and is left out.
 
 Source: SSPC supplement sections 4.1 to 4.3, Figure 4 and Table 8.
 """
@@ -21,14 +21,14 @@ Shares = NDArray[np.float64]
 
 
 def binary_codes(soft: NDArray[np.floating[Any]], num_assigned: int) -> Codes:
-    """Mark the largest entries of each row; of equal ones those with the smaller index.
+    """Mark the largest entries of each row; of equal entries those with the smaller index.
 
     Args:
         soft: ``(n, K)``, soft codes or similarities.
-        num_assigned: K', entries to mark in each row.
+        num_assigned: K', number of entries to mark in each row.
 
     Returns:
-        ``(n, K)``, K' of each row True.
+        ``(n, K)`` bool, with K' entries True in each row.
 
     Raises:
         ValueError: K' is not between 1 and K, or an entry is not finite.
@@ -49,11 +49,11 @@ def binary_codes(soft: NDArray[np.floating[Any]], num_assigned: int) -> Codes:
 
 
 def usage_entropy(codes: Codes) -> float:
-    """Return how evenly the anchors are used: 1 if all equally often, 0 if all samples have the same K'.
+    """Return the evenness of the usage of anchors: 1: all equally often; 0: all samples have the same K'.
 
-    It is the entropy of the anchors' shares, between its least possible value log K' and its largest log K;
-    NaN without samples. Codes of a balanced assignment come near 1 whatever was learned; those of the
-    similarities alone show a collapse.
+    It is the entropy of the shares of anchors, scaled linearly from its range, log K' to log K, to 0 to 1;
+    NaN without samples. Codes of a balanced assignment have values near 1 in any case; codes of the
+    similarities show a collapse.
 
     Args:
         codes: ``(n, K)`` with K' anchors per row.
@@ -70,7 +70,7 @@ def usage_entropy(codes: Codes) -> float:
 
 
 def category_counts(codes: Codes, labels: Labels, num_classes: int) -> Counts:
-    """Return ``(K, K, C)``: samples of category c that have both anchors; the diagonal is for single ones."""
+    """Return numbers ``(K, K, C)`` of samples of category c with both anchors; diagonal: single anchors."""
     num_anchors = codes.shape[1]
     counts = np.zeros((num_anchors, num_anchors, num_classes), dtype=np.int64)
     for label in range(num_classes):
@@ -80,9 +80,9 @@ def category_counts(codes: Codes, labels: Labels, num_classes: int) -> Counts:
 
 
 def category_distribution(codes: Codes, labels: Labels, num_classes: int, anchors: Sequence[int]) -> Shares:
-    """Return ``(C,)``: the share of each category among the labelled samples that have all of ``anchors``.
+    """Return the shares ``(C,)`` of categories among the labelled samples that have all of ``anchors``.
 
-    Zeros where there is no such sample; without ``anchors`` all samples that have a code.
+    Zeros if there is no such sample. Without ``anchors`` all samples with a code are counted.
 
     Source: SSPC supplement Figure 4.
     """
@@ -92,15 +92,15 @@ def category_distribution(codes: Codes, labels: Labels, num_classes: int, anchor
 
 
 def information(counts: Counts, overall: Shares, at_least: int = 10) -> NDArray[np.float64]:
-    """Return how much anchors tell about the category, in bits: the KL divergence from ``overall``.
+    """Return the information of anchors about the category, in bits: the KL divergence from ``overall``.
 
-    What a random choice of as many samples would have on average, (C - 1) / (2 m ln 2), is subtracted
-    (Miller and Madow), or the rarest pairs would always come first.
+    The mean divergence of a random choice of as many samples, (C - 1) / (2 m ln 2), is subtracted (Miller and
+    Madow); otherwise the rarest pairs of anchors would have the most information.
 
     Args:
-        counts: ``(..., C)`` samples by category.
-        overall: ``(C,)`` shares of the categories among all samples.
-        at_least: Minus infinity where there are fewer samples.
+        counts: ``(..., C)``, numbers of samples by category.
+        overall: ``(C,)``, shares of the categories among all samples.
+        at_least: Smallest number of samples; with fewer the result is minus infinity.
     """
     total = counts.sum(-1)
     shares = counts / np.maximum(total, 1)[..., None]
@@ -111,13 +111,16 @@ def information(counts: Counts, overall: Shares, at_least: int = 10) -> NDArray[
 
 
 def telling_anchors(counts: Counts, overall: Shares, most: int, size: int) -> list[tuple[int, ...]]:
-    """Return the anchors (``size`` 1) or pairs of anchors (2) that tell most about the category, best first.
+    """Return the anchors (``size`` 1) or pairs of anchors (2) with most information about the category.
 
     Args:
         counts: ``(K, K, C)`` of :func:`category_counts`.
         overall: ``(C,)`` shares of the categories.
-        most: How many to return; fewer where too few samples share them.
+        most: Largest number of results; those with too few samples are left out.
         size: 1 or 2.
+
+    Returns:
+        The anchors, those with most information first.
     """
     bits = information(counts, overall)
     first, second = np.triu_indices(len(bits), k=1) if size == 2 else (np.arange(len(bits)),) * 2
@@ -127,12 +130,12 @@ def telling_anchors(counts: Counts, overall: Shares, most: int, size: int) -> li
 
 
 class TopCategory(NamedTuple):
-    """A category that an anchor's samples often have.
+    """A frequent category of the samples of an anchor.
 
     Attributes:
-        label: Which.
-        share: Its share among the anchor's samples.
-        lift: That share as a multiple of its share among all samples.
+        label: Label of the category.
+        share: Its share among the samples of the anchor.
+        lift: That share divided by its share among all samples.
     """
 
     label: int
@@ -141,7 +144,7 @@ class TopCategory(NamedTuple):
 
 
 def top_categories(counts: Counts, overall: Shares, most: int = 3) -> list[TopCategory]:
-    """Return the most frequent categories of ``counts (C,)``; of equals the smaller label first.
+    """Return the most frequent categories of ``counts (C,)``; of equal ones the smaller label first.
 
     Source: SSPC supplement Table 8.
     """
@@ -156,8 +159,8 @@ def category_table(counts: Counts, overall: Shares, names: Sequence[str], most: 
     Args:
         counts: ``(K, K, C)`` of :func:`category_counts`.
         overall: ``(C,)`` shares of the categories.
-        names: By label.
-        most: Categories per anchor.
+        names: Names of the categories, by label.
+        most: Largest number of categories per anchor.
 
     Source: SSPC supplement Table 8.
     """

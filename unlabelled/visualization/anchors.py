@@ -1,4 +1,4 @@
-"""Anchors: which of them samples are assigned, and which categories their samples have.
+"""Figures of anchors: the anchors of samples, and the categories of the samples of anchors.
 
 Source: SSPC supplement section 4, Figures 1 to 4.
 """
@@ -23,26 +23,26 @@ _GAP = 0.32  # inches for a grid's title
 
 
 def assignment_figure(items: Sequence[Item], codes: Mapping[str, Codes], title: str) -> Figure:
-    """Show samples beside each other, and below each its anchors as numbered cells, modality by modality.
+    """Draw samples beside each other, and below each its anchors as numbered cells for each modality.
 
-    Assigned anchors are green, others yellow. Framed in red is where a sample differs from the first one; of
-    two, both are framed.
+    Assigned anchors are green, others yellow. Anchors in which a sample differs from the first one have a red
+    frame; of two samples, both have frames.
 
     Args:
-        items: The samples, s of them; none: the figure says so.
-        codes: ``{modality: (s, K)}``; a row without any anchor: the sample has nothing of this modality.
-        title: What is to be seen.
+        items: The s samples; without any the figure is a note.
+        codes: ``{modality: (s, K)}``; a row without an anchor belongs to a sample without this modality.
+        title: Title of the figure.
 
     Source: SSPC supplement Figures 1 to 3.
     """
     if not items:
-        return _nothing(title)
-    tall = {name: max(1, -(-code.shape[1] // _COLUMNS)) * _CELL + _GAP for name, code in codes.items()}
-    wide = _COLUMNS * _CELL + 0.3
-    height = 0.75 + _HEAD + sum(tall.values())
-    figure = Figure(figsize=(max(len(items), 2) * wide, height))
+        return _empty_figure(title)
+    heights = {name: max(1, -(-code.shape[1] // _COLUMNS)) * _CELL + _GAP for name, code in codes.items()}
+    width = _COLUMNS * _CELL + 0.3
+    height = 0.75 + _HEAD + sum(heights.values())
+    figure = Figure(figsize=(max(len(items), 2) * width, height))
     grid = figure.add_gridspec(
-        1 + len(codes), len(items), height_ratios=[_HEAD, *tall.values()],
+        1 + len(codes), len(items), height_ratios=[_HEAD, *heights.values()],
         left=0.02, right=0.98, top=1 - 0.4 / height, bottom=0.4 / height, wspace=0.06, hspace=0,
     )  # fmt: skip
     figure.suptitle(title, y=1 - 0.08 / height, va="top", fontsize=11, parse_math=False)
@@ -50,35 +50,37 @@ def assignment_figure(items: Sequence[Item], codes: Mapping[str, Codes], title: 
         _head(figure, grid[0, column], item)
     for row, (name, code) in enumerate(codes.items(), start=1):
         for column in range(len(items)):
-            _cells(_grid_axis(figure, grid[row, column], tall[name]), name, code, column)
+            _cells(_grid_axis(figure, grid[row, column], heights[name]), name, code, column)
     _legend(figure, height)
     return figure
 
 
-def _nothing(title: str) -> Figure:
+def _empty_figure(title: str) -> Figure:
     figure = Figure(figsize=(6, 1.2))
     figure.text(0.5, 0.5, f"{title}: there are no such samples", ha="center", va="center", parse_math=False)
     return figure
 
 
-def _head(figure: Figure, place: object, item: Item) -> None:
-    parts = place.subgridspec(2, 1, height_ratios=[1.3, 0.8], hspace=0.02)  # type: ignore[attr-defined]
+def _head(figure: Figure, cell: object, item: Item) -> None:
+    parts = cell.subgridspec(2, 1, height_ratios=[1.3, 0.8], hspace=0.02)  # type: ignore[attr-defined]
     show_thumbnail(figure.add_subplot(parts[0]), item, 34)
     axis = figure.add_subplot(parts[1])
     axis.set_axis_off()
-    known = (item.title if item.thumbnail is not None else "", item.category)  # else the title is above
-    named = " - ".join(part for part in known if part)
-    write(axis, 0.5, 0.94, cut(named, 58), ha="center", va="top", fontsize=8, weight="bold")
+    # without a thumbnail the title is drawn in its place
+    title = item.title if item.thumbnail is not None else ""
+    heading = " - ".join(part for part in (title, item.category) if part)
+    write(axis, 0.5, 0.94, cut(heading, 58), ha="center", va="top", fontsize=8, weight="bold")
     write(axis, 0.5, 0.72, wrapped(item.text, 60, 3), ha="center", va="top", fontsize=8)
 
 
-def _grid_axis(figure: Figure, place: object, tall: float) -> Axis:
-    parts = place.subgridspec(2, 1, height_ratios=[_GAP, tall - _GAP], hspace=0)  # type: ignore[attr-defined]
+def _grid_axis(figure: Figure, cell: object, height: float) -> Axis:
+    ratios = [_GAP, height - _GAP]
+    parts = cell.subgridspec(2, 1, height_ratios=ratios, hspace=0)  # type: ignore[attr-defined]
     return figure.add_subplot(parts[1])
 
 
 def _cells(axis: Axis, name: str, codes: Codes, row: int) -> None:
-    """Draw one sample's anchors of one modality."""
+    """Draw the anchors of one sample for one modality."""
     axis.set_axis_off()
     code, num_anchors = codes[row], codes.shape[1]
     axis.set(xlim=(-0.05, _COLUMNS + 0.05), ylim=(-(-num_anchors // _COLUMNS) + 0.05, -0.05))
@@ -100,7 +102,7 @@ def _cells(axis: Axis, name: str, codes: Codes, row: int) -> None:
 
 
 def _framed(codes: Codes, row: int) -> Codes:
-    """Return ``(K,)``: where a sample differs from the first one, or the first of two from the other."""
+    """Return a mask ``(K,)`` of the anchors in which a sample differs from the first, or the first of two."""
     other = codes[0] if row else codes[1] if len(codes) == 2 else codes[row]
     differs: Codes = codes[row] != other
     return differs & bool(other.any())
@@ -131,12 +133,12 @@ def _legend(figure: Figure, height: float) -> None:
 
 
 class CategoryPanel(NamedTuple):
-    """The categories of the samples that were assigned some anchors.
+    """Categories of the samples of one or several anchors.
 
     Attributes:
-        anchors: Which.
-        shares: ``(C,)`` of the categories.
-        num_samples: How many there are.
+        anchors: The anchors.
+        shares: ``(C,)``, shares of the categories.
+        num_samples: Number of the samples.
     """
 
     anchors: Sequence[int]
@@ -147,20 +149,20 @@ class CategoryPanel(NamedTuple):
 def category_figure(
     rows: Sequence[Sequence[CategoryPanel]], overall: Shares, names: Sequence[str], title: str, most: int = 20
 ) -> Figure:
-    """Show in percent which categories the samples of an anchor, or of several, have.
+    """Draw the shares of categories among the samples of one or several anchors, in percent.
 
     Args:
-        rows: Panels beside each other, row by row; such as single anchors, and below them pairs.
-        overall: ``(C,)`` shares of the categories among all samples, drawn as a mark beside each bar.
-        names: By label.
-        title: What is to be seen.
-        most: Categories in a panel, the most frequent ones.
+        rows: Rows of panels, such as single anchors above pairs.
+        overall: ``(C,)``, shares of the categories among all samples, drawn as a mark on each bar.
+        names: Names of the categories, by label.
+        title: Title of the figure.
+        most: Largest number of categories in a panel, the most frequent ones.
 
     Source: SSPC supplement Figure 4.
     """
     rows = [row for row in rows if row]
     if not rows:
-        return _nothing(title)
+        return _empty_figure(title)
     shown = min(most, len(names))
     columns = max(len(row) for row in rows)
     figure = Figure(figsize=(4.2 * columns, (0.21 * shown + 0.85) * len(rows) + 0.7), layout="constrained")
@@ -177,12 +179,12 @@ def category_figure(
 
 def _bars(axis: Axis, panel: CategoryPanel, overall: Shares, names: Sequence[str], shown: int) -> None:
     order = np.argsort(-panel.shares, kind="stable")[:shown]
-    places = np.arange(len(order))
-    axis.barh(places, 100 * panel.shares[order], color="#4c78a8", label="samples with the anchors")
+    positions = np.arange(len(order))
+    axis.barh(positions, 100 * panel.shares[order], color="#4c78a8", label="samples with the anchors")
     axis.scatter(
-        100 * overall[order], places, marker="|", s=90, color="#e45756", label="all samples", zorder=3
+        100 * overall[order], positions, marker="|", s=90, color="#e45756", label="all samples", zorder=3
     )
-    axis.set_yticks(places, [cut(names[c], 26) for c in order], fontsize=8, parse_math=False)
+    axis.set_yticks(positions, [cut(names[c], 26) for c in order], fontsize=8, parse_math=False)
     axis.invert_yaxis()
     joined = " and ".join(str(anchor) for anchor in panel.anchors)
     axis.set_title(

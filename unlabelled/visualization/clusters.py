@@ -1,4 +1,4 @@
-"""Clusters against classes: gallery, matrix, sizes."""
+"""Figures of clusters and classes: gallery, matrix, sizes."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ def cluster_gallery(
     num_clusters: int = 10,
     per_cluster: int = 8,
 ) -> Figure:
-    """Show the most confident clips of the largest clusters, with their ground-truth shares.
+    """Draw the most confident clips of the largest clusters, with the shares of the classes.
 
     Args:
         images: ``(n, height, width, 3)``, one frame per clip.
-        clusters: ``(n,)`` predicted cluster.
-        confidence: ``(n,)`` probability of that cluster.
-        labels: ``(n,)`` ground truth, for the captions.
-        class_names: Names by label.
-        num_clusters: Rows.
-        per_cluster: Columns.
+        clusters: ``(n,)`` predicted clusters.
+        confidence: ``(n,)`` probabilities of these clusters.
+        labels: ``(n,)`` classes, for the captions.
+        class_names: Names of the classes, by label.
+        num_clusters: Number of rows.
+        per_cluster: Number of clips in a row.
     """
     ids, sizes = np.unique(clusters, return_counts=True)
     largest = ids[np.argsort(-sizes, kind="stable")][:num_clusters]
@@ -62,12 +62,12 @@ def _caption(cluster: int, labels: NDArray[np.int64], class_names: Sequence[str]
 
 
 def cluster_class_matrix(table: Array, class_names: Sequence[str], most: int = 60) -> Figure:
-    """Show how each cluster's clips spread over the classes, clusters ordered by their main class.
+    """Draw the shares of the classes in each cluster; clusters are ordered by their main class.
 
     Args:
         table: ``(clusters, classes)`` counts.
-        class_names: Names by column.
-        most: Only the ``most`` largest clusters and most frequent classes are drawn.
+        class_names: Names of the classes, by column.
+        most: Largest number of clusters, and of classes; the most frequent ones are drawn.
     """
     rows = np.argsort(-table.sum(1), kind="stable")[:most]
     columns = np.sort(np.argsort(-table.sum(0), kind="stable")[:most])
@@ -86,11 +86,11 @@ def cluster_class_matrix(table: Array, class_names: Sequence[str], most: int = 6
 
 
 def cluster_sizes(sizes: Array, wanted: Array | None) -> Figure:
-    """Show the sizes of the clusters, largest first, against the sizes that the marginals ask for.
+    """Draw the sizes of the clusters, the largest first, and the target sizes of the marginals.
 
     Args:
-        sizes: ``(K,)`` clips per cluster.
-        wanted: ``(K,)`` clips per cluster by the marginals, or ``None``.
+        sizes: ``(K,)``, numbers of clips of the clusters.
+        wanted: ``(K,)``, target sizes; None: there are none.
     """
     order = np.argsort(-sizes, kind="stable")
     figure = Figure(figsize=(6.5, 3.2), layout="constrained")

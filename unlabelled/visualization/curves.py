@@ -1,4 +1,4 @@
-"""Curves."""
+"""Curves of a score over the degradation of a modality."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from matplotlib.figure import Figure
 
 
 def degradation_curves(curves: dict[str, dict[float, float]]) -> Figure:
-    """Draw one panel per degraded modality.
+    """Draw NMI over the degradation factor, with one panel per degraded modality.
 
     Args:
-        curves: For each kind of degradation the NMI by factor, in the order of increasing damage.
+        curves: NMI by factor for each degraded modality, in the order of increasing degradation.
     """
     figure = Figure(figsize=(4.5 * len(curves), 3.4), layout="constrained")
     axes = figure.subplots(1, len(curves), squeeze=False)[0]

@@ -1,6 +1,6 @@
-"""A tree as a dendrogram, with what is under its leaves: frames, shares of the groups, names.
+"""A tree as a dendrogram, with a frame, the shares of the groups and a name under each leaf.
 
-Of a large tree the top is drawn; what ends a branch stands for all leaves under it.
+Of a large tree only the top is drawn; the end of a branch stands for all leaves under it.
 
 Source: sHHC paper (ICCV 2023) Figure 4.
 """
@@ -26,11 +26,11 @@ _TREE, _SHARES = 3.6, 0.32  # heights in inches
 
 
 class TopOfTree(NamedTuple):
-    """What is drawn of a tree.
+    """The part of a tree that is drawn.
 
     Attributes:
-        ends: ``(M,)`` the nodes at the ends of its branches, from left to right.
-        undone: ``(M-1,)`` the merges above them, from the lowest to the root's.
+        ends: ``(M,)`` the nodes at the ends of the branches, from left to right.
+        undone: ``(M-1,)`` the merges above them, from the lowest to that of the root.
     """
 
     ends: Indices
@@ -38,7 +38,7 @@ class TopOfTree(NamedTuple):
 
     @classmethod
     def of(cls, tree: Tree, most: int) -> TopOfTree:
-        """Undo the last merges, until there are ``most`` ends, or as many as leaves."""
+        """Take the last merges of a tree, such that there are at most ``most`` ends."""
         shown = min(most, tree.num_leaves)
         return cls(tree.roots(shown), np.arange(len(tree.merges) - (shown - 1), len(tree.merges)))
 
@@ -53,17 +53,18 @@ def dendrogram(
     title: str = "",
     height_name: str = "height of the merge",
 ) -> Figure:
-    """Draw the tree, or its top; under every end the number of samples and their shares of the groups.
+    """Draw the tree or its top, with the number of samples and the shares of the groups under each end.
 
     Args:
-        tree: Over L leaves.
-        groups: Branches of one group alone have its colour.
+        tree: Tree over L leaves.
+        groups: Groups of the leaves; branches of a single group have its colour.
         counts: ``(L,)`` samples per leaf; None: 1.
-        names: Of the leaves; an end of several leaves has that of its largest one.
-        thumbnails: ``(L, H, W, 3)``, one picture per leaf; of several leaves the largest one's.
-        most: Ends to draw.
-        title: Above the dendrogram.
-        height_name: What the tree's heights are.
+        names: Names of the leaves; an end of several leaves has the name of the largest one.
+        thumbnails: ``(L, H, W, 3)``, one image per leaf; an end of several leaves has that of the largest
+            one.
+        most: Largest number of ends.
+        title: Title of the figure.
+        height_name: Label of the axis of heights.
 
     Raises:
         ValueError: Groups, counts, names or thumbnails are not one per leaf.
@@ -72,13 +73,14 @@ def dendrogram(
     check_leaves(tree, groups=groups.table, counts=sizes, names=names, thumbnails=thumbnails)
     top = TopOfTree.of(tree, most)
     width = max(5.0, len(top.ends) * (0.3 if thumbnails is None else 0.5))
-    picture = 0.0 if thumbnails is None else width / len(top.ends) * _aspect(thumbnails)
-    picture = min(picture, 1.6)
-    rows = [_TREE, _SHARES, *([picture] if thumbnails is not None else [])]
+    rows = [_TREE, _SHARES]
+    if thumbnails is not None:
+        height, thumbnail_width = thumbnails.shape[1:3]
+        rows.append(min(width / len(top.ends) * (float(height) / float(thumbnail_width)), 1.6))
     texts = _texts(tree, top, sizes, names)
-    room = 0.065 * max(map(len, texts))
+    text_height = 0.065 * max(map(len, texts))
     layout = ConstrainedLayoutEngine(h_pad=0.04, hspace=0)
-    figure = Figure(figsize=(width + 2.6, sum(rows) + room + 0.6), layout=layout)
+    figure = Figure(figsize=(width + 2.6, sum(rows) + text_height + 0.6), layout=layout)
     axes = figure.subplots(len(rows), 1, sharex=True, height_ratios=rows, gridspec_kw={"hspace": 0})
     axes[0].set_title(title, fontsize=12, parse_math=False)
     _draw_tree(axes[0], tree, top, groups, height_name)
@@ -94,29 +96,29 @@ def dendrogram(
 
 
 def branches(tree: Tree, top: TopOfTree) -> tuple[Floats, Indices]:
-    """Return the branches' corners, and the nodes that they lead to.
+    """Return the corners of the branches, and the nodes at their lower ends.
 
     Returns:
-        Lines ``(2M-2, 3, 2)``, each from the middle of a merge to above its child and down to it; and the
-        child ``(2M-2,)`` of each. Ends are at 0, 1, ...
+        Lines ``(2M-2, 3, 2)``, each from the middle of a merge sideways and down to a child, and these
+        children ``(2M-2,)``. The ends of the tree are at 0, 1, ...
     """
-    places = dict(zip(top.ends.tolist(), np.arange(len(top.ends), dtype=np.float64).tolist(), strict=True))
-    heights = dict.fromkeys(places, floor(tree, top))
+    positions = dict(zip(top.ends.tolist(), np.arange(len(top.ends), dtype=np.float64).tolist(), strict=True))
+    heights = dict.fromkeys(positions, floor(tree, top))
     lines, nodes = [], []
     for merge in top.undone.tolist():
         node, height = tree.num_leaves + merge, float(tree.heights[merge])
         children = tree.merges[merge].tolist()
-        places[node] = sum(places[child] for child in children) / 2
+        positions[node] = sum(positions[child] for child in children) / 2
         heights[node] = height
         for child in children:
-            corners = [(places[node], height), (places[child], height), (places[child], heights[child])]
-            lines.append(corners)
+            x = positions[child]
+            lines.append([(positions[node], height), (x, height), (x, heights[child])])
             nodes.append(child)
     return np.array(lines).reshape(-1, 3, 2), np.array(nodes, dtype=np.int64)
 
 
 def floor(tree: Tree, top: TopOfTree) -> float:
-    """Return the height at which the ends are drawn: a little below the lowest merge that is."""
+    """Return the height of the ends, a little below that of the lowest drawn merge."""
     shown = tree.heights[top.undone]
     if not len(shown):
         return 0.0
@@ -136,7 +138,7 @@ def _draw_tree(axis: Axis, tree: Tree, top: TopOfTree, groups: Groups, height_na
 
 
 def _draw_shares(axis: Axis, table: Floats, groups: Groups) -> None:
-    """Draw a bar per end, divided by the shares of the groups, the largest lowest."""
+    """Draw a bar per end, divided by the shares of the groups, with the largest share at the bottom."""
     totals = np.maximum(table.sum(1, keepdims=True), 1e-300)
     shares = table / totals
     bottoms = np.zeros(len(table))
@@ -153,25 +155,20 @@ def _draw_shares(axis: Axis, table: Floats, groups: Groups) -> None:
 
 
 def _draw_thumbnails(axis: Axis, images: Images) -> None:
-    for place, image in enumerate(images):
-        axis.imshow(image, extent=(place - 0.46, place + 0.46, 0, 1), aspect="auto")
+    for x, image in enumerate(images):
+        axis.imshow(image, extent=(x - 0.46, x + 0.46, 0, 1), aspect="auto")
     axis.set(ylim=(0, 1), yticks=[])
     axis.spines[:].set_visible(False)
 
 
-def _aspect(images: Images) -> float:
-    height, width = images.shape[1:3]
-    return float(height) / float(width)
-
-
 def _largest(tree: Tree, top: TopOfTree, sizes: Floats) -> Indices:
-    """Return the leaf with most samples under each end ``(M,)``."""
+    """Return the leaf with the most samples under each end ``(M,)``."""
     members = [tree.leaves(end) for end in top.ends.tolist()]
     return np.array([leaves[sizes[leaves].argmax()] for leaves in members], dtype=np.int64)
 
 
 def _texts(tree: Tree, top: TopOfTree, sizes: Floats, names: Sequence[str] | None) -> list[str]:
-    """Return what is written under each end: the largest leaf's name, how many leaves and samples."""
+    """Return the text under each end: the name of the largest leaf, and the numbers of leaves and samples."""
     texts = []
     for end, largest in zip(top.ends.tolist(), _largest(tree, top, sizes).tolist(), strict=True):
         leaves = tree.leaves(end)

@@ -1,4 +1,4 @@
-"""What the leaves of a tree are coloured by: their classes, or the clusters of a cut."""
+"""Groups that give the leaves of a tree their colours: classes, or the clusters of a cut."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ GREY = (0.72, 0.72, 0.72)
 
 @dataclass(frozen=True, eq=False)
 class Groups:
-    """How many samples of every group each leaf holds.
+    """Groups of the samples of leaves.
 
     Args:
-        table: ``(L, C)`` samples per leaf and group, not negative; a row of zeros is drawn grey.
-        names: ``(C,)`` of the groups.
-        title: What the groups are, for the legend.
+        table: ``(L, C)`` samples per leaf and group, not negative; leaves without samples are grey.
+        names: ``(C,)``, names of the groups.
+        title: Title of the legend.
     """
 
     table: Floats
@@ -46,12 +46,12 @@ class Groups:
     def from_labels(
         cls, labels: ArrayLike, names: Sequence[str], title: str, counts: ArrayLike | None = None
     ) -> Groups:
-        """Give each leaf one group.
+        """Make groups from one label per leaf.
 
         Args:
-            labels: ``(L,)`` integers, from 0; -1: of no group.
-            names: By label.
-            title: What the groups are.
+            labels: ``(L,)`` integers, from 0; -1: no group.
+            names: Names of the groups, by label.
+            title: Title of the legend.
             counts: ``(L,)`` samples per leaf; None: 1.
         """
         groups = np.asarray(labels, dtype=np.int64)
@@ -62,18 +62,18 @@ class Groups:
 
     @classmethod
     def from_cut(cls, tree: Tree, num_clusters: int, counts: ArrayLike | None = None) -> Groups:
-        """Take the clusters of a cut, numbered from left to right; at most as many as there are leaves."""
+        """Make groups of the clusters of a cut, numbered from left to right; at most one per leaf."""
         num_clusters = min(num_clusters, tree.num_leaves)
         names = [str(label) for label in range(num_clusters)]
         return cls.from_labels(tree.cut(num_clusters), names, f"cut into {num_clusters}", counts)
 
     @property
     def colours(self) -> Colours:
-        """The groups' colours ``(C, 3)``."""
+        """Colours of the groups ``(C, 3)``."""
         return palette(len(self.names))
 
     def main(self) -> Indices:
-        """Return the most frequent group of every leaf ``(L,)``; -1 where there is none."""
+        """Return the most frequent group of each leaf ``(L,)``; -1 for leaves without samples."""
         if not self.names:
             return np.full(len(self.table), -1, dtype=np.int64)
         return np.where(self.table.any(1), self.table.argmax(1), -1)
@@ -83,7 +83,7 @@ class Groups:
         return np.concatenate([self.colours, [GREY]])[labels]
 
     def of_nodes(self, tree: Tree) -> Floats:
-        """Return the table of all nodes of a tree ``(2L-1, C)``."""
+        """Return the table ``(2L-1, C)`` of all nodes of a tree."""
         table = np.concatenate([self.table, np.zeros((len(tree.merges), len(self.names)))])
         for node, (left, right) in enumerate(tree.merges.tolist(), start=tree.num_leaves):
             table[node] = table[left] + table[right]
@@ -99,14 +99,14 @@ def palette(count: int) -> Colours:
         colours = colormaps["tab20"](strong_first)
     else:
         step = next(step for step in range(round(0.38 * count), count) if math.gcd(step, count) == 1)
-        numbers = np.arange(count)  # all hues are taken once, and neighbours' are far apart
+        numbers = np.arange(count)  # uses each hue once; successive hues are far apart
         shades = np.array([(0.85, 0.85), (0.5, 0.95), (0.95, 0.55)])[numbers % 3]
         colours = hsv_to_rgb(np.column_stack([numbers * step % count / count, shades]))
     return np.asarray(colours, dtype=np.float64)[:, :3]
 
 
 def add_legend(figure: Figure, groups: Groups) -> None:
-    """Add a legend beside all axes: as many of the largest groups as fit, in the order of their numbers."""
+    """Add a legend beside the axes, with the largest groups that fit, in the order of their numbers."""
     most = max(1, int(figure.get_figheight() / 0.2) - 3)
     totals = groups.table.sum(0)
     present = np.flatnonzero(totals)

@@ -1,4 +1,4 @@
-"""A sample in a figure: its thumbnail, or its title where there is none, and its text."""
+"""A sample in a figure: its thumbnail, or without one its title, and its text."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _GREY = "#9a9a9a"
 
 
 class Item(NamedTuple):
-    """What is shown of a sample.
+    """The parts of a sample that a figure shows.
 
     Attributes:
-        title: What the sample is called, or the text that it is; drawn where there is no thumbnail.
-        text: Its caption, of any length.
+        title: Name of the sample, or the text that is the sample; drawn if there is no thumbnail.
+        text: Caption of any length.
         thumbnail: ``(H, W, 3)`` uint8, of any size.
-        category: Its name, or nothing.
+        category: Name of the category; empty: none.
     """
 
     title: str
@@ -33,43 +33,43 @@ class Item(NamedTuple):
 
 
 def item_of(evaluation_set: EvaluationSet, row: int, label: int = -1) -> Item:
-    """Return what is shown of one sample of an opened set; ``label`` -1: its category is not named."""
+    """Return the item of one sample of an opened set; with ``label`` -1 its category is empty."""
     text = evaluation_set.texts[row] if isinstance(evaluation_set, RetrievalSet) else ""
     category = category_name(evaluation_set, label) if label >= 0 else ""
     return Item(evaluation_set.title(row), text, evaluation_set.thumbnail(row), category)
 
 
 def category_name(evaluation_set: EvaluationSet, label: int) -> str:
-    """Return what a label is called; its number, if the set does not name its labels."""
+    """Return the name of a label, or its number if the set has no names."""
     return (
         evaluation_set.class_names[label] if isinstance(evaluation_set, LabelledSet) else f"category {label}"
     )
 
 
 def wrapped(text: str, width: int, lines: int) -> str:
-    """Return ``text`` in lines of at most ``width`` characters; what is cut off becomes an ellipsis."""
+    """Return ``text`` in at most ``lines`` lines of ``width`` characters; an ellipsis replaces the rest."""
     return "\n".join(textwrap.wrap(text, width, max_lines=lines, placeholder=" …"))
 
 
 def cut(text: str, width: int) -> str:
-    """Return ``text`` in one line, its end replaced by an ellipsis if it is longer than ``width``."""
+    """Return ``text`` in one line; an ellipsis replaces the end of a text longer than ``width``."""
     line = " ".join(text.split())
     return line if len(line) <= width else f"{line[: width - 1].rstrip()}…"
 
 
 def write(axis: Axis, x: float, y: float, text: str, **style: Any) -> None:
-    """Write ``text`` as it stands at ``(x, y)`` of the axis, from 0 to 1; dollars do not start a formula."""
+    """Write ``text`` at ``(x, y)`` of the axis, from 0 to 1, without parsing formulas."""
     axis.text(x, y, text, transform=axis.transAxes, parse_math=False, **style)
 
 
 def show_thumbnail(axis: Axis, item: Item, width: int, frame: str | None = None) -> None:
-    """Draw the thumbnail, or the title in a frame where there is none.
+    """Draw the thumbnail, or the title in a frame if there is no thumbnail.
 
     Args:
-        axis: Where to.
-        item: What.
-        width: Characters that fit into a line of the title.
-        frame: Colour of a thick frame; ``None``: none.
+        axis: The axis.
+        item: The item.
+        width: Number of characters that fit into a line of the title.
+        frame: Colour of a thick frame; None: a thin grey frame.
     """
     axis.set_xticks([])
     axis.set_yticks([])

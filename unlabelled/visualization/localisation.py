@@ -1,4 +1,4 @@
-"""Where sounds come from: frames under maps and boxes, one panel per cluster, success over thresholds."""
+"""Figures of sound localisation: maps and boxes over frames, one panel per cluster, success curves."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class LocalisedFrame(NamedTuple):
     """One clip to draw.
 
     Attributes:
-        title: Above its picture.
+        title: Title of its panel.
         pixels: ``(H, W, 3)`` uint8.
-        heat: ``(h, w)`` in 0 to 1, where the sound comes from.
-        claimed: ``(h, w)`` bool, what exceeds the threshold.
+        heat: ``(h, w)`` in 0 to 1, the sound map.
+        claimed: ``(h, w)`` bool, the pixels above the threshold.
         clusters: ``(K, h', w')`` in 0 to 1, the assignment to each cluster.
         boxes: ``(annotators, 4)``, ``x0, y0, x1, y1`` as fractions of the frame.
     """
@@ -41,9 +41,9 @@ class LocalisedFrame(NamedTuple):
 
 
 def localisation_overlays(frames: Sequence[LocalisedFrame], columns: int = 4) -> Figure:
-    """Show each frame with its boxes, and under it the frame with the map over it.
+    """Draw each frame with its boxes, and below it the frame with the map on top.
 
-    The white line encloses what the map claims.
+    A white line encloses the pixels above the threshold.
     """
     columns = min(columns, len(frames))
     rows = -(-len(frames) // columns)
@@ -51,8 +51,8 @@ def localisation_overlays(frames: Sequence[LocalisedFrame], columns: int = 4) ->
     axes = figure.subplots(2 * rows, columns, squeeze=False)
     for axis in axes.flat:
         axis.set_axis_off()
-    for place, frame in enumerate(frames):
-        row, column = divmod(place, columns)
+    for number, frame in enumerate(frames):
+        row, column = divmod(number, columns)
         plain, heated = axes[2 * row][column], axes[2 * row + 1][column]
         plain.set_title(frame.title, fontsize=8)
         _show(plain, frame)
@@ -65,7 +65,7 @@ def localisation_overlays(frames: Sequence[LocalisedFrame], columns: int = 4) ->
 
 
 def localisation_clusters(frames: Sequence[LocalisedFrame]) -> Figure:
-    """Show one row per clip: the frame, and the assignment of its places to each cluster, from 0 to 1."""
+    """Draw one row per clip: the frame, and the assignment of its positions to each cluster, from 0 to 1."""
     clusters = len(frames[0].clusters)
     figure = Figure(figsize=(1.25 * (clusters + 1), 1.35 * len(frames) + 0.3), layout="constrained")
     axes = figure.subplots(len(frames), clusters + 1, squeeze=False)
@@ -84,10 +84,10 @@ def localisation_clusters(frames: Sequence[LocalisedFrame]) -> Figure:
 
 
 def success_curves(overlaps: dict[str, NDArray[np.float64]]) -> Figure:
-    """Show which share of the clips reaches a cIoU, over the threshold, with the area below.
+    """Draw the share of clips that reach a cIoU over the threshold, with the area under the curve.
 
     Args:
-        overlaps: cIoU ``(n,)`` by name.
+        overlaps: cIoU ``(n,)`` of the clips, by name of the curve.
     """
     figure = Figure(figsize=(4.6, 3.4), layout="constrained")
     axis = figure.subplots()
@@ -114,7 +114,7 @@ def _draw_boxes(axis: Axes, frame: LocalisedFrame) -> None:
 
 
 def _scaled(heat: NDArray[np.float64], size: tuple[int, ...]) -> NDArray[np.float64]:
-    """Scale ``(h, w)`` bilinearly, as maps are before they are compared."""
+    """Resize ``(h, w)`` bilinearly, as maps are before a comparison."""
     tensor = torch.from_numpy(heat)[None, None]
     scaled: NDArray[np.float64] = F.interpolate(tensor, size, mode="bilinear", align_corners=False)[
         0, 0

@@ -1,4 +1,4 @@
-"""The similarities of a tree's leaves in the order of the tree, beside the order that they came in.
+"""The similarities of the leaves of a tree, in their given order and in the order of the tree.
 
 Source: sHHC paper (ICCV 2023) Figure 3.
 """
@@ -17,9 +17,9 @@ from unlabelled.visualization.hierarchy_disk import check_leaves
 from unlabelled.visualization.items import Axis, cut
 
 MOST_NAMES = 64
-"""Leaves up to which their names fit beside a matrix."""
+"""Largest number of leaves whose names fit beside a matrix."""
 _SIDE = 5.6  # of a matrix, in inches
-_STRIP = 0.025  # of the groups, relative to a matrix
+_STRIP = 0.025  # height of the strip of groups, relative to a matrix
 _WHOLE = (0.0, 1.0)  # the range of both similarities
 
 
@@ -31,15 +31,15 @@ def reordered_similarity(
     names: Sequence[str] | None = None,
     title: str = "",
 ) -> Figure:
-    """Draw both matrices with the same colours; lines enclose the clusters of a cut.
+    """Draw the matrix in both orders with the same colours; lines enclose the clusters of a cut.
 
     Args:
         similarity: ``(L, L)`` symmetric; the diagonal is left out.
-        tree: Over the L leaves.
-        num_blocks: Clusters of the cut, at most one per leaf.
-        groups: Drawn as a strip beside the matrices.
-        names: Of the leaves, written if there are at most 64.
-        title: Above both.
+        tree: Tree over the L leaves.
+        num_blocks: Number of clusters of the cut, at most one per leaf.
+        groups: Groups of the leaves, drawn as a strip above each matrix; None: no strip.
+        names: Names of the leaves, written for at most 64 leaves.
+        title: Title of the figure.
 
     Raises:
         ValueError: Similarities, groups or names are not one per leaf.
@@ -47,8 +47,8 @@ def reordered_similarity(
     table = None if groups is None else groups.table
     check_leaves(tree, similarity=similarity, groups=table, names=names)
     shown = names if names is not None and tree.num_leaves <= MOST_NAMES else None
-    room = 0.0 if shown is None else 0.065 * max(len(cut(name, 24)) for name in shown)
-    figure = Figure(figsize=(2 * (_SIDE + room) + 3.0, _SIDE + room + 1.1), layout="constrained")
+    text_size = 0.0 if shown is None else 0.065 * max(len(cut(name, 24)) for name in shown)
+    figure = Figure(figsize=(2 * (_SIDE + text_size) + 3.0, _SIDE + text_size + 1.1), layout="constrained")
     left, right = figure.subplots(1, 2)
     figure.suptitle(title, fontsize=12, parse_math=False)
     orders = {"plain order": np.arange(tree.num_leaves), "order of the hierarchy": tree.leaf_order}
@@ -68,21 +68,21 @@ def reordered_similarity(
 
 
 def block_borders(tree: Tree, num_blocks: int) -> Indices:
-    """Return where the clusters of a cut begin and end in the tree's order, ``(num_blocks + 1,)``."""
+    """Return the borders of the clusters of a cut in the order of the tree, ``(num_blocks + 1,)``."""
     roots = tree.roots(min(num_blocks, tree.num_leaves))
     return np.append(tree.spans[roots, 0], tree.num_leaves)
 
 
 def _limits(similarity: Floats) -> tuple[float, float]:
-    """Return what colours range over: all but the outermost half per cent of the pairs.
+    """Return the range of the colours: that of all pairs but half a per cent at each end.
 
-    Where these are all the same it is the range of similarities.
+    If these pairs are all equal, it is the range of similarities.
     """
     pairs = similarity[np.triu_indices(len(similarity), 1)]
     if not len(pairs):
         return _WHOLE
     low, high = np.quantile(pairs, [0.005, 0.995]).tolist()
-    return (low, high) if high > low + 1e-9 else _WHOLE  # less, and matplotlib widens it
+    return (low, high) if high > low + 1e-9 else _WHOLE  # matplotlib would widen a smaller range
 
 
 def _draw_matrix(axis: Axis, similarity: Floats, order: Indices, limits: tuple[float, float]) -> Axis:
@@ -113,7 +113,7 @@ def _draw_strip(axis: Axis, order: Indices, groups: Groups) -> None:
 
 
 def _draw_blocks(axis: Axis, tree: Tree, num_blocks: int) -> None:
-    """Draw the clusters' borders as squares along the diagonal, and number them where there is room."""
+    """Draw the borders of the clusters as squares along the diagonal, with numbers for the larger ones."""
     borders = (block_borders(tree, num_blocks) - 0.5).tolist()
     for number, (begin, end) in enumerate(itertools.pairwise(borders)):
         sides = [begin, end, end, begin, begin], [begin, begin, end, end, begin]

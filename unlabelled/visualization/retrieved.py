@@ -1,4 +1,4 @@
-"""What a search finds for a few queries.
+"""Figure of the results of a few queries.
 
 Source: SSPC supplement Figure 5.
 """
@@ -20,9 +20,9 @@ class Found(NamedTuple):
     """One result.
 
     Attributes:
-        item: What was found.
-        similarity: To the query.
-        match: Whether it is what the query asks for.
+        item: The item that was found.
+        similarity: Its similarity to the query.
+        match: Whether it matches the query.
     """
 
     item: Item
@@ -35,9 +35,9 @@ class Search(NamedTuple):
 
     Attributes:
         query: A clip, or a text: an item without a thumbnail whose title is the text.
-        found: Best first.
-        rank: Place of the right one, from 1; halves where it shares places with others.
-        size: Number of items that were searched.
+        found: Results, the best first.
+        rank: Rank of the matching item, from 1; with ties the mean of their ranks, which may be a half.
+        size: Number of items in the gallery.
     """
 
     query: Item
@@ -47,14 +47,14 @@ class Search(NamedTuple):
 
 
 def retrieved_figure(searches: Sequence[Search], title: str) -> Figure:
-    """Show a query in each row and beside it what was found, the right one framed and marked Match.
+    """Draw a query in each row and its results beside it; the matching item has a frame and the word Match.
 
     Args:
         searches: The rows, at least one.
-        title: What is to be seen.
+        title: Title of the figure.
 
     Raises:
-        ValueError: There is nothing to show.
+        ValueError: There are no queries.
 
     Source: SSPC supplement Figure 5.
     """
@@ -70,19 +70,19 @@ def retrieved_figure(searches: Sequence[Search], title: str) -> Figure:
         _show_query(row[0], search)
         for axis in row[1 + len(search.found) :]:
             axis.set_axis_off()
-        for place, (axis, found) in enumerate(zip(row[1:], search.found, strict=False), start=1):
-            _show_found(axis, place, found)
+        for rank, (axis, found) in enumerate(zip(row[1:], search.found, strict=False), start=1):
+            _show_found(axis, rank, found)
     return figure
 
 
 def _show_query(axis: Axis, search: Search) -> None:
     show_thumbnail(axis, search.query, 30)
     colour = _MATCH if search.rank <= len(search.found) else _MISSED
-    axis.set_xlabel(f"right one: place {search.rank:g} of {search.size}", fontsize=8, color=colour)
+    axis.set_xlabel(f"match: rank {search.rank:g} of {search.size}", fontsize=8, color=colour)
 
 
-def _show_found(axis: Axis, place: int, found: Found) -> None:
+def _show_found(axis: Axis, rank: int, found: Found) -> None:
     show_thumbnail(axis, found.item, 22, _MATCH if found.match else None)
     style: dict[str, Any] = {"color": _MATCH, "weight": "bold"} if found.match else {}
     match = "Match, " if found.match else ""
-    axis.set_xlabel(f"{match}{place}: {found.similarity:.2f}", fontsize=8, **style)
+    axis.set_xlabel(f"{match}{rank}: {found.similarity:.2f}", fontsize=8, **style)

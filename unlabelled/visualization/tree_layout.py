@@ -1,4 +1,4 @@
-"""Where the nodes of a tree are in the Poincaré disk, when it is laid out there."""
+"""Layout of a tree in the Poincaré disk: the points of its nodes."""
 
 from __future__ import annotations
 
@@ -11,35 +11,34 @@ from unlabelled.hierarchy.tree import Floats, Tree
 
 
 def leaf_angles(tree: Tree) -> Floats:
-    """Return the angles ``(L,)`` of the leaves, counter-clockwise in the tree's order.
+    """Return the angles ``(L,)`` of the leaves, counter-clockwise in the order of the tree.
 
-    Neighbours are the further apart the later the merge that joins them; the root parts the last leaf from
-    the first.
+    The later the merge that joins two neighbours, the larger is their distance; the last and the first leaf
+    have the distance of the root.
     """
     count = tree.num_leaves
     if count == 1:
         return np.zeros(1)
-    gaps = np.empty(count)  # in front of each place
-    from_top = np.arange(count - 1, 0, -1.0)  # the root is 1
+    gaps = np.empty(count)  # before each position
+    from_top = np.arange(count - 1, 0, -1.0)  # 1 for the root
     widths = 1 + (0.5 + 0.02 * count) / from_top
     gaps[tree.spans[tree.merges[:, 1], 0]] = widths
     gaps[0] = widths[-1]
-    places = np.cumsum(gaps) * 2 * np.pi / gaps.sum()
     angles = np.empty(count)
-    angles[tree.leaf_order] = places
+    angles[tree.leaf_order] = np.cumsum(gaps) * 2 * np.pi / gaps.sum()
     return angles
 
 
 def leaf_radius(num_leaves: int) -> float:
-    """Return the norm of the leaves: near the border, so that the deepest merges stay visibly inside."""
+    """Return the norm of the leaves, so close to 1 that the deepest merges are visibly inside."""
     return max(0.9, 1 - 2 / num_leaves)
 
 
 def node_points(tree: Tree) -> Floats:
-    """Return a point ``(2L-1, 2)`` of the disk for every node.
+    """Return points ``(2L-1, 2)`` of the disk for all nodes.
 
-    A merge lies between its two branches, as deep as the lowest common ancestor of leaves in the middle of
-    each: the root at the origin, and no node deeper than its children.
+    A merge is between its two branches, at the depth of the lowest common ancestor of leaves in the middle of
+    each branch: the root is at the origin, and no node is deeper than its children.
     """
     angles, radius = leaf_angles(tree), leaf_radius(tree.num_leaves)
     first, last = (angles[tree.leaf_order[ends]] for ends in (tree.spans[:, 0], tree.spans[:, 1] - 1))

@@ -19,7 +19,7 @@ from callbacks.evaluation.retrieval_evaluation import MaxPooledMaps, PooledFeatu
 from callbacks.evaluation.svm_evaluation import SVMEvaluation
 from tests._helpers.embedding_modules import CLASSES, ColourData, Embedder, trainer
 from unlabelled.metrics import average_precision
-from unlabelled.metrics.linear_svm import svm_average_precision, unit_rows
+from unlabelled.metrics.linear import svm_average_precision, unit_rows
 
 
 def colours(data: ColourData, split: str) -> tuple[Tensor, Tensor]:

@@ -13,7 +13,7 @@ from torch import nn
 from callbacks.evaluation.linear_evaluation import LinearEvaluation
 from callbacks.evaluation.retrieval_evaluation import MaxPooledMaps, PooledFeatures, RetrievalEvaluation
 from tests._helpers.embedding_modules import CLASSES, ColourData, Embedder, trainer
-from unlabelled.metrics.linear_classifier import linear_accuracy
+from unlabelled.metrics.linear import linear_accuracy
 
 
 def scores_of(callback: Any, data: ColourData, *modalities: str) -> dict[str, float]:

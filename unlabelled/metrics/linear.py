@@ -1,14 +1,18 @@
-"""Linear support vector machines on features, one class against the rest, from all or few samples."""
+"""Linear classifiers on features: SVMs of one class against the rest, and logistic regression."""
 
 from __future__ import annotations
 
 import numpy as np
 import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 from torch import Tensor
 
 from unlabelled.metrics.average_precision import IGNORED, average_precision
 
+_ITERATIONS = 2000
 _EPSILON = 1e-5  # as in the published protocol: features / (norm + epsilon)
 
 
@@ -19,14 +23,14 @@ def unit_rows(features: Tensor) -> Tensor:
 
 
 def one_vs_rest(labels: Tensor, num_classes: int) -> Tensor:
-    """Return ``(n, C)`` int64: 1 where a sample is of the class, 0 where not, -1 where that is not to count.
+    """Return labels ``(n, C)`` int64: 1 for samples of the class, 0 for others, -1 for those to ignore.
 
     Args:
-        labels: ``(n,)`` classes, or ``(n, C)``, returned as they are.
+        labels: ``(n,)`` classes, or ``(n, C)`` labels, which are returned unchanged.
         num_classes: C.
 
     Raises:
-        ValueError: Labels do not fit C.
+        ValueError: Wrong shape, or a class outside 0 to C - 1.
     """
     if labels.ndim == 2 and labels.shape[1] == num_classes:
         return labels.long()
@@ -41,13 +45,13 @@ def one_vs_rest(labels: Tensor, num_classes: int) -> Tensor:
 def draw_shots(labels: Tensor, shots: int, rng: np.random.Generator) -> Tensor:
     """Draw ``shots`` samples of each class and return their rows ``(C * shots,)``.
 
-    A sample of several classes may be drawn for each of them, and then counts twice; it brings all of its
-    labels.
+    A sample of several classes keeps all its labels. It may be drawn for each class, and then occurs
+    repeatedly.
 
     Args:
         labels: ``(n, C)``, see :func:`one_vs_rest`.
         shots: Samples per class.
-        rng: Draws them.
+        rng: Random generator.
 
     Raises:
         ValueError: A class has fewer samples.
@@ -60,7 +64,7 @@ def draw_shots(labels: Tensor, shots: int, rng: np.random.Generator) -> Tensor:
         if len(candidates) < shots:
             raise ValueError(
                 f"svm: class {number} has {len(candidates)} training samples, fewer than the {shots} shots; "
-                "ask for fewer"
+                "lower the number of shots"
             )
         rows.append(rng.choice(candidates, size=shots, replace=False))
     return torch.from_numpy(np.concatenate(rows))
@@ -69,16 +73,18 @@ def draw_shots(labels: Tensor, shots: int, rng: np.random.Generator) -> Tensor:
 def svm_average_precision(
     train: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor], cost: float, seed: int = 0
 ) -> float:
-    """Fit one class against the rest and return the average precision on the test set; ``nan`` without any.
+    """Fit one class against the rest; return the average precision on the test set.
+
+    It is ``nan`` if the test set has no sample of the class.
 
     Args:
         train: Features ``(n, D)`` and labels ``(n,)``: 1, 0, or -1 to leave a sample out.
-        test: Likewise.
+        test: Features and labels of the test set.
         cost: C of the support vector machine.
-        seed: Of the solver's coordinate order.
+        seed: Seed of the coordinate order of the solver.
 
     Raises:
-        ValueError: The training samples are all of the class, or none is.
+        ValueError: All training samples are of the class, or none is.
 
     Source: salesforce/PCL, eval_svm_voc.py: squared hinge, L2, weight 2 of positives, at most 2000
     iterations; docs/methods/sce.md#low-shot-svm.
@@ -92,9 +98,32 @@ def svm_average_precision(
         class_weight={1: 2, -1: 1},
         dual=True,
         tol=1e-4,
-        max_iter=2000,
+        max_iter=_ITERATIONS,
         intercept_scaling=1.0,
         random_state=seed,
     )
     machine.fit(train[0][used].numpy(), targets)
     return average_precision(torch.from_numpy(machine.decision_function(test[0].numpy())), test[1])
+
+
+def linear_accuracy(train: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor], cost: float) -> float:
+    """Fit multinomial logistic regression and return its accuracy on the test set.
+
+    Each dimension is standardised to mean 0 and variance 1 on the training samples. The fit is deterministic.
+
+    Args:
+        train: Features ``(n, D)`` and classes ``(n,)``.
+        test: Features and classes of the test set.
+        cost: C, the weight of the summed loss relative to half the squared weights.
+
+    Raises:
+        ValueError: All training samples are of one class.
+    """
+    classes = train[1].numpy()
+    if len(np.unique(classes)) < 2:
+        raise ValueError(
+            "linear classifier: all training samples are of one class; there is nothing to learn"
+        )
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=cost, max_iter=_ITERATIONS))
+    model.fit(train[0].double().numpy(), classes)
+    return float(model.score(test[0].double().numpy(), test[1].numpy()))

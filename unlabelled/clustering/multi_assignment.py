@@ -13,7 +13,7 @@ class MultiAssignment(ABC):
     """Assigns a soft code of several anchors to each sample.
 
     Args:
-        fraction: Share of the anchors that are assigned to a sample.
+        fraction: Share of the anchors that is assigned to a sample.
 
     Raises:
         ValueError: ``fraction`` is not in (0, 1].
@@ -30,7 +30,7 @@ class MultiAssignment(ABC):
         """Return K' for K anchors, rounded down.
 
         Raises:
-            ValueError: That is no anchor at all.
+            ValueError: K' is 0.
         """
         assigned = int(num_anchors * self.fraction)
         if assigned < 1:
@@ -42,19 +42,19 @@ class MultiAssignment(ABC):
 
     @abstractmethod
     def __call__(self, scores: Tensor) -> Tensor:
-        """Return the codes T of ``scores (..., n, K)``, in the same shape; each rank has its own n rows."""
+        """Return the codes T ``(..., n, K)`` for ``scores (..., n, K)``; each rank has its own n rows."""
 
 
 class DampedMultiSinkhorn(MultiAssignment):
-    """Approach 1, the paper's choice: :func:`~unlabelled.clustering.damped_multi_sinkhorn`.
+    """Approach 1 of Multi-SK, the paper's choice; see :func:`damped_multi_sinkhorn`.
 
     Args:
-        fraction: Share of the anchors that are assigned to a sample; K' = int(fraction * K).
+        fraction: Share of the anchors that is assigned to a sample; K' = int(fraction * K).
         damping: mu.
         epsilon: eps.
-        num_iterations: Rounds.
+        num_iterations: Number of rounds.
         order: ``paper`` or ``code``.
-        denominator_eps: 0; 1e-5 for the released code's numbers.
+        denominator_eps: 0; 1e-5 gives the numbers of the released code.
 
     Source: SSPC supplement, section 2.1; values from Swetha5/Multi_Sinkhorn_Knopp,
     configs/pretraining/resnet_tva.yaml; docs/methods/sspc.md#multi-sk and #hyperparameters.
@@ -81,15 +81,15 @@ class DampedMultiSinkhorn(MultiAssignment):
 
 
 class GradedMultiSinkhorn(MultiAssignment):
-    """Approach 2: :func:`~unlabelled.clustering.graded_multi_sinkhorn`.
+    """Approach 2 of Multi-SK; see :func:`graded_multi_sinkhorn`.
 
     Args:
-        fraction: Share of the anchors that are assigned to a sample; K' = int(fraction * K).
+        fraction: Share of the anchors that is assigned to a sample; K' = int(fraction * K).
         range_factor: eta.
         epsilon: eps.
-        num_iterations: Rounds.
+        num_iterations: Number of rounds.
         order: ``paper`` or ``code``.
-        denominator_eps: 0; 1e-5 for the released code's numbers.
+        denominator_eps: 0; 1e-5 gives the numbers of the released code.
 
     Source: SSPC supplement, section 2.1 and Table 7; docs/methods/sspc.md#multi-sk.
     """

@@ -17,7 +17,7 @@ GLOSSARY = ROOT / "docs" / "glossary.md"
 CODE = ("unlabelled", "lightning_modules", "datamodules", "callbacks", "benchmarks", "tools")
 FIXED_TERMS = re.compile(
     r"vgg[-_ ]?sounds?|kinetics[-_ ]?sounds?|flickr[-_ ]?sound|sound[-_ ]?nets?|fluid[-_ ]?sound"
-    r"|visual[-_ ]sounds|sound_params|sound[-_ ]?(locali[sz]ations?|sources?|events?|maps?|fonts?)|sounding",
+    r"|visual[-_ ]sounds?|sound_params|sound[-_ ]?(locali[sz]ations?|sources?|events?|maps?|fonts?)|sounding",
     re.IGNORECASE,
 )
 """Names of data sets and networks, and terms of the field, that contain a retired word."""
@@ -49,7 +49,7 @@ def identifiers_and_docstrings(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def prose(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield the comments of a YAML file, or the lines of a page; of the glossary those before its last table."""
+    """Yield the comments of a YAML file, or the lines of a page; of the glossary, all before its last table."""
     text = path.read_text(encoding="utf-8")
     if path == GLOSSARY:
         text = text.partition("## Retired words")[0]

@@ -1,8 +1,8 @@
 """Count the files and functions that a clustering pass and a training step run through.
 
 Run: ``python -m tools.depth`` in the root of a checkout. It trains the demos of SeLaVi and SSPC for two
-epochs, without worker processes, and profiles the first clustering pass and the last training step. Only Python
-functions of this repository count, comprehensions and lambdas with the function that they are in.
+epochs, without worker processes, and profiles the first clustering pass and the last training step. Only
+Python functions of this repository count, comprehensions and lambdas with the function that they are in.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from unlabelled.visualization.anchor_codes import (
     category_counts,
     category_distribution,
     category_table,
-    telling_anchors,
+    informative_anchors,
 )
 from unlabelled.visualization.anchors import CategoryPanel, assignment_figure, category_figure
 from unlabelled.visualization.items import category_name, item_of
@@ -74,7 +74,7 @@ def _names(evaluation_set: EvaluationSet, labels: Labels) -> list[str]:
 
 def _panels(counts: Counts, overall: Shares, size: int) -> list[CategoryPanel]:
     panels = []
-    for anchors in telling_anchors(counts, overall, _PANELS, size):
+    for anchors in informative_anchors(counts, overall, _PANELS, size):
         categories = counts[anchors[0], anchors[-1]]
         panels.append(CategoryPanel(anchors, categories / categories.sum(), int(categories.sum())))
     return panels

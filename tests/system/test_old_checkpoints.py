@@ -1,7 +1,7 @@
 """Checkpoints of version 0.1.0, which named classes otherwise, still load.
 
-``tests/checkpoints/v0.1.0.json`` describes what the demos' ``last.ckpt`` held then: hyper-parameters, names and
-shapes of the weights, and the keys under which callbacks keep their state.
+``tests/checkpoints/v0.1.0.json`` describes what the demos' ``last.ckpt`` held then: hyper-parameters, names
+and shapes of the weights, and the keys under which callbacks keep their state.
 """
 
 from __future__ import annotations

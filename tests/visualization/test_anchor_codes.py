@@ -20,7 +20,7 @@ from unlabelled.visualization.anchor_codes import (
     category_distribution,
     category_table,
     information,
-    telling_anchors,
+    informative_anchors,
     top_categories,
     usage_entropy,
 )
@@ -107,7 +107,7 @@ def test_informative_anchors_and_pairs_are_the_best_of_all(seed: int) -> None:
     for size in (1, 2):
         sets = [s for s in combinations(range(8), size) if counts[s[0], s[-1]].sum() >= 10]
         best = sorted(sets, key=lambda s: -bits(counts[s[0], s[-1]], overall))[:3]
-        found = telling_anchors(counts, overall, 3, size)
+        found = informative_anchors(counts, overall, 3, size)
         assert len(found) == len(best)
         for one, other in zip(found, best, strict=True):  # equally good ones may swap by rounding
             assert bits(counts[one[0], one[-1]], overall) == pytest.approx(
@@ -127,7 +127,7 @@ def test_chance_has_no_information_on_average() -> None:
 def test_anchors_of_too_few_samples_have_no_information() -> None:
     codes, labels = sample(0, n=9)
     counts = category_counts(codes, labels, 3)
-    assert telling_anchors(counts, np.full(3, 1 / 3), 3, 2) == []
+    assert informative_anchors(counts, np.full(3, 1 / 3), 3, 2) == []
 
 
 def test_top_categories_and_their_table() -> None:

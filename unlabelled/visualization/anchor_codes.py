@@ -110,7 +110,7 @@ def information(counts: Counts, overall: Shares, at_least: int = 10) -> NDArray[
     return np.where(total >= max(at_least, 1), bits, -np.inf)
 
 
-def telling_anchors(counts: Counts, overall: Shares, most: int, size: int) -> list[tuple[int, ...]]:
+def informative_anchors(counts: Counts, overall: Shares, most: int, size: int) -> list[tuple[int, ...]]:
     """Return the anchors (``size`` 1) or pairs of anchors (2) with most information about the category.
 
     Args:

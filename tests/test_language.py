@@ -49,7 +49,7 @@ def identifiers_and_docstrings(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def prose(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield the comments of a YAML file, or the lines of a page; of the glossary, all before its last table."""
+    """Yield the comments of a YAML file, or the lines of a page; of the glossary, all but its last table."""
     text = path.read_text(encoding="utf-8")
     if path == GLOSSARY:
         text = text.partition("## Retired words")[0]

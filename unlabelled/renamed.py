@@ -57,6 +57,9 @@ OPTIONS = {
 }
 """Present last part of an option's name by its former dotted name."""
 
+METRICS = {"pair_accuracy_pictures": "pair_accuracy_images", "pair_accuracy_sounds": "pair_accuracy_audio"}
+"""Present names of metrics by their former names."""
+
 
 def with_present_names(arguments: Any) -> Any:
     """Replace each former ``class_path`` in nested dictionaries and lists of arguments by the present one.

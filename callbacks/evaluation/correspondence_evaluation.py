@@ -22,8 +22,8 @@ class CorrespondenceEvaluation(ScoresBeforeTraining):
 
     The image of each clip is paired with the audio of the clips at fixed distances from it in the data set,
     cyclically. ``val/pair_accuracy`` is the share of comparisons in which the true pair has the higher score;
-    ties count half. It is the mean of ``val/pair_accuracy_sounds`` (several audio tracks for an image) and
-    ``val/pair_accuracy_pictures`` (several images for an audio track); chance is 0.5. For a method with a
+    ties count half. It is the mean of ``val/pair_accuracy_audio`` (several audio tracks for an image) and
+    ``val/pair_accuracy_images`` (several images for an audio track); chance is 0.5. For a method with a
     threshold, ``val/two_way_accuracy`` is the accuracy on pairs of which half are true. Clips with silent
     audio are left out. ``test`` prints a table.
 

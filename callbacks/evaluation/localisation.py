@@ -36,7 +36,7 @@ class Localisation(ScoresBeforeTraining):
             the frame.
         level: Level of the threshold.
         size: Height and width at which maps and boxes are compared.
-        pictures: Number of clips to draw in ``test``.
+        num_drawn_clips: Number of clips to draw in ``test``.
         before_training: Also score the untrained network on the validation set, at the start of ``fit``;
             checkpoints contain the scores, and ``test`` prints them too.
 
@@ -55,20 +55,20 @@ class Localisation(ScoresBeforeTraining):
         threshold: Threshold = "median",
         level: float = 0.5,
         size: int = 224,
-        pictures: int = 8,
+        num_drawn_clips: int = 8,
         before_training: bool = True,
     ) -> None:
         super().__init__(before_training)
         is_threshold = threshold in ("median", "fixed", "rel_max")
-        if not is_threshold or not 0 <= level < 1 or size < 1 or pictures < 0:
+        if not is_threshold or not 0 <= level < 1 or size < 1 or num_drawn_clips < 0:
             raise ValueError(
-                f"Localisation: threshold={threshold!r}, level={level}, size={size}, pictures={pictures}; "
+                f"Localisation: threshold={threshold!r}, level={level}, size={size}, num_drawn_clips={num_drawn_clips}; "
                 "expected median, fixed or rel_max, a level from 0 to below 1, a size of at least 1 and "
-                "pictures of at least 0"
+                "num_drawn_clips of at least 0"
             )
         self.threshold, self.level, self.size = threshold, level, size
         self._clips: LocalisedClips
-        self._figures = LocalisationFigures(pictures)
+        self._figures = LocalisationFigures(num_drawn_clips)
         self._messages = Messages(self)
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:

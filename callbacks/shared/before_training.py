@@ -7,6 +7,8 @@ from typing import Any
 
 from lightning import Callback, LightningModule, Trainer
 
+from unlabelled.renamed import METRICS
+
 
 class ScoresBeforeTraining(Callback):
     """Score the untrained network once per run, at the start of ``fit``; checkpoints contain the scores.
@@ -43,4 +45,4 @@ class ScoresBeforeTraining(Callback):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restore the scores before training."""
-        self.before = state_dict["before"]
+        self.before = {METRICS.get(name, name): score for name, score in state_dict["before"].items()}

@@ -28,12 +28,12 @@ def log_folder(trainer: Trainer) -> Path:
 
 
 def publish(trainer: Trainer, name: str, figure: Figure) -> None:
-    """Add a figure to the TensorBoard logs as ``pictures/<name>``, and write it as a PNG file beside them."""
+    """Add a figure to the TensorBoard logs as ``figures/<name>``, and write it as a PNG file beside them."""
     if not trainer.is_global_zero:
         return
     for board in boards(trainer):
-        board.add_figure(f"pictures/{name}", figure, trainer.global_step, close=False)
-    folder = log_folder(trainer) / "pictures"
+        board.add_figure(f"figures/{name}", figure, trainer.global_step, close=False)
+    folder = log_folder(trainer) / "figures"
     folder.mkdir(parents=True, exist_ok=True)
     figure.savefig(folder / f"{name}.png", dpi=110)
 

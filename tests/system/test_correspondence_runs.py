@@ -42,7 +42,7 @@ def _tiny(path: Path, root: Path, out: Path, data: str = "Embedded") -> list[str
         if callback["class_path"].endswith("ModelCheckpoint"):
             callback["init_args"]["dirpath"] = str(out)
         if callback["class_path"].endswith("Localisation"):
-            callback.setdefault("init_args", {}).update(size=20, pictures=2)
+            callback.setdefault("init_args", {}).update(size=20, num_drawn_clips=2)
     overlay = {
         "model": {
             "init_args": {

@@ -92,8 +92,8 @@ def test_two_devices_complete_figures_and_test(tiny_root: Path, tiny_overlay: Pa
     """The first process alone writes figures, table and degradation; the other must not block."""
     two = ["--config=configs/trainer/cpu_ddp2.yaml", "--model.init_args.num_clusters=9"]
     run_cli(*command("fit", tiny_root, tiny_overlay, tmp_path, *two, "--trainer.max_epochs=1"))
-    assert len(list(tmp_path.glob("log/version_*/pictures/*.png"))) == 3
+    assert len(list(tmp_path.glob("log/version_*/figures/*.png"))) == 3
     checkpoint = f"--ckpt_path={tmp_path / 'checkpoints' / 'last.ckpt'}"
     result = run_cli(*command("test", tiny_root, tiny_overlay, tmp_path, *two, checkpoint))
     assert "after training" in result.stdout
-    assert len(list(tmp_path.glob("log/version_*/pictures/degradation.png"))) == 1
+    assert len(list(tmp_path.glob("log/version_*/figures/degradation.png"))) == 1

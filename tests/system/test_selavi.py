@@ -71,10 +71,10 @@ def test_tensorboard_shows(events: EventAccumulator, tag: str) -> None:
 
 def test_tensorboard_has_figures_and_projector(fitted: Path, events: EventAccumulator) -> None:
     figures = {"cluster_class_matrix", "cluster_gallery", "cluster_sizes"}
-    assert {f"pictures/{name}" for name in figures} <= set(events.Tags()["images"])
+    assert {f"figures/{name}" for name in figures} <= set(events.Tags()["images"])
     assert "cluster/sizes" in events.Tags()["histograms"]
     folder = fitted / "log" / "version_0"
-    assert {path.stem for path in (folder / "pictures").glob("*.png")} == figures
+    assert {path.stem for path in (folder / "figures").glob("*.png")} == figures
     assert (folder / "projector_config.pbtxt").is_file()
     metadata = next(folder.glob("*/clips/metadata.tsv")).read_text().splitlines()
     assert metadata[0] == "class\tcluster"
@@ -105,7 +105,7 @@ def test_test_prints_before_and_after(
     for column in ("nmi", "ari", "accuracy", "entropy", "purity"):
         assert column in printed[before:after]
     assert "-m tensorboard.main --logdir" in printed
-    folder = fitted / "log" / "version_1" / "pictures"
+    folder = fitted / "log" / "version_1" / "figures"
     assert (folder / "degradation.png").is_file()
 
 

@@ -34,8 +34,8 @@ class PairContest:
         image_wins, audio_wins = self.below_image / self.pairs, self.below_audio / self.pairs
         scores = {
             "pair_accuracy": (image_wins + audio_wins) / 2,
-            "pair_accuracy_sounds": image_wins,
-            "pair_accuracy_pictures": audio_wins,
+            "pair_accuracy_audio": image_wins,
+            "pair_accuracy_images": audio_wins,
         }
         if self.accepted is not None:
             scores["two_way_accuracy"] = (self.accepted + self.rejected / self.pairs) / 2

@@ -30,18 +30,20 @@ def scores_of(callback: Any, module: BrightnessLocaliser, data: SquareData | Non
 
 def test_maps_that_are_the_boxes_are_perfect(capsys: pytest.CaptureFixture[str]) -> None:
     data = SquareData()
-    scores = scores_of(Localisation("fixed", 0.5, size=16, pictures=0), BrightnessLocaliser(), data)
+    scores = scores_of(Localisation("fixed", 0.5, size=16, num_drawn_clips=0), BrightnessLocaliser(), data)
     assert scores["test/ciou"] == scores["test/ciou_mean"] == 1
     assert scores["test/ciou_auc"] == pytest.approx(1)
     assert sorted(data.requested_boxes) == [("test", row, row / 4) for row in range(19)]
     assert "centred box" in capsys.readouterr().out
-    inverted = scores_of(Localisation("fixed", 0.5, size=16, pictures=0), BrightnessLocaliser(inverted=True))
+    inverted = scores_of(
+        Localisation("fixed", 0.5, size=16, num_drawn_clips=0), BrightnessLocaliser(inverted=True)
+    )
     assert inverted["test/ciou_mean"] == 0
 
 
 def test_centred_box_by_hand() -> None:
     data = SquareData()
-    scores = scores_of(Localisation(size=32, pictures=0), BrightnessLocaliser(), data)
+    scores = scores_of(Localisation(size=32, num_drawn_clips=0), BrightnessLocaliser(), data)
     boxes = data.splits["test"].boxes.numpy()
     width, height = (boxes[:, 2:] - boxes[:, :2]).mean(0)
     found = []
@@ -56,7 +58,7 @@ def test_centred_box_by_hand() -> None:
 
 def test_half_of_the_frame_is_claimed_by_the_median_rule() -> None:
     data = SquareData()
-    scores = scores_of(Localisation("median", 0.5, size=16, pictures=0), BrightnessLocaliser(), data)
+    scores = scores_of(Localisation("median", 0.5, size=16, num_drawn_clips=0), BrightnessLocaliser(), data)
     # in a black image with a white box, only the box exceeds the median
     assert scores["test/ciou_mean"] == 1
 
@@ -68,7 +70,7 @@ def test_agreement_of_annotators() -> None:
     held_out = data.splits["test"]
     held_out.images[:] = 1.0
     held_out.images[:, :, 15, 15] = 0.0  # no box reaches the corner
-    scores = scores_of(Localisation("fixed", 0.5, size=16, pictures=0), BrightnessLocaliser(), data)
+    scores = scores_of(Localisation("fixed", 0.5, size=16, num_drawn_clips=0), BrightnessLocaliser(), data)
     area = 256 * ((held_out.boxes[:, 2:] - held_out.boxes[:, :2]).prod(1)).numpy()
     assert scores["test/ciou_mean"] == pytest.approx(np.mean(area / 2 / (area / 2 + 255 - area)))
 
@@ -80,7 +82,7 @@ def test_replaced_clips_are_left_out_and_counted(caplog: pytest.LogCaptureFixtur
     held_out.images[3] = 1 - held_out.images[3]
     held_out.columns["silent"][5] = True
     with caplog.at_level("INFO"):
-        scores = scores_of(Localisation("fixed", size=16, pictures=0), BrightnessLocaliser(), data)
+        scores = scores_of(Localisation("fixed", size=16, num_drawn_clips=0), BrightnessLocaliser(), data)
         scores_of(CorrespondenceEvaluation(), BrightnessLocaliser(), data)
     assert scores["test/ciou_mean"] == 1
     assert "Localisation leaves out 1 clips" in caplog.text
@@ -89,10 +91,10 @@ def test_replaced_clips_are_left_out_and_counted(caplog: pytest.LogCaptureFixtur
 
 def test_figures_are_drawn(tmp_path: Path) -> None:
     logger = TensorBoardLogger(tmp_path)
-    trainer(Localisation(size=20, pictures=3), logger=logger).test(
+    trainer(Localisation(size=20, num_drawn_clips=3), logger=logger).test(
         BrightnessLocaliser(), SquareData(), verbose=False
     )
-    folder = Path(logger.log_dir) / "pictures"
+    folder = Path(logger.log_dir) / "figures"
     assert {path.stem for path in folder.glob("*.png")} == {
         "localisation_overlays",
         "localisation_clusters",
@@ -123,13 +125,13 @@ def test_contest_by_counting(mismatches: int) -> None:
     found = pair_contest(score, rows, rows, mismatches, threshold=2.0)
     distances = {1: [1], 4: [1, 3, 6, 8], 50: list(range(1, 9))}[mismatches]
     pairs = [(i, (i + d) % 9) for i in range(9) for d in distances]
-    wins = {"sounds": 0.0, "pictures": 0.0}
+    wins = {"audio": 0.0, "images": 0.0}
     for i, j in pairs:
-        for name, own in (("sounds", table[i, i]), ("pictures", table[j, j])):
+        for name, own in (("audio", table[i, i]), ("images", table[j, j])):
             wins[name] += 1.0 * bool(own > table[i, j]) + 0.5 * bool(own == table[i, j])
     accuracies = found.accuracies()
-    assert accuracies["pair_accuracy_sounds"] == pytest.approx(wins["sounds"] / len(pairs))
-    assert accuracies["pair_accuracy_pictures"] == pytest.approx(wins["pictures"] / len(pairs))
+    assert accuracies["pair_accuracy_audio"] == pytest.approx(wins["audio"] / len(pairs))
+    assert accuracies["pair_accuracy_images"] == pytest.approx(wins["images"] / len(pairs))
     rejected = np.mean([bool(table[i, j] <= 2) for i, j in pairs])
     accepted = float((table.diagonal() > 2).double().mean())
     assert accuracies["two_way_accuracy"] == pytest.approx((rejected + accepted) / 2)
@@ -138,7 +140,10 @@ def test_contest_by_counting(mismatches: int) -> None:
 def test_before_training_is_kept_in_the_checkpoint(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    data, callbacks = SquareData(), [Localisation("fixed", size=16, pictures=0), CorrespondenceEvaluation()]
+    data, callbacks = (
+        SquareData(),
+        [Localisation("fixed", size=16, num_drawn_clips=0), CorrespondenceEvaluation()],
+    )
     run = trainer(*callbacks, max_epochs=1, num_sanity_val_steps=1, default_root_dir=tmp_path)
     run.fit(BrightnessLocaliser(), datamodule=data)
     assert callbacks[0].before["untrained maps"]["ciou_mean"] == 1
@@ -147,7 +152,7 @@ def test_before_training_is_kept_in_the_checkpoint(
     assert run.callback_metrics["val/pair_accuracy"] == 1
     path = tmp_path / "last.ckpt"
     run.save_checkpoint(path)
-    later = [Localisation("fixed", size=16, pictures=0), CorrespondenceEvaluation()]
+    later = [Localisation("fixed", size=16, num_drawn_clips=0), CorrespondenceEvaluation()]
     trainer(*later).test(
         BrightnessLocaliser(inverted=True), data, ckpt_path=path, verbose=False, weights_only=False
     )
@@ -167,7 +172,7 @@ def test_wrong_inputs_are_refused() -> None:
     del data.splits["test"].columns["frame_second"]
     with pytest.raises(ValueError, match=r"frame_second.*use unlabelled.pipelines.FrameAndAudio"):
         scores_of(Localisation(), BrightnessLocaliser(), data)
-    for options in ({"threshold": "otsu"}, {"level": 1.0}, {"size": 0}, {"pictures": -1}):
+    for options in ({"threshold": "otsu"}, {"level": 1.0}, {"size": 0}, {"num_drawn_clips": -1}):
         with pytest.raises(ValueError, match="expected median, fixed or rel_max"):
             Localisation(**options)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="mismatches=0"):
@@ -183,7 +188,7 @@ def run(**options: Any) -> dict[str, float]:
     data = SquareData()
     data.splits["val"].columns["silent"][[2, 6]] = True
     data.splits["test"].columns["replaced"][4] = 0
-    callbacks = [Localisation("median", 0.7, size=24, pictures=2), CorrespondenceEvaluation(6)]
+    callbacks = [Localisation("median", 0.7, size=24, num_drawn_clips=2), CorrespondenceEvaluation(6)]
     module = BrightnessLocaliser(threshold=-20.0)
     trainer(*callbacks, max_steps=1, num_sanity_val_steps=1, **options).fit(module, datamodule=data)
     scores = {f"before {row}": values["ciou_mean"] for row, values in callbacks[0].before.items()}

@@ -44,7 +44,7 @@ def test_all_figures_and_metrics(tmp_path: Path) -> None:
     drawn |= {"anchors_pairs_similar", "anchors_pairs_different", "retrieved_pairs_text_to_video+audio"}
     assert names(tmp_path) == drawn
     events = EventAccumulator(str(tmp_path), {"images": 0, "tensors": 0}).Reload()
-    assert {tag.removeprefix("pictures/") for tag in events.Tags()["images"]} == drawn
+    assert {tag.removeprefix("figures/") for tag in events.Tags()["images"]} == drawn
     texts = [tag for tag in events.Tags()["tensors"] if "top_categories" in tag]
     assert len(texts) == 3
     (table,) = events.Tensors(next(tag for tag in texts if "video" in tag))

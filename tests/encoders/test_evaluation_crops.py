@@ -69,7 +69,7 @@ def test_inputs_that_disagree_are_refused() -> None:
         num_crops(batch)
     with pytest.raises(ValueError, match=r"image has shape \(3, 4\)"):
         num_crops({"image": torch.zeros(3, 4)})
-    with pytest.raises(ValueError, match="at least one view"):
+    with pytest.raises(ValueError, match="at least one crop"):
         num_crops({"image": torch.zeros(3, 0, 3, 4, 4)})
 
 

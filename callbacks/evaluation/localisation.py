@@ -62,7 +62,8 @@ class Localisation(ScoresBeforeTraining):
         is_threshold = threshold in ("median", "fixed", "rel_max")
         if not is_threshold or not 0 <= level < 1 or size < 1 or num_drawn_clips < 0:
             raise ValueError(
-                f"Localisation: threshold={threshold!r}, level={level}, size={size}, num_drawn_clips={num_drawn_clips}; "
+                f"Localisation: threshold={threshold!r}, level={level}, size={size}, "
+                f"num_drawn_clips={num_drawn_clips}; "
                 "expected median, fixed or rel_max, a level from 0 to below 1, a size of at least 1 and "
                 "num_drawn_clips of at least 0"
             )

@@ -92,7 +92,7 @@ def _data(pipeline: Config | None, features: Path) -> Config:
         "num_workers": 0,
         "pipeline": {"class_path": "unlabelled.pipelines.FeaturePipeline", "init_args": options},
         "evaluation": [
-            {"class_path": f"unlabelled.data.datasets.{name}", "init_args": {"root": str(features)}}
+            {"class_path": f"unlabelled.data.synthetic.embedded_features.{name}", "init_args": {"root": str(features)}}
             for name in ("EmbeddedFilms", "EmbeddedScenes")
         ],
     }

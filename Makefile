@@ -1,4 +1,4 @@
-# make setup | demo | compare | test | lint | types | docs | bench | clean
+# make setup | demo | compare | test | test-fast [ROOM=clustering] | lint | types | docs | docs-serve | bench | clean
 PYTHON ?= python3
 VENV := .venv
 FAISS ?= $(if $(wildcard $(VENV)/.installed-gpu),gpu,cpu)
@@ -14,7 +14,7 @@ INSTALL_VENV = { rm -rf $(VENV); test "$$(id -u)" = 0 && apt-get update -qq && \
   apt-get install -qq -y python3-venv && $(PYTHON) -m venv $(VENV); } || \
   { rm -rf $(VENV); echo "error: $(PYTHON) cannot make environments; sudo apt-get install python3-venv"; exit 1; }
 
-.PHONY: setup demo compare test lint types docs docs-serve bench clean
+.PHONY: setup demo compare test test-fast lint types docs docs-serve bench clean
 
 setup: $(VENV)/.installed-$(FAISS)
 
@@ -40,7 +40,15 @@ compare: setup
 test: setup
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
+# The folders of `unlabelled` whose tests need neither the command line nor several processes for long.
+GROUND_FLOOR := nn encoders hierarchy clustering losses metrics transforms data pipelines visualization
+
+test-fast: setup
+	$(BIN)/python -m pytest -n 2 --dist loadfile \
+	  $(if $(ROOM),tests/$(ROOM) $(wildcard unlabelled/$(ROOM)),$(addprefix tests/,$(GROUND_FLOOR)) $(wildcard tests/test_*.py))
+
 lint: setup
+	$(BIN)/python -m tools.check_yaml
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 

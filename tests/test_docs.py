@@ -202,7 +202,7 @@ def module_source(module: str) -> str:
     path = ROOT / module.replace(".", "/")
     if path.with_suffix(".py").exists():
         return read(path.with_suffix(".py"))
-    assert (path / "__main__.py").exists(), f"{module} cannot be run"
+    assert any((path / name).exists() for name in ("__main__.py", "main.py")), f"{module} cannot be run"
     return "\n".join(map(read, sorted(path.glob("*.py"))))
 
 

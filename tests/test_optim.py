@@ -248,7 +248,7 @@ def test_both_are_made_from_a_configuration() -> None:
     parser.add_argument("--optimizer", type=OptimizerCallable)
     parser.add_argument("--scheduler", type=LRSchedulerCallable)
     lars = {"lr": 0.3, "momentum": 0.8, "weight_decay": 1e-6, "trust_coefficient": 0.01}
-    made = parser.instantiate_classes(
+    made = parser.instantiate(
         parser.parse_object(
             {
                 "optimizer": {"class_path": "unlabelled.optim.LARS", "init_args": lars},

@@ -149,7 +149,7 @@ def test_forged_states_of_arrays_are_refused() -> None:
         load(forged)
     with pytest.raises(UnsafePickleError, match=r"a state is set on numpy\.dtype"):
         load(b"cnumpy\ndtype\n(dS'x'\nI1\nsb.")
-    with pytest.raises(UnsafePickleError, match=r"numpy\.dtype is called in a way that no array needs"):
+    with pytest.raises(UnsafePickleError, match=r"numpy\.dtype is called with arguments that no array requires"):
         load(b"cnumpy\ndtype\n(tR.")
     with pytest.raises(UnsafePickleError, match=r"bytearray is called .* bytearray\(1000000000000\)"):
         load(b"cbuiltins\nbytearray\n(I1000000000000\ntR.")
@@ -277,7 +277,7 @@ def test_retrieval_sets(tmp_path: Path) -> None:
         ([], "expected a list of dictionaries, found list"),
         ([1], "expected a list of dictionaries, found list of int"),
         ("text", "expected captions by video or a list of dictionaries, found str"),
-        ([{"n": 1}, {}], "a record lacks 'n', a number or an array that cannot be empty"),
+        ([{"n": 1}, {}], "a record lacks 'n', whose numbers or arrays cannot be empty"),
         ([{"a": np.ones((2, 3))}, {"a": np.ones((2, 4))}], r"row 1, column 'a': expected an array \(n, 3\)"),
         ([{"a": {}}], "key 'a': expected numbers or texts, found dict"),
         ({"v": [1]}, "video 'v': expected `start`, `end` and `text`"),

@@ -30,7 +30,7 @@ def noisy(
 
 def brute_force(train: Recordings, features: Tensor, classes: int, cost: float) -> Tensor:
     """Standardise by hand, fit each class with a machine of its own, and loop over the sub-clips."""
-    rows = np.concatenate([np.array(clips, dtype=np.float64) for clips in train.features])
+    rows = np.concatenate([clips.double().numpy() for clips in train.features])
     labels = np.concatenate([[int(label)] * train.features.shape[1] for label in train.labels])
     mean, std = rows.mean(0), rows.std(0)
     out = torch.zeros(len(features), classes, dtype=torch.float64)

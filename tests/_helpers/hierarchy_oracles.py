@@ -19,7 +19,7 @@ def random_leaves(
 ) -> Leaves:
     rng = np.random.default_rng(seed)
     sizes = rng.integers(1, 9, num_leaves) if counts else None
-    return Leaves.from_features(rng.normal(size=(num_leaves, 4)), similarity, sizes)  # type: ignore[arg-type]
+    return Leaves.from_features(rng.normal(size=(num_leaves, 4)), similarity, sizes)
 
 
 def some_tree(num_leaves: int, seed: int) -> Tree:

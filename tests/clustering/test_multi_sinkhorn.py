@@ -190,10 +190,10 @@ def test_float32_is_exact_at_small_epsilon(order: str, peaked: bool) -> None:
     if peaked:
         scores = torch.where(scores > 0.2, 1.0, -1.0) + 1e-3 * scores
     assert not direct_float32(scores, 0.002).isfinite().any()
-    found = damped_multi_sinkhorn(scores, 8, epsilon=0.002, order=order)  # type: ignore[arg-type]
+    found = damped_multi_sinkhorn(scores, 8, epsilon=0.002, order=order)
     expected = direct_in_logs(scores, damped_weights(16, 8), epsilon=0.002, order=order)[:8].sum(0)
     torch.testing.assert_close(found, expected.float(), atol=1e-6, rtol=0)
-    found = graded_multi_sinkhorn(scores, 8, epsilon=0.002, order=order)  # type: ignore[arg-type]
+    found = graded_multi_sinkhorn(scores, 8, epsilon=0.002, order=order)
     expected = direct_in_logs(scores, graded_weights(16), epsilon=0.002, order=order)[:8].sum(0)
     torch.testing.assert_close(found, expected.float(), atol=1e-6, rtol=0)
 
@@ -213,7 +213,7 @@ def test_scores_far_out_of_the_cosines_range_still_give_codes() -> None:
     scores = 1e4 * torch.randn(40, 6, generator=torch.Generator().manual_seed(0))
     for order in ("paper", "code"):
         for iterations in (1, 2, 20):
-            codes = damped_multi_sinkhorn(scores, 3, num_iterations=iterations, order=order)  # type: ignore[arg-type]
+            codes = damped_multi_sinkhorn(scores, 3, num_iterations=iterations, order=order)
             torch.testing.assert_close(codes.sum(1), torch.full((40,), 3.0))
 
 

@@ -49,7 +49,7 @@ def tree_of_blobs(seed: int = 0) -> tuple[Leaves, list[int]]:
 
 def quick(**options: object) -> TripletEmbedding:
     arguments = {"triplets": UniformTriplets(2000), "epochs": 6, "batch_size": 256, "dim": 8} | options
-    return TripletEmbedding(**arguments)  # type: ignore[arg-type]
+    return TripletEmbedding(**arguments)
 
 
 METHODS: list[HierarchyMethod] = [
@@ -112,7 +112,7 @@ def test_the_search_is_never_worse_than_what_it_starts_from() -> None:
             PostClustering(quick()), LocalSearch(annealing_sweeps=1, random_starts=0)
         ).fit(leaves, seed)
         for name in ("single", "complete", "average", "ward"):
-            baseline = Linkage(name).fit(leaves)  # type: ignore[arg-type]
+            baseline = Linkage(name).fit(leaves)
             assert found.report["dasgupta_1x"] <= baseline.report["dasgupta_1x"]
         published = PostClustering(quick()).fit(leaves, seed)
         assert found.report["cost_given"] == published.report["dasgupta_1x"]
@@ -131,7 +131,7 @@ def test_the_search_is_never_worse_than_what_it_starts_from() -> None:
 def test_the_search_takes_any_features(rows: np.ndarray | Tensor) -> None:
     method = LocalSearchTree(PostClustering(quick(epochs=1)), LocalSearch(annealing_sweeps=1))
     for similarity in ("half_cosine", "positive_cosine"):
-        leaves = Leaves.from_features(rows, similarity)  # type: ignore[arg-type]
+        leaves = Leaves.from_features(rows, similarity)
         found = method.fit(leaves)
         best = min(Linkage(name).fit(leaves).report["dasgupta_1x"] for name in LINKAGES)
         assert found.report["dasgupta_1x"] <= best
@@ -263,7 +263,7 @@ def test_prototypes_of_merged_classes() -> None:
     )
     labels = torch.from_numpy(found.tree.cut(6))
     for kind in ("midpoint", "ancestor"):
-        six = merged_prototypes(found.tree, found.points, 6, kind)  # type: ignore[arg-type]
+        six = merged_prototypes(found.tree, found.points, 6, kind)
         cosines = (
             torch.nn.functional.normalize(found.points, dim=1) @ torch.nn.functional.normalize(six, dim=1).T
         )

@@ -122,7 +122,7 @@ class Data(LightningDataModule):
             }
             for row in range(9)
         ]
-        return DataLoader(rows, batch_size=4)  # type: ignore[arg-type]
+        return DataLoader(rows, batch_size=4)
 
     def train_dataloader(self) -> DataLoader[Any]:
         return self._loader()

@@ -36,7 +36,7 @@ class Silence(DMC):
 class SilentL3(L3Net):
     """Likewise."""
 
-    log = Silence.log  # type: ignore[assignment]
+    log = Silence.log
 
 
 class Plain(Encoder):
@@ -351,7 +351,7 @@ class Boxes(LightningDataModule):
     def train_dataloader(self) -> DataLoader[Any]:
         rows = [{name: part[i] for name, part in self.columns.items()} for i in range(len(self.kinds))]
         generator = torch.Generator().manual_seed(0)
-        return DataLoader(rows, 24, shuffle=True, generator=generator)  # type: ignore[arg-type]
+        return DataLoader(rows, 24, shuffle=True, generator=generator)
 
 
 @pytest.mark.parametrize("cls", [DMC, L3Net])

@@ -57,12 +57,12 @@ class Samples(LightningDataModule):
     def train_dataloader(self) -> DataLoader[Any]:
         rank, world_size = self.trainer.global_rank, self.trainer.world_size
         shard = ShuffledShard(SIZE, rank, world_size, self.batch_size)
-        return DataLoader(self, self.batch_size, sampler=shard)  # type: ignore[arg-type]
+        return DataLoader(self, self.batch_size, sampler=shard)
 
     def pass_dataloader(self, epoch: int) -> DataLoader[Any]:
         shard = OrderedShard(SIZE, self.trainer.global_rank, self.trainer.world_size)
         shard.pass_epoch = epoch
-        return DataLoader(self, self.batch_size, sampler=shard)  # type: ignore[arg-type]
+        return DataLoader(self, self.batch_size, sampler=shard)
 
     shuffled_pass_dataloader = pass_dataloader
 

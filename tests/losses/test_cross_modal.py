@@ -78,8 +78,8 @@ def test_no_valid_row_gives_zero_with_a_gradient(loss: SymmetricNCE | MaskedMarg
     value = loss(first, second, torch.zeros(7, dtype=torch.bool))
     value.backward()
     assert value.item() == 0
-    assert torch.equal(first.grad, torch.zeros_like(first))  # type: ignore[arg-type]
-    assert torch.equal(second.grad, torch.zeros_like(second))  # type: ignore[arg-type]
+    assert torch.equal(first.grad, torch.zeros_like(first))
+    assert torch.equal(second.grad, torch.zeros_like(second))
 
 
 def test_half_precision_is_left() -> None:

@@ -128,10 +128,10 @@ def test_all_distances_are_drawn() -> None:
     ("make", "words"),
     [
         (lambda: MaxMargin(0.0), "margin=0.0 must be above 0"),
-        (lambda: MaxMargin(negatives="semi-hard"), "expected all, hardest or one_random"),  # type: ignore[arg-type]
+        (lambda: MaxMargin(negatives="semi-hard"), "expected all, hardest or one_random"),
         (lambda: PairCrossEntropy(-1.0), "temperature=-1.0 must be above 0"),
     ],
 )
 def test_wrong_options_are_refused(make: object, words: str) -> None:
     with pytest.raises(ValueError, match=words):
-        make()  # type: ignore[operator]
+        make()

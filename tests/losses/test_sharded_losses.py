@@ -99,7 +99,7 @@ def compute(rank: int, world_size: int) -> dict[tuple[str, str], tuple[float, li
             module.zero_grad()
             value = module(loss, (inputs[0][rows], inputs[1][rows]))
             value.backward()
-            results[case, name] = float(value.detach()), [one.grad.clone() for one in parameters]  # type: ignore[union-attr]
+            results[case, name] = float(value.detach()), [one.grad.clone() for one in parameters]
     return results
 
 

@@ -185,4 +185,4 @@ def test_complaints(change: dict[str, Any], message: str) -> None:
 
 def test_an_unknown_stance_is_refused() -> None:
     with pytest.raises(ValueError, match=r"reversal='equivariant'; expected variant, invariant or None"):
-        contrast_terms("variant", "equivariant")  # type: ignore[arg-type]
+        contrast_terms("variant", "equivariant")

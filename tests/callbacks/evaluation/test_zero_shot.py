@@ -242,7 +242,7 @@ def test_features_that_are_not_finite_are_refused() -> None:
         (lambda: ZeroShotRetrieval([]), "at least one"),
         (lambda: ZeroShotRetrieval(["text"]), "expected `<query>-><gallery>`"),
         (lambda: ZeroShotRetrieval(["text->audio+video"]), "'audio\\+video' is no feature"),
-        (lambda: ZeroShotRetrieval(similarity="euclidean"), "cosine or dot"),  # type: ignore[arg-type]
+        (lambda: ZeroShotRetrieval(similarity="euclidean"), "cosine or dot"),
         (lambda: ZeroShotRetrieval(every_n_epochs=0), "every_n_epochs must be at least 1"),
         (lambda: ZeroShotClassification(seeds=0), "at least 1 for each"),
         (lambda: ZeroShotClassification("pictures"), "is no feature"),

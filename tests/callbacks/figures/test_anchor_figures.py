@@ -242,7 +242,7 @@ def test_features_that_are_not_there_are_named() -> None:
         (lambda: AnchorFigures(max_samples=0), "max_samples must be at least 1"),
         (lambda: RetrievalFigures(k=0), "k must be at least 1"),
         (lambda: RetrievalFigures("text"), "expected `<query>-><gallery>`"),
-        (lambda: RetrievalFigures(similarity="euclidean"), "expected cosine or dot"),  # type: ignore[arg-type]
+        (lambda: RetrievalFigures(similarity="euclidean"), "expected cosine or dot"),
     ],
 )
 def test_wrong_options_are_refused(make: Any, words: str) -> None:

@@ -58,7 +58,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def opened(root: Path, **more: object) -> CrossTask:
-    steps = CrossTask(str(root), **more)  # type: ignore[arg-type]
+    steps = CrossTask(str(root), **more)
     steps.open()
     return steps
 

@@ -36,7 +36,7 @@ class Drawn:
 
 
 def draw(captions: Any, duration: float, start: float, coin: float = 0.9, **more: Any) -> ClipWindow:
-    return sample_clip(captions, duration, Drawn(start, coin), **more)  # type: ignore[arg-type]
+    return sample_clip(captions, duration, Drawn(start, coin), **more)
 
 
 TALK = spans((0, 3), (3, 5), (6, 9), (9, 10), (30, 42), (50, 51))
@@ -89,7 +89,7 @@ def test_no_captions_at_all() -> None:
 )
 def test_where_clips_may_begin(duration: float, limit: float) -> None:
     drawn = Drawn(0.0)
-    sample_clip(spans(), duration, drawn)  # type: ignore[arg-type]
+    sample_clip(spans(), duration, drawn)
     assert drawn.limits == (0.0, limit)
 
 

@@ -140,7 +140,7 @@ def probed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def spy(path: str, *needs: object) -> Probe:
         names.append(os.path.basename(path))
-        return probe(path, *needs)  # type: ignore[arg-type]
+        return probe(path, *needs)
 
     monkeypatch.setattr(index_module, "probe", spy)
     return names
@@ -262,7 +262,7 @@ def test_files_that_crash_or_hang_a_decoder_cost_only_themselves(monkeypatch: py
     start = probe_pool.subprocess.Popen
 
     def unreliable(command: list[str], **options: object) -> object:
-        return start([sys.executable, "-c", _UNRELIABLE], **options)  # type: ignore[call-overload]
+        return start([sys.executable, "-c", _UNRELIABLE], **options)
 
     monkeypatch.setattr(probe_pool.subprocess, "Popen", unreliable)
     paths = ["a", "crash", "b", "hang", "c", "crash too", "d"]
@@ -275,7 +275,7 @@ def test_workers_that_cannot_start_are_an_error(monkeypatch: pytest.MonkeyPatch)
     start = probe_pool.subprocess.Popen
 
     def broken(command: list[str], **options: object) -> object:
-        return start([sys.executable, "-c", "raise SystemExit('no such module')"], **options)  # type: ignore[call-overload]
+        return start([sys.executable, "-c", "raise SystemExit('no such module')"], **options)
 
     monkeypatch.setattr(probe_pool.subprocess, "Popen", broken)
     with pytest.raises(RuntimeError, match="cannot start a process that probes files: no such module"):

@@ -170,7 +170,7 @@ class FeatureModule(LightningModule):
         self.weight = nn.Parameter(torch.ones(DIM))
 
     def embed(self, batch: Batch) -> Features:
-        features = {name: batch[name] for name in ("text", "audio") if name in batch}
+        features: Features = {name: batch[name] for name in ("text", "audio") if name in batch}
         video = batch.get("clip", batch.get("video"))
         if video is not None:
             features["video"] = video * self.weight

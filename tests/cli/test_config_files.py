@@ -15,8 +15,8 @@ import yaml
 
 from callbacks.training.save_config import SaveConfig
 from tests._helpers.parsing import DEMO, ROOT, Parsed, as_dict, parse
-from unlabelled.__main__ import EXPERIMENTS, experiment_root
-from unlabelled.environment import commit
+from unlabelled.__main__ import EXPERIMENTS
+from unlabelled.environment import commit, experiment_root
 
 AUDIO_VISUAL = {
     "embedded": "Embedded",

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import Tensor
 
 from tests._helpers.clustering_examples import LAMBDA, joint, medium_log_probs, two_head_scores
 from unlabelled.clustering import (
@@ -19,7 +20,7 @@ def context(head: int = 0, num_modalities: int = 2) -> ClusterContext:
 
 
 class Recorder(UniformMarginals):
-    def __call__(self, column_mass, context, num_samples):
+    def __call__(self, column_mass: Tensor, context: ClusterContext, num_samples: int) -> Tensor:
         self.seen = column_mass.clone(), context, num_samples
         return super().__call__(column_mass, context, num_samples)
 

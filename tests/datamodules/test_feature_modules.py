@@ -21,6 +21,7 @@ from unlabelled.contracts import EvaluatesOnSets, TrainingSet
 from unlabelled.data.datasets import OtherFeatures
 from unlabelled.data.datasets.samples import SampleKey
 from unlabelled.data.media.index import EmptyIndexError
+from unlabelled.data.synthetic.embedded_features import EmbeddedVideos
 
 WORDS = [["cut", "stir", "onion"], ["now"], ["the", " "]]
 
@@ -155,8 +156,10 @@ def test_yaml_says_it_all() -> None:
         parser.parse_string(f"data:\n  {YAML.strip().replace(chr(10), chr(10) + '  ')}")
     ).data
     assert isinstance(data, datamodules.EmbeddedFeatures)
-    films, pairs = data.evaluation_sets("val")
-    assert (films.name, films.path) == ("other", "elsewhere/films")
+    videos, pairs = data.evaluation_sets("val")
+    assert isinstance(videos, EmbeddedVideos)
+    assert isinstance(pairs, sets.MSRVTT)
+    assert (videos.name, videos.path) == ("other", "elsewhere/films")
     assert pairs.other == OtherFeatures("c", "clip")
     assert pairs.budget.video_tokens == 5
 

@@ -175,9 +175,9 @@ def test_the_shared_radius_is_learned(manifold: Manifold) -> None:
     (slope,) = torch.autograd.grad(loss(), placed.radius_logit)
     step = 1e-5
     with torch.no_grad():
-        placed.radius_logit += step
+        placed.radius_logit.add_(step)
         above = loss()
-        placed.radius_logit -= 2 * step
+        placed.radius_logit.sub_(2 * step)
         rise = (above - loss()) / (2 * step)
     assert slope.abs() > 1e-6
     torch.testing.assert_close(slope, rise, rtol=1e-4, atol=0)
@@ -205,7 +205,7 @@ def test_the_tree_of_local_search_is_cut_at_the_largest_mean_dissimilarity() -> 
     tree = (
         LocalSearchTree(Linkage("single"), LocalSearch(annealing_sweeps=1, random_starts=0)).fit(leaves).tree
     )
-    heights = []
+    heights: list[float] = []
     for left, right in tree.merges.tolist():
         sides = [sorted(members(tree, node)) for node in (left, right)]
         pairs = np.outer(leaves.counts[sides[0]], leaves.counts[sides[1]])

@@ -134,7 +134,7 @@ def test_a_modality_is_clustered_by_its_own_features_and_learned_by_both() -> No
 
 def test_the_loss_is_the_mean_over_the_four_kinds_of_heads() -> None:
     method, features, _ = passed(dropout=0.0)
-    method.log = lambda *args, **kwargs: None  # type: ignore[method-assign, assignment]
+    method.log = lambda *args, **kwargs: None  # type: ignore[method-assign]
     loss = method.training_step(batch(), 0)["loss"]
     by_hand = [
         F.nll_loss(value[:, head], method.pseudo_labels.table[:, head])
@@ -231,7 +231,7 @@ def test_clusters_that_are_no_leaves_are_neither_predicted_nor_targets() -> None
     assert torch.equal(targets[untouched], method.pseudo_labels.table[untouched])
     assert method.log_probs(features)["audio"][:, 0, 1].isneginf().all()
     assert method.cluster_scores(features, 0)[:, 1].isneginf().all()
-    method.log = lambda *args, **kwargs: None  # type: ignore[method-assign, assignment]
+    method.log = lambda *args, **kwargs: None  # type: ignore[method-assign]
     assert method.training_step(batch(), 0)["loss"].isfinite()
 
 

@@ -268,9 +268,9 @@ def test_autocast_does_not_reach_the_arithmetic(dtype: torch.dtype) -> None:
 
 
 def test_float32_is_close_to_float64() -> None:
-    inputs = _random(7, 32, 2048, 128)
-    exact = soft_contrastive(*inputs, 0.1, 0.03).loss
-    single = soft_contrastive(*(tensor.float() for tensor in inputs), 0.1, 0.03).loss
+    query, key, queue = _random(7, 32, 2048, 128)
+    exact = soft_contrastive(query, key, queue, 0.1, 0.03).loss
+    single = soft_contrastive(query.float(), key.float(), queue.float(), 0.1, 0.03).loss
     assert float(single) == pytest.approx(float(exact), abs=1e-5)
 
 

@@ -84,15 +84,17 @@ def two_sided(
 @pytest.mark.parametrize("hypothesis", HYPOTHESES)
 def test_a_hypothesis_by_brute_force(hypothesis: int) -> None:
     video, audio = codes(hypothesis)
-    wanted = sum(weight * two_sided(*call, video, audio) for weight, *call in RECIPES[hypothesis])
+    wanted = sum(
+        weight * two_sided(kind, copy, transformed, video, audio)
+        for weight, kind, copy, transformed in RECIPES[hypothesis]
+    )
     assert sum(weight for weight, *_ in RECIPES[hypothesis]) == pytest.approx(1)
     found = transformation_contrast(3 * video, audio / 7, terms_of(hypothesis))
     assert float(found.loss) == pytest.approx(wanted, rel=1e-9)
     needed = [1 if stance is None else 2 for stance in reversed(HYPOTHESES[hypothesis])]
-    fewer = [part[:, : needed[0], : needed[1]] for part in (video, audio)]
-    assert float(transformation_contrast(*fewer, terms_of(hypothesis)).loss) == pytest.approx(
-        wanted, rel=1e-9
-    )
+    fewer_video, fewer_audio = (part[:, : needed[0], : needed[1]] for part in (video, audio))
+    found = transformation_contrast(fewer_video, fewer_audio, terms_of(hypothesis))
+    assert float(found.loss) == pytest.approx(wanted, rel=1e-9)
 
 
 def test_one_direction_of_the_reference() -> None:

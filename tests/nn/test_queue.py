@@ -28,7 +28,8 @@ def test_fifo_of_the_reference() -> None:
 @settings(max_examples=50, deadline=None)
 @given(size=st.integers(1, 12), pushes=st.lists(st.integers(1, 30), max_size=8))
 def test_it_holds_the_last_rows_whatever_is_pushed(size: int, pushes: list[int]) -> None:
-    queue, history = FeatureQueue(size, 1), []
+    queue = FeatureQueue(size, 1)
+    history: list[float] = []
     for count in pushes:
         rows = [float(len(history) + n) for n in range(count)]
         history += rows
@@ -66,7 +67,8 @@ def test_a_queue_of_the_reference_is_full_after_so_many_steps(pushed: int, steps
 @settings(max_examples=50, deadline=None)
 @given(size=st.integers(1, 12), pushes=st.lists(st.integers(0, 30), max_size=8))
 def test_a_filling_queue_holds_what_was_pushed_and_nothing_else(size: int, pushes: list[int]) -> None:
-    queue, history = FillingQueue(size, 1), []
+    queue = FillingQueue(size, 1)
+    history: list[float] = []
     assert queue.filled_rows.shape == (0, 1)
     for count in pushes:
         rows = [float(len(history) + n + 1) for n in range(count)]

@@ -59,7 +59,7 @@ def test_the_limits_are_exact_and_buffers_stay() -> None:
 
 
 def test_layouts_in_memory_may_differ() -> None:
-    online = _network().to(memory_format=torch.channels_last)
+    online = _network().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     target = make_target(online)
     expected = [0.9 * p.detach() + 0.1 * (p.detach() + 1) for p in online.parameters()]
     for parameter in online.parameters():

@@ -244,7 +244,7 @@ def test_labelled_clips_flip_half_of_the_time() -> None:
         ({"mean": (0.5,)}, "mean="),
     ],
 )
-def test_impossible_contrastive_clips_are_refused(options: dict, message: str) -> None:
+def test_impossible_contrastive_clips_are_refused(options: dict[str, Any], message: str) -> None:
     views = [AugmentedClip(RandomResizedCrop(16), Weak())] * 2
     with pytest.raises(ValueError, match=message):
         ContrastiveClips(**{"views": views, **options})

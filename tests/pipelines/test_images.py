@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jsonargparse
 import numpy as np
 import pytest
@@ -37,7 +39,7 @@ def contrastive(augment: str = "batched") -> ContrastiveImages:
     return ContrastiveImages(crops, eval_size=24, eval_resize=28, mean=MEAN, std=STD, augment=augment)
 
 
-def batch_of(pipeline: ImagePipeline, train: bool, count: int = 6) -> dict:
+def batch_of(pipeline: ImagePipeline, train: bool, count: int = 6) -> dict[str, Any]:
     samples = [pipeline.load(picture(seed=row), numpy_generator("test", row), train) for row in range(count)]
     return default_collate(samples)
 
@@ -159,7 +161,7 @@ def test_classifiers_may_train_on_changed_colours() -> None:
         ({"std": (0.1, 0.1, 0.0)}, "std=.0.1, 0.1, 0.0. must have one number"),
     ],
 )
-def test_impossible_views_are_refused(change: dict, message: str) -> None:
+def test_impossible_views_are_refused(change: dict[str, Any], message: str) -> None:
     crops = [AugmentedCrop(RandomResizedCrop(24), Weak())] * 2
     with pytest.raises(ValueError, match=message):
         ContrastiveImages(**{"crops": crops, "eval_size": 24, **change})
@@ -185,6 +187,7 @@ def test_yaml_builds_views() -> None:
     parser.add_argument("--config", action="config")
     pipeline = parser.instantiate(parser.parse_args([f"--config={YAML}"])).pipeline
     assert isinstance(pipeline, ContrastiveImages)
+    assert isinstance(pipeline.crops[0].crop, RandomResizedCrop)
     assert pipeline.crops[0].crop.scale == (0.3, 1.0)
     assert isinstance(pipeline.crops[1].crop, PaddedCrop)
     assert pipeline.crops[1].augmentation.strengths == pytest.approx((0.8, 0.8, 0.4))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -201,7 +203,7 @@ def test_a_picture_smaller_than_the_blur_gets_a_smaller_one() -> None:
         ({"solarize": float("nan")}, "solarize=nan"),
     ],
 )
-def test_impossible_numbers_are_refused(options: dict, message: str) -> None:
+def test_impossible_numbers_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Augmentation(**options)
 

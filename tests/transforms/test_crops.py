@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -95,6 +96,6 @@ def test_a_picture_too_small_for_its_crop_is_named() -> None:
         ({"size": 8, "ratio": (2.0, 1.0)}, "ratio"),
     ],
 )
-def test_impossible_windows_are_refused(options: dict, message: str) -> None:
+def test_impossible_windows_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         RandomResizedCrop(**options)

@@ -179,7 +179,8 @@ def test_wrong_inputs_are_refused() -> None:
     data.splits["train"].labels[data.splits["train"].labels == 2] = 1
     with pytest.raises(ValueError, match="1 of 3 classes have no training recording"):
         scores_of(AudioSVMEvaluation(), data)
-    for options in ({"grid": (0, 3)}, {"costs": []}, {"costs": [0.0]}, {"inner_rounds": 0}):
+    wrong: list[dict[str, Any]] = [{"grid": (0, 3)}, {"costs": []}, {"costs": [0.0]}, {"inner_rounds": 0}]
+    for options in wrong:
         with pytest.raises(ValueError, match="at least one cell along each axis, positive costs"):
             AudioSVMEvaluation(**options)
 

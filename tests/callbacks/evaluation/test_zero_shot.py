@@ -52,7 +52,7 @@ def test_retrieval_is_that_of_a_full_sort(similarity: Any, capsys: pytest.Captur
     first, second = Pairs("first", 60, 0, missing=5), Pairs("second", 23, 1)
     callback = ZeroShotRetrieval(["text->video+audio", "video->text"], similarity)
     scores = scores_of(callback, first, Classes("classes", 20, 4, 0), second)
-    expected = {}
+    expected: dict[str, float] = {}
     for pairs in (first, second):
         text, size, cosine = pairs.rows.columns["text"], pairs.complete_size, similarity == "cosine"
         forth = expected_retrieval(text, fused(pairs), size, cosine)

@@ -189,11 +189,11 @@ def test_lengths_come_from_headers_alone(tmp_path: Path) -> None:
     np.savez_compressed(tmp_path / "b.npz", features=array)
     np.save(tmp_path / "c.npy", array)
     for name in ("a.npz", "b.npz", "c.npy"):
-        assert num_rows([tmp_path / "x.npz", tmp_path / name], "features") == 7
+        assert num_rows([f"{tmp_path}/x.npz", f"{tmp_path}/{name}"], "features") == 7
     (tmp_path / "d.npz").write_bytes((tmp_path / "a.npz").read_bytes()[:60])
     (tmp_path / "e.npy").write_bytes(b"nothing")
-    assert [num_rows([tmp_path / name], "features") for name in ("d.npz", "e.npy", "x.npz")] == [0, 0, 0]
-    assert num_rows([tmp_path / "a.npz"], "other") == 0
+    assert [num_rows([f"{tmp_path}/{name}"], "features") for name in ("d.npz", "e.npy", "x.npz")] == [0, 0, 0]
+    assert num_rows([f"{tmp_path}/a.npz"], "other") == 0
 
 
 def test_the_radius_is_checked() -> None:

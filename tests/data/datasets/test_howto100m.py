@@ -199,9 +199,9 @@ def spoil(root: Path, what: str) -> str:
         sound.write_bytes(content[: len(content) // 2])
         return "id1_spec.npz: unreadable: File is not a zip file"
     if what == "bits":
-        content = bytearray(sound.read_bytes())
-        content[2000] ^= 255
-        sound.write_bytes(content)
+        changed = bytearray(sound.read_bytes())
+        changed[2000] ^= 255
+        sound.write_bytes(changed)
         return r"id1_spec.npz[arr_0]: unreadable: Bad CRC-32"
     if what == "key":
         np.savez(folder / "id1_2d.npz", other=parts["2d"])

@@ -17,8 +17,9 @@ from torchvision.io import ImageReadMode
 from torchvision.io import decode_image as torchvision_decode
 from torchvision.transforms.functional import pil_to_tensor
 
-from unlabelled.data.datasets.images import ImageArrays, ImageDataset, ImageFiles, decode_image
+from unlabelled.data.datasets.images import ImageArrays, ImageDataset, ImageFiles
 from unlabelled.data.datasets.samples import NOT_REPLACED, SampleKey
+from unlabelled.data.media.images import decode_image
 from unlabelled.data.media.reader import DecodeError
 from unlabelled.pipelines.base import ImagePipeline
 

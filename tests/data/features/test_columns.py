@@ -146,7 +146,7 @@ def test_tables_go_to_other_processes_as_their_path(tmp_path: Path, method: str)
     same(table, ROWS)  # opens its files
     assert len(pickle.dumps(table)) < 300
     same(pickle.loads(pickle.dumps(table)), ROWS)
-    context = multiprocessing.get_context(method)
+    context: Any = multiprocessing.get_context(method)
     queue = context.Queue()
     process = context.Process(target=read_in_child, args=(table, queue))
     process.start()

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -259,12 +261,12 @@ for line in sys.stdin:
 
 
 def test_files_that_crash_or_hang_a_decoder_cost_only_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
-    start = probe_pool.subprocess.Popen
+    start = subprocess.Popen
 
-    def unreliable(command: list[str], **options: object) -> object:
+    def unreliable(command: list[str], **options: Any) -> object:
         return start([sys.executable, "-c", _UNRELIABLE], **options)
 
-    monkeypatch.setattr(probe_pool.subprocess, "Popen", unreliable)
+    monkeypatch.setattr(subprocess, "Popen", unreliable)
     paths = ["a", "crash", "b", "hang", "c", "crash too", "d"]
     found = dict(probe_pool.probe_many(paths, True, True, 1.0, num_workers=2, timeout=0.5))
     bad = {"crash", "hang", "crash too"}
@@ -272,12 +274,12 @@ def test_files_that_crash_or_hang_a_decoder_cost_only_themselves(monkeypatch: py
 
 
 def test_workers_that_cannot_start_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    start = probe_pool.subprocess.Popen
+    start = subprocess.Popen
 
-    def broken(command: list[str], **options: object) -> object:
+    def broken(command: list[str], **options: Any) -> object:
         return start([sys.executable, "-c", "raise SystemExit('no such module')"], **options)
 
-    monkeypatch.setattr(probe_pool.subprocess, "Popen", broken)
+    monkeypatch.setattr(subprocess, "Popen", broken)
     with pytest.raises(RuntimeError, match="cannot start a process that probes files: no such module"):
         list(probe_pool.probe_many(["a"], True, True, 1.0, num_workers=1))
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -137,7 +138,7 @@ def test_files_of_others_are_never_touched(tmp_path: Path) -> None:
         ({"val_per_class": 0}, "val_per_class 0 must be 1"),
     ],
 )
-def test_arguments_out_of_range_are_named(tmp_path: Path, arguments: dict, message: str) -> None:
+def test_arguments_out_of_range_are_named(tmp_path: Path, arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         write_drawn(str(tmp_path / "new"), **arguments)
     assert not (tmp_path / "new").exists()

@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -50,7 +51,7 @@ def digests(root: Path) -> dict[str, str]:
 
 
 def test_classes_need_both_senses() -> None:
-    by_family: dict[str, list] = {}
+    by_family: dict[str, list[Any]] = {}
     for leaf in LEAVES:
         by_family.setdefault(leaf.family, []).append(leaf)
     assert len({(leaf.scene, leaf.audio) for leaf in LEAVES}) == len(LEAVES) == 9

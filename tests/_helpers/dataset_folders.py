@@ -91,7 +91,7 @@ def something(clips: Clips, root: Path) -> Path:
 
 
 def image_folders(root: Path, classes: int = 3, per_class: int = 5) -> Path:
-    """Class folders of random pictures."""
+    """Class folders of random images."""
     rng = np.random.default_rng(0)
     for split in ("train", "val"):
         for label in range(classes):

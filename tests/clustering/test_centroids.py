@@ -57,7 +57,7 @@ def test_equals_faiss_from_the_same_seed(spherical: bool, restarts: int) -> None
         assert sign * fitted.objective == max(sign * one.objective for one in alone)
 
 
-def test_spherical_example_of_the_reference() -> None:
+def test_spherical_worked_example() -> None:
     points = F.normalize(torch.tensor([[1, 0], [0.9, 0.2], [0.7, 0.6], [0, 1], [0.1, 0.9], [-0.3, 1]]), dim=1)
     ours = follow(Lloyd(10, spherical=True), points, points[[0, 2]])
     expected = torch.tensor([[0.953192, 0.302366], [-0.059830, 0.998209]])

@@ -1,4 +1,4 @@
-"""What all data modules do: stages and their views, ranks, the bank, going on in the middle of an epoch."""
+"""All data modules: stages and their pipelines, ranks, the bank, resuming in the middle of an epoch."""
 
 from __future__ import annotations
 
@@ -132,36 +132,36 @@ def test_a_pass_over_a_list_that_has_changed_visits_the_new_list(root: Path, tmp
     assert (len(before), len(after)) == (data.num_train_samples - 1, data.num_train_samples)
 
 
-class _Listener(LightningModule):
-    """Notes which view finished the batches of each stage."""
+class _Recorder(LightningModule):
+    """Records which pipeline finished the batches of each stage."""
 
     def __init__(self) -> None:
         super().__init__()
         self.weight = torch.nn.Parameter(torch.zeros(()))
-        self.heard: dict[str, set[str]] = {"train": set(), "val": set(), "test": set()}
+        self.finished_by: dict[str, set[str]] = {"train": set(), "val": set(), "test": set()}
 
     def training_step(self, batch: Any, batch_idx: int) -> torch.Tensor:
-        self.heard["train"].add(batch["finished"])
+        self.finished_by["train"].add(batch["finished"])
         return self.weight * batch["image"].float().mean()
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
-        self.heard["val"].add(batch["finished"])
+        self.finished_by["val"].add(batch["finished"])
 
     def test_step(self, batch: Any, batch_idx: int) -> None:
-        self.heard["test"].add(batch["finished"])
+        self.finished_by["test"].add(batch["finished"])
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return torch.optim.SGD(self.parameters(), lr=0.1)
 
 
 def test_steps_get_finished_batches(root: Path, tmp_path: Path) -> None:
-    module, data = _Listener(), folder(root, test_pipeline=Plain("test_pipeline"))
+    module, data = _Recorder(), folder(root, test_pipeline=Plain("test_pipeline"))
     quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
     options: dict[str, Any] = {**quiet, "enable_checkpointing": False, "default_root_dir": tmp_path}
     trainer = Trainer(accelerator="cpu", max_epochs=1, **options)
     trainer.fit(module, datamodule=data)
     trainer.test(module, datamodule=data)
-    assert module.heard == {"train": {"pipeline"}, "val": {"pipeline"}, "test": {"test_pipeline"}}
+    assert module.finished_by == {"train": {"pipeline"}, "val": {"pipeline"}, "test": {"test_pipeline"}}
 
 
 def test_what_a_clip_must_have_is_up_to_the_view_of_the_stage(tiny_root: Path) -> None:

@@ -143,7 +143,7 @@ def test_contrastive_variant_by_hand() -> None:
 
 @pytest.mark.parametrize("loss", [MaxMargin(), MaxMargin(negatives="hardest"), PairCrossEntropy()])
 def test_one_videos_clips_and_silence_are_no_negatives(loss: Any) -> None:
-    """A clip of the same video, and one whose audio is silent, change nothing for the others."""
+    """Clips of the same video, and clips whose audio is silent, change nothing for the others."""
     batch = clips(4)
     batch["index"] = torch.tensor([0, 1, 0, 2])
     module = method(loss=loss)

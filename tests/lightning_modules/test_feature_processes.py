@@ -40,7 +40,7 @@ METHODS: dict[str, Callable[[], Any]] = {
 
 
 class Step(nn.Module):
-    """What DDP calls: a training step."""
+    """Training step as the ``forward`` that DDP calls."""
 
     def __init__(self, method: Any) -> None:
         super().__init__()

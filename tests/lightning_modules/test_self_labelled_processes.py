@@ -29,7 +29,7 @@ HEAD = partial(MLP, hidden_dim=16, out_dim=8)
 
 
 class Samples(LightningDataModule):
-    """Pictures and sounds, and two views of each, a little different in every epoch."""
+    """Images and audio, and two views of each, a little different in every epoch."""
 
     num_train_samples, train_fingerprint = SIZE, "samples"
 
@@ -47,8 +47,8 @@ class Samples(LightningDataModule):
         generator = torch.Generator().manual_seed(1000 * (epoch + 50) + row)
 
         def copy() -> dict[str, Tensor]:
-            sound = self.kinds[row % K] + 0.3 * torch.randn(1, 8, 8, generator=generator)
-            return {"image": sound.expand(3, -1, -1).contiguous(), "audio": sound}
+            spectrogram = self.kinds[row % K] + 0.3 * torch.randn(1, 8, 8, generator=generator)
+            return {"image": spectrogram.expand(3, -1, -1).contiguous(), "audio": spectrogram}
 
         copies = [[copy(), copy()], [copy(), copy()]]
         rows = {"index": torch.tensor(row), "replaced": torch.tensor(NOT_REPLACED)}

@@ -59,7 +59,7 @@ def batch(size: int = 12) -> dict[str, torch.Tensor]:
 
 
 def one_pass(method: SHHC, features: dict[str, torch.Tensor], pass_index: int) -> list[Assignment]:
-    """What the clustering pass does."""
+    """Cluster the features of all heads as ClusteringPass does."""
     embedding = TripletEmbedding(dim=DIM, triplets=UniformTriplets(200), epochs=2)
     clusterer = HierarchicalClusterer(SinkhornClusterer(), PostClustering(embedding))
     size = len(features["audio"])
@@ -83,7 +83,7 @@ def passed(**options: Any) -> tuple[SHHC, dict[str, torch.Tensor], list[Assignme
     return method, features, one_pass(method, features, 0)
 
 
-def test_the_softmax_over_hyperbolic_distances_of_the_reference() -> None:
+def test_the_softmax_over_hyperbolic_distances_of_the_worked_example() -> None:
     """See docs/methods/shhc.md#worked-examples."""
     method = shhc(num_clusters=3, num_heads=1, dim=2)
     leaves = torch.tensor([[0.5, 0], [-0.3, 0.4], [0, -0.7]], dtype=torch.float64)

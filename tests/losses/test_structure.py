@@ -152,7 +152,7 @@ def is_specific(term: StructureTerm) -> bool:
     return term.prediction.feature == term.target.feature
 
 
-def test_weights_of_the_reference() -> None:
+def test_default_weights_sum_to_those_of_the_paper() -> None:
     terms = StructureWeights().terms(MODALITIES)
     specific = sum(term.weight for term in terms if is_specific(term))
     assert specific == pytest.approx(4.2)

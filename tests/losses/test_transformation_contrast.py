@@ -97,7 +97,7 @@ def test_a_hypothesis_by_brute_force(hypothesis: int) -> None:
     assert float(found.loss) == pytest.approx(wanted, rel=1e-9)
 
 
-def test_one_direction_of_the_reference() -> None:
+def test_one_direction_of_the_worked_example() -> None:
     """Computed with facebookresearch/GDT, gdt_helper.py; docs/methods/selavi.md#worked-examples."""
     term = next(term for term in contrast_terms(None, V) if term.query == (0, 0))
     queries = torch.eye(2, dtype=torch.float64).view(2, 1, 1, 2).expand(-1, 1, 2, -1)
@@ -122,7 +122,7 @@ def test_terms_say_what_they_are_about() -> None:
 
 
 def test_variance_and_invariance_want_opposite_codes() -> None:
-    """Copies with one code, and copies with codes of their own, each equal in sight and sound."""
+    """Copies with one code, and copies with codes of their own, each equal in video and audio."""
     same = torch.eye(4).view(4, 1, 1, 4).expand(-1, 2, 2, -1)
     apart = torch.eye(16).view(4, 2, 2, 16)
     for stance, low, high in ((I, same, apart), (V, apart, same)):
@@ -147,7 +147,7 @@ def test_only_queries_have_a_gradient() -> None:
         assert whole.abs().max() > 1e-3
 
 
-def test_one_clip_has_nothing_to_be_told_from_but_itself() -> None:
+def test_one_clip_alone_has_no_negatives_but_its_copies() -> None:
     video, audio = codes(clips=1)
     assert float(transformation_contrast(video, audio, contrast_terms(None, None)).loss) == 0
     assert float(transformation_contrast(video, audio, contrast_terms(I, I)).loss) == 0

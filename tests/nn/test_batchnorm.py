@@ -144,7 +144,7 @@ def inputs_of(rank: int) -> torch.Tensor:
 
 
 def shuffled(rank: int) -> dict[str, Any]:
-    """What a target gives on one process; the global generators differ, as in a run."""
+    """Return the outputs of a target on one process; the global generators differ, as in a run."""
     target = ShuffleBatchNorm(groups=4).prepare(network())
     torch.manual_seed(rank + 20)
     outputs = ShuffleBatchNorm(groups=4)(target, inputs_of(rank))

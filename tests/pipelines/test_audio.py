@@ -1,4 +1,4 @@
-"""Sub-clips of a recording: where they begin, what they sound like, and the dimension that they make."""
+"""Sub-clips of a recording: where they begin, what they contain, and the dimension that they make."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MEL = LogMel(sample_rate=RATE, num_filters=8, num_frames=20, window=0.02, hop=0.
 
 
 class Ramp:
-    """A sound whose samples tell their place; remembers what it was asked for."""
+    """Audio whose samples are their own times; records what is read."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[float, float]] = []

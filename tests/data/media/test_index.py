@@ -44,7 +44,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-# With picture and sound of one second wanted; with picture only; with sound only.
+# With video and audio of one second required; with video only; with audio only.
 EXPECTED = {
     "good/a.mp4": (None, None, None),
     "good/b.mkv": (None, None, None),
@@ -211,7 +211,7 @@ def test_a_broken_or_unwritable_store_is_no_obstacle(
     assert "repeated every time" in caplog.text
 
 
-def test_nothing_usable_says_what_to_do(root: Path, tmp_path: Path) -> None:
+def test_the_error_without_usable_files_names_a_remedy(root: Path, tmp_path: Path) -> None:
     media.empty(tmp_path / "a.mp4")
     media.write_clip(tmp_path / "b.mp4", layout=None)
     with pytest.raises(EmptyIndexError) as found:

@@ -120,7 +120,7 @@ def voc2007(root: Path, classes: list[str]) -> Path:
 
 
 def few_classes(monkeypatch: pytest.MonkeyPatch, *modules: type) -> None:
-    """Let data modules that know how many classes there are expect the embedded nine."""
+    """Let data modules with a fixed number of classes expect the embedded nine."""
     for module in modules:
         monkeypatch.setattr(module, "num_classes", 9)
 

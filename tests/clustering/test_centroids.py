@@ -111,7 +111,7 @@ def test_an_empty_cluster_gets_half_of_the_largest() -> None:
     assert (counts > 5).all()
 
 
-def test_repeated_rows_leave_clusters_empty_and_say_so() -> None:
+def test_repeated_rows_leave_clusters_empty_and_splits_are_counted() -> None:
     points = rows(2)[torch.arange(30) % 2]
     fitted = centroids.fit(points, 5, 0, Lloyd(4))
     assert fitted.splits > 0

@@ -99,7 +99,7 @@ def _process(rank: int, world_size: int, folder: str) -> None:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], list[dict[str, Any]]]:
-    # Importing torch and its friends takes seconds: the server does it once, and forks the ranks.
+    # Importing torch takes seconds: the server does it once, and forks the ranks.
     torch.multiprocessing.set_forkserver_preload([__name__])
 
     @cache

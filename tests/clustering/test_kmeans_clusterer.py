@@ -155,7 +155,7 @@ def alone() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def several(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    # Importing torch and its friends takes seconds: the server does it once, and forks the ranks.
+    # Importing torch takes seconds: the server does it once, and forks the ranks.
     torch.multiprocessing.set_forkserver_preload([__name__])
     folder: Path = tmp_path_factory.mktemp("ranks")
     start_processes(_process, (2, str(folder)), nprocs=2, start_method="forkserver")

@@ -48,7 +48,7 @@ def test_small_problems_of_confident_heads_are_exact_in_float32_scores() -> None
     assert torch.equal(assignment.labels, sinkhorn_knopp(10 * scores.double()).labels)
 
 
-def test_one_view_is_sela() -> None:
+def test_one_modality_is_sela() -> None:
     video = medium_log_probs()[0]
     expected = sinkhorn_knopp(25 * video)
     assert torch.equal(

@@ -41,12 +41,12 @@ def ranks(root: Path, world_size: int, stage: str = "fit", **more: Any) -> list[
     return modules
 
 
-def test_the_promises_that_callbacks_ask_for(root: Path, tiny_root: Path) -> None:
+def test_the_protocols_that_callbacks_require(root: Path, tiny_root: Path) -> None:
     data, clips = folder(root), VGGSound(str(tiny_root), pipeline=Silent(), num_workers=0, index_workers=0)
     for module in (data, clips):
         module.setup("fit")
-        for promise in (TrainingSet, LabelledBank, Labelled):
-            assert isinstance(module, promise)
+        for protocol in (TrainingSet, LabelledBank, Labelled):
+            assert isinstance(module, protocol)
     assert data.num_train_samples == TRAIN
     assert clips.num_train_samples == 36
 
@@ -94,10 +94,10 @@ def test_the_bank_finds_its_rows_where_the_stage_did_not_look(root: Path, stage:
     assert len(waits) == 2  # each process once
 
 
-def test_the_test_view_is_for_test_and_predict_and_for_the_bank_then(root: Path) -> None:
+def test_the_test_pipeline_is_for_test_and_predict_and_for_the_bank_then(root: Path) -> None:
     data = folder(root, test_pipeline=Plain("test_pipeline"))
 
-    def views(loader: Any) -> set[str]:
+    def finished_by(loader: Any) -> set[str]:
         batches = [data.on_after_batch_transfer(batch, 0) for batch in loader]
         assert {batch["finished"] for batch in batches} == {name for b in batches for name in b["pipeline"]}
         return {batch["finished"] for batch in batches}
@@ -110,9 +110,9 @@ def test_the_test_view_is_for_test_and_predict_and_for_the_bank_then(root: Path)
         ("fit", "pipeline"),
     ]:
         data.setup(stage)
-        assert views(data.bank_dataloader()) == {name}
+        assert finished_by(data.bank_dataloader()) == {name}
         loaders = {"fit": data.train_dataloader, "validate": data.val_dataloader}
-        assert views(loaders.get(stage, data.test_dataloader)()) == {name}
+        assert finished_by(loaders.get(stage, data.test_dataloader)()) == {name}
     without = folder(root)
     without.setup("test")
     assert {name for batch in without.test_dataloader() for name in batch["pipeline"]} == {"pipeline"}
@@ -164,7 +164,7 @@ def test_steps_get_finished_batches(root: Path, tmp_path: Path) -> None:
     assert module.finished_by == {"train": {"pipeline"}, "val": {"pipeline"}, "test": {"test_pipeline"}}
 
 
-def test_what_a_clip_must_have_is_up_to_the_view_of_the_stage(tiny_root: Path) -> None:
+def test_what_a_clip_must_have_depends_on_the_pipeline_of_the_stage(tiny_root: Path) -> None:
     options: dict[str, Any] = {"num_workers": 0, "index_workers": 0}
     data = VGGSound(str(tiny_root), pipeline=Silent(1.0), test_pipeline=Silent(1.4), **options)
     data.setup("fit")

@@ -43,11 +43,11 @@ def module(root: Path, evaluation: Sequence[EvaluationSet] = (), **more: Any) ->
     return HowTo100M(str(root), evaluation=evaluation, **{**options, **more})
 
 
-def test_the_promises_that_callbacks_ask_for(root: Path) -> None:
+def test_the_protocols_that_callbacks_require(root: Path) -> None:
     data = module(root, sets(root, 2))
     data.setup("fit")
-    for promise in (TrainingSet, Labelled, EvaluatesOnSets):
-        assert isinstance(data, promise)
+    for protocol in (TrainingSet, Labelled, EvaluatesOnSets):
+        assert isinstance(data, protocol)
     assert data.num_train_samples == VIDEOS
     assert len(data.train_fingerprint) == 16
     assert list(data.class_names) == ["art", "food"]

@@ -44,7 +44,7 @@ def test_probabilities_are_averaged_not_logits() -> None:
     torch.testing.assert_close(found, torch.tensor([[0.4223, 0.4223, 0.1554]]), atol=1e-4, rtol=0)
 
 
-def test_one_view_is_no_average() -> None:
+def test_one_crop_is_no_average() -> None:
     batch = {"image": torch.tensor([[2.0, 0, 0]]).view(1, 3, 1, 1)}
     out = _identity().evaluation_step(batch)
     torch.testing.assert_close(out["log_probs"], torch.tensor([[2.0, 0, 0]]).log_softmax(1))

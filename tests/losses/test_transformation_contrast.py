@@ -109,7 +109,7 @@ def test_one_direction_of_the_worked_example() -> None:
     assert float(F.cross_entropy(logits, own)) == pytest.approx(3.136816, abs=1e-5)
 
 
-def test_terms_say_what_they_are_about() -> None:
+def test_reports_have_the_names_of_their_terms() -> None:
     video, audio = codes()
     for hypothesis, (reversal, shift) in HYPOTHESES.items():
         found = transformation_contrast(video, audio, terms_of(hypothesis))

@@ -86,7 +86,7 @@ def test_training_draws_start_and_volume() -> None:
     assert all(0 <= start <= 10 - MEL.seconds for start in starts)
 
 
-def test_sub_clips_are_views_whose_features_are_averaged() -> None:
+def test_sub_clips_are_crops_whose_features_are_averaged() -> None:
     audio, _ = fixed(AudioPipeline(MEL, clip_seconds=0.5, eval_clips=3), 2.0)
     batch = {"audio": torch.stack([audio, 2 * audio])}
     assert num_crops(batch) == 3

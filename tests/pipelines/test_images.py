@@ -1,4 +1,4 @@
-"""Views of images, from uint8 to normalised batches, and through YAML."""
+"""Pipelines of images, from uint8 to normalised batches, and through YAML."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_evaluation_without_a_short_side_takes_all_of_the_image() -> None:
     assert torch.equal(pipeline.load(exact, np.random.default_rng(0), False)["image"], exact)
 
 
-def test_several_evaluation_views_are_normalised_by_channel() -> None:
+def test_several_evaluation_crops_are_normalised_by_channel() -> None:
     pairs = [[random_image(8, 8, seed), random_image(8, 8, seed + 9)] for seed in range(3)]
     many = torch.stack([torch.stack(pair) for pair in pairs])
     result = contrastive().finish({"image": many})["image"]  # (B, V, 3, H, W)

@@ -1,4 +1,4 @@
-"""Figures of anchors and of searches: what they say, for awkward samples too."""
+"""Figures of anchors and of searches: their contents, for unusual samples too."""
 
 from __future__ import annotations
 

@@ -177,7 +177,9 @@ def test_short_side(
     name: str, size: tuple[int, int], short_side: int | None, expected: tuple[int, int], folder: Path
 ) -> None:
     path = media.write_clip(folder / f"{size[0]}x{size[1]}.mp4", size=size, layout=None)
-    for _ in range(2):  # decord's scaling fails for the square ones; the second call knows already
+    for _ in range(
+        2
+    ):  # decord's scaling fails for the square ones; the second call uses the first one's result
         frames = READERS[name]().frames(path, 0.0, 1.0, 25, short_side)
         assert frames.shape == (25, *expected, 3)
         assert frames.dtype == np.uint8

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from datamodules.clips import ClipDataModule
-from datamodules.files import locate, scan_class_media
+from unlabelled.data.media.files import locate, scan_class_media
 from unlabelled.data.media.index import Entry
 
 Fold = Literal[1, 2, 3]

@@ -9,8 +9,8 @@ from typing import Any
 from lightning.pytorch.utilities import rank_zero_warn
 
 from datamodules.clips import ClipDataModule
-from datamodules.files import AUDIO_SUFFIXES, scan_files
 from unlabelled.data.left_out import list_left_out
+from unlabelled.data.media.files import AUDIO_SUFFIXES, scan_files
 from unlabelled.data.media.index import Entry
 
 SCENES = [

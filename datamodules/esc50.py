@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from datamodules.clips import ClipDataModule
-from datamodules.files import AUDIO_SUFFIXES, find_list, locate, scan_files
+from unlabelled.data.media.files import AUDIO_SUFFIXES, find_list, locate, scan_files
 from unlabelled.data.media.index import Entry
 
 Fold = Literal[1, 2, 3, 4, 5]

@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 import torch
 from torch import Tensor
 
-from datamodules.files import AUDIO_SUFFIXES, IMAGE_SUFFIXES, MEDIA_SUFFIXES, scan_files
+from unlabelled.data.media.files import AUDIO_SUFFIXES, IMAGE_SUFFIXES, MEDIA_SUFFIXES, scan_files
 
 _ANNOTATION = ".xml"
 SIDE = 256

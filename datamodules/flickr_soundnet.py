@@ -11,9 +11,9 @@ from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
 from datamodules.clips import ClipDataModule
-from datamodules.files import find_list
 from datamodules.flickr_files import FlickrFiles, read_boxes, read_numbers, scan_flickr, video_number
 from unlabelled.data.datasets.clips import ClipDataset
+from unlabelled.data.media.files import find_list
 from unlabelled.data.media.index import ClipIndex, EmptyIndexError, Entry, Requirements, index_entries
 from unlabelled.data.media.paired_reader import PairedReader
 from unlabelled.data.media.probe import MISSING

@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 
-from datamodules.files import class_folders, scan_images
 from datamodules.images import ImageDataModule
 from unlabelled.data.datasets.images import ImageFiles
+from unlabelled.data.media.files import class_folders, scan_images
 
 IMAGENET100_LIST = Path(__file__).parent / "lists" / "imagenet100.txt"
 """The 100 classes of CMC (Tian et al. 2020, arXiv:1906.05849) and SCE (Denize et al. 2023, Table 22)."""

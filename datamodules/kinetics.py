@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from datamodules.clips import ClipDataModule
-from datamodules.files import MEDIA_SUFFIXES, find_list, locate, scan_media
+from unlabelled.data.media.files import MEDIA_SUFFIXES, find_list, locate, scan_media
 from unlabelled.data.media.index import Entry
 
 KINETICS_SOUND_CLASSES = [

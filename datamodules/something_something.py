@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from datamodules.clips import ClipDataModule
-from datamodules.files import find_list, locate, scan_media
+from unlabelled.data.media.files import find_list, locate, scan_media
 from unlabelled.data.media.index import Entry
 
 _PREFIX = "something-something-v2-"

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import torch
 
-from datamodules.files import scan_images
 from datamodules.image_folders import ImageNet
 from unlabelled.data.datasets.images import ImageFiles
+from unlabelled.data.media.files import scan_images
 
 
 class TinyImageNet(ImageNet):

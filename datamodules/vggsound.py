@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from datamodules.clips import ClipDataModule
-from datamodules.files import find_list, locate, scan_media
+from unlabelled.data.media.files import find_list, locate, scan_media
 from unlabelled.data.media.index import Entry
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 
-from datamodules.files import scan_images
 from datamodules.images import ImageDataModule
 from unlabelled.data.datasets.images import ImageFiles
+from unlabelled.data.media.files import scan_images
 
 VOC_CLASSES = [
     "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",

@@ -28,12 +28,12 @@ class AudioSVMEvaluation(BankEvaluation):
     Runs in ``test`` and ``validate``, not within ``fit``. Features are standardised. For training, each
     sub-clip has the label of its recording; for testing, the scores of the sub-clips of a recording are
     averaged, and the class is the arg-max. The cost is selected on inner splits of the training recordings;
-    the sub-clips of a recording are always in the same part of a split. ``test/sound_svm_accuracy`` is the
+    the sub-clips of a recording are always in the same part of a split. ``test/audio_svm_accuracy`` is the
     mean of the accuracies of the classes.
 
     The training recordings are the bank of the data module. If the data module is
     :class:`~unlabelled.contracts.CrossValidated`, there is no bank: each fold is evaluated with SVMs fitted
-    on the other folds, and ``test/sound_svm_accuracy_std`` is the standard deviation over the folds.
+    on the other folds, and ``test/audio_svm_accuracy_std`` is the standard deviation over the folds.
     ``test`` prints a table.
 
     Rank 0 gathers all features, fits the SVMs and needs memory for them: recordings * sub-clips * D * 4
@@ -144,21 +144,21 @@ class AudioSVMEvaluation(BankEvaluation):
     ) -> None:
         """Log on all ranks; print in ``test``."""
         for name, value in summary(results).items():
-            pl_module.log(f"{stage}/{name}", value, prog_bar=name == "sound_svm_accuracy", sync_dist=True)
+            pl_module.log(f"{stage}/{name}", value, prog_bar=name == "audio_svm_accuracy", sync_dist=True)
         for line in remarks(results):
             rank_zero_info(f"AudioSVMEvaluation: {line}")
         if stage == "test":
-            print_tables(trainer, {"sound SVM, test": as_table(results)}, "test/sound_svm")
+            print_tables(trainer, {"audio SVM, test": as_table(results)}, "test/audio_svm")
 
 
 def summary(results: Mapping[str, Result]) -> dict[str, float]:
     """Return the metrics to log: accuracy and cost, or mean and standard deviation over several folds."""
     accuracies = [result.accuracy for result in results.values()]
     if len(results) == 1:
-        return {"sound_svm_accuracy": accuracies[0], "sound_svm_cost": next(iter(results.values())).cost}
+        return {"audio_svm_accuracy": accuracies[0], "audio_svm_cost": next(iter(results.values())).cost}
     return {
-        "sound_svm_accuracy": statistics.fmean(accuracies),
-        "sound_svm_accuracy_std": statistics.pstdev(accuracies),
+        "audio_svm_accuracy": statistics.fmean(accuracies),
+        "audio_svm_accuracy_std": statistics.pstdev(accuracies),
     }
 
 
@@ -169,7 +169,7 @@ def as_table(results: Mapping[str, Result]) -> Table:
         means = {
             key: statistics.fmean(row[key] for row in table.values()) for key in _row(Result(*[0.0] * 6))
         }
-        table[f"mean (std {summary(results)['sound_svm_accuracy_std']:.3f})"] = means
+        table[f"mean (std {summary(results)['audio_svm_accuracy_std']:.3f})"] = means
     return table
 
 

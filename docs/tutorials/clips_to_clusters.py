@@ -38,9 +38,17 @@ from unlabelled.clustering import (
     exact_alignment,
     sinkhorn_knopp,
 )
-from unlabelled.data.datasets.clips import ClipDataset, OrderedShard, ShuffledShard
-from unlabelled.data.media import CachedReader, PyAVReader
-from unlabelled.data.media.index import ClipIndex, Entry, Requirements, build_index
+from unlabelled.data.datasets import ClipDataset, OrderedShard, ShuffledShard
+from unlabelled.data.media import (
+    MEDIA_SUFFIXES,
+    CachedReader,
+    ClipIndex,
+    Entry,
+    PyAVReader,
+    Requirements,
+    build_index,
+    scan_files,
+)
 from unlabelled.data.synthetic.embedded import write_embedded
 from unlabelled.encoders import SmallAudioEncoder, SmallVideoEncoder
 from unlabelled.losses import multi_head_cross_entropy
@@ -49,7 +57,7 @@ from unlabelled.nn import MultiHead
 from unlabelled.pipelines import AudioVisualPipeline
 from unlabelled.seeding import SEED_VARIABLE
 from unlabelled.transforms import LogMel
-from unlabelled.visualization.clusters import cluster_class_matrix, cluster_gallery
+from unlabelled.visualization import cluster_class_matrix, cluster_gallery
 
 parser = argparse.ArgumentParser(description="Cluster the clips of a folder without labels.")
 parser.add_argument("folder", nargs="?", help="of clips; default: the embedded data set, in data/embedded")
@@ -91,8 +99,7 @@ pipeline = AudioVisualPipeline(
     greyscale=options.jitter / 2,
     audio=LogMel(sample_rate=16000, num_filters=64, num_frames=99),
 )
-suffixes = {".mp4", ".mkv", ".webm", ".avi", ".mov", ".m4v"}
-paths = [path.relative_to(root) for path in sorted(root.rglob("*")) if path.suffix.lower() in suffixes]
+paths = [Path(path) for path in sorted(scan_files(str(root), MEDIA_SUFFIXES))]
 table = root / "vggsound.csv"  # the embedded data set has its classes in a table, in VGG-Sound's layout
 rows = list(csv.reader(table.open(encoding="utf-8"))) if table.is_file() else []
 listed = {f"{name}_{int(start):06d}": label for name, start, label, _ in rows}

@@ -101,7 +101,7 @@ def _modality(protocol: Path) -> str:
 def _printed_title(protocol: Path) -> str:
     """Return the title of the printed table."""
     if "AudioSVMEvaluation" in protocol.read_text():
-        return "sound SVM, test"
+        return "audio SVM, test"
     return "mAP" if "svm" in protocol.stem else "recall@1"
 
 

@@ -79,7 +79,7 @@ def test_held_out_recordings(
         data.splits["test"].labels.numpy(),
         0.1,
     )
-    assert scores == pytest.approx({"test/sound_svm_accuracy": expected, "test/sound_svm_cost": 0.1})
+    assert scores == pytest.approx({"test/audio_svm_accuracy": expected, "test/audio_svm_cost": 0.1})
     text = capsys.readouterr().out
     assert "held out, C=0.1" in text
     assert "accuracy" in text
@@ -94,8 +94,8 @@ def test_folds(capsys: pytest.CaptureFixture[str]) -> None:
         accuracy(gathered[folds != n], labels[folds != n], gathered[folds == n], labels[folds == n], 0.1)
         for n in (1, 2, 3, 4)
     ]
-    assert scores["test/sound_svm_accuracy"] == pytest.approx(np.mean(expected))
-    assert scores["test/sound_svm_accuracy_std"] == pytest.approx(np.std(expected), abs=1e-6)
+    assert scores["test/audio_svm_accuracy"] == pytest.approx(np.mean(expected))
+    assert scores["test/audio_svm_accuracy_std"] == pytest.approx(np.std(expected), abs=1e-6)
     assert len(set(expected)) > 1
     assert max(expected) > 1 / CLASSES
     text = capsys.readouterr().out
@@ -106,7 +106,7 @@ def test_folds(capsys: pytest.CaptureFixture[str]) -> None:
 def test_costs_are_chosen_and_reproducible() -> None:
     callback = {"grid": (2, 2), "costs": [1e-4, 1e-2, 1.0], "seed": 3}
     scores = scores_of(AudioSVMEvaluation(**callback), RecordingData())
-    assert scores["test/sound_svm_cost"] in (pytest.approx(1e-4), pytest.approx(1e-2), 1.0)
+    assert scores["test/audio_svm_cost"] in (pytest.approx(1e-4), pytest.approx(1e-2), 1.0)
     assert scores_of(AudioSVMEvaluation(**callback), RecordingData()) == scores
 
 
@@ -132,7 +132,7 @@ def test_validate_reports_too() -> None:
     (scores,) = trainer(AudioSVMEvaluation((2, 2), [0.1])).validate(
         AudioModule(), RecordingData(), verbose=False
     )
-    assert set(scores) == {"val/sound_svm_accuracy", "val/sound_svm_cost"}
+    assert set(scores) == {"val/audio_svm_accuracy", "val/audio_svm_cost"}
 
 
 def test_grid_maxima() -> None:
@@ -187,7 +187,7 @@ def test_wrong_inputs_are_refused() -> None:
 
 def test_the_report() -> None:
     results = {"fold 1": Result(0.5, 0.1, 0.6, 10, 0, 0), "fold 2": Result(0.7, 1.0, 0.8, 20, 2, 3)}
-    assert summary(results) == pytest.approx({"sound_svm_accuracy": 0.6, "sound_svm_accuracy_std": 0.1})
+    assert summary(results) == pytest.approx({"audio_svm_accuracy": 0.6, "audio_svm_accuracy_std": 0.1})
     table = as_table(results)
     assert list(table) == ["fold 1, C=0.1", "fold 2, C=1", "mean (std 0.100)"]
     assert table["mean (std 0.100)"] == pytest.approx({"accuracy": 0.6, "inner": 0.7, "tested": 15})

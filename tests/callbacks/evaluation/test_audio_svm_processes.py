@@ -39,6 +39,6 @@ def _process(folder: str) -> Any:
 def test_two_processes_classify_like_one(tmp_path: Path) -> None:
     processes = in_two_processes(_process, tmp_path)
     alone = run()
-    assert {"bank test/sound_svm_cost", "folds test/sound_svm_accuracy_std"} < set(alone)
+    assert {"bank test/audio_svm_cost", "folds test/audio_svm_accuracy_std"} < set(alone)
     for found in processes:
         assert found == pytest.approx(alone)

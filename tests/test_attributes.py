@@ -24,11 +24,10 @@ def assigned(tree: ast.AST) -> Iterator[str]:
             case ast.Attribute(attr=name, ctx=ast.Store()):
                 yield name
             case ast.ClassDef(body=body):
-                yield from (item.target.id for item in body if _is_declared_variable(item))
-
-
-def _is_declared_variable(item: ast.stmt) -> bool:
-    return isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name)
+                for item in body:
+                    match item:
+                        case ast.AnnAssign(target=ast.Name(id=name)):
+                            yield name
 
 
 def read(tree: ast.AST) -> Iterator[str]:

@@ -128,7 +128,7 @@ def test_only_entry_points_import_commands() -> None:
 
 
 def words(path: Path) -> Iterator[str]:
-    """Yield the identifiers and the strings of a file, without docstrings, which may tell sources."""
+    """Yield the identifiers and the strings of a file, without docstrings, which may name sources."""
     nodes = list(ast.walk(ast.parse(path.read_text())))
     documentation = [node.value for node in nodes if isinstance(node, ast.Expr)]
     for node in nodes:

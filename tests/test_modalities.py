@@ -1,4 +1,4 @@
-"""Names of features and pairs, and what an item says of which a part is empty."""
+"""Names of features and pairs, and errors about names with an empty part."""
 
 from __future__ import annotations
 

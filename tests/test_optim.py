@@ -35,7 +35,7 @@ def assert_near(tensor: torch.Tensor, values: Sequence[Any]) -> None:
     torch.testing.assert_close(tensor.detach(), torch.tensor(values, dtype=tensor.dtype), atol=1e-6, rtol=0)
 
 
-def test_lars_gives_the_vectors_of_the_reference() -> None:
+def test_lars_gives_the_vectors_of_the_worked_example() -> None:
     matrix, vector = parameter(MATRIX), parameter([1.0, -1.0])
     optimizer = LARS([matrix, vector], lr=0.5, momentum=0.9, weight_decay=0.01, trust_coefficient=0.001)
     step(optimizer, [GRADIENT, [0.1, 0.2]])
@@ -152,7 +152,7 @@ class Run:
 
 
 @pytest.mark.parametrize("stop", [0, 2, 3, 7])
-def test_a_resumed_run_equals_an_undisturbed_one(stop: int, tmp_path: Path) -> None:
+def test_a_resumed_run_equals_an_uninterrupted_one(stop: int, tmp_path: Path) -> None:
     whole, first, second = Run(), Run(), Run()
     rates = whole.go(10)
     before = first.go(stop)
@@ -186,7 +186,7 @@ def rates(
     return result
 
 
-def test_schedule_gives_the_vector_of_the_reference() -> None:
+def test_schedule_gives_the_vector_of_the_worked_example() -> None:
     expected = [0, 2.4, 4.8, 4.8, 4.562325, 3.896376, 2.934050, 1.865950, 0.903624, 0.237675]
     assert rates(4.8, 10, warmup_epochs=3) == pytest.approx(expected, abs=1e-6)
     assert rates(4.8, 10, per_epoch=2, warmup_epochs=1.5) == pytest.approx(expected, abs=1e-6)

@@ -1,4 +1,4 @@
-"""Small sound files, and sound data sets in their public layouts."""
+"""Small audio files, and audio data sets in their public layouts."""
 
 from __future__ import annotations
 

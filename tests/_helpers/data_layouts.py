@@ -1,4 +1,4 @@
-"""Tiny images, views that do next to nothing, and a pretended rank."""
+"""Tiny images, pipelines that do next to nothing, and a simulated rank."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from unlabelled.pipelines.base import ClipPipeline, ImagePipeline
 
 
 class Plain(ImagePipeline):
-    """The image's first pixel, and what was asked for; ``finish`` signs the batch."""
+    """First pixel of the image, and the arguments of `load`; ``finish`` adds the name of the pipeline."""
 
     def __init__(self, name: str = "pipeline") -> None:
         self.name = name

@@ -91,7 +91,7 @@ def something(clips: Clips, root: Path) -> Path:
 
 
 def image_folders(root: Path, classes: int = 3, per_class: int = 5) -> Path:
-    """Class folders of random pictures."""
+    """Class folders of random images."""
     rng = np.random.default_rng(0)
     for split in ("train", "val"):
         for label in range(classes):
@@ -120,7 +120,7 @@ def voc2007(root: Path, classes: list[str]) -> Path:
 
 
 def few_classes(monkeypatch: pytest.MonkeyPatch, *modules: type) -> None:
-    """Let data modules that know how many classes there are expect the embedded nine."""
+    """Let data modules with a fixed number of classes expect the embedded nine."""
     for module in modules:
         monkeypatch.setattr(module, "num_classes", 9)
 

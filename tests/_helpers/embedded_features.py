@@ -8,7 +8,7 @@ from unlabelled.data.synthetic.embedded import write_embedded
 from unlabelled.data.synthetic.embedded_features import write_embedded_features
 
 CLIPS = {"train_per_class": 2, "test_per_class": 3}
-FILMS = {"train_videos": 12, "test_videos": 20, "dim": 16, "word_dim": 8}
+GENERATED_VIDEOS = {"train_videos": 12, "test_videos": 20, "dim": 16, "word_dim": 8}
 
 
 def write_clips(root: Path, seed: int = 0) -> str:
@@ -17,7 +17,7 @@ def write_clips(root: Path, seed: int = 0) -> str:
     return str(root)
 
 
-def write_films(root: Path, clips: str, seed: int = 0) -> str:
-    """Write the features of films made of clips; return their folder."""
-    write_embedded_features(str(root), clips, seed, **FILMS, progress=False)
+def write_videos(root: Path, clips: str, seed: int = 0) -> str:
+    """Write the features of videos made of clips; return their folder."""
+    write_embedded_features(str(root), clips, seed, **GENERATED_VIDEOS, progress=False)
     return str(root)

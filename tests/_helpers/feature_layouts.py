@@ -1,4 +1,4 @@
-"""A tiny HowTo100M: list, captions, features and sound in the published layout."""
+"""A tiny HowTo100M: list, captions, features and audio in the published layout."""
 
 from __future__ import annotations
 

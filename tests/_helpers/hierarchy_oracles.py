@@ -19,7 +19,7 @@ def random_leaves(
 ) -> Leaves:
     rng = np.random.default_rng(seed)
     sizes = rng.integers(1, 9, num_leaves) if counts else None
-    return Leaves.from_features(rng.normal(size=(num_leaves, 4)), similarity, sizes)  # type: ignore[arg-type]
+    return Leaves.from_features(rng.normal(size=(num_leaves, 4)), similarity, sizes)
 
 
 def some_tree(num_leaves: int, seed: int) -> Tree:
@@ -38,7 +38,7 @@ def members(tree: Tree, node: int) -> set[int]:
 
 
 def clusters(tree: Tree) -> set[frozenset[int]]:
-    """What makes two trees the same, whatever their numbers and heights."""
+    """Return the leaves under each node: equal for trees that are the same but for numbers and heights."""
     return {frozenset(members(tree, node)) for node in range(tree.num_nodes)}
 
 
@@ -47,7 +47,7 @@ def lowest_common_ancestor(tree: Tree, i: int, j: int) -> int:
 
 
 def brute_force_cost(tree: Tree, weights: Floats, counts: Floats | None = None) -> float:
-    """The definition: every pair's weight times the leaves under its lowest common ancestor."""
+    """Return the cost by its definition: every pair's weight times the leaves under its common ancestor."""
     sizes = np.ones(tree.num_leaves) if counts is None else counts
     cost = 0.0
     for i, j in itertools.combinations(range(tree.num_leaves), 2):

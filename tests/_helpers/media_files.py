@@ -1,7 +1,7 @@
 """Small media files for the tests, written with PyAV, and ways to damage them.
 
 The number of each frame is painted into its pixels (`read_number` gets it back, also after resizing),
-and the sound is silence with short clicks at known times, so tests can tell which seconds they were given.
+and the audio is silence with short clicks at known times, so tests can check which seconds were read.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _COLUMNS, _ROWS = 5, 2  # ten bits: frame numbers up to 1023
 
 
 def paint_number(number: int, size: tuple[int, int]) -> NDArray[np.uint8]:
-    """A frame ``(height, width, 3)`` showing ``number`` as ten black or white blocks."""
+    """Return a frame ``(height, width, 3)`` showing ``number`` as ten black or white blocks."""
     width, height = size
     bits = np.array([(number >> bit) & 1 for bit in range(_COLUMNS * _ROWS)]).reshape(_ROWS, _COLUMNS)
     rows = np.arange(height) * _ROWS // height
@@ -30,7 +30,7 @@ def paint_number(number: int, size: tuple[int, int]) -> NDArray[np.uint8]:
 
 
 def read_number(frame: NDArray[np.uint8]) -> int:
-    """The number painted into a frame ``(height, width, 3)`` of any size."""
+    """Return the number painted into a frame ``(height, width, 3)`` of any size."""
     height, width = frame.shape[:2]
     number = 0
     for bit in range(_COLUMNS * _ROWS):
@@ -41,12 +41,12 @@ def read_number(frame: NDArray[np.uint8]) -> int:
 
 
 def read_numbers(frames: NDArray[np.uint8]) -> list[int]:
-    """The numbers painted into frames ``(time, height, width, 3)``."""
+    """Return the numbers painted into frames ``(time, height, width, 3)``."""
     return [read_number(frame) for frame in frames]
 
 
 def click_positions(waveform: NDArray[np.float32], sample_rate: int) -> list[float]:
-    """Seconds at which the clicks of ``waveform (samples,)`` peak."""
+    """Return the seconds at which the clicks of ``waveform (samples,)`` peak."""
     level = np.abs(waveform)
     found: list[float] = []
     loud = np.flatnonzero(level > 0.25)
@@ -80,7 +80,7 @@ def write_clip(
 
     Args:
         path: Where to write.
-        duration: Seconds of video, and of audio unless ``audio_duration`` says otherwise.
+        duration: Seconds of video, and of audio unless ``audio_duration`` is given.
         fps: Frames a second, when ``timestamps`` is not given.
         size: ``(width, height)``; ``None``: no video stream.
         sample_rate: Of the audio stream, in Hz.
@@ -176,19 +176,19 @@ def truncate(path: str, fraction: float = 0.5) -> str:
 
 
 def empty(path: str | os.PathLike[str]) -> str:
-    """A file without a single byte."""
+    """Write a file without a single byte."""
     Path(path).write_bytes(b"")
     return os.fspath(path)
 
 
 def garbage(path: str | os.PathLike[str], size: int = 20_000) -> str:
-    """A file of random bytes."""
+    """Write a file of random bytes."""
     Path(path).write_bytes(np.random.default_rng(0).bytes(size))
     return os.fspath(path)
 
 
 def web_page(path: str | os.PathLike[str]) -> str:
-    """An error page saved under a video's name, as failed downloads leave them."""
+    """Write an error page saved under a video's name, as failed downloads leave them."""
     Path(path).write_text("<!DOCTYPE html><html><body>404 Not Found</body></html>\n" * 50)
     return os.fspath(path)
 
@@ -206,7 +206,7 @@ def stream_copy_cut(source: str, target: str | os.PathLike[str], start: float, d
     """Cut without re-encoding, like ``ffmpeg -ss start -t duration -c copy``.
 
     The video begins at the keyframe before ``start``: those frames get negative timestamps, and the
-    container's edit list says not to show them.
+    container's edit list excludes them.
     """
     target = os.fspath(target)
     with av.open(source) as reader, av.open(target, "w", options={"avoid_negative_ts": "disabled"}) as writer:

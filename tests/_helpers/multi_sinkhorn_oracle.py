@@ -61,7 +61,7 @@ def direct_in_logs(
 
 def direct(scores: Tensor, num_assigned: int, weights: Sequence[float], **options: object) -> Tensor:
     """Return T ``(N, K)`` float64."""
-    return direct_slices(scores, weights, **options)[:num_assigned].sum(0)  # type: ignore[arg-type]
+    return direct_slices(scores, weights, **options)[:num_assigned].sum(0)
 
 
 def cosines(num_samples: int, num_anchors: int, seed: int = 0, dim: int = 16) -> Tensor:

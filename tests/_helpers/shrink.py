@@ -98,7 +98,7 @@ def _data(options: Config) -> Config:
 
 def _pipeline(pipeline: Config) -> Config:
     options = pipeline["init_args"]
-    small = {name: _CLIPS[name] for name in _CLIPS if name in options}
+    small: Config = {name: _CLIPS[name] for name in _CLIPS if name in options}
     if options.get("train_short_side") is not None:
         small["train_short_side"] = [20, 20]
     for name in ("eval_size", "eval_resize", "size"):

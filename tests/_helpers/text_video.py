@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from tests._helpers.embedded_features import FILMS, write_clips, write_films
+from tests._helpers.embedded_features import GENERATED_VIDEOS, write_clips, write_videos
 from tests._helpers.shrink import TRAINER, tiny_callback
 from unlabelled.data.features.captions import CaptionTable
 from unlabelled.data.features.columns import ColumnTable
@@ -16,13 +16,13 @@ from unlabelled.data.features.stored_text import write_text_features
 from unlabelled.data.synthetic.embedded_features import EmbeddedVideos
 
 Config = dict[str, Any]
-DIM, WORD_DIM = FILMS["dim"], FILMS["word_dim"]
+DIM, WORD_DIM = GENERATED_VIDEOS["dim"], GENERATED_VIDEOS["word_dim"]
 _TOKENS, _PROJECTED = 16, 12
 
 
 def write_data(root: Path) -> Path:
     """Write features of videos, and random vectors in place of CLIP's for the words of their captions."""
-    features = Path(write_films(root / "films", write_clips(root / "clips")))
+    features = Path(write_videos(root / "films", write_clips(root / "clips")))
     table = CaptionTable(str(features / "captions"))
     spoken = {text for row in range(len(table)) for text in table[row].texts(range(len(table[row])))}
     texts = sorted(spoken | set(ColumnTable(EmbeddedVideos(str(features)).path).text("eval_caption")))

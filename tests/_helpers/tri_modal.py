@@ -67,7 +67,7 @@ class Clips(LightningDataModule):
         self.batch_size = len(batches[0]["index"])
 
     def train_dataloader(self) -> DataLoader[Any]:
-        return DataLoader(self.batches, batch_size=None)  # type: ignore[arg-type]
+        return DataLoader(self.batches, batch_size=None)
 
 
 def norm_free(network: nn.Module) -> nn.Module:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.multiprocessing.spawn import start_processes
 
 
 def in_two_processes(work: Callable[[str], Any], folder: Path) -> list[Any]:
@@ -24,9 +25,7 @@ def in_two_processes(work: Callable[[str], Any], folder: Path) -> list[Any]:
         port = free.getsockname()[1]
     # The import of torch takes seconds: the server imports once and forks the processes.
     torch.multiprocessing.set_forkserver_preload([work.__module__])
-    torch.multiprocessing.start_processes(
-        _process, (work, str(folder), port), nprocs=2, start_method="forkserver"
-    )
+    start_processes(_process, (work, str(folder), port), nprocs=2, start_method="forkserver")
     return [torch.load(folder / f"{rank}.pt", weights_only=False) for rank in range(2)]
 
 

@@ -67,7 +67,7 @@ class Pairs(Known, RetrievalSet):
             for part in ("video", "audio")
         }
         super().__init__(name, {"text": text, **streams})
-        self.complete_size = size + missing  # type: ignore[misc]
+        self.complete_size = size + missing
 
     complete_size = 0
     texts: Sequence[str] = ()
@@ -83,7 +83,7 @@ class Classes(Known, LabelledSet):
         video = centres[label] + 0.5 * torch.randn(size, DIM, generator=generator)
         scale = 1 + 10 * torch.rand(size, 1, generator=generator)
         super().__init__(name, {"video": video * scale, "label": label})
-        self.class_names = [f"class {number}" for number in range(num_classes)]  # type: ignore[misc]
+        self.class_names = [f"class {number}" for number in range(num_classes)]
 
     class_names: Sequence[str] = ()
 
@@ -145,7 +145,7 @@ class SetData(LightningDataModule):
 
     def _loaders(self, stage: str) -> list[DataLoader[Any]]:
         rank, world_size = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
-        data = [each.dataset(None) for each in self.sets[stage]]  # type: ignore[arg-type]
+        data = [each.dataset(None) for each in self.sets[stage]]
         return [
             DataLoader(rows, batch_size=7, sampler=OrderedShard(len(rows), rank, world_size)) for rows in data
         ]
@@ -170,7 +170,7 @@ class FeatureModule(LightningModule):
         self.weight = nn.Parameter(torch.ones(DIM))
 
     def embed(self, batch: Batch) -> Features:
-        features = {name: batch[name] for name in ("text", "audio") if name in batch}
+        features: Features = {name: batch[name] for name in ("text", "audio") if name in batch}
         video = batch.get("clip", batch.get("video"))
         if video is not None:
             features["video"] = video * self.weight

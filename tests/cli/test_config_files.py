@@ -15,8 +15,8 @@ import yaml
 
 from callbacks.training.save_config import SaveConfig
 from tests._helpers.parsing import DEMO, ROOT, Parsed, as_dict, parse
-from unlabelled.__main__ import EXPERIMENTS, experiment_root
-from unlabelled.environment import commit
+from unlabelled.__main__ import EXPERIMENTS
+from unlabelled.environment import commit, experiment_root
 
 AUDIO_VISUAL = {
     "embedded": "Embedded",
@@ -213,7 +213,7 @@ def save(folder: Path, stage: str, *args: str) -> None:
     trainer: Any = SimpleNamespace(log_dir=str(folder), is_global_zero=True, strategy=strategy)
     callback = SaveConfig(cli._parser(stage), cli.config[stage])
     for _ in range(2):  # one run saves once
-        callback.setup(trainer, None, stage)  # type: ignore[arg-type]
+        callback.setup(trainer, None, stage)
 
 
 def test_a_run_neither_overwrites_nor_stops_at_the_config_of_another(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from lightning.pytorch.cli import LightningCLI
 from torch._utils import ExceptionWrapper
 
 import cli
+from callbacks import SeededSteps
 from tests._helpers.parsing import DEMO, ROOT, Parsed, parse
 from unlabelled.commands.errors.explanation import explain
 from unlabelled.commands.errors.run_errors import line_for_user
@@ -273,5 +274,5 @@ def test_suggestions() -> None:
     assert {"root", "batch_size", "csv_file"} <= set(options_of("datamodules.VGGSound"))
     assert "self" not in options_of("datamodules.VGGSound")
     assert "lightning_modules.SeLaVi" in known_classes()
-    assert public_path(cli.callbacks.SeededSteps) == "callbacks.SeededSteps"
-    assert os.path.basename(inspect.getfile(cli.callbacks.SeededSteps)) == "seeded_steps.py"
+    assert public_path(SeededSteps) == "callbacks.SeededSteps"
+    assert os.path.basename(inspect.getfile(SeededSteps)) == "seeded_steps.py"

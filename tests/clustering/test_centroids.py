@@ -57,7 +57,7 @@ def test_equals_faiss_from_the_same_seed(spherical: bool, restarts: int) -> None
         assert sign * fitted.objective == max(sign * one.objective for one in alone)
 
 
-def test_spherical_example_of_the_reference() -> None:
+def test_spherical_worked_example() -> None:
     points = F.normalize(torch.tensor([[1, 0], [0.9, 0.2], [0.7, 0.6], [0, 1], [0.1, 0.9], [-0.3, 1]]), dim=1)
     ours = follow(Lloyd(10, spherical=True), points, points[[0, 2]])
     expected = torch.tensor([[0.953192, 0.302366], [-0.059830, 0.998209]])
@@ -111,7 +111,7 @@ def test_an_empty_cluster_gets_half_of_the_largest() -> None:
     assert (counts > 5).all()
 
 
-def test_repeated_rows_leave_clusters_empty_and_say_so() -> None:
+def test_repeated_rows_leave_clusters_empty_and_splits_are_counted() -> None:
     points = rows(2)[torch.arange(30) % 2]
     fitted = centroids.fit(points, 5, 0, Lloyd(4))
     assert fitted.splits > 0

@@ -11,6 +11,7 @@ import pytest
 import torch
 import torch.distributed as dist
 from torch import nn
+from torch.multiprocessing.spawn import start_processes
 
 from tests._helpers.clustering_examples import LAMBDA, joint, medium_log_probs, released, two_head_scores
 from unlabelled import distributed
@@ -98,7 +99,7 @@ def _process(rank: int, world_size: int, folder: str) -> None:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], list[dict[str, Any]]]:
-    # Importing torch and its friends takes seconds: the server does it once, and forks the ranks.
+    # Importing torch takes seconds: the server does it once, and forks the ranks.
     torch.multiprocessing.set_forkserver_preload([__name__])
 
     @cache
@@ -106,9 +107,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], list[dict[s
         if world_size == 1:
             return [compute(0, 1)]
         folder: Path = tmp_path_factory.mktemp(f"ranks{world_size}")
-        torch.multiprocessing.start_processes(
-            _process, (world_size, str(folder)), nprocs=world_size, start_method="forkserver"
-        )
+        start_processes(_process, (world_size, str(folder)), nprocs=world_size, start_method="forkserver")
         return [torch.load(folder / f"{rank}.pt") for rank in range(world_size)]
 
     return run_

@@ -36,7 +36,7 @@ from unlabelled.seeding import derive_seed
 
 def small(**options: object) -> TripletEmbedding:
     arguments = {"dim": 3, "triplets": UniformTriplets(500), "epochs": 3, "batch_size": 128} | options
-    return TripletEmbedding(**arguments)  # type: ignore[arg-type]
+    return TripletEmbedding(**arguments)
 
 
 def blobs(per_blob: int = 12) -> tuple[torch.Tensor, torch.Tensor]:

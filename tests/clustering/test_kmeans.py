@@ -38,7 +38,7 @@ def test_spread_starts_find_distant_blobs_that_random_ones_miss() -> None:
     assert [found("k-means++", seed) for seed in range(8)] == [1.0] * 8
     assert min(found("random", seed) for seed in range(8)) < 1
     with pytest.raises(ValueError, match=r"init='first'; expected one of random, k-means\+\+"):
-        kmeans(features, 2, init="first")  # type: ignore[arg-type]
+        kmeans(features, 2, init="first")
 
 
 def test_every_sample_has_its_nearest_centre() -> None:

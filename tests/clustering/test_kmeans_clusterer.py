@@ -11,6 +11,7 @@ import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor
+from torch.multiprocessing.spawn import start_processes
 
 from unlabelled import distributed
 from unlabelled.clustering import ClusterContext, KMeansClusterer, fit_centroids, fit_whitening
@@ -154,10 +155,10 @@ def alone() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def several(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    # Importing torch and its friends takes seconds: the server does it once, and forks the ranks.
+    # Importing torch takes seconds: the server does it once, and forks the ranks.
     torch.multiprocessing.set_forkserver_preload([__name__])
     folder: Path = tmp_path_factory.mktemp("ranks")
-    torch.multiprocessing.start_processes(_process, (2, str(folder)), nprocs=2, start_method="forkserver")
+    start_processes(_process, (2, str(folder)), nprocs=2, start_method="forkserver")
     return [torch.load(folder / f"{rank}.pt", weights_only=False) for rank in range(2)]
 
 

@@ -123,7 +123,7 @@ def test_worked_example_with_two_of_four_anchors(function: Any, codes: Any, targ
 
 
 def test_slices_of_the_direct_form_are_the_worked_ones() -> None:
-    """The oracle itself, whose sums the functions under test are compared with below."""
+    """Slices of the oracle, with which the functions are compared below, equal those worked by hand."""
     undamped = [[0.407047, 0.240154, 0.352798], [0.301836, 0.362076, 0.336088]]
     damped = [[0.185906, 0.519691, 0.294403], [0.396328, 0.275849, 0.327823]]
     slices = direct_slices(S2, damped_weights(3, 2), epsilon=0.5)
@@ -190,16 +190,16 @@ def test_float32_is_exact_at_small_epsilon(order: str, peaked: bool) -> None:
     if peaked:
         scores = torch.where(scores > 0.2, 1.0, -1.0) + 1e-3 * scores
     assert not direct_float32(scores, 0.002).isfinite().any()
-    found = damped_multi_sinkhorn(scores, 8, epsilon=0.002, order=order)  # type: ignore[arg-type]
+    found = damped_multi_sinkhorn(scores, 8, epsilon=0.002, order=order)
     expected = direct_in_logs(scores, damped_weights(16, 8), epsilon=0.002, order=order)[:8].sum(0)
     torch.testing.assert_close(found, expected.float(), atol=1e-6, rtol=0)
-    found = graded_multi_sinkhorn(scores, 8, epsilon=0.002, order=order)  # type: ignore[arg-type]
+    found = graded_multi_sinkhorn(scores, 8, epsilon=0.002, order=order)
     expected = direct_in_logs(scores, graded_weights(16), epsilon=0.002, order=order)[:8].sum(0)
     torch.testing.assert_close(found, expected.float(), atol=1e-6, rtol=0)
 
 
 def direct_float32(scores: Tensor, epsilon: float) -> Tensor:
-    """The direct form as one would write it, in single precision: it overflows."""
+    """Compute the direct form in single precision, without care: it overflows."""
     q = (torch.tensor(damped_weights(16, 8))[:, None, None] * scores / epsilon).exp()
     q = q / q.sum()
     for _ in range(3):
@@ -213,7 +213,7 @@ def test_scores_far_out_of_the_cosines_range_still_give_codes() -> None:
     scores = 1e4 * torch.randn(40, 6, generator=torch.Generator().manual_seed(0))
     for order in ("paper", "code"):
         for iterations in (1, 2, 20):
-            codes = damped_multi_sinkhorn(scores, 3, num_iterations=iterations, order=order)  # type: ignore[arg-type]
+            codes = damped_multi_sinkhorn(scores, 3, num_iterations=iterations, order=order)
             torch.testing.assert_close(codes.sum(1), torch.full((40,), 3.0))
 
 
@@ -287,7 +287,7 @@ def test_random_features_converge_to_the_values_of_the_method_page() -> None:
 
 
 def test_small_epsilon_tends_to_the_best_balanced_choice() -> None:
-    """Which is the solution of a linear programme."""
+    """Scores tend to those of the best choice, the solution of a linear programme."""
     scores = cosines(24, 6, seed=5).double()
     constraints = np.concatenate([np.kron(np.eye(24), np.ones(6)), np.kron(np.ones(24), np.eye(6))])
     sums = [3] * 24 + [12] * 6

@@ -20,7 +20,7 @@ def blobs(seed: int = 0, per_blob: int = 40) -> tuple[Tensor, Tensor]:
     return rows * (0.5 + torch.rand(len(labels), 1, generator=generator)), labels
 
 
-def test_spherical_example_of_the_reference() -> None:
+def test_spherical_worked_example() -> None:
     points = F.normalize(
         torch.tensor([[1, 0], [0.9, 0.2], [0.7, 0.6], [0, 1], [0.1, 0.9], [-0.3, 1]], dtype=torch.float64),
         dim=1,

@@ -84,7 +84,7 @@ def test_clusters_have_equal_weights_and_samples_mean_weight_1(column: list[int]
 
 
 def test_a_weighted_loss_is_the_uniform_samplers_on_the_average() -> None:
-    """The expectation over single rows, by brute force: the mean over clusters of their members' mean."""
+    """Expectation over single rows, by brute force: the mean over clusters of their members' mean."""
     torch.manual_seed(0)
     labels = PseudoLabels(1)
     labels.table = torch.tensor([0, 0, 0, 1, 3, 3])[:, None]

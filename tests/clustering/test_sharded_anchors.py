@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 import torch.distributed as dist
+from torch.multiprocessing.spawn import start_processes
 
 from tests._helpers.multi_sinkhorn_oracle import cosines
 from unlabelled.clustering import CosineCentroids, damped_multi_sinkhorn, graded_multi_sinkhorn
@@ -56,7 +57,7 @@ def _process(rank: int, world_size: int, folder: str) -> None:
 def two(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     torch.multiprocessing.set_forkserver_preload([__name__])
     folder: Path = tmp_path_factory.mktemp("ranks")
-    torch.multiprocessing.start_processes(_process, (2, str(folder)), nprocs=2, start_method="forkserver")
+    start_processes(_process, (2, str(folder)), nprocs=2, start_method="forkserver")
     return [torch.load(folder / f"{rank}.pt") for rank in range(2)]
 
 

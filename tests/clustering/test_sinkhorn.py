@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, TypeVar
+
 import numpy as np
 import ot
 import pytest
@@ -20,9 +23,12 @@ from tests._helpers.clustering_examples import (
 )
 from unlabelled.clustering import RowChange, sinkhorn_knopp
 from unlabelled.clustering.row_blocks import RowBlocks
+from unlabelled.clustering.sinkhorn import SinkhornResult
+
+T = TypeVar("T")
 
 
-def converge(scores: Tensor, marginals: Tensor | None = None, **options: object):
+def converge(scores: Tensor, marginals: Tensor | None = None, **options: object) -> SinkhornResult:
     return sinkhorn_knopp(
         scores.double(), marginals=marginals, tolerance=1e-12, max_iterations=20_000, **options
     )
@@ -277,7 +283,7 @@ class LargestAllocation(TorchDispatchMode):
         self.own = own.untyped_storage().data_ptr()
         self.numel = 0
 
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
         for value in result if isinstance(result, (tuple, list)) else [result]:
             if isinstance(value, Tensor) and value.untyped_storage().data_ptr() != self.own:
@@ -285,7 +291,7 @@ class LargestAllocation(TorchDispatchMode):
         return result
 
 
-def with_threads(count: int, function):
+def with_threads(count: int, function: Callable[[], T]) -> T:
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:

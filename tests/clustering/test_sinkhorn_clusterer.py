@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import Tensor
 
 from tests._helpers.clustering_examples import LAMBDA, joint, medium_log_probs, two_head_scores
 from unlabelled.clustering import (
@@ -19,7 +20,7 @@ def context(head: int = 0, num_modalities: int = 2) -> ClusterContext:
 
 
 class Recorder(UniformMarginals):
-    def __call__(self, column_mass, context, num_samples):
+    def __call__(self, column_mass: Tensor, context: ClusterContext, num_samples: int) -> Tensor:
         self.seen = column_mass.clone(), context, num_samples
         return super().__call__(column_mass, context, num_samples)
 
@@ -47,7 +48,7 @@ def test_small_problems_of_confident_heads_are_exact_in_float32_scores() -> None
     assert torch.equal(assignment.labels, sinkhorn_knopp(10 * scores.double()).labels)
 
 
-def test_one_view_is_sela() -> None:
+def test_one_modality_is_sela() -> None:
     video = medium_log_probs()[0]
     expected = sinkhorn_knopp(25 * video)
     assert torch.equal(

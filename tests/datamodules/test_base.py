@@ -1,4 +1,4 @@
-"""What all data modules do: stages and their views, ranks, the bank, going on in the middle of an epoch."""
+"""All data modules: stages and their pipelines, ranks, the bank, resuming in the middle of an epoch."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ def ranks(root: Path, world_size: int, stage: str = "fit", **more: Any) -> list[
     return modules
 
 
-def test_the_promises_that_callbacks_ask_for(root: Path, tiny_root: Path) -> None:
+def test_the_protocols_that_callbacks_require(root: Path, tiny_root: Path) -> None:
     data, clips = folder(root), VGGSound(str(tiny_root), pipeline=Silent(), num_workers=0, index_workers=0)
     for module in (data, clips):
         module.setup("fit")
-        for promise in (TrainingSet, LabelledBank, Labelled):
-            assert isinstance(module, promise)
+        for protocol in (TrainingSet, LabelledBank, Labelled):
+            assert isinstance(module, protocol)
     assert data.num_train_samples == TRAIN
     assert clips.num_train_samples == 36
 
@@ -84,7 +84,7 @@ def test_the_bank_finds_its_rows_where_the_stage_did_not_look(root: Path, stage:
     modules = ranks(root, 2)
     for data in modules:
         data._indices.clear()
-        data.trainer.strategy.barrier = waits.append
+        data.trainer.strategy.barrier = waits.append  # type: ignore[method-assign]
         data.setup(stage)
     assert sorted(row for data in modules for row in rows(data.bank_dataloader())) == list(range(TRAIN))
     assert [rows(data.bank_dataloader()) for data in modules] == [
@@ -94,10 +94,10 @@ def test_the_bank_finds_its_rows_where_the_stage_did_not_look(root: Path, stage:
     assert len(waits) == 2  # each process once
 
 
-def test_the_test_view_is_for_test_and_predict_and_for_the_bank_then(root: Path) -> None:
+def test_the_test_pipeline_is_for_test_and_predict_and_for_the_bank_then(root: Path) -> None:
     data = folder(root, test_pipeline=Plain("test_pipeline"))
 
-    def views(loader: Any) -> set[str]:
+    def finished_by(loader: Any) -> set[str]:
         batches = [data.on_after_batch_transfer(batch, 0) for batch in loader]
         assert {batch["finished"] for batch in batches} == {name for b in batches for name in b["pipeline"]}
         return {batch["finished"] for batch in batches}
@@ -110,9 +110,9 @@ def test_the_test_view_is_for_test_and_predict_and_for_the_bank_then(root: Path)
         ("fit", "pipeline"),
     ]:
         data.setup(stage)
-        assert views(data.bank_dataloader()) == {name}
+        assert finished_by(data.bank_dataloader()) == {name}
         loaders = {"fit": data.train_dataloader, "validate": data.val_dataloader}
-        assert views(loaders.get(stage, data.test_dataloader)()) == {name}
+        assert finished_by(loaders.get(stage, data.test_dataloader)()) == {name}
     without = folder(root)
     without.setup("test")
     assert {name for batch in without.test_dataloader() for name in batch["pipeline"]} == {"pipeline"}
@@ -132,39 +132,39 @@ def test_a_pass_over_a_list_that_has_changed_visits_the_new_list(root: Path, tmp
     assert (len(before), len(after)) == (data.num_train_samples - 1, data.num_train_samples)
 
 
-class _Listener(LightningModule):
-    """Notes which view finished the batches of each stage."""
+class _Recorder(LightningModule):
+    """Records which pipeline finished the batches of each stage."""
 
     def __init__(self) -> None:
         super().__init__()
         self.weight = torch.nn.Parameter(torch.zeros(()))
-        self.heard: dict[str, set[str]] = {"train": set(), "val": set(), "test": set()}
+        self.finished_by: dict[str, set[str]] = {"train": set(), "val": set(), "test": set()}
 
     def training_step(self, batch: Any, batch_idx: int) -> torch.Tensor:
-        self.heard["train"].add(batch["finished"])
+        self.finished_by["train"].add(batch["finished"])
         return self.weight * batch["image"].float().mean()
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
-        self.heard["val"].add(batch["finished"])
+        self.finished_by["val"].add(batch["finished"])
 
     def test_step(self, batch: Any, batch_idx: int) -> None:
-        self.heard["test"].add(batch["finished"])
+        self.finished_by["test"].add(batch["finished"])
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return torch.optim.SGD(self.parameters(), lr=0.1)
 
 
 def test_steps_get_finished_batches(root: Path, tmp_path: Path) -> None:
-    module, data = _Listener(), folder(root, test_pipeline=Plain("test_pipeline"))
+    module, data = _Recorder(), folder(root, test_pipeline=Plain("test_pipeline"))
     quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
     options: dict[str, Any] = {**quiet, "enable_checkpointing": False, "default_root_dir": tmp_path}
     trainer = Trainer(accelerator="cpu", max_epochs=1, **options)
     trainer.fit(module, datamodule=data)
     trainer.test(module, datamodule=data)
-    assert module.heard == {"train": {"pipeline"}, "val": {"pipeline"}, "test": {"test_pipeline"}}
+    assert module.finished_by == {"train": {"pipeline"}, "val": {"pipeline"}, "test": {"test_pipeline"}}
 
 
-def test_what_a_clip_must_have_is_up_to_the_view_of_the_stage(tiny_root: Path) -> None:
+def test_what_a_clip_must_have_depends_on_the_pipeline_of_the_stage(tiny_root: Path) -> None:
     options: dict[str, Any] = {"num_workers": 0, "index_workers": 0}
     data = VGGSound(str(tiny_root), pipeline=Silent(1.0), test_pipeline=Silent(1.4), **options)
     data.setup("fit")

@@ -1,4 +1,4 @@
-"""Where the embedded data set says that its objects are, and which families its classes form."""
+"""Boxes of the objects of the embedded data set, and the families of its classes."""
 
 from __future__ import annotations
 
@@ -58,15 +58,15 @@ def test_what_changes_with_the_object_lies_in_the_box(data: Embedded) -> None:
     """Frames are stretched whole, so that a box lies where its object is: the rest hardly has such edges."""
     inside, outside = [], []
     for batch in data.test_dataloader():
-        pictures = batch["image"].float() / 255
-        edges = torch.zeros(len(pictures), 32, 32)
-        edges[:, :, 1:] += pictures.diff(dim=3).abs().sum(1)
-        edges[:, 1:] += pictures.diff(dim=2).abs().sum(1)
-        for picture, row, second in zip(edges, batch["index"], batch["frame_second"], strict=True):
+        images = batch["image"].float() / 255
+        edges = torch.zeros(len(images), 32, 32)
+        edges[:, :, 1:] += images.diff(dim=3).abs().sum(1)
+        edges[:, 1:] += images.diff(dim=2).abs().sum(1)
+        for edge_map, row, second in zip(edges, batch["index"], batch["frame_second"], strict=True):
             x0, y0, x1, y1 = (data.boxes("test", int(row), float(second))[0] * 32).round().int().tolist()
             within = torch.zeros(32, 32, dtype=torch.bool)
             within[y0:y1, x0:x1] = True
-            inside.append(float(picture[within].mean()))
-            outside.append(float(picture[~within].mean()))
+            inside.append(float(edge_map[within].mean()))
+            outside.append(float(edge_map[~within].mean()))
     assert len(inside) == 18
     assert np.mean(np.array(inside) > np.array(outside)) > 0.8

@@ -14,13 +14,14 @@ import datamodules
 import unlabelled.data.datasets as sets
 from datamodules import MSRVTT, MSVD, EmbeddedFeatures, YouCook2
 from datamodules.captioned_videos import CaptionedVideoModule
-from tests._helpers.embedded_features import CLIPS, FILMS, write_clips, write_films
+from tests._helpers.embedded_features import CLIPS, GENERATED_VIDEOS, write_clips, write_videos
 from tests._helpers.feature_layouts import small_pipeline
 from tests._helpers.feature_tables import record, write
 from unlabelled.contracts import EvaluatesOnSets, TrainingSet
 from unlabelled.data.datasets import OtherFeatures
 from unlabelled.data.datasets.samples import SampleKey
 from unlabelled.data.media.index import EmptyIndexError
+from unlabelled.data.synthetic.embedded_features import EmbeddedVideos
 
 WORDS = [["cut", "stir", "onion"], ["now"], ["the", " "]]
 
@@ -58,7 +59,7 @@ def test_training_goes_through_captioned_videos_with_features(tables: Path) -> N
     assert (batch["label"] == -1).all()
 
 
-def test_a_caption_is_drawn_anew_in_each_epoch(tables: Path) -> None:
+def test_another_caption_is_drawn_in_each_epoch(tables: Path) -> None:
     data = module(tables)
     data.setup("fit")
     videos = data.dataset("train", train=True)
@@ -148,35 +149,37 @@ init_args:
 """
 
 
-def test_yaml_says_it_all() -> None:
+def test_yaml_sets_all_options() -> None:
     parser = ArgumentParser()
     parser.add_subclass_arguments(LightningDataModule, "data")
     data = parser.instantiate_classes(
         parser.parse_string(f"data:\n  {YAML.strip().replace(chr(10), chr(10) + '  ')}")
     ).data
     assert isinstance(data, datamodules.EmbeddedFeatures)
-    films, pairs = data.evaluation_sets("val")
-    assert (films.name, films.path) == ("other", "elsewhere/films")
+    videos, pairs = data.evaluation_sets("val")
+    assert isinstance(videos, EmbeddedVideos)
+    assert isinstance(pairs, sets.MSRVTT)
+    assert (videos.name, videos.path) == ("other", "elsewhere/films")
     assert pairs.other == OtherFeatures("c", "clip")
     assert pairs.budget.video_tokens == 5
 
 
 @pytest.fixture(scope="module")
-def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("embedded_features")
-    write_films(folder / "films", write_clips(folder / "clips"))
+    write_videos(folder / "films", write_clips(folder / "clips"))
     return folder
 
 
-def embedded(films: Path, **more: Any) -> EmbeddedFeatures:
-    options = {"batch_size": 4, "num_workers": 0, "clips_per_video": 3, **CLIPS, **FILMS, **more}
-    return EmbeddedFeatures(f"{films}/films", clips_root=f"{films}/clips", **options)
+def embedded(generated: Path, **more: Any) -> EmbeddedFeatures:
+    options = {"batch_size": 4, "num_workers": 0, "clips_per_video": 3, **CLIPS, **GENERATED_VIDEOS, **more}
+    return EmbeddedFeatures(f"{generated}/films", clips_root=f"{generated}/clips", **options)
 
 
-def test_embedded_features_are_howto100m_with_sets_of_their_own(films: Path) -> None:
-    data = embedded(films)
+def test_embedded_features_are_howto100m_with_sets_of_their_own(generated: Path) -> None:
+    data = embedded(generated)
     data.setup("fit")
-    assert data.num_train_samples == FILMS["train_videos"]
+    assert data.num_train_samples == GENERATED_VIDEOS["train_videos"]
     assert set(data.class_names) <= {"drum", "siren", "string"}
     batches = [data.on_after_batch_transfer(batch, 0) for batch in data.train_dataloader()]
     assert len(batches) == 3
@@ -192,13 +195,13 @@ class Nothing(LightningModule):
         self.seen = (*getattr(self, "seen", ()), (dataloader_idx, len(batch["index"])))
 
 
-def test_prepare_data_writes_what_is_missing(films: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_prepare_data_writes_what_is_missing(generated: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     written = []
     monkeypatch.setattr("datamodules.embedded_features.write_embedded", lambda *args: written.append(args))
-    data, model = embedded(films, eval_batch_size=32), Nothing()
-    (films / "films" / "COMPLETE.json").unlink()
+    data, model = embedded(generated, eval_batch_size=32), Nothing()
+    (generated / "films" / "COMPLETE.json").unlink()
     trainer = Trainer(accelerator="cpu", logger=False, enable_progress_bar=False, enable_model_summary=False)
     trainer.validate(model, datamodule=data, verbose=False)
-    assert written == [(f"{films}/clips", 0, CLIPS["train_per_class"], CLIPS["test_per_class"])]
-    assert (films / "films" / "COMPLETE.json").exists()
+    assert written == [(f"{generated}/clips", 0, CLIPS["train_per_class"], CLIPS["test_per_class"])]
+    assert (generated / "films" / "COMPLETE.json").exists()
     assert model.seen == ((0, 20), (1, 27))

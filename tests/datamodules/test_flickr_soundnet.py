@@ -1,4 +1,4 @@
-"""Flickr-SoundNet in its public layouts: pairs, folders of frames, films, lists and boxes."""
+"""Flickr-SoundNet in its public layouts: pairs, folders of frames, videos, lists and boxes."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ BOXES = [(64, 0, 256, 128), (32, 16, 200, 255), (0, 0, 1, 256)]
 MEL = LogMel(sample_rate=RATE, num_filters=8, num_frames=20)
 
 
-def picture(path: Path, level: int = 0) -> None:
+def write_image(path: Path, level: int = 0) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", (24, 24), (level, level, level)).save(path)
 
 
 def annotation(path: Path, boxes: list[tuple[int, int, int, int]] | None = None) -> Path:
-    """As the release writes it, as far as the published readers tell: an element per annotator."""
+    """Write an element per annotator, as published readers of the release expect it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     names = ("xmin", "ymin", "xmax", "ymax")
     body = "".join(
@@ -49,13 +49,13 @@ def annotation(path: Path, boxes: list[tuple[int, int, int, int]] | None = None)
 def root(tmp_path: Path) -> Path:
     """Three test pairs of the annotated release, training videos of three kinds."""
     for number in ("900", "901", "902"):
-        picture(tmp_path / "Data" / number[-1] / f"{number}.jpg", int(number[-1]) * 50)
+        write_image(tmp_path / "Data" / number[-1] / f"{number}.jpg", int(number[-1]) * 50)
         write_tone(tmp_path / "Data" / number[-1] / f"{number}.wav", 440)
         annotation(tmp_path / "Annotations" / f"{number}.xml")
-    picture(tmp_path / "frames" / "10.jpg")
+    write_image(tmp_path / "frames" / "10.jpg")
     write_tone(tmp_path / "audio" / "10.wav", 440)
     for frame in (1, 2, 10):
-        picture(tmp_path / "frames" / "videos" / "1" / "11.mp4" / f"frame{frame}.jpg", 10 * frame)
+        write_image(tmp_path / "frames" / "videos" / "1" / "11.mp4" / f"frame{frame}.jpg", 10 * frame)
     write_tone(tmp_path / "mp3" / "videos" / "1" / "11.mp4.wav", 440)
     write_clip(tmp_path / "12.mp4", duration=1.0, fps=10)
     (tmp_path / "Flickr_train_144k.txt").write_text("10.wav\n11.wav\n12.wav\n")
@@ -74,7 +74,7 @@ def names(data: FlickrSoundNet, split: str) -> list[str]:
     return [Path(path).name for path in data.clip_paths(split)]
 
 
-def test_pairs_frames_and_films(root: Path) -> None:
+def test_pairs_frames_and_videos(root: Path) -> None:
     data = FlickrSoundNet(**options(root))
     data.setup("fit")
     assert names(data, "train") == ["10.wav", "11.mp4.wav", "12.mp4"]
@@ -101,7 +101,7 @@ def test_frames_of_a_folder_go_by_their_numbers(root: Path) -> None:
     np.testing.assert_allclose(frames.mean((1, 2, 3)), [10, 20, 100, 100], atol=2)
 
 
-def test_a_frame_and_the_sound_of_its_seconds(root: Path) -> None:
+def test_a_frame_and_the_audio_of_its_seconds(root: Path) -> None:
     write_tone(root / "mp3" / "videos" / "1" / "11.mp4.wav", 440, seconds=12)
     pipeline = FrameAndAudio(size=8, audio=MEL, segment=5.0, frame="beginning")
     data = FlickrSoundNet(**options(root, pipeline))
@@ -118,7 +118,7 @@ def test_a_frame_and_the_sound_of_its_seconds(root: Path) -> None:
 def test_the_annotated_pair_goes_before_other_copies(root: Path) -> None:
     write_tone(root / "A_first" / "900.wav", 440)
     write_clip(root / "900.mp4", duration=1.0)
-    picture(root / "frames" / "900.mp4" / "1.jpg")
+    write_image(root / "frames" / "900.mp4" / "1.jpg")
     video = scan_flickr(str(root)).video("900")
     assert video.path == "Data/0/900.wav"
     assert video.images == ["Data/0/900.jpg"]
@@ -197,7 +197,7 @@ def test_what_is_missing_or_damaged_is_counted_and_named(
         data.boxes("train", 0, 0.0)
 
 
-def test_a_damaged_picture_is_replaced_and_told(root: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_damaged_image_is_replaced_and_logged(root: Path, caplog: pytest.LogCaptureFixture) -> None:
     garbage(root / "Data" / "1" / "901.jpg")
     data = FlickrSoundNet(**options(root))
     data.setup("test")
@@ -206,7 +206,7 @@ def test_a_damaged_picture_is_replaced_and_told(root: Path, caplog: pytest.LogCa
     assert re.search(r"replaced by another sample: \S*901\.jpg: not an image file", caplog.text)
 
 
-def test_sound_alone_needs_no_pictures(root: Path) -> None:
+def test_audio_alone_needs_no_images(root: Path) -> None:
     (root / "Data" / "0" / "900.jpg").unlink()
     data = FlickrSoundNet(**options(root, AudioPipeline(MEL)))
     data.setup("test")

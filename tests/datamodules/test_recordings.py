@@ -67,7 +67,7 @@ def test_all_folds_of_esc50_are_to_be_judged(esc: Path) -> None:
         data.bank_dataloader()
 
 
-def test_damaged_sounds_are_counted_and_named(esc: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_damaged_recordings_are_counted_and_named(esc: Path, caplog: pytest.LogCaptureFixture) -> None:
     os.remove(esc / "audio" / "1-1000-A-0.wav")
     empty(esc / "audio" / "1-1010-A-1.wav")
     web_page(esc / "audio" / "2-2000-A-0.wav")

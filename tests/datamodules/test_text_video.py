@@ -43,11 +43,11 @@ def module(root: Path, evaluation: Sequence[EvaluationSet] = (), **more: Any) ->
     return HowTo100M(str(root), evaluation=evaluation, **{**options, **more})
 
 
-def test_the_promises_that_callbacks_ask_for(root: Path) -> None:
+def test_the_protocols_that_callbacks_require(root: Path) -> None:
     data = module(root, sets(root, 2))
     data.setup("fit")
-    for promise in (TrainingSet, Labelled, EvaluatesOnSets):
-        assert isinstance(data, promise)
+    for protocol in (TrainingSet, Labelled, EvaluatesOnSets):
+        assert isinstance(data, protocol)
     assert data.num_train_samples == VIDEOS
     assert len(data.train_fingerprint) == 16
     assert list(data.class_names) == ["art", "food"]
@@ -143,21 +143,21 @@ def test_a_resumed_run_sees_the_same_clips(root: Path, num_workers: int) -> None
         assert all(torch.equal(before[key], after[key]) for key in before)
 
 
-class _Listener(LightningModule):
+class _Recorder(LightningModule):
     def __init__(self) -> None:
         super().__init__()
         self.weight = torch.nn.Parameter(torch.zeros(()))
-        self.heard: list[tuple[str, int, int]] = []
+        self.batches: list[tuple[str, int, int]] = []
 
     def training_step(self, batch: Any, batch_idx: int) -> torch.Tensor:
-        self.heard.append(("train", len(batch["text"]), 0))
+        self.batches.append(("train", len(batch["text"]), 0))
         return self.weight * batch["audio"].mean()
 
     def validation_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
-        self.heard.append(("val", len(batch["text"]), dataloader_idx))
+        self.batches.append(("val", len(batch["text"]), dataloader_idx))
 
     def test_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
-        self.heard.append(("test", len(batch["text"]), dataloader_idx))
+        self.batches.append(("test", len(batch["text"]), dataloader_idx))
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return torch.optim.SGD(self.parameters(), lr=0.1)
@@ -165,16 +165,16 @@ class _Listener(LightningModule):
 
 @pytest.mark.parametrize("sizes", [(), (3,), (3, 2)])
 def test_a_trainer_goes_through_all_of_them(root: Path, tmp_path: Path, sizes: tuple[int, ...]) -> None:
-    listener, data = _Listener(), module(root, sets(root, *sizes))
+    recorder, data = _Recorder(), module(root, sets(root, *sizes))
     quiet: dict[str, Any] = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
     options: dict[str, Any] = {**quiet, "enable_checkpointing": False, "default_root_dir": tmp_path}
     trainer = Trainer(accelerator="cpu", max_epochs=1, num_sanity_val_steps=0, **options)
-    trainer.fit(listener, datamodule=data)
+    trainer.fit(recorder, datamodule=data)
     expected = [("train", 6, 0)] * 3 + [("val", size, place) for place, size in enumerate(sizes)]
-    assert listener.heard == expected
+    assert recorder.batches == expected
     if sizes:
-        trainer.test(listener, datamodule=data)
-        assert listener.heard[len(expected) :] == [("test", size, n) for n, size in enumerate(sizes)]
+        trainer.test(recorder, datamodule=data)
+        assert recorder.batches[len(expected) :] == [("test", size, n) for n, size in enumerate(sizes)]
 
 
 YAML = """

@@ -1,4 +1,4 @@
-"""Samples with several views: what is averaged, and what is refused."""
+"""Samples with several crops: averages of their features, and errors."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from unlabelled.encoders.evaluation_crops import embed_crops, has_crops, mean_ov
 
 
 def embed(batch: Batch) -> Features:
-    """Squares, so that the mean of features is not the feature of the mean."""
+    """Return squares, so that the mean of features is not the feature of the mean."""
     return {name: batch[name].flatten(2).mean(2) ** 2 for name in ("video", "audio") if name in batch}
 
 
-def batch_of(views: int, size: int = 3) -> Batch:
+def batch_of(crops: int, size: int = 3) -> Batch:
     generator = torch.Generator().manual_seed(0)
     return {
-        "video": torch.randn(size, views, 2, 2, 3, 3, generator=generator),
+        "video": torch.randn(size, crops, 2, 2, 3, 3, generator=generator),
         "audio": torch.randn(size, 1, 4, 5, generator=generator),
         "label": torch.arange(size),
         "index": torch.arange(size),
@@ -26,8 +26,8 @@ def batch_of(views: int, size: int = 3) -> Batch:
 
 
 @pytest.mark.parametrize("crops_at_once", [1, 2, 5, 9])
-def test_features_of_views_are_averaged_per_modality(crops_at_once: int) -> None:
-    batch = batch_of(views=5)
+def test_features_of_crops_are_averaged_per_modality(crops_at_once: int) -> None:
+    batch = batch_of(crops=5)
     seen = []
 
     def counted(part: Batch) -> Features:
@@ -36,7 +36,7 @@ def test_features_of_views_are_averaged_per_modality(crops_at_once: int) -> None
         return embed(part)
 
     features = embed_crops(counted, batch, crops_at_once)
-    expected = torch.stack([embed({"video": batch["video"][:, view]})["video"] for view in range(5)]).mean(0)
+    expected = torch.stack([embed({"video": batch["video"][:, crop]})["video"] for crop in range(5)]).mean(0)
     torch.testing.assert_close(features["video"], expected)
     torch.testing.assert_close(features["audio"], embed({"audio": batch["audio"]})["audio"])
     assert sum(seen) == 15
@@ -44,7 +44,7 @@ def test_features_of_views_are_averaged_per_modality(crops_at_once: int) -> None
 
 
 def test_each_row_of_a_flattened_batch_keeps_its_sample() -> None:
-    batch = batch_of(views=4)
+    batch = batch_of(crops=4)
     batch["video"] = batch["label"].view(3, 1, 1, 1, 1, 1).expand(3, 4, 2, 2, 3, 3).float()
 
     def check(part: Batch) -> Features:
@@ -54,15 +54,15 @@ def test_each_row_of_a_flattened_batch_keeps_its_sample() -> None:
     assert embed_crops(check, batch, crops_at_once=3)["video"].flatten().tolist() == [0, 1, 2]
 
 
-def test_one_view_is_embedded_as_it_is() -> None:
-    batch = batch_of(views=1)
+def test_one_crop_is_embedded_as_it_is() -> None:
+    batch = batch_of(crops=1)
     batch["video"] = batch["video"][:, 0]
     assert not has_crops(batch)
     assert embed_crops(lambda given: {"same": given is batch}, batch) == {"same": True}  # type: ignore[dict-item]
 
 
 def test_inputs_that_disagree_are_refused() -> None:
-    batch = batch_of(views=2)
+    batch = batch_of(crops=2)
     assert num_crops(batch) == 2
     batch["audio"] = torch.zeros(3, 4, 1, 4, 5)
     with pytest.raises(ValueError, match="different numbers of crops"):
@@ -74,7 +74,7 @@ def test_inputs_that_disagree_are_refused() -> None:
 
 
 @pytest.mark.parametrize("crops_at_once", [1, 3])
-def test_the_mean_over_views_of_a_function(crops_at_once: int) -> None:
+def test_the_mean_over_crops_of_a_function(crops_at_once: int) -> None:
     inputs = torch.randn(2, 4, 3, 5, 5)
 
     def feature(images: Tensor) -> Tensor:

@@ -83,15 +83,15 @@ def test_l3_divides_the_spectrogram() -> None:
 
 
 @pytest.mark.parametrize("encoder", [lambda: SmallVGG(4), VGG16, lambda: L3Vision(4)])
-def test_maps_lie_over_the_picture(encoder: Callable[[], Encoder]) -> None:
-    """The receptive field of a position is centred on its own pixels."""
+def test_maps_lie_over_the_image(encoder: Callable[[], Encoder]) -> None:
+    """Receptive fields are centred on the pixels of their position."""
     torch.manual_seed(0)
     network = encoder().eval()
-    picture = torch.randn(1, 3, 256, 256, requires_grad=True)
-    maps = network.feature_maps(picture)
+    image = torch.randn(1, 3, 256, 256, requires_grad=True)
+    maps = network.feature_maps(image)
     middle = maps.shape[-1] // 2
     stride = 256 // maps.shape[-1]
-    (seen,) = torch.autograd.grad(maps[0, :, middle, middle].sum(), picture)
+    (seen,) = torch.autograd.grad(maps[0, :, middle, middle].sum(), image)
     for axis in (1, 2):
         where = seen[0].abs().sum((0, axis)).nonzero().flatten()
         before, after = middle * stride - int(where.min()), int(where.max()) - (middle * stride + stride - 1)
@@ -99,10 +99,10 @@ def test_maps_lie_over_the_picture(encoder: Callable[[], Encoder]) -> None:
 
 
 def test_small_vgg_sees_22_pixels() -> None:
-    network, picture = SmallVGG(4).eval(), torch.randn(1, 3, 64, 64)
-    changed = picture.clone()
+    network, image = SmallVGG(4).eval(), torch.randn(1, 3, 64, 64)
+    changed = image.clone()
     changed[:, :, :, 47:] = 9.0
     with torch.no_grad():
-        difference = (network.feature_maps(picture) - network.feature_maps(changed)).abs().sum((0, 1, 2))
+        difference = (network.feature_maps(image) - network.feature_maps(changed)).abs().sum((0, 1, 2))
     # the receptive field of the position of pixels 32 to 39 is 25 to 46
     assert (difference > 0).tolist() == [False] * 5 + [True] * 3

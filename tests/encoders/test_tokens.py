@@ -34,7 +34,7 @@ def count(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
 
 
-def test_parameter_counts_of_the_reference() -> None:
+def test_parameter_counts_of_the_released_model() -> None:
     with torch.device("meta"):
         assert count(DAVEnetV2()) == 314_710_018 - UNAPPLIED_NORM
         assert count(DAVEnetV1()) == 44_670_978 - UNAPPLIED_NORM
@@ -56,7 +56,7 @@ def test_parameter_counts_of_the_reference() -> None:
         (DAVEnetV1, 1000, 63),
     ],
 )
-def test_lengths_of_the_reference(network: type[DAVEnetV2], frames: int, tokens: int) -> None:
+def test_lengths_of_the_released_model(network: type[DAVEnetV2], frames: int, tokens: int) -> None:
     cnn = network(64)
     assert cnn(torch.randn(2, 1, 40, frames)).shape == (2, cnn.dim, tokens)
     assert cnn.token_mask(torch.ones(2, frames, dtype=torch.bool)).shape == (2, tokens)
@@ -72,7 +72,7 @@ def test_a_token_is_real_if_any_of_its_frames_is(real: int, tokens: int) -> None
 
 
 def as_images(cnn: DAVEnet, spectrograms: Tensor) -> Tensor:
-    """The network with 2D convolutions, as released: maps of height 1 after a kernel (40, 1)."""
+    """Run the network with 2D convolutions, as released: maps of height 1 after a kernel (40, 1)."""
 
     def convolve(layer: nn.Conv1d, maps: Tensor, **options: Any) -> Tensor:
         return F.conv2d(maps, layer.weight.unsqueeze(2), **options)
@@ -178,7 +178,7 @@ def test_features_of_another_width_are_refused() -> None:
         VideoTokens(512, 8)(batch_of())
 
 
-def test_masked_mean_of_the_reference() -> None:
+def test_masked_mean_of_the_worked_example() -> None:
     values = torch.tensor([[[1.0, 3], [5, 7]]])
     expected = torch.tensor([[0.99999, 2.99997]])
     torch.testing.assert_close(
@@ -207,7 +207,7 @@ def test_nothing_becomes_the_masking_token() -> None:
 
 
 def hand_made(block: nn.Module, values: Tensor, heads: int) -> Tensor:
-    """A block over tokens that are all there, in plain sums."""
+    """Compute a block in plain sums, without masked tokens."""
 
     def norm(layer: nn.LayerNorm, x: Tensor) -> Tensor:
         centred = x - x.mean(-1, keepdim=True)

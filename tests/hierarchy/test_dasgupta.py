@@ -110,7 +110,7 @@ def test_sums_give_the_cost_of_all_samples(num_leaves: int, seed: int) -> None:
 def test_features_and_matrix_agree_for_centroids() -> None:
     leaves = Leaves.from_features(np.random.default_rng(0).normal(size=(200, 16)), "half_cosine")
     for name in ("single", "average", "ward"):
-        tree = Linkage(name).fit(leaves).tree  # type: ignore[arg-type]
+        tree = Linkage(name).fit(leaves).tree
         assert leaves.features is not None
         dense = dasgupta_1x(tree, leaves.similarity)
         assert dasgupta_1x_half_cosine(tree, leaves.features) == pytest.approx(dense, rel=1e-13)

@@ -174,6 +174,6 @@ def test_gradients_exist_for_coincident_opposite_and_aligned_points() -> None:
     for opposite in (-1.0, 1.0):
         cosine = (directions * torch.tensor([opposite, 0.0])).sum()
         vectors = equal_radius_depth(directions, opposite * directions.detach(), 0.9)
-        for depth in (cosine_depth(cosine, 0.9), vectors):
-            (gradient,) = torch.autograd.grad(depth, directions)
+        for radius in (cosine_depth(cosine, 0.9), vectors):
+            (gradient,) = torch.autograd.grad(radius, directions)
             assert gradient.isfinite().all()

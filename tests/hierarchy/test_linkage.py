@@ -82,8 +82,8 @@ def test_decoding_a_tree_that_was_drawn() -> None:
 
 def test_complaints() -> None:
     with pytest.raises(ValueError, match="method is 'median'"):
-        Linkage("median")  # type: ignore[arg-type]
+        Linkage("median")
     with pytest.raises(ValueError, match="method is 'ward'"):
-        decode(torch.zeros(3, 3), "ward")  # type: ignore[arg-type]
+        decode(torch.zeros(3, 3), "ward")
     with pytest.raises(ValueError, match="all finite"):
         decode(torch.full((3, 3), torch.nan))

@@ -58,7 +58,7 @@ def test_descent_only_goes_down() -> None:
 @pytest.mark.parametrize("similarity", ["half_cosine", "positive_cosine"])
 def test_it_beats_all_linkages_on_unstructured_data(similarity: str) -> None:
     features = np.random.default_rng(0).normal(size=(50, 32))
-    leaves = Leaves.from_features(features, similarity)  # type: ignore[arg-type]
+    leaves = Leaves.from_features(features, similarity)
     trees = [Linkage(name).fit(leaves).tree for name in LINKAGES]
     best = min(dasgupta_1x(tree, leaves.weights) for tree in trees)
     plain = LocalSearch(random_starts=0, num_descents=1, annealing_sweeps=0).improve(trees, leaves.weights)

@@ -130,8 +130,8 @@ def test_gradients_are_those_of_differences(c: float) -> None:
     x, y = (ball_points(3, 3, seed, 0.8).requires_grad_(True) for seed in (0, 1))
     for function in (distance, mobius_add, pairwise_distance, log_at, exp_at):
         assert torch.autograd.gradcheck(lambda a, b, f=function: f(a, b, c), (x, y))
-    for function in (distance_to_origin, exp0, log0, conformal_factor):
-        assert torch.autograd.gradcheck(lambda a, f=function: f(a, c), (x,))
+    for single in (distance_to_origin, exp0, log0, conformal_factor):
+        assert torch.autograd.gradcheck(lambda a, f=single: f(a, c), (x,))
     outside = (x.detach() * 3).requires_grad_(True)
     assert torch.autograd.gradcheck(lambda a: project(a, c), (outside,))
     assert torch.autograd.gradcheck(lambda a: einstein_midpoint(a, c=c), (x,))
@@ -156,8 +156,8 @@ def test_gradients_exist_at_coincident_points_the_origin_and_the_border() -> Non
         for single in (distance_to_origin, exp0, log0, project, conformal_factor, einstein_midpoint):
             assert torch.autograd.grad(single(a).sum(), a)[0].isfinite().all(), single
     identity = torch.eye(3, dtype=torch.float64)
-    for function in (exp0, log0):  # their gradient at the origin, where |v| has none
-        assert torch.equal(torch.autograd.functional.jacobian(function, zero[0]), identity)
+    for map_at_origin in (exp0, log0):  # their gradient at the origin, where |v| has none
+        assert torch.equal(torch.autograd.functional.jacobian(map_at_origin, zero[0]), identity)
     jacobian = torch.autograd.functional.jacobian(lambda y: log_at(inside[0], y), inside[0])
     torch.testing.assert_close(jacobian, identity)
 
@@ -186,8 +186,8 @@ def test_the_midpoint_is_between_two_points_and_weighted() -> None:
 
 
 def test_a_tensor_serves_as_curvature() -> None:
-    points = ball_points(2, 3, 0)
-    torch.testing.assert_close(distance(*points, torch.tensor(0.5)), distance(*points, 0.5))
+    x, y = ball_points(2, 3, 0)
+    torch.testing.assert_close(distance(x, y, torch.tensor(0.5)), distance(x, y, 0.5))
 
 
 @pytest.mark.parametrize("c", [0.0, -1.0, float("nan")])

@@ -84,7 +84,7 @@ def test_the_graph_is_connected_also_with_equal_leaves() -> None:
 @pytest.mark.parametrize("loss", ["dasgupta", "closest_and_cluster_size"])
 def test_fitting_lowers_the_loss(loss: str) -> None:
     leaves = random_leaves(25, 0, "half_cosine")
-    method = UFit(loss)  # type: ignore[arg-type]
+    method = UFit(loss)
     found = method.fit(leaves)
     assert 60 <= found.report["steps"] <= 500
     distances = leaves.dissimilarity / leaves.dissimilarity.max()
@@ -103,6 +103,6 @@ def test_fitting_lowers_the_loss(loss: str) -> None:
 
 def test_complaints() -> None:
     with pytest.raises(ValueError, match="loss is 'triplet'"):
-        UFit("triplet")  # type: ignore[arg-type]
+        UFit("triplet")
     with pytest.raises(ValueError, match="num_neighbours=0"):
         UFit(num_neighbours=0)

@@ -44,42 +44,42 @@ def test_probabilities_are_averaged_not_logits() -> None:
     torch.testing.assert_close(found, torch.tensor([[0.4223, 0.4223, 0.1554]]), atol=1e-4, rtol=0)
 
 
-def test_one_view_is_no_average() -> None:
+def test_one_crop_is_no_average() -> None:
     batch = {"image": torch.tensor([[2.0, 0, 0]]).view(1, 3, 1, 1)}
     out = _identity().evaluation_step(batch)
     torch.testing.assert_close(out["log_probs"], torch.tensor([[2.0, 0, 0]]).log_softmax(1))
     torch.testing.assert_close(out["features"]["image"], torch.tensor([[2.0, 0, 0]]))
 
 
-class Heard(Identity):
+class IdentityAudio(Identity):
     """Three numbers as a spectrogram of one moment."""
 
     modality = "audio"
 
 
 def _both(**kwargs: Any) -> FineTune:
-    method = FineTune(encoder=[Heard(), Identity()], num_classes=3, optimizer=SGD, **kwargs)
+    method = FineTune(encoder=[IdentityAudio(), Identity()], num_classes=3, optimizer=SGD, **kwargs)
     method.classifier.weight.data = torch.cat([torch.eye(3), 2 * torch.eye(3)], 1)
     return method.eval()
 
 
 def test_features_of_several_encoders_stand_side_by_side_in_their_order() -> None:
-    heard, seen = torch.tensor([[1.0, 0, 0], [0, 0, 1]]), torch.tensor([[0, 1.0, 0], [0, 0, 3]])
-    batch = {"image": seen.view(2, 3, 1, 1), "audio": heard.view(2, 3, 1, 1), "label": torch.tensor([0, 2])}
+    audio, seen = torch.tensor([[1.0, 0, 0], [0, 0, 1]]), torch.tensor([[0, 1.0, 0], [0, 0, 3]])
+    batch = {"image": seen.view(2, 3, 1, 1), "audio": audio.view(2, 3, 1, 1), "label": torch.tensor([0, 2])}
     out = _both().evaluation_step(batch)
-    torch.testing.assert_close(out["log_probs"], (heard + 2 * seen).log_softmax(1))
+    torch.testing.assert_close(out["log_probs"], (audio + 2 * seen).log_softmax(1))
     assert set(out["features"]) == {"image", "audio"}
     torch.testing.assert_close(out["features"]["image"], seen)
-    loss = nn.functional.cross_entropy(heard + 2 * seen, batch["label"])
+    loss = nn.functional.cross_entropy(audio + 2 * seen, batch["label"])
     torch.testing.assert_close(_both().training_step(batch, 0)["loss"], loss)
 
 
 def test_views_of_one_modality_share_the_other() -> None:
     views = torch.tensor([[2.0, 0, 0], [0, 3, 0]])
-    heard = torch.tensor([1.0, 0, 0])
-    batch = {"image": views.view(1, 2, 3, 1, 1), "audio": heard.view(1, 3, 1, 1)}
+    audio = torch.tensor([1.0, 0, 0])
+    batch = {"image": views.view(1, 2, 3, 1, 1), "audio": audio.view(1, 3, 1, 1)}
     found = _both().evaluation_step(batch)["log_probs"].exp()
-    torch.testing.assert_close(found[0], (heard + 2 * views).softmax(1).mean(0))
+    torch.testing.assert_close(found[0], (audio + 2 * views).softmax(1).mean(0))
 
 
 def test_one_encoder_for_each_modality() -> None:
@@ -105,7 +105,7 @@ def test_both_encoders_come_out_of_one_checkpoint(tmp_path: Path) -> None:
 
 
 class Data(LightningDataModule):
-    """Eight labelled images with their sounds, and one that stands in for another."""
+    """Eight labelled images with audio, and one that stands in for another."""
 
     batch_size = 4
     class_names = ("a", "b")
@@ -122,7 +122,7 @@ class Data(LightningDataModule):
             }
             for row in range(9)
         ]
-        return DataLoader(rows, batch_size=4)  # type: ignore[arg-type]
+        return DataLoader(rows, batch_size=4)
 
     def train_dataloader(self) -> DataLoader[Any]:
         return self._loader()

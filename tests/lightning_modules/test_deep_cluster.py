@@ -1,4 +1,4 @@
-"""DeepCluster: labels from k-means of its own features, and a top layer that starts anew."""
+"""DeepCluster: labels from k-means of its own features, and a top layer that is drawn again."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def test_a_resumed_run_goes_on_with_the_same_top_layers() -> None:
 
 
 def test_another_clusterer_of_features_will_do() -> None:
-    """The method asks for labels alone; here Sinkhorn-Knopp takes the features for scores."""
+    """Labels are all that the method requires; here Sinkhorn-Knopp takes the features for scores."""
     method = deep_cluster()
     one_pass(method, SinkhornClusterer(), batch())
     assert (method.pseudo_labels.table >= 0).all()

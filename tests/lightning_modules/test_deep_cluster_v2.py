@@ -64,7 +64,7 @@ def test_prototypes_are_the_unit_centroids_of_the_views_in_turn() -> None:
 
 
 def test_all_views_of_a_sample_must_find_its_cluster() -> None:
-    """The loss by hand, view by view; in evaluation mode, where BatchNorm does not tie the views."""
+    """Loss equals that by hand, view by view; in evaluation mode, where BatchNorm does not tie the views."""
     method = v2(num_remembered=3).eval()
     one_pass(method, CLUSTERER, crops())
     prototypes, labels = method.heads["image"].prototypes, method.pseudo_labels.table
@@ -138,7 +138,7 @@ def test_in_evaluation_the_encoder_alone_is_judged() -> None:
     torch.testing.assert_close(features, method.embed({"image": images})["image"])
 
 
-def test_sounds_have_views_too() -> None:
+def test_audio_has_views_too() -> None:
     method = v2(encoder=SmallAudioEncoder(width=2))
     one_pass(method, CLUSTERER, crops((16, 16), channels=1))
     assert method.training_step(crops((16, 16), channels=1), 0)["loss"].isfinite()
@@ -156,7 +156,9 @@ def test_a_resumed_run_has_prototypes_and_labels() -> None:
 def test_a_few_steps_learn_the_clusters() -> None:
     method = v2()
     with torch.no_grad():
-        for _ in range(20):  # as BatchNormWarmup does: an untrained network tells nothing apart without it
+        for _ in range(
+            20
+        ):  # as BatchNormWarmup does: without it an untrained network does not separate the clusters
             method.embed(crops())
     one_pass(method, CLUSTERER, crops())
     optimizer, losses = method.build_optimizer(), []

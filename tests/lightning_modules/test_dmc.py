@@ -36,7 +36,7 @@ class Silence(DMC):
 class SilentL3(L3Net):
     """Likewise."""
 
-    log = Silence.log  # type: ignore[assignment]
+    log = Silence.log
 
 
 class Plain(Encoder):
@@ -143,7 +143,7 @@ def test_contrastive_variant_by_hand() -> None:
 
 @pytest.mark.parametrize("loss", [MaxMargin(), MaxMargin(negatives="hardest"), PairCrossEntropy()])
 def test_one_videos_clips_and_silence_are_no_negatives(loss: Any) -> None:
-    """A clip of the same video, and one whose audio is silent, change nothing for the others."""
+    """Clips of the same video, and clips whose audio is silent, change nothing for the others."""
     batch = clips(4)
     batch["index"] = torch.tensor([0, 1, 0, 2])
     module = method(loss=loss)
@@ -351,7 +351,7 @@ class Boxes(LightningDataModule):
     def train_dataloader(self) -> DataLoader[Any]:
         rows = [{name: part[i] for name, part in self.columns.items()} for i in range(len(self.kinds))]
         generator = torch.Generator().manual_seed(0)
-        return DataLoader(rows, 24, shuffle=True, generator=generator)  # type: ignore[arg-type]
+        return DataLoader(rows, 24, shuffle=True, generator=generator)
 
 
 @pytest.mark.parametrize("cls", [DMC, L3Net])

@@ -10,6 +10,7 @@ import pytest
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.multiprocessing.spawn import start_processes
 from torch.nn.parallel import DistributedDataParallel
 
 from lightning_modules import EAO
@@ -39,7 +40,7 @@ METHODS: dict[str, Callable[[], Any]] = {
 
 
 class Step(nn.Module):
-    """What DDP calls: a training step."""
+    """Training step as the ``forward`` that DDP calls."""
 
     def __init__(self, method: Any) -> None:
         super().__init__()
@@ -88,7 +89,7 @@ def _process(rank: int, world_size: int, folder: str) -> None:
 def results(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     torch.multiprocessing.set_forkserver_preload([__name__])
     folder: Path = tmp_path_factory.mktemp("ranks")
-    torch.multiprocessing.start_processes(_process, (2, str(folder)), nprocs=2, start_method="forkserver")
+    start_processes(_process, (2, str(folder)), nprocs=2, start_method="forkserver")
     return compute(0, 1), [torch.load(folder / f"{rank}.pt") for rank in range(2)]
 
 

@@ -47,7 +47,7 @@ def gdt(**options: Any) -> Silent:
 
 
 def batch(rows: int = 6, shifts: int = 2, directions: int = 2) -> dict[str, Any]:
-    """Copies of clips that have something in common in sight and sound, and something of each copy."""
+    """Copies of clips that have something in common in video and audio, and something of each copy."""
     generator = torch.Generator().manual_seed(1)
 
     def copy(own: Tensor) -> dict[str, Tensor]:
@@ -93,7 +93,7 @@ def test_the_step_is_the_contrast_of_all_copies() -> None:
         assert parameter.grad.isfinite().all()
 
 
-def test_it_learns_to_tell_clips_and_copies_apart() -> None:
+def test_it_learns_to_distinguish_clips_and_copies() -> None:
     method, clips = gdt(), batch()
     optimizer = ADAM(method.parameters())
     losses = []

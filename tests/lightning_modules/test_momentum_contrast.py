@@ -47,7 +47,7 @@ class Views(LightningDataModule):
         ]
 
     def train_dataloader(self) -> DataLoader[Any]:
-        return DataLoader(self.samples, batch_size=4)  # type: ignore[arg-type]
+        return DataLoader(self.samples, batch_size=4)
 
 
 def _trainer(folder: Path, *callbacks: Callback, **kwargs: Any) -> Trainer:

@@ -46,7 +46,7 @@ class Clips(LightningDataModule):
     def train_dataloader(self) -> DataLoader[Any]:
         rank, world_size = self.trainer.global_rank, self.trainer.world_size
         shard = ShuffledShard(16, rank, world_size, self.batch_size)
-        return DataLoader(self, self.batch_size, sampler=shard)  # type: ignore[arg-type]
+        return DataLoader(self, self.batch_size, sampler=shard)
 
 
 def learned(name: str, batch_size: int, **options: Any) -> dict[str, Any]:

@@ -29,7 +29,7 @@ HEAD = partial(MLP, hidden_dim=16, out_dim=8)
 
 
 class Samples(LightningDataModule):
-    """Pictures and sounds, and two views of each, a little different in every epoch."""
+    """Images and audio, and two views of each, a little different in every epoch."""
 
     num_train_samples, train_fingerprint = SIZE, "samples"
 
@@ -47,8 +47,8 @@ class Samples(LightningDataModule):
         generator = torch.Generator().manual_seed(1000 * (epoch + 50) + row)
 
         def copy() -> dict[str, Tensor]:
-            sound = self.kinds[row % K] + 0.3 * torch.randn(1, 8, 8, generator=generator)
-            return {"image": sound.expand(3, -1, -1).contiguous(), "audio": sound}
+            spectrogram = self.kinds[row % K] + 0.3 * torch.randn(1, 8, 8, generator=generator)
+            return {"image": spectrogram.expand(3, -1, -1).contiguous(), "audio": spectrogram}
 
         copies = [[copy(), copy()], [copy(), copy()]]
         rows = {"index": torch.tensor(row), "replaced": torch.tensor(NOT_REPLACED)}
@@ -57,12 +57,12 @@ class Samples(LightningDataModule):
     def train_dataloader(self) -> DataLoader[Any]:
         rank, world_size = self.trainer.global_rank, self.trainer.world_size
         shard = ShuffledShard(SIZE, rank, world_size, self.batch_size)
-        return DataLoader(self, self.batch_size, sampler=shard)  # type: ignore[arg-type]
+        return DataLoader(self, self.batch_size, sampler=shard)
 
     def pass_dataloader(self, epoch: int) -> DataLoader[Any]:
         shard = OrderedShard(SIZE, self.trainer.global_rank, self.trainer.world_size)
         shard.pass_epoch = epoch
-        return DataLoader(self, self.batch_size, sampler=shard)  # type: ignore[arg-type]
+        return DataLoader(self, self.batch_size, sampler=shard)
 
     shuffled_pass_dataloader = pass_dataloader
 

@@ -59,7 +59,7 @@ def batch(size: int = 12) -> dict[str, torch.Tensor]:
 
 
 def one_pass(method: SHHC, features: dict[str, torch.Tensor], pass_index: int) -> list[Assignment]:
-    """What the clustering pass does."""
+    """Cluster the features of all heads as ClusteringPass does."""
     embedding = TripletEmbedding(dim=DIM, triplets=UniformTriplets(200), epochs=2)
     clusterer = HierarchicalClusterer(SinkhornClusterer(), PostClustering(embedding))
     size = len(features["audio"])
@@ -83,7 +83,7 @@ def passed(**options: Any) -> tuple[SHHC, dict[str, torch.Tensor], list[Assignme
     return method, features, one_pass(method, features, 0)
 
 
-def test_the_softmax_over_hyperbolic_distances_of_the_reference() -> None:
+def test_the_softmax_over_hyperbolic_distances_of_the_worked_example() -> None:
     """See docs/methods/shhc.md#worked-examples."""
     method = shhc(num_clusters=3, num_heads=1, dim=2)
     leaves = torch.tensor([[0.5, 0], [-0.3, 0.4], [0, -0.7]], dtype=torch.float64)
@@ -134,7 +134,7 @@ def test_a_modality_is_clustered_by_its_own_features_and_learned_by_both() -> No
 
 def test_the_loss_is_the_mean_over_the_four_kinds_of_heads() -> None:
     method, features, _ = passed(dropout=0.0)
-    method.log = lambda *args, **kwargs: None  # type: ignore[method-assign, assignment]
+    method.log = lambda *args, **kwargs: None  # type: ignore[method-assign]
     loss = method.training_step(batch(), 0)["loss"]
     by_hand = [
         F.nll_loss(value[:, head], method.pseudo_labels.table[:, head])
@@ -231,7 +231,7 @@ def test_clusters_that_are_no_leaves_are_neither_predicted_nor_targets() -> None
     assert torch.equal(targets[untouched], method.pseudo_labels.table[untouched])
     assert method.log_probs(features)["audio"][:, 0, 1].isneginf().all()
     assert method.cluster_scores(features, 0)[:, 1].isneginf().all()
-    method.log = lambda *args, **kwargs: None  # type: ignore[method-assign, assignment]
+    method.log = lambda *args, **kwargs: None  # type: ignore[method-assign]
     assert method.training_step(batch(), 0)["loss"].isfinite()
 
 

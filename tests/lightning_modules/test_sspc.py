@@ -75,7 +75,7 @@ def test_the_anchors_wait_for_full_queues(queue_size: int, clips_per_step: int, 
 
 
 def plain_loss(module: SSPC, batch: dict[str, Tensor], masked: bool) -> dict[str, Tensor]:
-    """The terms from their definitions, one matrix at a time, without queues."""
+    """Compute the terms from their definitions, one matrix at a time, without queues."""
     encoded = module.encode_tokens(batch)
     inputs, projected = module.input_features(batch, encoded), module.single_features(encoded)
     there = {name: batch[f"{name}_mask"].any(1) | (not masked) for name in MODALITIES}
@@ -323,7 +323,7 @@ def test_another_assignment_can_be_injected() -> None:
 
 
 def test_half_precision_stops_before_the_losses() -> None:
-    """The features of autocast are rounded; cosines, codes and losses of them are not."""
+    """Features of autocast are rounded; cosines, codes and losses of them are not."""
     module, batch = sspc(start="now"), clips(12)
     values = logged(module)
     exact = float(module.training_step(batch, 0)["loss"].detach())

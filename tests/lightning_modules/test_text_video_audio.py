@@ -37,7 +37,7 @@ def logged(module: Any) -> dict[str, float]:
     return values
 
 
-def test_parameter_counts_of_the_reference() -> None:
+def test_parameter_counts_of_the_released_models() -> None:
     def count(cls: type[EAO] | type[SSPC]) -> int:
         tokens = {"text": TextTokens(), "video": VideoTokens(), "audio": AudioTokens()}
         module = cls(**tokens, optimizer=ADAM, transformer=FusionTransformer)
@@ -203,7 +203,7 @@ def test_mistakes_are_named() -> None:
 
 
 def hits(module: Any, batch: dict[str, Tensor]) -> float:
-    """Share of texts whose nearest video with sound is of the same category."""
+    """Return the share of texts whose nearest video with audio is of the same category."""
     with torch.no_grad():
         features = module.eval().embed(batch)
     nearest = (features["text"] @ F.normalize(features["video+audio"], dim=1).T).argmax(1)

@@ -34,7 +34,7 @@ def xdc(**options: Any) -> XDC:
 
 @pytest.mark.parametrize("teacher", TAUGHT_BY)
 def test_who_learns_whose_clusters(teacher: str) -> None:
-    """The loss by hand: k-means of the teachers' features, and each encoder's own heads on their labels."""
+    """Loss equals that by hand: k-means of the teachers' features, each encoder's own heads."""
     method = xdc(teacher=teacher).eval()
     one_pass(method, CLUSTERER, batch())
     features = method.embed(batch())
@@ -67,16 +67,16 @@ def _is_clustering_of(points: torch.Tensor, labels: torch.Tensor) -> None:
 
 
 def test_xdc_teaches_across_and_its_sibling_does_not() -> None:
-    """Change the sounds alone: with "other" the pictures' labels change, with "own" the sounds'."""
+    """Other audio changes the labels of the images with "other", and those of the audio with "own"."""
     for teacher, changed in (("other", "image"), ("own", "audio")):
         columns = {}
-        for sound in (1.0, -1.0):
+        for sign in (1.0, -1.0):
             method, data = xdc(teacher=teacher), batch()
             data["audio"] = (
-                torch.where(torch.arange(SIZE)[:, None, None, None] % 2 == 0, sound, 3.0) * data["audio"]
+                torch.where(torch.arange(SIZE)[:, None, None, None] % 2 == 0, sign, 3.0) * data["audio"]
             )
             one_pass(method, CLUSTERER, data)
-            columns[sound] = {
+            columns[sign] = {
                 name: method.labels_of(data["index"])[:, method.clusterings_of(name)]
                 for name in method.encoders
             }
@@ -87,7 +87,7 @@ def test_xdc_teaches_across_and_its_sibling_does_not() -> None:
 def test_each_encoder_learns_from_its_own_loss_alone() -> None:
     method = xdc().train()
     one_pass(method, CLUSTERER, batch())
-    method.pseudo_labels.table[:, 1] = -1  # the clusters of sounds, which pictures learn
+    method.pseudo_labels.table[:, 1] = -1  # the clusters of the audio, which the images learn
     method.training_step(batch(), 0)["loss"].backward()
     by_name = {
         name: sum(float(p.grad.abs().sum()) for p in method.encoders[name].parameters() if p.grad is not None)

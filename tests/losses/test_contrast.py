@@ -59,14 +59,14 @@ def _random(seed: int, n: int, m: int, d: int, dtype: torch.dtype = torch.float6
         (0.5, 0.5, "zero_logit", 2.330969),
     ],
 )
-def test_sce_of_the_reference(
+def test_sce_of_the_worked_example(
     tau_m: float, coefficient: float, slot: contrast.PositiveSlot, expected: float
 ) -> None:
     out = soft_contrastive(Z1, Z2, QUEUE, 0.1, tau_m, coefficient, slot)
     assert float(out.loss) == pytest.approx(expected, abs=1e-6)
 
 
-def test_the_terms_of_the_reference() -> None:
+def test_the_terms_of_the_worked_example() -> None:
     assert float(info_nce(Z1, Z2, QUEUE, 0.1).loss) == pytest.approx(0.391895, abs=1e-6)
     assert float(info_nce(Z1, Z2, QUEUE, 0.2).loss) == pytest.approx(0.613909, abs=1e-6)
     assert float(info_nce(Z1, Z2, QUEUE, 0.1).ceiling) == pytest.approx(1.143124, abs=1e-6)
@@ -78,7 +78,7 @@ def test_the_terms_of_the_reference() -> None:
     assert single == pytest.approx([0.463586, 0.320204], abs=1e-6)
 
 
-def test_both_directions_of_the_reference() -> None:
+def test_both_directions_of_the_worked_example() -> None:
     reverse = soft_contrastive(Y2, Y1, QUEUE, 0.1, 0.05).loss
     assert float(reverse) == pytest.approx(2.462501, abs=1e-6)
     both = torch.stack([reverse, soft_contrastive(Z1, Z2, QUEUE, 0.1, 0.05).loss]).mean()
@@ -104,7 +104,7 @@ def test_keys_of_the_batch_as_negatives(coefficient: float, with_queue: bool, ex
     assert float(out.loss) == pytest.approx(expected, abs=1e-6)
 
 
-def test_gradient_of_the_reference() -> None:
+def test_gradient_of_the_worked_example() -> None:
     query = Z1.clone().requires_grad_()
     soft_contrastive(query, Z2, QUEUE, 0.1, 0.05).loss.backward()
     slopes = torch.tensor(  # with respect to the logits [a, b]
@@ -268,9 +268,9 @@ def test_autocast_does_not_reach_the_arithmetic(dtype: torch.dtype) -> None:
 
 
 def test_float32_is_close_to_float64() -> None:
-    inputs = _random(7, 32, 2048, 128)
-    exact = soft_contrastive(*inputs, 0.1, 0.03).loss
-    single = soft_contrastive(*(tensor.float() for tensor in inputs), 0.1, 0.03).loss
+    query, key, queue = _random(7, 32, 2048, 128)
+    exact = soft_contrastive(query, key, queue, 0.1, 0.03).loss
+    single = soft_contrastive(query.float(), key.float(), queue.float(), 0.1, 0.03).loss
     assert float(single) == pytest.approx(float(exact), abs=1e-5)
 
 

@@ -32,12 +32,12 @@ def features(seed: int, rows: int = 7, dim: int = 5) -> tuple[Tensor, Tensor]:
 
 
 @pytest.mark.parametrize(("temperature", "expected"), [(0.05, 26.153413), (0.5, 3.605203)])
-def test_nce_of_the_reference(temperature: float, expected: float) -> None:
+def test_nce_of_the_worked_example(temperature: float, expected: float) -> None:
     assert float(symmetric_nce(FIRST, SECOND, ALL, temperature)) == pytest.approx(expected, abs=1e-6)
     assert float(SymmetricNCE(temperature)(3 * FIRST, SECOND / 7, ALL)) == pytest.approx(expected, abs=1e-6)
 
 
-def test_margin_softmax_of_the_reference() -> None:
+def test_margin_softmax_of_the_worked_example() -> None:
     assert float(masked_margin_softmax(FIRST, SECOND, ALL)) == pytest.approx(2.754633, abs=1e-6)
     assert float(MaskedMarginSoftmax()(FIRST, SECOND, ALL)) == pytest.approx(2.754633, abs=1e-6)
 
@@ -78,8 +78,8 @@ def test_no_valid_row_gives_zero_with_a_gradient(loss: SymmetricNCE | MaskedMarg
     value = loss(first, second, torch.zeros(7, dtype=torch.bool))
     value.backward()
     assert value.item() == 0
-    assert torch.equal(first.grad, torch.zeros_like(first))  # type: ignore[arg-type]
-    assert torch.equal(second.grad, torch.zeros_like(second))  # type: ignore[arg-type]
+    assert torch.equal(first.grad, torch.zeros_like(first))
+    assert torch.equal(second.grad, torch.zeros_like(second))
 
 
 def test_half_precision_is_left() -> None:

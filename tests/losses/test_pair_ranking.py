@@ -29,7 +29,7 @@ def centres(seed: int, rows: int) -> tuple[Tensor, Tensor]:
     return visual, audio
 
 
-def test_the_batch_of_the_reference() -> None:
+def test_the_batch_of_the_worked_example() -> None:
     """Sums 2.6 over rows and 2.2 over columns; the hardest ones 0.733333 and, by hand, 2/3."""
     everything = MaxMargin(1.0)(of_table(S), 0)
     assert float(everything.loss) == pytest.approx((2.6 + 2.2) / 12, abs=1e-6)
@@ -41,7 +41,7 @@ def test_the_batch_of_the_reference() -> None:
     assert random == {round((0 + 0.3 + 0.1) / 3, 5), round((0 + 0.8 + 1.4) / 3, 5)}
 
 
-def test_the_three_clips_of_the_reference() -> None:
+def test_the_three_clips_of_the_worked_example() -> None:
     """One image, its audio and a mismatched one: 0.455448 of summed cosines, margin 2; of means half."""
     matrices = torch.tensor([[[1.0, 0], [0, 1]], [[2, 0], [0, -1]]], dtype=torch.float64)
     maps = ([[1, 0], [0, 1], [1, 1]], [[2, 0], [0, 1], [1, -1], [0.5, 0.5]], [[0, -1], [1, 0.2], [0.3, -1]])
@@ -128,10 +128,10 @@ def test_all_distances_are_drawn() -> None:
     ("make", "words"),
     [
         (lambda: MaxMargin(0.0), "margin=0.0 must be above 0"),
-        (lambda: MaxMargin(negatives="semi-hard"), "expected all, hardest or one_random"),  # type: ignore[arg-type]
+        (lambda: MaxMargin(negatives="semi-hard"), "expected all, hardest or one_random"),
         (lambda: PairCrossEntropy(-1.0), "temperature=-1.0 must be above 0"),
     ],
 )
 def test_wrong_options_are_refused(make: object, words: str) -> None:
     with pytest.raises(ValueError, match=words):
-        make()  # type: ignore[operator]
+        make()

@@ -10,6 +10,7 @@ import pytest
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.multiprocessing.spawn import start_processes
 from torch.nn.parallel import DistributedDataParallel
 
 from unlabelled.losses import (
@@ -99,7 +100,7 @@ def compute(rank: int, world_size: int) -> dict[tuple[str, str], tuple[float, li
             module.zero_grad()
             value = module(loss, (inputs[0][rows], inputs[1][rows]))
             value.backward()
-            results[case, name] = float(value.detach()), [one.grad.clone() for one in parameters]  # type: ignore[union-attr]
+            results[case, name] = float(value.detach()), [one.grad.clone() for one in parameters]
     return results
 
 
@@ -114,7 +115,7 @@ def _process(rank: int, world_size: int, folder: str) -> None:
 def two(tmp_path_factory: pytest.TempPathFactory) -> list[dict[Any, Any]]:
     torch.multiprocessing.set_forkserver_preload([__name__])
     folder: Path = tmp_path_factory.mktemp("ranks")
-    torch.multiprocessing.start_processes(_process, (2, str(folder)), nprocs=2, start_method="forkserver")
+    start_processes(_process, (2, str(folder)), nprocs=2, start_method="forkserver")
     return [torch.load(folder / f"{rank}.pt") for rank in range(2)]
 
 

@@ -73,7 +73,7 @@ def test_rows_that_do_not_count() -> None:
     nothing = anchor_cost(similarities, TARGETS, weight=torch.zeros(2))
     nothing.backward()
     assert nothing.item() == 0
-    assert torch.equal(similarities.grad, torch.zeros(2, 3, dtype=torch.float64))  # type: ignore[arg-type]
+    assert torch.equal(similarities.grad, torch.zeros(2, 3, dtype=torch.float64))
 
 
 def test_half_precision_is_left() -> None:
@@ -152,7 +152,7 @@ def is_specific(term: StructureTerm) -> bool:
     return term.prediction.feature == term.target.feature
 
 
-def test_weights_of_the_reference() -> None:
+def test_default_weights_sum_to_those_of_the_paper() -> None:
     terms = StructureWeights().terms(MODALITIES)
     specific = sum(term.weight for term in terms if is_specific(term))
     assert specific == pytest.approx(4.2)
@@ -227,4 +227,4 @@ def test_errors() -> None:
     with pytest.raises(ValueError, match="temperature 0"):
         anchor_cost(SIMILARITIES, TARGETS, temperature=0)
     with pytest.raises(ValueError, match="'sigmoid'"):
-        anchor_cost(SIMILARITIES, TARGETS, logits="sigmoid")  # type: ignore[arg-type]
+        anchor_cost(SIMILARITIES, TARGETS, logits="sigmoid")

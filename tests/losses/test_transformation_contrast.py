@@ -84,18 +84,20 @@ def two_sided(
 @pytest.mark.parametrize("hypothesis", HYPOTHESES)
 def test_a_hypothesis_by_brute_force(hypothesis: int) -> None:
     video, audio = codes(hypothesis)
-    wanted = sum(weight * two_sided(*call, video, audio) for weight, *call in RECIPES[hypothesis])
+    wanted = sum(
+        weight * two_sided(kind, copy, transformed, video, audio)
+        for weight, kind, copy, transformed in RECIPES[hypothesis]
+    )
     assert sum(weight for weight, *_ in RECIPES[hypothesis]) == pytest.approx(1)
     found = transformation_contrast(3 * video, audio / 7, terms_of(hypothesis))
     assert float(found.loss) == pytest.approx(wanted, rel=1e-9)
     needed = [1 if stance is None else 2 for stance in reversed(HYPOTHESES[hypothesis])]
-    fewer = [part[:, : needed[0], : needed[1]] for part in (video, audio)]
-    assert float(transformation_contrast(*fewer, terms_of(hypothesis)).loss) == pytest.approx(
-        wanted, rel=1e-9
-    )
+    fewer_video, fewer_audio = (part[:, : needed[0], : needed[1]] for part in (video, audio))
+    found = transformation_contrast(fewer_video, fewer_audio, terms_of(hypothesis))
+    assert float(found.loss) == pytest.approx(wanted, rel=1e-9)
 
 
-def test_one_direction_of_the_reference() -> None:
+def test_one_direction_of_the_worked_example() -> None:
     """Computed with facebookresearch/GDT, gdt_helper.py; docs/methods/selavi.md#worked-examples."""
     term = next(term for term in contrast_terms(None, V) if term.query == (0, 0))
     queries = torch.eye(2, dtype=torch.float64).view(2, 1, 1, 2).expand(-1, 1, 2, -1)
@@ -107,7 +109,7 @@ def test_one_direction_of_the_reference() -> None:
     assert float(F.cross_entropy(logits, own)) == pytest.approx(3.136816, abs=1e-5)
 
 
-def test_terms_say_what_they_are_about() -> None:
+def test_reports_have_the_names_of_their_terms() -> None:
     video, audio = codes()
     for hypothesis, (reversal, shift) in HYPOTHESES.items():
         found = transformation_contrast(video, audio, terms_of(hypothesis))
@@ -120,7 +122,7 @@ def test_terms_say_what_they_are_about() -> None:
 
 
 def test_variance_and_invariance_want_opposite_codes() -> None:
-    """Copies with one code, and copies with codes of their own, each equal in sight and sound."""
+    """Copies with one code, and copies with codes of their own, each equal in video and audio."""
     same = torch.eye(4).view(4, 1, 1, 4).expand(-1, 2, 2, -1)
     apart = torch.eye(16).view(4, 2, 2, 16)
     for stance, low, high in ((I, same, apart), (V, apart, same)):
@@ -145,7 +147,7 @@ def test_only_queries_have_a_gradient() -> None:
         assert whole.abs().max() > 1e-3
 
 
-def test_one_clip_has_nothing_to_be_told_from_but_itself() -> None:
+def test_one_clip_alone_has_no_negatives_but_its_copies() -> None:
     video, audio = codes(clips=1)
     assert float(transformation_contrast(video, audio, contrast_terms(None, None)).loss) == 0
     assert float(transformation_contrast(video, audio, contrast_terms(I, I)).loss) == 0
@@ -185,4 +187,4 @@ def test_complaints(change: dict[str, Any], message: str) -> None:
 
 def test_an_unknown_stance_is_refused() -> None:
     with pytest.raises(ValueError, match=r"reversal='equivariant'; expected variant, invariant or None"):
-        contrast_terms("variant", "equivariant")  # type: ignore[arg-type]
+        contrast_terms("variant", "equivariant")

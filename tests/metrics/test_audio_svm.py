@@ -51,7 +51,7 @@ def test_one_round_holds_the_next_fold_out() -> None:
         assert (result.cost, result.inner_accuracy) == (cost, pytest.approx(inner))
 
 
-def test_test_recordings_have_no_say_in_the_cost(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cost_does_not_depend_on_test_recordings(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Recordings] = []
 
     def spy(train: Recordings, test: Recordings, *args: Any) -> Judgement:

@@ -99,7 +99,7 @@ def test_merged_rows() -> None:
         merged_rows(table, torch.tensor([0, 1]))
 
 
-def test_level_scores_of_the_reference() -> None:
+def test_level_scores_of_the_worked_example() -> None:
     target, predicted = (
         torch.tensor([int(digit) for digit in digits]) for digits in ("0001112222", "0011112203")
     )  # docs/methods/shhc.md#worked-examples
@@ -112,7 +112,7 @@ def test_level_scores_of_the_reference() -> None:
 
 
 def cluster_tree(seed: int = 0) -> ClusterTree:
-    """A tree over clusters 0, 1, 3, 4, 5 of 6."""
+    """Return a tree over clusters 0, 1, 3, 4, 5 of 6."""
     rng = np.random.default_rng(seed)
     leaves = Leaves.from_features(rng.normal(size=(5, 4)), "half_cosine", rng.integers(1, 9, 5))
     fit = Linkage("complete").fit(leaves)

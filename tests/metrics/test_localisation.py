@@ -33,7 +33,7 @@ def test_consensus_of_three_annotators() -> None:
     [("fixed", 0.5, 0.75), ("fixed", 0.25, 0.6), ("fixed", 0.75, 0.375), ("median", 0.5, 0.625)],
 )
 def test_worked_example(threshold: str, level: float, expected: float) -> None:
-    claimed = detected(ALPHA, threshold, level)  # type: ignore[arg-type]
+    claimed = detected(ALPHA, threshold, level)
     assert float(consensus_iou(claimed, GOLD)) == pytest.approx(expected)
 
 
@@ -47,7 +47,7 @@ def test_relative_maximum() -> None:
     maps = torch.tensor([[[0.2, 0.5], [0.1, 0.04]]])
     assert detected(maps, "rel_max", 0.2).tolist() == [[[True, True], [False, False]]]
     with pytest.raises(ValueError, match="expected fixed, median or rel_max"):
-        detected(maps, "otsu")  # type: ignore[arg-type]
+        detected(maps, "otsu")
 
 
 def test_success_curve_with_and_without_slack() -> None:

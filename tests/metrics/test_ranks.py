@@ -104,7 +104,7 @@ def test_ranks_are_those_of_brute_force(seed: int, n: int, dim: int, double: boo
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("dim", [3, 37, 300])
 def test_copies_are_ties_wherever_they_stand(dtype: torch.dtype, dim: int) -> None:
-    """A product may round the score of the same row differently at another index; in float64 it does here."""
+    """Products may round the score of the same row differently at another index; in float64 they do here."""
     torch.manual_seed(0)
     rows = F.normalize(torch.randn(83, dim, dtype=dtype), dim=1)
     order = torch.randperm(83 * 30)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 import torch.distributed as dist
+from torch.multiprocessing.spawn import start_processes
 
 from unlabelled.metrics import centred, cosine_pair, knn_accuracy, recall_at_k, sharded_top_k
 
@@ -50,9 +51,7 @@ def _process(rank: int, world_size: int, folder: str) -> None:
 @pytest.mark.parametrize("world_size", [2, 3])
 def test_processes_share_the_bank(world_size: int, tmp_path: Path) -> None:
     torch.multiprocessing.set_forkserver_preload([__name__])
-    torch.multiprocessing.start_processes(
-        _process, (world_size, str(tmp_path)), nprocs=world_size, start_method="forkserver"
-    )
+    start_processes(_process, (world_size, str(tmp_path)), nprocs=world_size, start_method="forkserver")
     several = [torch.load(tmp_path / f"{rank}.pt", weights_only=False) for rank in range(world_size)]
     alone = compute(0, 1)
     assert [len(one["unit"]) for one in several] == SHARDS[world_size][0]

@@ -9,6 +9,7 @@ import pytest
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
+from torch.multiprocessing.spawn import start_processes
 
 from unlabelled.metrics import listed_ties_scores, mean_by_id, pair_ranks, ranks, retrieval_scores
 
@@ -49,9 +50,7 @@ def test_processes_share_the_gallery(
     world_size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torch.multiprocessing.set_forkserver_preload([__name__])
-    torch.multiprocessing.start_processes(
-        _process, (world_size, str(tmp_path)), nprocs=world_size, start_method="forkserver"
-    )
+    start_processes(_process, (world_size, str(tmp_path)), nprocs=world_size, start_method="forkserver")
     several = [torch.load(tmp_path / f"{rank}.pt") for rank in range(world_size)]
     for name in ("_CPU_TILE", "_STEP"):
         monkeypatch.setattr(ranks, name, getattr(ranks, name))  # restored after compute changed them

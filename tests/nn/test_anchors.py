@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from unlabelled.nn.anchors import AnchorBank
 
 
-def test_cosines_of_the_reference() -> None:
-    """A worked example by hand."""
+def test_cosines_of_the_worked_example() -> None:
+    """Expected cosines are computed by hand."""
     bank = AnchorBank(3, 2)
     bank.load_state_dict({"weight": torch.tensor([[0.0, 2], [5, 5], [-1, 0]])})
     rows = F.normalize(torch.tensor([[3.0, 4], [1, 0]]), dim=1)

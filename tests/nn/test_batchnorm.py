@@ -12,6 +12,7 @@ import torch.distributed as dist
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
+from torch.multiprocessing.spawn import start_processes
 
 from unlabelled.nn.batchnorm import ShuffleBatchNorm, SplitBatchNorm, split_batchnorm
 
@@ -143,7 +144,7 @@ def inputs_of(rank: int) -> torch.Tensor:
 
 
 def shuffled(rank: int) -> dict[str, Any]:
-    """What a target gives on one process; the global generators differ, as in a run."""
+    """Return the outputs of a target on one process; the global generators differ, as in a run."""
     target = ShuffleBatchNorm(groups=4).prepare(network())
     torch.manual_seed(rank + 20)
     outputs = ShuffleBatchNorm(groups=4)(target, inputs_of(rank))
@@ -178,7 +179,7 @@ def _process(rank: int, folder: str) -> None:
 
 def test_two_processes_shuffle_over_both(tmp_path: Path) -> None:
     torch.multiprocessing.set_forkserver_preload([__name__])
-    torch.multiprocessing.start_processes(_process, (str(tmp_path),), nprocs=2, start_method="forkserver")
+    start_processes(_process, (str(tmp_path),), nprocs=2, start_method="forkserver")
     results = [torch.load(tmp_path / f"{rank}.pt") for rank in range(2)]
     everything = torch.cat([inputs_of(0), inputs_of(1)])
     order = torch.randperm(2 * BATCH, generator=torch.Generator().manual_seed(20))  # the first rank's

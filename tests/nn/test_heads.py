@@ -168,7 +168,7 @@ def test_linear_heads_start_as_linear_layers_do_or_small_and_without_bias() -> N
 
 
 @pytest.mark.parametrize("std", [None, 0.01])
-def test_one_linear_head_is_drawn_anew_by_its_generator_alone(std: float | None) -> None:
+def test_one_linear_head_is_drawn_again_by_its_generator_alone(std: float | None) -> None:
     heads = LinearHeads(D, K, H, std)
     nn.init.ones_(heads.bias)
     before = [heads.weight.clone(), heads.bias.clone()]

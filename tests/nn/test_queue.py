@@ -14,7 +14,7 @@ def _ids(*numbers: float) -> torch.Tensor:
     return torch.tensor(numbers).unsqueeze(1)
 
 
-def test_fifo_of_the_reference() -> None:
+def test_first_in_first_out_of_the_worked_example() -> None:
     queue = FeatureQueue(8, 1)
     queue.push(_ids(10, 11, 20, 21))
     assert int(queue.pointer) == 4
@@ -28,7 +28,8 @@ def test_fifo_of_the_reference() -> None:
 @settings(max_examples=50, deadline=None)
 @given(size=st.integers(1, 12), pushes=st.lists(st.integers(1, 30), max_size=8))
 def test_it_holds_the_last_rows_whatever_is_pushed(size: int, pushes: list[int]) -> None:
-    queue, history = FeatureQueue(size, 1), []
+    queue = FeatureQueue(size, 1)
+    history: list[float] = []
     for count in pushes:
         rows = [float(len(history) + n) for n in range(count)]
         history += rows
@@ -53,8 +54,8 @@ def test_it_starts_with_random_directions_and_is_saved() -> None:
 
 
 @pytest.mark.parametrize(("pushed", "steps"), [(2160, 3), (500, 11)])
-def test_a_queue_of_the_reference_is_full_after_so_many_steps(pushed: int, steps: int) -> None:
-    """The SSPC loss is active from the step after (docs/methods/sspc.md#queues)."""
+def test_a_queue_of_the_released_size_is_full_after_so_many_steps(pushed: int, steps: int) -> None:
+    """SSPC's loss is active from the step after (docs/methods/sspc.md#queues)."""
     queue = FillingQueue(5500, 1)
     for step in range(1, steps + 1):
         assert not queue.is_full
@@ -66,7 +67,8 @@ def test_a_queue_of_the_reference_is_full_after_so_many_steps(pushed: int, steps
 @settings(max_examples=50, deadline=None)
 @given(size=st.integers(1, 12), pushes=st.lists(st.integers(0, 30), max_size=8))
 def test_a_filling_queue_holds_what_was_pushed_and_nothing_else(size: int, pushes: list[int]) -> None:
-    queue, history = FillingQueue(size, 1), []
+    queue = FillingQueue(size, 1)
+    history: list[float] = []
     assert queue.filled_rows.shape == (0, 1)
     for count in pushes:
         rows = [float(len(history) + n + 1) for n in range(count)]

@@ -17,7 +17,7 @@ from unlabelled.nn.target import copy_online, cosine_momentum, make_target, upda
         (0.996, ".996 .996098 .996382 .996824 .997382 .998 .998618 .999176 .999618 .999902 1"),
     ],
 )
-def test_momentum_of_the_reference(start: float, expected: str) -> None:
+def test_momentum_of_the_worked_example(start: float, expected: str) -> None:
     found = [cosine_momentum(step, 11, start) for step in range(11)]
     assert found == pytest.approx([float(word) for word in expected.split()], abs=1e-6)
     assert found[-1] == 1.0
@@ -25,7 +25,7 @@ def test_momentum_of_the_reference(start: float, expected: str) -> None:
     assert cosine_momentum(0, 1, start) == start
 
 
-def test_weights_of_the_reference() -> None:
+def test_weights_of_the_worked_example() -> None:
     online, target = nn.Linear(2, 1, bias=False), nn.Linear(2, 1, bias=False)
     online.weight.data, target.weight.data = torch.tensor([[0.5, 0.0]]), torch.tensor([[1.0, -2.0]])
     expected = [[0.95, -1.8], [0.91625, -1.665], [0.905844, -1.623375], [0.905844, -1.623375]]
@@ -59,7 +59,7 @@ def test_the_limits_are_exact_and_buffers_stay() -> None:
 
 
 def test_layouts_in_memory_may_differ() -> None:
-    online = _network().to(memory_format=torch.channels_last)
+    online = _network().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     target = make_target(online)
     expected = [0.9 * p.detach() + 0.1 * (p.detach() + 1) for p in online.parameters()]
     for parameter in online.parameters():

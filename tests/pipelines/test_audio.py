@@ -1,4 +1,4 @@
-"""Sub-clips of a recording: where they begin, what they sound like, and the dimension that they make."""
+"""Sub-clips of a recording: where they begin, what they contain, and the dimension that they make."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MEL = LogMel(sample_rate=RATE, num_filters=8, num_frames=20, window=0.02, hop=0.
 
 
 class Ramp:
-    """A sound whose samples tell their place; remembers what it was asked for."""
+    """Audio whose samples are their own times; records what is read."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[float, float]] = []
@@ -86,7 +86,7 @@ def test_training_draws_start_and_volume() -> None:
     assert all(0 <= start <= 10 - MEL.seconds for start in starts)
 
 
-def test_sub_clips_are_views_whose_features_are_averaged() -> None:
+def test_sub_clips_are_crops_whose_features_are_averaged() -> None:
     audio, _ = fixed(AudioPipeline(MEL, clip_seconds=0.5, eval_clips=3), 2.0)
     batch = {"audio": torch.stack([audio, 2 * audio])}
     assert num_crops(batch) == 3

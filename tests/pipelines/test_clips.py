@@ -1,4 +1,4 @@
-"""Views of clips: which seconds they read, what they make of them, and how they are finished."""
+"""Pipelines of clips: the seconds that they read, their tensors, and how batches are finished."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PLAIN = Augmentation(jitter=0.0, flip=0.0)
 
 
 class Recorder:
-    """A reader that remembers what it was asked for, and returns the wanted size with numbered columns."""
+    """Reader that records what is read, and returns the requested size with numbered columns."""
 
     def __init__(self, size: tuple[int, int] = (32, 24)) -> None:
         self.size = size
@@ -109,7 +109,7 @@ def test_an_upright_video_is_cropped_along_its_height() -> None:
     assert views[:, 0, 0, 0, 0].tolist() == [0, 59, 117]
 
 
-def test_a_single_evaluation_view_is_the_middle() -> None:
+def test_a_single_evaluation_crop_is_the_middle() -> None:
     reader = Recorder((341, 256))
     pipeline = contrastive(eval_short_side=256, eval_crop=224)
     sample = pipeline.load(reader, "x.mp4", 10.0, numpy_generator(0), False)
@@ -189,7 +189,7 @@ def test_contrastive_clips_of_a_file(video: str, difference: float) -> None:
     torch.testing.assert_close(early.finish(done), finished, atol=1e-5, rtol=0)
 
 
-def test_several_views_are_finished_by_channel() -> None:
+def test_several_crops_are_finished_by_channel() -> None:
     pipeline = contrastive(mean=(0.1, 0.2, 0.3), std=(1.0, 2.0, 3.0))
     raw = torch.randint(0, 256, (2, 6, 3, 4, 5, 5)).byte()
     result = pipeline.finish({"video": raw})["video"]
@@ -244,7 +244,7 @@ def test_labelled_clips_flip_half_of_the_time() -> None:
         ({"mean": (0.5,)}, "mean="),
     ],
 )
-def test_impossible_contrastive_clips_are_refused(options: dict, message: str) -> None:
+def test_impossible_contrastive_clips_are_refused(options: dict[str, Any], message: str) -> None:
     views = [AugmentedClip(RandomResizedCrop(16), Weak())] * 2
     with pytest.raises(ValueError, match=message):
         ContrastiveClips(**{"views": views, **options})

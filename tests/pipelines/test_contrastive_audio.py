@@ -19,9 +19,9 @@ def test_views_begin_anywhere_and_differ_in_volume() -> None:
     starts = [start for start, _ in reader.asked]
     assert len(set(starts)) == 3
     shifts = set()
-    for start, sound in zip(starts, views, strict=True):
+    for start, spectrogram in zip(starts, views, strict=True):
         plain = MEL(torch.from_numpy(Ramp().waveform("", start, MEL.seconds, RATE)))
-        louder = sound - plain
+        louder = spectrogram - plain
         assert louder.std() < 1e-4  # a volume is a shift of all log-energies
         shifts.add(round(louder.mean().item(), 3))
     assert len(shifts) == 3
@@ -34,18 +34,20 @@ def test_masks_are_drawn_for_each_view() -> None:
         each.load(Ramp(), "a.wav", MEL.seconds, np.random.default_rng(3), True)["views"]
         for each in (pipeline, plain)
     )
-    holes = [sound == 0 for sound in masked]
+    holes = [spectrogram == 0 for spectrogram in masked]
     assert all(hole.any() for hole in holes)
     assert not torch.equal(*holes)
-    for sound, hole, complete in zip(masked, holes, whole, strict=True):
-        torch.testing.assert_close(sound[~hole], complete[~hole])
+    for spectrogram, hole, complete in zip(masked, holes, whole, strict=True):
+        torch.testing.assert_close(spectrogram[~hole], complete[~hole])
 
 
-def test_evaluation_is_that_of_single_sounds() -> None:
+def test_evaluation_is_that_of_the_audio_pipeline() -> None:
     pipeline, single = ContrastiveAudio(2, MEL, 0.5, 3), AudioPipeline(MEL, 0.5, 3)
-    sounds = [each.load(Ramp(), "a.wav", 2.0, np.random.default_rng(0), False) for each in (pipeline, single)]
-    assert sounds[0].keys() == {"audio"}
-    assert torch.equal(sounds[0]["audio"], sounds[1]["audio"])
+    samples = [
+        each.load(Ramp(), "a.wav", 2.0, np.random.default_rng(0), False) for each in (pipeline, single)
+    ]
+    assert samples[0].keys() == {"audio"}
+    assert torch.equal(samples[0]["audio"], samples[1]["audio"])
     assert pipeline.seconds == single.seconds
 
 

@@ -71,7 +71,7 @@ def test_words_of_several_captions_follow_one_another() -> None:
     assert torch.equal(sample["text"], same["text"])
 
 
-def test_sound_of_other_seconds() -> None:
+def test_audio_of_other_seconds() -> None:
     sample = small_pipeline(audio_frames=10).load(raw(audio_span=(14.3, 22.3)))
     assert np.array_equal(sample["audio"][0], features()["spec"][:, 1428:1438].astype(np.float32))
 
@@ -145,7 +145,7 @@ def test_features_of_another_width(change: dict[str, Any], words: str) -> None:
         small_pipeline().load(raw(**change))
 
 
-def test_clip_features_alone_and_no_sound() -> None:
+def test_clip_features_alone_and_no_audio() -> None:
     pipeline = small_pipeline(stream_3d=None, audio=False)
     assert (pipeline.video_dim, pipeline.parts) == (DIM_2D, ("rows_2d",))
     sample = pipeline.load(raw(rows_3d=None, spectrogram=None))

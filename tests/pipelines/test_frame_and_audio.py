@@ -1,4 +1,4 @@
-"""Frames with the sound around them: which moment they show, what is silent, what is padded."""
+"""Frames with the audio around them: their moments, silence, padding."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ SECOND = VGGishMel(num_frames=98)  # 0.995 s
 
 
 class Clock:
-    """Pictures whose brightness, and samples whose value, is the time; remembers what it was asked for."""
+    """Images whose brightness, and samples whose value, is the time; records what is read."""
 
     def __init__(self, duration: float = 10.0, loudness: float = 1.0) -> None:
         self.duration, self.loudness = duration, loudness
         self.shown: list[float] = []
-        self.heard: list[tuple[float, float]] = []
+        self.read_spans: list[tuple[float, float]] = []
 
     def info(self, path: str) -> MediaInfo:
         return MediaInfo(self.duration, True, True, fps=25.0)
@@ -41,17 +41,19 @@ class Clock:
         return np.broadcast_to(across + np.uint8(start), (1, 30, 40, 3)).copy()
 
     def waveform(self, path: str, start: float, duration: float, sample_rate: int) -> np.ndarray:
-        self.heard.append((start, duration))
+        self.read_spans.append((start, duration))
         times = start + np.arange(round(duration * sample_rate)) / sample_rate
         return (self.loudness * (times < self.duration)).astype(np.float32)
 
 
 def moments(pipeline: FrameAndAudio, duration: float, train: bool, count: int = 200) -> np.ndarray:
-    """Beginnings of the sounds, and moments of the frames."""
+    """Return the beginnings of the audio, and the moments of the frames."""
     reader = Clock(duration)
     for row in range(count):
         pipeline.load(reader, "x.mp4", duration, numpy_generator(row), train)
-    return np.array([(start, shown) for (start, _), shown in zip(reader.heard, reader.shown, strict=True)])
+    return np.array(
+        [(start, shown) for (start, _), shown in zip(reader.read_spans, reader.shown, strict=True)]
+    )
 
 
 def test_shapes_and_seconds() -> None:
@@ -68,7 +70,7 @@ def test_shapes_and_seconds() -> None:
     assert FrameAndAudio().audio.num_frames == 496
 
 
-def test_the_frame_lies_within_the_sound() -> None:
+def test_the_frame_lies_within_the_audio() -> None:
     starts, shown = moments(FrameAndAudio(16, SECOND), 10.0, train=True).T
     assert starts.min() >= 0
     assert starts.max() <= 10 - SECOND.seconds
@@ -78,7 +80,7 @@ def test_the_frame_lies_within_the_sound() -> None:
     assert abs(np.corrcoef(starts, offsets)[0, 1]) < 0.2
 
 
-def test_frame_j_goes_with_the_sound_from_5j() -> None:
+def test_frame_j_goes_with_the_audio_from_5j() -> None:
     """DMC's pairs: starts at multiples of five seconds, the frame at the beginning."""
     pipeline = FrameAndAudio(16, VGGishMel(), segment=5.0, frame="beginning")
     starts, shown = moments(pipeline, 20.0, train=True).T
@@ -122,7 +124,7 @@ def test_the_same_numbers_give_the_same_sample() -> None:
 
 
 @pytest.mark.parametrize(("loudness", "silent"), [(0.0, True), (0.9e-4, True), (1.1e-4, False), (0.5, False)])
-def test_silence_is_told_by_the_root_mean_square(loudness: float, silent: bool) -> None:
+def test_silence_is_detected_by_the_root_mean_square(loudness: float, silent: bool) -> None:
     pipeline = FrameAndAudio(16, SECOND, volume=(0.1, 0.1))  # a lower volume is not silence
     sample = pipeline.load(Clock(loudness=loudness), "x.mp4", 10.0, numpy_generator(0), True)
     assert bool(sample["silent"]) == silent
@@ -137,7 +139,7 @@ def test_volume_is_drawn_in_training_only() -> None:
     torch.testing.assert_close(bands[1], 2 * bands[0], rtol=1e-4, atol=1e-4)
 
 
-def test_what_is_missing_of_a_short_sound_is_masked() -> None:
+def test_what_is_missing_of_short_audio_is_masked() -> None:
     pipeline = FrameAndAudio(16, SECOND, pad=True)
     sample = pipeline.load(Clock(0.5), "x.mp4", 0.5, numpy_generator(0), False)
     assert sample["audio_mask"].tolist() == [frame * 0.01 < 0.5 for frame in range(98)]
@@ -186,19 +188,19 @@ def test_l3s_amounts() -> None:
         assert 150 < sum(bool(each[name]) for each in drawn) < 250
 
 
-def test_crop_of_the_resized_picture() -> None:
-    picture = torch.arange(48, dtype=torch.uint8).expand(3, 32, 48).contiguous()
+def test_crop_of_the_resized_image() -> None:
+    original = torch.arange(48, dtype=torch.uint8).expand(3, 32, 48).contiguous()
     widths = set()
     for stretch, width in ((True, 16), (False, 24)):
         crop = ResizedCrop(8, 16, stretch)
-        resized = TF.resize(picture, [16, width], antialias=True)
-        cuts = [crop(picture, numpy_generator(seed)) for seed in range(30)]
+        resized = TF.resize(original, [16, width], antialias=True)
+        cuts = [crop(original, numpy_generator(seed)) for seed in range(30)]
         lefts = {
             next(x for x in range(width - 7) if torch.equal(cut, resized[:, :8, x : x + 8])) for cut in cuts
         }
         assert len(lefts) > 5
         widths.add(max(lefts))
-    assert max(widths) > 8  # some lie where the stretched picture has ended
+    assert max(widths) > 8  # some lie where the stretched image has ended
 
 
 def test_a_real_clip(tiny_root: Path) -> None:

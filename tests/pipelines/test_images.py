@@ -1,6 +1,8 @@
-"""Views of pictures, from uint8 to normalised batches, and through YAML."""
+"""Pipelines of images, from uint8 to normalised batches, and through YAML."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import jsonargparse
 import numpy as np
@@ -25,7 +27,7 @@ from unlabelled.transforms import (
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)
 
 
-def picture(height: int = 40, width: int = 50, seed: int = 0) -> Tensor:
+def random_image(height: int = 40, width: int = 50, seed: int = 0) -> Tensor:
     return torch.randint(0, 256, (3, height, width), generator=torch.Generator().manual_seed(seed)).byte()
 
 
@@ -37,8 +39,10 @@ def contrastive(augment: str = "batched") -> ContrastiveImages:
     return ContrastiveImages(crops, eval_size=24, eval_resize=28, mean=MEAN, std=STD, augment=augment)
 
 
-def batch_of(pipeline: ImagePipeline, train: bool, count: int = 6) -> dict:
-    samples = [pipeline.load(picture(seed=row), numpy_generator("test", row), train) for row in range(count)]
+def batch_of(pipeline: ImagePipeline, train: bool, count: int = 6) -> dict[str, Any]:
+    samples = [
+        pipeline.load(random_image(seed=row), numpy_generator("test", row), train) for row in range(count)
+    ]
     return default_collate(samples)
 
 
@@ -77,7 +81,9 @@ def test_it_makes_no_difference_where_the_work_is_done(train: bool) -> None:
 
 
 def test_a_generator_decides_everything() -> None:
-    first, again, other = (contrastive().load(picture(), numpy_generator(seed), True) for seed in (0, 0, 1))
+    first, again, other = (
+        contrastive().load(random_image(), numpy_generator(seed), True) for seed in (0, 0, 1)
+    )
     torch.testing.assert_close(first, again, atol=0, rtol=0)
     assert not torch.equal(first["views"][0], other["views"][0])
     assert not torch.equal(first["views"][0], first["views"][1])
@@ -103,27 +109,28 @@ def test_multi_crop() -> None:
 )
 def test_evaluation_sees_the_middle(pipeline: ImagePipeline) -> None:
     raw = batch_of(pipeline, train=False)
-    expected = TF.center_crop(TF.resize(picture(), [28], antialias=True), [24])
+    expected = TF.center_crop(TF.resize(random_image(), [28], antialias=True), [24])
     assert torch.equal(raw["image"][0], expected)
     torch.testing.assert_close(pipeline.finish(raw)["image"][0], normalised(expected), atol=1e-5, rtol=0)
 
 
-def test_evaluation_without_a_short_side_sees_all_of_the_picture() -> None:
+def test_evaluation_without_a_short_side_takes_all_of_the_image() -> None:
     pipeline = LabelledImages(PaddedCrop(24), eval_size=24)
-    sample = pipeline.load(picture(), np.random.default_rng(0), False)
-    assert torch.equal(sample["image"], TF.resize(picture(), [24, 24], antialias=True))
-    exact = picture(24, 24)
+    sample = pipeline.load(random_image(), np.random.default_rng(0), False)
+    assert torch.equal(sample["image"], TF.resize(random_image(), [24, 24], antialias=True))
+    exact = random_image(24, 24)
     assert torch.equal(pipeline.load(exact, np.random.default_rng(0), False)["image"], exact)
 
 
-def test_several_evaluation_views_are_normalised_by_channel() -> None:
-    many = torch.stack([torch.stack([picture(8, 8, seed), picture(8, 8, seed + 9)]) for seed in range(3)])
+def test_several_evaluation_crops_are_normalised_by_channel() -> None:
+    pairs = [[random_image(8, 8, seed), random_image(8, 8, seed + 9)] for seed in range(3)]
+    many = torch.stack([torch.stack(pair) for pair in pairs])
     result = contrastive().finish({"image": many})["image"]  # (B, V, 3, H, W)
     torch.testing.assert_close(result[2, 1], normalised(many[2, 1]), atol=1e-5, rtol=0)
 
 
 def test_classifiers_train_on_a_window_that_is_flipped_half_of_the_time() -> None:
-    pipeline, image = LabelledImages(PaddedCrop(24, padding=0), 24, mean=MEAN, std=STD), picture(24, 24)
+    pipeline, image = LabelledImages(PaddedCrop(24, padding=0), 24, mean=MEAN, std=STD), random_image(24, 24)
     samples = [pipeline.load(image, numpy_generator(row), True)["image"] for row in range(60)]
     plain = [torch.equal(sample, image) for sample in samples]
     flipped = [torch.equal(sample, image.flip(-1)) for sample in samples]
@@ -159,7 +166,7 @@ def test_classifiers_may_train_on_changed_colours() -> None:
         ({"std": (0.1, 0.1, 0.0)}, "std=.0.1, 0.1, 0.0. must have one number"),
     ],
 )
-def test_impossible_views_are_refused(change: dict, message: str) -> None:
+def test_impossible_views_are_refused(change: dict[str, Any], message: str) -> None:
     crops = [AugmentedCrop(RandomResizedCrop(24), Weak())] * 2
     with pytest.raises(ValueError, match=message):
         ContrastiveImages(**{"crops": crops, "eval_size": 24, **change})
@@ -185,6 +192,7 @@ def test_yaml_builds_views() -> None:
     parser.add_argument("--config", action="config")
     pipeline = parser.instantiate(parser.parse_args([f"--config={YAML}"])).pipeline
     assert isinstance(pipeline, ContrastiveImages)
+    assert isinstance(pipeline.crops[0].crop, RandomResizedCrop)
     assert pipeline.crops[0].crop.scale == (0.3, 1.0)
     assert isinstance(pipeline.crops[1].crop, PaddedCrop)
     assert pipeline.crops[1].augmentation.strengths == pytest.approx((0.8, 0.8, 0.4))

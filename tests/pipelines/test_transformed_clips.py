@@ -1,4 +1,4 @@
-"""Shifted and reversed copies of clips with their sounds; stripes taken out of spectrograms."""
+"""Shifted and reversed copies of clips with their audio; stripes taken out of spectrograms."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from unlabelled.pipelines import TransformedClips
 from unlabelled.seeding import numpy_generator
 from unlabelled.transforms import Augmentation, LogMel, SpectrogramMasks
 
-SOUND = LogMel(sample_rate=8000, num_filters=16, num_frames=49)  # 0.5 s
-SMALL: dict[str, Any] = {"num_frames": 4, "fps": 4.0, "crop": 16, "audio": SOUND, "volume": (1.0, 1.0)}
+AUDIO = LogMel(sample_rate=8000, num_filters=16, num_frames=49)  # 0.5 s
+SMALL: dict[str, Any] = {"num_frames": 4, "fps": 4.0, "crop": 16, "audio": AUDIO, "volume": (1.0, 1.0)}
 
 
 class Clock:
@@ -26,7 +26,7 @@ class Clock:
     def __init__(self, size: tuple[int, int] = (16, 16)) -> None:
         self.size = size
         self.seen: list[tuple[float, float]] = []
-        self.heard: list[float] = []
+        self.audio_starts: list[float] = []
         self.sides: list[int | None] = []
 
     def info(self, path: str) -> MediaInfo:
@@ -44,7 +44,7 @@ class Clock:
         )
 
     def waveform(self, path: str, start: float, duration: float, sample_rate: int) -> np.ndarray:
-        self.heard.append(start)
+        self.audio_starts.append(start)
         times = start + np.arange(round(duration * sample_rate)) / sample_rate
         return np.sin(2 * np.pi * (200 + 50 * times) * times).astype(np.float32)
 
@@ -67,13 +67,13 @@ def test_backwards_is_the_same_window_turned_around() -> None:
         assert (forwards["video"][0, :, 0, 0].int().diff() > 0).all()
 
 
-def test_sights_and_sounds_begin_together_anywhere_in_the_file() -> None:
+def test_video_and_audio_begin_together_anywhere_in_the_file() -> None:
     reader = Clock()
     pipeline = clips()
     for row in range(200):
         loaded(pipeline, row, reader)
     starts = np.array(reader.seen)[:, 0].reshape(-1, 2)
-    assert starts.ravel().tolist() == reader.heard
+    assert starts.ravel().tolist() == reader.audio_starts
     assert starts.min() >= 0
     assert starts.max() <= 19
     assert np.quantile(starts, [0.1, 0.5, 0.9]) == pytest.approx([1.9, 9.5, 17.1], abs=1.5)
@@ -86,10 +86,10 @@ def test_as_many_copies_as_asked_for() -> None:
         reader = Clock()
         views = loaded(clips(shifts=shifts, reversal=reversal), reader=reader)["views"]
         assert [len(shift) for shift in views] == [2 if reversal else 1] * shifts
-        assert len(reader.seen) == len(reader.heard) == shifts  # what runs backwards is not read twice
+        assert len(reader.seen) == len(reader.audio_starts) == shifts  # what runs backwards is not read twice
 
 
-def test_pictures_are_cut_and_scaled_for_each_copy_sounds_for_each_shift() -> None:
+def test_frames_are_cropped_and_scaled_for_each_copy_audio_for_each_shift() -> None:
     pipeline = TransformedClips(
         **{**SMALL, "volume": (0.5, 2.0)}, train_short_side=(18, 40), eval_short_side=20
     )
@@ -117,7 +117,7 @@ def test_evaluation_is_the_middle() -> None:
         "audio": ((1, 16, 49), torch.float32),
     }
     assert reader.seen == [(9.5, 1.0)]
-    assert reader.heard == [9.5]
+    assert reader.audio_starts == [9.5]
     assert reader.sides == [24]
     finished = pipeline.finish(default_collate([sample]))["video"]
     torch.testing.assert_close(finished[0], (sample["video"] / 255 - 0.45) / 0.225, atol=1e-6, rtol=0)
@@ -127,7 +127,7 @@ def test_a_file_shorter_than_a_clip_starts_at_its_beginning() -> None:
     reader = Clock()
     pipeline = clips()
     assert pipeline.seconds == 1.0
-    assert clips(fps=40.0).seconds == pytest.approx(0.5)  # the sound is longer
+    assert clips(fps=40.0).seconds == pytest.approx(0.5)  # the audio is longer
     for train in (True, False):
         pipeline.load(reader, "x.mp4", 0.7, numpy_generator(0), train)
     assert {start for start, _ in reader.seen} == {0.0}

@@ -29,7 +29,7 @@ def samples(tiny_root: Path) -> Any:
     return load
 
 
-def test_evaluation_sees_the_whole_frame_and_says_when(samples: Any) -> None:
+def test_evaluation_takes_the_whole_frame_and_returns_its_seconds(samples: Any) -> None:
     whole, cropped = samples(UncroppedClips, False), samples(AudioVisualPipeline, False)
     assert whole["video"].shape == (3, 4, 24, 32)
     assert torch.equal(centre_crop(whole["video"].transpose(0, 1), 16).transpose(0, 1), cropped["video"])

@@ -12,7 +12,7 @@ import yaml
 import cli
 from tests._helpers.audio_files import write_tone
 from tests.conftest import ROOT
-from tests.datamodules.test_flickr_soundnet import annotation, picture
+from tests.datamodules.test_flickr_soundnet import annotation, write_image
 
 CONFIGS = [
     ROOT / "configs" / path
@@ -101,7 +101,7 @@ def test_a_configuration_trains_and_is_tested(
 def test_a_recipe_on_flickrs_layout(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root = tmp_path / "flickr"
     for number in range(20):
-        picture(root / "Data" / f"{number}.jpg", 10 * number)
+        write_image(root / "Data" / f"{number}.jpg", 10 * number)
         write_tone(root / "Data" / f"{number}.wav", 300 + 50 * number, seconds=1.5)
         if number >= 14:
             annotation(root / "Annotations" / f"{number}.xml")

@@ -82,5 +82,6 @@ def test_its_encoders_can_be_taken_over(demo: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("demo", sorted(STORED))
 def test_callbacks_find_their_state(demo: str, tmp_path: Path) -> None:
-    keys = {callback.state_key for callback in built(demo, tmp_path).trainer.callbacks}
+    trainer: Any = built(demo, tmp_path).trainer
+    keys = {callback.state_key for callback in trainer.callbacks}
     assert set(STORED[demo]["callbacks"]) <= keys

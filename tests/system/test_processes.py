@@ -89,7 +89,7 @@ def _assert_same_labels(many: dict[str, Any], one: dict[str, Any]) -> None:
 
 
 def test_two_devices_complete_figures_and_test(tiny_root: Path, tiny_overlay: Path, tmp_path: Path) -> None:
-    """The first process alone writes figures, table and degradation; the other must not block."""
+    """Only the first process writes figures, table and degradation; the other must not block."""
     two = ["--config=configs/trainer/cpu_ddp2.yaml", "--model.init_args.num_clusters=9"]
     run_cli(*command("fit", tiny_root, tiny_overlay, tmp_path, *two, "--trainer.max_epochs=1"))
     assert len(list(tmp_path.glob("log/version_*/figures/*.png"))) == 3

@@ -12,7 +12,7 @@ import yaml
 import cli
 from datamodules import ESC50, HMDB51, UCF101
 from datamodules.voc2007 import VOC_CLASSES
-from tests._helpers import audio_files as sound_files
+from tests._helpers import audio_files
 from tests._helpers import dataset_folders as layouts
 from tests._helpers.commands import command, save_encoders
 from tests._helpers.shrink import shrink
@@ -33,14 +33,14 @@ VIDEO_SETS = {
     "SomethingSomethingV2": layouts.something,
 }
 
-SOUND_SETS = {"ESC50": sound_files.esc50, "DCASE2014": sound_files.dcase2014}
+AUDIO_SETS = {"ESC50": audio_files.esc50, "DCASE2014": audio_files.dcase2014}
 
 
 @pytest.fixture(scope="module")
 def roots(tiny_root: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     clips = layouts.clips(tiny_root)
     found = {name: write(clips, tmp_path_factory.mktemp(name)) for name, write in VIDEO_SETS.items()}
-    found |= {name: write(tmp_path_factory.mktemp(name)) for name, write in SOUND_SETS.items()}
+    found |= {name: write(tmp_path_factory.mktemp(name)) for name, write in AUDIO_SETS.items()}
     found["VOC2007"] = layouts.voc2007(tmp_path_factory.mktemp("voc"), VOC_CLASSES)
     found["images"] = layouts.image_folders(tmp_path_factory.mktemp("images"))
     return found
@@ -62,7 +62,7 @@ def _tiny(path: Path, roots: dict[str, Path], out: Path) -> list[str]:
         f"--config={shrink(path, out, 3 if not clips else 32 if name.startswith('Kinetics') else 9)}",
         f"--data.init_args.root={roots.get(name, roots['images'])}",
     ]
-    return options + (["--data.init_args.index_workers=0"] if clips or name in SOUND_SETS else [])
+    return options + (["--data.init_args.index_workers=0"] if clips or name in AUDIO_SETS else [])
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)

@@ -95,7 +95,7 @@ def test_other_recipes_have_the_same_classes() -> None:
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_heads_and_trees_have_the_same_manifold(recipe: str) -> None:
-    """A configuration has it twice; tiny settings would hide different dimensions."""
+    """Configurations have it twice; tiny settings would hide different dimensions."""
     content = _content(RECIPES[recipe])
     model = content["model"]["init_args"]
     nodes = _nodes(content["trainer"]["callbacks"])

@@ -110,7 +110,7 @@ def test_two_processes_equal_one_with_twice_the_batch_size(features: Path, tmp_p
 
 
 def test_a_killed_and_resumed_run_equals_an_uninterrupted_one(features: Path, tmp_path: Path) -> None:
-    """The run is killed in the middle of an epoch, with half-filled queues; results are bit-equal."""
+    """Results are bit-equal when a run is killed in the middle of an epoch, with half-filled queues."""
 
     def options(out: Path) -> list[str]:
         overlay = shrunk(DEMO, features, out, queue_size=40)  # full after 5 of 9 steps

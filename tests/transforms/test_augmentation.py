@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -18,7 +20,7 @@ EVERYTHING = {"brightness": 0.8, "contrast": 0.8, "saturation": 0.8, "hue": 0.3}
 EVERYTHING |= {"greyscale": 0.3, "blur": 0.5, "solarize": 0.5}
 
 
-def pictures(shape: tuple[int, ...]) -> Tensor:
+def random_images(shape: tuple[int, ...]) -> Tensor:
     """Random colours, and in the second half smooth ones: greys, pure black and pure white among them."""
     images = torch.rand(shape, generator=torch.Generator().manual_seed(0))
     half = shape[0] // 2
@@ -74,7 +76,7 @@ def test_batches_are_what_torchvision_makes_of_each_sample(
 ) -> None:
     monkeypatch.setattr(module, "_selected", getattr(module, way))
     augmentation = Augmentation(**options)
-    images = pictures(SHAPES[kind])
+    images = random_images(SHAPES[kind])
     parameters = drawn(augmentation, len(images))
     expected = torch.stack(
         [by_torchvision(image, each, 23) for image, each in zip(images, parameters, strict=True)]
@@ -88,7 +90,7 @@ def test_batches_are_what_torchvision_makes_of_each_sample(
 @pytest.mark.parametrize("way", ["_selected", "_masked"])
 def test_a_sample_does_not_depend_on_its_batch(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_selected", getattr(module, way))
-    augmentation, images = Augmentation(**EVERYTHING), pictures(SHAPES["images"])
+    augmentation, images = Augmentation(**EVERYTHING), random_images(SHAPES["images"])
     before = images.clone()
     parameters = drawn(augmentation, len(images))
     together = augmentation.apply(images, default_collate(parameters))
@@ -99,7 +101,7 @@ def test_a_sample_does_not_depend_on_its_batch(way: str, monkeypatch: pytest.Mon
 
 
 def test_the_frames_of_a_clip_are_treated_alike() -> None:
-    augmentation, images = Augmentation(**EVERYTHING), pictures(SHAPES["images"])
+    augmentation, images = Augmentation(**EVERYTHING), random_images(SHAPES["images"])
     parameters = default_collate(drawn(augmentation, len(images)))
     still = augmentation.apply(images.unsqueeze(2).repeat(1, 1, 4, 1, 1), parameters)
     expected = augmentation.apply(images, parameters).unsqueeze(2).expand_as(still)
@@ -117,7 +119,7 @@ def test_the_device_is_never_asked_for_a_value(augmentation: Augmentation) -> No
 
 
 def test_large_batches_are_done_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    augmentation, images = Augmentation(**EVERYTHING), pictures(SHAPES["clips"])
+    augmentation, images = Augmentation(**EVERYTHING), random_images(SHAPES["clips"])
     parameters = default_collate(drawn(augmentation, len(images)))
     whole = augmentation.apply(images, parameters)
     monkeypatch.setattr(module, "_CACHED", 7 * images[0].numel())  # 24 clips: 7, 7, 7 and 3
@@ -181,7 +183,7 @@ def test_a_factor_is_never_negative() -> None:
     assert 2.4 < factors.max() <= 2.5
 
 
-def test_a_picture_smaller_than_the_blur_gets_a_smaller_one() -> None:
+def test_an_image_smaller_than_the_blur_gets_a_smaller_blur() -> None:
     augmentation, image = Augmentation(blur=1.0, flip=0.0), torch.rand(1, 3, 4, 9)
     parameters = default_collate(drawn(augmentation, 1))
     expected = TF.gaussian_blur(image, [17, 7], [float(parameters["blur_sigma"])] * 2)
@@ -201,7 +203,7 @@ def test_a_picture_smaller_than_the_blur_gets_a_smaller_one() -> None:
         ({"solarize": float("nan")}, "solarize=nan"),
     ],
 )
-def test_impossible_numbers_are_refused(options: dict, message: str) -> None:
+def test_impossible_numbers_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Augmentation(**options)
 

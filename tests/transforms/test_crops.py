@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,13 +17,13 @@ from torchvision.transforms.v2 import functional as TF
 from unlabelled.transforms import PaddedCrop, RandomResizedCrop
 
 
-def picture(height: int, width: int) -> torch.Tensor:
+def random_image(height: int, width: int) -> torch.Tensor:
     return torch.randint(0, 256, (3, height, width), generator=torch.Generator().manual_seed(0)).byte()
 
 
 def test_boxes_are_distributed_as_torchvisions() -> None:
     crop, theirs = RandomResizedCrop(8, (0.2, 1.0)), v2.RandomResizedCrop(8, (0.2, 1.0))
-    rng, image = np.random.default_rng(0), picture(60, 80)
+    rng, image = np.random.default_rng(0), random_image(60, 80)
     torch.manual_seed(0)
     ours = np.array([crop.box(60, 80, rng) for _ in range(1500)])
     names = ("top", "left", "height", "width")
@@ -36,16 +37,16 @@ def test_boxes_are_distributed_as_torchvisions() -> None:
 
 @pytest.mark.parametrize(("height", "width"), [(10, 100), (100, 10), (10, 13), (13, 10)])
 def test_where_no_window_fits_the_middle_is_torchvisions(height: int, width: int) -> None:
-    # Nothing as large as the whole picture is as wide or as high as these ratios, so all tries fail.
+    # Nothing as large as the whole image is as wide or as high as these ratios, so all tries fail.
     scale, ratio = (1.0, 1.0), (2.0, 3.0) if width < 2 * height else (1.0, 1.1)
-    theirs = v2.RandomResizedCrop(8, scale, ratio).make_params([picture(height, width)])
+    theirs = v2.RandomResizedCrop(8, scale, ratio).make_params([random_image(height, width)])
     box = RandomResizedCrop(8, scale, ratio).box(height, width, np.random.default_rng(0))
     assert box == tuple(theirs[name] for name in ("top", "left", "height", "width"))
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.integers(1, 300), st.integers(1, 300), st.integers(0, 1000))
-def test_a_box_is_in_the_picture_and_of_the_right_size(height: int, width: int, seed: int) -> None:
+def test_a_box_is_in_the_image_and_of_the_right_size(height: int, width: int, seed: int) -> None:
     crop = RandomResizedCrop(8, (0.2, 0.766))
     top, left, high, wide = crop.box(height, width, np.random.default_rng(seed))
     assert 0 <= top <= top + high <= height
@@ -58,7 +59,7 @@ def test_a_box_is_in_the_picture_and_of_the_right_size(height: int, width: int, 
 
 
 def test_a_window_is_scaled_as_torchvision_scales_it() -> None:
-    crop, image = RandomResizedCrop(16, (0.3, 0.9)), picture(50, 64)
+    crop, image = RandomResizedCrop(16, (0.3, 0.9)), random_image(50, 64)
     box = crop.box(50, 64, np.random.default_rng(5))
     expected = TF.resized_crop(image, *box, [16, 16], antialias=True)
     assert torch.equal(crop(image, np.random.default_rng(5)), expected)
@@ -66,7 +67,7 @@ def test_a_window_is_scaled_as_torchvision_scales_it() -> None:
 
 @pytest.mark.parametrize("crop", [RandomResizedCrop(12), PaddedCrop(36, padding=4)])
 def test_the_frames_of_a_clip_share_one_window(crop: RandomResizedCrop | PaddedCrop) -> None:
-    clip = crop(picture(40, 50).expand(5, -1, -1, -1), np.random.default_rng(0))
+    clip = crop(random_image(40, 50).expand(5, -1, -1, -1), np.random.default_rng(0))
     assert clip.shape == (5, 3, crop.size, crop.size)
     assert clip.dtype == torch.uint8
     assert all(torch.equal(frame, clip[0]) for frame in clip)
@@ -81,9 +82,9 @@ def test_a_padded_crop_reaches_every_offset_of_the_black_frame() -> None:
     assert len({w.numpy().tobytes() for w in windows}) == 9
 
 
-def test_a_picture_too_small_for_its_crop_is_named() -> None:
+def test_an_image_too_small_for_its_crop_is_named() -> None:
     with pytest.raises(ValueError, match="20x10 pixels with padding=4 is smaller than size=32"):
-        PaddedCrop(32)(picture(10, 20), np.random.default_rng(0))
+        PaddedCrop(32)(random_image(10, 20), np.random.default_rng(0))
 
 
 @pytest.mark.parametrize(
@@ -95,6 +96,6 @@ def test_a_picture_too_small_for_its_crop_is_named() -> None:
         ({"size": 8, "ratio": (2.0, 1.0)}, "ratio"),
     ],
 )
-def test_impossible_windows_are_refused(options: dict, message: str) -> None:
+def test_impossible_windows_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         RandomResizedCrop(**options)

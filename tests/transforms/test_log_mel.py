@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -51,7 +52,7 @@ def test_40_filters_match_the_reference() -> None:
     ],
 )
 @pytest.mark.parametrize("rate", [16000, 24000, 48000])
-def test_published_shapes_and_their_seconds(options: dict, seconds: float, rate: int) -> None:
+def test_published_shapes_and_their_seconds(options: dict[str, Any], seconds: float, rate: int) -> None:
     log_mel = LogMel(sample_rate=rate, **options)
     assert log_mel.seconds == pytest.approx(seconds)
     spectrogram = log_mel(torch.rand(round(log_mel.seconds * rate)) - 0.5)

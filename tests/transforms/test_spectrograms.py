@@ -102,4 +102,4 @@ def test_short_waveforms_are_padded_and_long_ones_cut(front_end: Spectrogram) ->
 )
 def test_wrong_numbers_are_refused(make: object, words: str) -> None:
     with pytest.raises(ValueError, match=words):
-        make()  # type: ignore[operator]
+        make()

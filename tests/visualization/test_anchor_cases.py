@@ -48,7 +48,7 @@ def test_there_may_be_no_such_pair() -> None:
 
 
 def margins(media: Codes, text: Codes, labels: Labels) -> dict[tuple[int, int], float]:
-    """The smaller margin of each sample and other category, by loops."""
+    """Return the smaller margin of each sample and other category, by loops."""
 
     def alike(codes: Codes, i: int, c: int) -> float:
         others = [j for j in range(len(labels)) if labels[j] == c and j != i]
@@ -90,7 +90,7 @@ def test_the_confusing_sample_has_the_largest_margins(seed: int, n: int) -> None
 
 
 def test_the_confusing_car() -> None:
-    """A car that looks like food and is spoken of as a car (Figure 3)."""
+    """One car that looks like food, with a text about a car, is found (Figure 3)."""
     cars, food = np.array([[1, 1, 0, 0]] * 3, bool), np.array([[0, 0, 1, 1]] * 2, bool)
     text, media = np.concatenate([cars, food]), np.concatenate([cars, food])
     media[1] = food[0]

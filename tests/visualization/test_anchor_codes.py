@@ -94,7 +94,7 @@ def test_categories_are_counted(seed: int) -> None:
 
 
 def bits(counts: Any, overall: Any) -> float:
-    """The divergence by scipy, without what chance alone gives."""
+    """Return the divergence by scipy, minus its expectation by chance."""
     bias = (np.count_nonzero(overall) - 1) / (2 * counts.sum() * math.log(2))
     return float(entropy(counts / counts.sum(), overall, base=2) - bias)
 

@@ -1,4 +1,4 @@
-"""Figures of anchors and of searches: what they say, for awkward samples too."""
+"""Figures of anchors and of searches: their contents, for unusual samples too."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ def texts(figure: Figure) -> list[str]:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         figure.savefig(BytesIO(), dpi=60)
-    return [text.get_text() for text in figure.findobj(lambda a: hasattr(a, "get_text"))]
+    found: list[Any] = figure.findobj(lambda artist: hasattr(artist, "get_text"))
+    return [text.get_text() for text in found]
 
 
 def cells(axis: Any) -> tuple[list[str], set[int]]:
@@ -102,7 +103,8 @@ def test_categories_of_anchors() -> None:
         written
     )
     axis = figure.axes[0]
-    assert [round(patch.get_width()) for patch in axis.patches] == [60, 30, 10]
+    bars: list[Any] = list(axis.patches)
+    assert [round(bar.get_width()) for bar in bars] == [60, 30, 10]
     assert [label.get_text() for label in axis.get_yticklabels()] == ["x" * 25 + "…", "cars", "Käse $1"]
     assert axis.collections[0].get_offsets()[:, 0].tolist() == [25, 25, 25]
 

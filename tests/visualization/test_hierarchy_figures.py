@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,7 +28,8 @@ def texts(figure: Figure) -> list[str]:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         figure.savefig(BytesIO(), dpi=20)
-    return [text.get_text() for text in figure.findobj(lambda a: hasattr(a, "get_text"))]
+    found: list[Any] = figure.findobj(lambda artist: hasattr(artist, "get_text"))
+    return [text.get_text() for text in found]
 
 
 @pytest.mark.parametrize("tree", [CHAIN, some_tree(2, 0), some_tree(30, 1), some_tree(300, 2)])
@@ -98,7 +100,8 @@ def test_the_top_of_a_large_tree() -> None:
 def test_bars_show_the_shares_of_the_groups() -> None:
     groups = Groups(np.array([[4.0, 1], [0, 0], [0, 2], [5, 5], [1, 0]]), ["a", "b"], "kind")
     figure = dendrogram(CHAIN, groups, most=2)
-    heights = [round(bar.get_height(), 6) for bar in figure.axes[1].patches if bar.get_height() > 0]
+    bars: list[Any] = list(figure.axes[1].patches)
+    heights = [round(bar.get_height(), 6) for bar in bars if bar.get_height() > 0]
     assert heights == [round(9 / 17, 6), 1.0, round(8 / 17, 6)]  # of leaves 0 to 3, of leaf 4, the rest
 
 

@@ -105,9 +105,9 @@ def test_folds(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_costs_are_chosen_and_reproducible() -> None:
     callback = {"grid": (2, 2), "costs": [1e-4, 1e-2, 1.0], "seed": 3}
-    scores = scores_of(AudioSVMEvaluation(**callback), RecordingData())  # type: ignore[arg-type]
+    scores = scores_of(AudioSVMEvaluation(**callback), RecordingData())
     assert scores["test/audio_svm_cost"] in (pytest.approx(1e-4), pytest.approx(1e-2), 1.0)
-    assert scores_of(AudioSVMEvaluation(**callback), RecordingData()) == scores  # type: ignore[arg-type]
+    assert scores_of(AudioSVMEvaluation(**callback), RecordingData()) == scores
 
 
 def test_recordings_without_label_or_replaced_are_left_out(caplog: pytest.LogCaptureFixture) -> None:
@@ -179,9 +179,10 @@ def test_wrong_inputs_are_refused() -> None:
     data.splits["train"].labels[data.splits["train"].labels == 2] = 1
     with pytest.raises(ValueError, match="1 of 3 classes have no training recording"):
         scores_of(AudioSVMEvaluation(), data)
-    for options in ({"grid": (0, 3)}, {"costs": []}, {"costs": [0.0]}, {"inner_rounds": 0}):
+    wrong: list[dict[str, Any]] = [{"grid": (0, 3)}, {"costs": []}, {"costs": [0.0]}, {"inner_rounds": 0}]
+    for options in wrong:
         with pytest.raises(ValueError, match="at least one cell along each axis, positive costs"):
-            AudioSVMEvaluation(**options)  # type: ignore[arg-type]
+            AudioSVMEvaluation(**options)
 
 
 def test_the_report() -> None:

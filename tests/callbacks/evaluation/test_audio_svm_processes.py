@@ -16,7 +16,7 @@ from tests._helpers.two_processes import in_two_processes
 
 def run(**options: Any) -> dict[str, float]:
     """Test with a bank and with folds; return all scores."""
-    scores = {}
+    scores: dict[str, float] = {}
     for name, data in (("bank", RecordingData()), ("folds", FoldedRecordings())):
         data.splits["test"].replaced[[1, 3]] = 0
         callback = AudioSVMEvaluation((2, 2), [1e-3, 1e-1])

@@ -131,7 +131,7 @@ def test_several_labels_need_the_svm() -> None:
         (lambda: KNNEvaluation(k=0), "expected numbers of neighbours"),
         (lambda: KNNEvaluation(every_n_epochs=0), "every_n_epochs must be at least 1"),
         (lambda: RetrievalEvaluation(k=[0]), "expected numbers of neighbours"),
-        (lambda: RetrievalEvaluation(distance="manhattan"), "one of cosine, euclidean"),  # type: ignore[arg-type]
+        (lambda: RetrievalEvaluation(distance="manhattan"), "one of cosine, euclidean"),
         (lambda: SVMEvaluation(shots=["some"]), "or 'full'"),  # type: ignore[list-item]
         (lambda: SVMEvaluation(costs=[0.0]), "positive costs"),
     ],

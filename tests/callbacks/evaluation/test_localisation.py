@@ -174,7 +174,7 @@ def test_wrong_inputs_are_refused() -> None:
         scores_of(Localisation(), BrightnessLocaliser(), data)
     for options in ({"threshold": "otsu"}, {"level": 1.0}, {"size": 0}, {"num_drawn_clips": -1}):
         with pytest.raises(ValueError, match="expected median, fixed or rel_max"):
-            Localisation(**options)  # type: ignore[arg-type]
+            Localisation(**options)
     with pytest.raises(ValueError, match="mismatches=0"):
         CorrespondenceEvaluation(0)
     few = SquareData()

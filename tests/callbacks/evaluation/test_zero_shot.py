@@ -52,7 +52,7 @@ def test_retrieval_is_that_of_a_full_sort(similarity: Any, capsys: pytest.Captur
     first, second = Pairs("first", 60, 0, missing=5), Pairs("second", 23, 1)
     callback = ZeroShotRetrieval(["text->video+audio", "video->text"], similarity)
     scores = scores_of(callback, first, Classes("classes", 20, 4, 0), second)
-    expected = {}
+    expected: dict[str, float] = {}
     for pairs in (first, second):
         text, size, cosine = pairs.rows.columns["text"], pairs.complete_size, similarity == "cosine"
         forth = expected_retrieval(text, fused(pairs), size, cosine)
@@ -242,7 +242,7 @@ def test_features_that_are_not_finite_are_refused() -> None:
         (lambda: ZeroShotRetrieval([]), "at least one"),
         (lambda: ZeroShotRetrieval(["text"]), "expected `<query>-><gallery>`"),
         (lambda: ZeroShotRetrieval(["text->audio+video"]), "'audio\\+video' is no feature"),
-        (lambda: ZeroShotRetrieval(similarity="euclidean"), "cosine or dot"),  # type: ignore[arg-type]
+        (lambda: ZeroShotRetrieval(similarity="euclidean"), "cosine or dot"),
         (lambda: ZeroShotRetrieval(every_n_epochs=0), "every_n_epochs must be at least 1"),
         (lambda: ZeroShotClassification(seeds=0), "at least 1 for each"),
         (lambda: ZeroShotClassification("pictures"), "is no feature"),

@@ -19,7 +19,7 @@ from tests._helpers.zero_shot_sets import Classes, FeatureModule, Pairs, SetData
 def run(**options: Any) -> dict[str, float]:
     """Fit without learning, and test; return all scores."""
     averaged = ZeroShotRetrieval(["text->video"], average_by_title=True)
-    callbacks = [
+    callbacks: list[Any] = [
         ZeroShotRetrieval(["text->video+audio", "audio->video"]),
         ZeroShotClassification("video", restarts=2, seeds=2),
         StepLocalisation("text->video"),

@@ -48,7 +48,7 @@ class OneClip(LightningDataModule):
     def predict_dataloader(self) -> DataLoader[Any]:
         sample = {"video": torch.zeros(2, 3, 4, 16, 16), "audio": torch.zeros(1, 16, 20)}
         keys = {name: torch.tensor(-1) for name in ("label", "index", "replaced")}
-        return DataLoader([sample | keys], batch_size=1)  # type: ignore[arg-type]
+        return DataLoader([sample | keys], batch_size=1)
 
 
 PROGRAM = """

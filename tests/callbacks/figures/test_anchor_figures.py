@@ -21,6 +21,7 @@ from callbacks.figures.retrieval_figures import RetrievalFigures
 from tests._helpers.anchored_sets import Actions, Anchored, Pairs, SetData, Streams
 from tests._helpers.embedding_modules import trainer
 from unlabelled.visualization.anchor_codes import binary_codes
+from unlabelled.visualization.retrieved import retrieved_figure
 
 LABELLED = ["similar_across", "different_within", "different_across", "confusing"]
 CATEGORIES = [f"{modality}_categories" for modality in ("text", "video", "audio")]
@@ -106,7 +107,8 @@ def test_within_fit_it_draws_when_due_and_logs_always(tmp_path: Path, published:
 @pytest.mark.usefixtures("published")
 def test_rows_are_evenly_spread_and_in_order(tmp_path: Path) -> None:
     data = SetData()
-    data.sets[1].dataset(None).replaced[10] = 3
+    samples: Any = data.sets[1].dataset(None)
+    samples.replaced[10] = 3
     callback = _Recorded(max_samples=10)
     trainer(callback, default_root_dir=tmp_path).validate(Anchored(), data, verbose=False)
     rows = {name: rows for _, name, rows in callback.drawn}
@@ -179,15 +181,14 @@ def test_retrieved_clips_are_the_nearest(
     query: str, gallery: str, similarity: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     figures: list[Any] = []
-    original = retrieval_figures.retrieved_figure
     monkeypatch.setattr(
-        retrieval_figures, "retrieved_figure", lambda s, t: figures.append(s) or original(s, t)
+        retrieval_figures, "retrieved_figure", lambda s, t: figures.append(s) or retrieved_figure(s, t)
     )
     data = SetData()
     callback = RetrievalFigures(f"{query}->{gallery}", num_queries=6, k=4, similarity=similarity)
     trainer(callback, default_root_dir=tmp_path).validate(Anchored(), data, verbose=False)
-    streams = data.sets[0].dataset(None).streams
-    features = {name: nn.functional.normalize(stream, dim=1) for name, stream in streams.items()}
+    samples: Any = data.sets[0].dataset(None)
+    features = {name: nn.functional.normalize(stream, dim=1) for name, stream in samples.streams.items()}
     features["video+audio"] = (features["video"] + features["audio"]) / 2
     scale = features[gallery].norm(dim=1) if similarity == "cosine" else 1
     scores = features[query] @ features[gallery].T / scale
@@ -214,7 +215,8 @@ def test_queries_stay_the_same_and_unreadable_ones_are_counted(
     first, second = callback.found
     assert first.queries.tolist() == second.queries.tolist()
     assert len(first.queries) == 5
-    data.sets[0].dataset(None).replaced[first.queries[1]] = 0
+    samples: Any = data.sets[0].dataset(None)
+    samples.replaced[first.queries[1]] = 0
     with caplog.at_level("INFO"):
         trainer(callback, default_root_dir=tmp_path).validate(Anchored(), data, verbose=False)
     assert callback.found[-1].queries.tolist() == first.queries[[0, 2, 3, 4]].tolist()
@@ -242,7 +244,7 @@ def test_features_that_are_not_there_are_named() -> None:
         (lambda: AnchorFigures(max_samples=0), "max_samples must be at least 1"),
         (lambda: RetrievalFigures(k=0), "k must be at least 1"),
         (lambda: RetrievalFigures("text"), "expected `<query>-><gallery>`"),
-        (lambda: RetrievalFigures(similarity="euclidean"), "expected cosine or dot"),  # type: ignore[arg-type]
+        (lambda: RetrievalFigures(similarity="euclidean"), "expected cosine or dot"),
     ],
 )
 def test_wrong_options_are_refused(make: Any, words: str) -> None:

@@ -13,6 +13,8 @@ from callbacks.figures.retrieval_figures import RetrievalFigures
 from tests._helpers.anchored_sets import Actions, Anchored, Pairs, SetData, Streams
 from tests._helpers.embedding_modules import trainer
 from tests._helpers.two_processes import in_two_processes
+from unlabelled.visualization.anchor_cases import anchor_cases
+from unlabelled.visualization.retrieved import retrieved_figure
 
 
 def run(**options: Any) -> tuple[dict[str, float], list[Any]]:
@@ -32,15 +34,14 @@ def run(**options: Any) -> tuple[dict[str, float], list[Any]]:
 def _recorded(patch: pytest.MonkeyPatch) -> list[Any]:
     """Return a list to which the inputs of figures are appended; no files are written."""
     drawn: list[Any] = []
-    cases, figure = anchor_panels.anchor_cases, retrieval_figures.retrieved_figure
 
     def note_cases(codes: Any, labels: Any) -> Any:
         drawn.append((codes, labels))
-        return cases(codes, labels)
+        return anchor_cases(codes, labels)
 
     def note_searches(searches: Any, title: str) -> Any:
         drawn.append([_plain(search) for search in searches])
-        return figure(searches, title)
+        return retrieved_figure(searches, title)
 
     patch.setattr(anchor_panels, "anchor_cases", note_cases)
     patch.setattr(retrieval_figures, "retrieved_figure", note_searches)

@@ -27,6 +27,8 @@ from tests._helpers.hierarchy_modules import (
     HierarchyData,
     predicted,
 )
+from unlabelled.visualization.clusters import cluster_gallery
+from unlabelled.visualization.dendrogram import dendrogram
 
 DRAWN = ["disk_classes", "dendrogram", "similarity"]
 
@@ -50,9 +52,8 @@ def test_all_hierarchies_are_drawn(published: list[str]) -> None:
 def trees(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     """Return the arguments of all dendrograms."""
     drawn: list[tuple[Any, ...]] = []
-    original = hierarchy_figures.dendrogram
     monkeypatch.setattr(
-        hierarchy_figures, "dendrogram", lambda *arguments: drawn.append(arguments) or original(*arguments)
+        hierarchy_figures, "dendrogram", lambda *arguments: drawn.append(arguments) or dendrogram(*arguments)
     )
     return drawn
 
@@ -107,9 +108,8 @@ def test_clusters_of_image_data_have_a_gallery(
     published: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     galleries: list[Any] = []
-    original = cluster_figures.cluster_gallery
     monkeypatch.setattr(
-        cluster_figures, "cluster_gallery", lambda *rest: galleries.append(rest) or original(*rest)
+        cluster_figures, "cluster_gallery", lambda *rest: galleries.append(rest) or cluster_gallery(*rest)
     )
     data, logger = HierarchyData(), TensorBoardLogger(tmp_path, name="", version="")
     trainer(ClusterFigures(max_clips=20), logger=logger).test(Hierarchical(), data, verbose=False)

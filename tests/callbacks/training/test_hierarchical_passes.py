@@ -194,7 +194,7 @@ def test_a_pass_in_training_mode_refuses_statistics_of_all_processes() -> None:
     method = torch.nn.SyncBatchNorm.convert_sync_batchnorm(shhc())
     callback = TrainingModeClusteringPass(clusterer(), Every(epochs=1))
     with pytest.raises(MisconfigurationException, match="sync_batchnorm: true"):
-        callback.on_train_start(None, method)  # type: ignore[arg-type]
+        callback.on_train_start(None, method)
 
 
 @pytest.mark.parametrize(

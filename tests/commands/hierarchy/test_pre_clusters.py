@@ -23,7 +23,7 @@ def blobs(per_blob: int, num_blobs: int = 6, dim: int = 16) -> Floats:
 
 
 def completed(tree: Tree, pre: PreClusters, similarity: Similarity) -> Tree:
-    """The tree over all samples, by the parents of its nodes: average linkage inside of every leaf."""
+    """Return the tree over all samples by the parents of its nodes: average linkage inside every leaf."""
     num_samples = len(pre.labels)
     parents = [-1] * (2 * num_samples - 1)
     new, tops = num_samples, []

@@ -176,7 +176,7 @@ def test_other_places_and_keys(root: Path) -> None:
     assert sample["video_features"].shape == (3, 12, 3)
 
 
-def test_the_length_without_sound_is_that_of_the_2d_rows(root: Path) -> None:
+def test_the_length_without_audio_is_that_of_the_2d_rows(root: Path) -> None:
     data = clips(root, pipeline=small_pipeline(audio=False), clips=200)
     raws = data.raw_clips(0, np.random.default_rng(0), 200)
     assert not [clip for clip in raws if clip.start > 30]
@@ -184,24 +184,24 @@ def test_the_length_without_sound_is_that_of_the_2d_rows(root: Path) -> None:
 
 
 def spoil(root: Path, what: str) -> str:
-    """Damage the files of video 1, and return what a message says about it."""
+    """Damage the files of video 1, and return the error message."""
     folder = root / "features" / "food" / "v_1" / "id1"
-    sound = root / "audio" / "food" / "v_1" / "id1" / "id1_spec.npz"
+    spectrogram = root / "audio" / "food" / "v_1" / "id1" / "id1_spec.npz"
     parts = features(seed=1)
     if what == "missing":
         (folder / "id1_3d.npz").unlink()
         return "id1_3d.npz: no such file, nor "
     if what == "no sound":
-        sound.unlink()
+        spectrogram.unlink()
         return "id1_spec.npz: no such file"
     if what == "cut":
-        content = sound.read_bytes()
-        sound.write_bytes(content[: len(content) // 2])
+        content = spectrogram.read_bytes()
+        spectrogram.write_bytes(content[: len(content) // 2])
         return "id1_spec.npz: unreadable: File is not a zip file"
     if what == "bits":
-        content = bytearray(sound.read_bytes())
-        content[2000] ^= 255
-        sound.write_bytes(content)
+        changed = bytearray(spectrogram.read_bytes())
+        changed[2000] ^= 255
+        spectrogram.write_bytes(changed)
         return r"id1_spec.npz[arr_0]: unreadable: Bad CRC-32"
     if what == "key":
         np.savez(folder / "id1_2d.npz", other=parts["2d"])

@@ -17,20 +17,21 @@ from torchvision.io import ImageReadMode
 from torchvision.io import decode_image as torchvision_decode
 from torchvision.transforms.functional import pil_to_tensor
 
-from unlabelled.data.datasets.images import ImageArrays, ImageDataset, ImageFiles, decode_image
+from unlabelled.data.datasets.images import ImageArrays, ImageDataset, ImageFiles
 from unlabelled.data.datasets.samples import NOT_REPLACED, SampleKey
+from unlabelled.data.media.images import decode_image
 from unlabelled.data.media.reader import DecodeError
 from unlabelled.pipelines.base import ImagePipeline
 
 
 class Plain(ImagePipeline):
-    """The image, and a number that tells whether its randomness depends on what it should."""
+    """Return the image, and a random number in training, to check what the randomness depends on."""
 
     def load(self, image: torch.Tensor, rng: np.random.Generator, train: bool) -> dict[str, Any]:
         return {"image": image, "drawn": rng.random() if train else 0.0}
 
 
-def picture(seed: int, size: tuple[int, int] = (7, 5)) -> Image.Image:
+def random_image(seed: int, size: tuple[int, int] = (7, 5)) -> Image.Image:
     pixels = np.random.default_rng(seed).integers(0, 256, (*size[::-1], 3), dtype=np.uint8)
     return Image.fromarray(pixels)
 
@@ -39,7 +40,7 @@ def picture(seed: int, size: tuple[int, int] = (7, 5)) -> Image.Image:
 def files(tmp_path: Path) -> ImageFiles:
     """Four PNG files, the third one broken off."""
     for row in range(4):
-        picture(row).save(tmp_path / f"{row}.png")
+        random_image(row).save(tmp_path / f"{row}.png")
     whole = (tmp_path / "2.png").read_bytes()
     (tmp_path / "2.png").write_bytes(whole[: len(whole) // 2])
     return ImageFiles("train", str(tmp_path), [f"{row}.png" for row in range(4)], torch.tensor([5, 6, 7, 8]))
@@ -50,7 +51,7 @@ def test_modes_are_decoded_as_torchvision_does(mode: str, tmp_path: Path) -> Non
     folder = tmp_path / "class"
     folder.mkdir()
     suffix = "jpg" if mode == "CMYK" else "png"
-    picture(0).convert(mode).save(folder / f"a.{suffix}")
+    random_image(0).convert(mode).save(folder / f"a.{suffix}")
     image = decode_image(str(folder / f"a.{suffix}"))
     assert image.shape == (3, 5, 7)
     assert image.dtype == torch.uint8
@@ -61,12 +62,12 @@ def test_modes_are_decoded_as_torchvision_does(mode: str, tmp_path: Path) -> Non
 def test_the_orientation_of_a_camera_is_not_applied(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # turn by 90 degrees
-    picture(0).save(tmp_path / "a.jpg", exif=exif)
+    random_image(0).save(tmp_path / "a.jpg", exif=exif)
     assert decode_image(str(tmp_path / "a.jpg")).shape == (3, 5, 7)
 
 
 def test_what_cannot_be_decoded_is_named(tmp_path: Path) -> None:
-    picture(0, (64, 64)).save(tmp_path / "half.jpg")
+    random_image(0, (64, 64)).save(tmp_path / "half.jpg")
     content = (tmp_path / "half.jpg").read_bytes()
     (tmp_path / "half.jpg").write_bytes(content[: len(content) // 2])
     (tmp_path / "empty.jpg").touch()
@@ -86,7 +87,7 @@ def test_what_cannot_be_decoded_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("start", range(8, 60, 4))
 def test_rotten_bytes_never_end_a_run(start: int, tmp_path: Path) -> None:
-    picture(0).save(tmp_path / "a.png")
+    random_image(0).save(tmp_path / "a.png")
     content = bytearray((tmp_path / "a.png").read_bytes())
     content[start : start + 4] = b"\xff\x00\xff\x7f"
     (tmp_path / "a.png").write_bytes(content)
@@ -103,7 +104,7 @@ def test_a_broken_file_is_replaced_and_named(files: ImageFiles, caplog: pytest.L
     assert row != 2
     assert sample["replaced"] == 2
     assert sample["label"] == 5 + row
-    assert torch.equal(sample["image"], pil_to_tensor(picture(row)))
+    assert torch.equal(sample["image"], pil_to_tensor(random_image(row)))
     assert "2.png: undecodable: " in caplog.text
     assert data[row]["replaced"] == NOT_REPLACED
     assert data[SampleKey(row, 1)]["drawn"] == sample["drawn"] != data[SampleKey(row, 2)]["drawn"]

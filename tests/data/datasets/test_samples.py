@@ -1,4 +1,4 @@
-"""Which sample comes when, on which rank; what stands in for one that cannot be read."""
+"""Order of the samples, on each rank; replacements of those that cannot be read."""
 
 from __future__ import annotations
 

@@ -121,7 +121,7 @@ def test_what_is_missing_is_counted_and_named(tmp_path: Path, caplog: pytest.Log
     assert counts(sample) == {"no_audio": 1, "unknown_words": 1}
 
 
-def test_only_five_names_are_told(tmp_path: Path) -> None:
+def test_at_most_five_names_are_listed(tmp_path: Path) -> None:
     pairs = msrvtt(tmp_path / "table", {n: {"2d": None} for n in range(1, 8)}, number=8)
     assert "without 2D features 7 (video1, video2, video3, video4, video5, … and 2 more)" in pairs.summary()
 

@@ -1,4 +1,4 @@
-"""Which seconds and captions a clip gets: worked cases, brute force, and what always holds."""
+"""Seconds and captions of a clip: worked cases, brute force, and invariants."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Drawn:
 
 
 def draw(captions: Any, duration: float, start: float, coin: float = 0.9, **more: Any) -> ClipWindow:
-    return sample_clip(captions, duration, Drawn(start, coin), **more)  # type: ignore[arg-type]
+    return sample_clip(captions, duration, Drawn(start, coin), **more)
 
 
 TALK = spans((0, 3), (3, 5), (6, 9), (9, 10), (30, 42), (50, 51))
@@ -53,8 +53,8 @@ TALK = spans((0, 3), (3, 5), (6, 9), (9, 10), (30, 42), (50, 51))
         (1.0, (0, 1, 2), (0, 9)),
         (31.0, (4,), (30, 42)),  # longer than 8 s by itself
         (50.5, (5, 4), (30, 51)),  # however far away the other one is
-        (5.5, (4,), None),  # nobody speaks at 5.5, nor at 13.5
-        (24.0, (4,), (30, 42)),  # at its end somebody does
+        (5.5, (4,), None),  # no caption at 5.5, nor at 13.5
+        (24.0, (4,), (30, 42)),  # a caption at its end
     ],
 )
 def test_worked_cases(start: float, order: tuple[int, ...], span: tuple[float, float] | None) -> None:
@@ -89,7 +89,7 @@ def test_no_captions_at_all() -> None:
 )
 def test_where_clips_may_begin(duration: float, limit: float) -> None:
     drawn = Drawn(0.0)
-    sample_clip(spans(), duration, drawn)  # type: ignore[arg-type]
+    sample_clip(spans(), duration, drawn)
     assert drawn.limits == (0.0, limit)
 
 
@@ -103,7 +103,7 @@ def test_where_clips_may_begin(duration: float, limit: float) -> None:
         ("none", 0.1, (30, 42)),
     ],
 )
-def test_the_sound_of_captioned_clips(
+def test_the_audio_of_captioned_clips(
     shift: Literal["forward", "random", "none"], coin: float, expected: tuple[float, float]
 ) -> None:
     window = draw(TALK, 60, 31.0, coin, audio_shift=shift)

@@ -121,7 +121,7 @@ def test_several_rows_that_do_not_fit(tmp_path: Path, rows: dict[str, Any], word
     assert list(tmp_path.iterdir()) == []
 
 
-def test_keys_of_equal_hash_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_keys_of_equal_hash_are_distinguished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def few(keys: Iterable[bytes]) -> np.ndarray:
         return np.array([len(key) for key in keys], np.uint64)
 
@@ -146,7 +146,7 @@ def test_tables_go_to_other_processes_as_their_path(tmp_path: Path, method: str)
     same(table, ROWS)  # opens its files
     assert len(pickle.dumps(table)) < 300
     same(pickle.loads(pickle.dumps(table)), ROWS)
-    context = multiprocessing.get_context(method)
+    context: Any = multiprocessing.get_context(method)
     queue = context.Queue()
     process = context.Process(target=read_in_child, args=(table, queue))
     process.start()

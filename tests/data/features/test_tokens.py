@@ -57,7 +57,7 @@ def test_tokens_of_a_clip(
 
 
 def test_interpolation_comes_before_truncation() -> None:
-    """A clip of 8 s has 13 3D rows; resampling the 9 2D rows to 12 at once would give another map (7.17)."""
+    """With 8 s there are 13 3D rows; resampling the 9 2D rows to 12 at once would give another map (7.17)."""
     flat, deep = np.eye(9), np.ones((13, 1))
     chosen = video_tokens([flat, deep], 12)[:, :9].argmax(1).tolist()
     assert chosen == [0, 0, 1, 2, 2, 3, 4, 4, 5, 6, 6, 7]
@@ -138,7 +138,7 @@ def test_length_of_frames(frames: int, seconds: float) -> None:
     assert frames_seconds(frames) == seconds
 
 
-def test_the_sound_of_a_clip() -> None:
+def test_the_audio_of_a_clip() -> None:
     spectrogram = np.arange(2200.0)[None].repeat(40, 0)
     assert audio_window(spectrogram, 0, 8)[0].tolist() == list(range(798))
     assert audio_window(spectrogram, 14, 22)[0].tolist() == list(range(1398, 2198))

@@ -117,7 +117,7 @@ def test_small_blocks_and_no_line_breaks(tmp_path: Path, monkeypatch: pytest.Mon
     assert np.array_equal(tokens, vectors())
 
 
-def test_words_of_equal_hash_are_told_apart(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_words_of_equal_hash_are_distinguished(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(word_vectors, "hash_keys", lambda keys: np.array([len(k) for k in keys], np.uint64))
     encoder = WordVectors(path)
     assert encoder.encode("mut", 20).tokens.shape == (0, DIM)  # as long as `cut`

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -42,7 +44,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-# With picture and sound of one second wanted; with picture only; with sound only.
+# With video and audio of one second required; with video only; with audio only.
 EXPECTED = {
     "good/a.mp4": (None, None, None),
     "good/b.mkv": (None, None, None),
@@ -140,7 +142,7 @@ def probed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def spy(path: str, *needs: object) -> Probe:
         names.append(os.path.basename(path))
-        return probe(path, *needs)  # type: ignore[arg-type]
+        return probe(path, *needs)
 
     monkeypatch.setattr(index_module, "probe", spy)
     return names
@@ -209,7 +211,7 @@ def test_a_broken_or_unwritable_store_is_no_obstacle(
     assert "repeated every time" in caplog.text
 
 
-def test_nothing_usable_says_what_to_do(root: Path, tmp_path: Path) -> None:
+def test_the_error_without_usable_files_names_a_remedy(root: Path, tmp_path: Path) -> None:
     media.empty(tmp_path / "a.mp4")
     media.write_clip(tmp_path / "b.mp4", layout=None)
     with pytest.raises(EmptyIndexError) as found:
@@ -259,12 +261,12 @@ for line in sys.stdin:
 
 
 def test_files_that_crash_or_hang_a_decoder_cost_only_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
-    start = probe_pool.subprocess.Popen
+    start = subprocess.Popen
 
-    def unreliable(command: list[str], **options: object) -> object:
-        return start([sys.executable, "-c", _UNRELIABLE], **options)  # type: ignore[call-overload]
+    def unreliable(command: list[str], **options: Any) -> object:
+        return start([sys.executable, "-c", _UNRELIABLE], **options)
 
-    monkeypatch.setattr(probe_pool.subprocess, "Popen", unreliable)
+    monkeypatch.setattr(subprocess, "Popen", unreliable)
     paths = ["a", "crash", "b", "hang", "c", "crash too", "d"]
     found = dict(probe_pool.probe_many(paths, True, True, 1.0, num_workers=2, timeout=0.5))
     bad = {"crash", "hang", "crash too"}
@@ -272,12 +274,12 @@ def test_files_that_crash_or_hang_a_decoder_cost_only_themselves(monkeypatch: py
 
 
 def test_workers_that_cannot_start_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    start = probe_pool.subprocess.Popen
+    start = subprocess.Popen
 
-    def broken(command: list[str], **options: object) -> object:
-        return start([sys.executable, "-c", "raise SystemExit('no such module')"], **options)  # type: ignore[call-overload]
+    def broken(command: list[str], **options: Any) -> object:
+        return start([sys.executable, "-c", "raise SystemExit('no such module')"], **options)
 
-    monkeypatch.setattr(probe_pool.subprocess, "Popen", broken)
+    monkeypatch.setattr(subprocess, "Popen", broken)
     with pytest.raises(RuntimeError, match="cannot start a process that probes files: no such module"):
         list(probe_pool.probe_many(["a"], True, True, 1.0, num_workers=1))
 

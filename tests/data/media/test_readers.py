@@ -1,4 +1,4 @@
-"""Readers: the right frames and sound at the right seconds, and plain errors for everything damaged."""
+"""Readers: the right frames and audio at the right seconds, and plain errors for everything damaged."""
 
 from __future__ import annotations
 
@@ -63,14 +63,14 @@ def reader(request: pytest.FixtureRequest, tmp_path: Path) -> Reader:
 
 
 @pytest.mark.parametrize("fps", REFERENCE_FRAMES, ids=str)
-def test_frame_times_reproduce_the_reference_sampler(fps: Fraction) -> None:
+def test_frame_times_reproduce_the_released_sampler(fps: Fraction) -> None:
     timestamps = np.array([float(number / fps) for number in range(60)])
     chosen = choose_frames(timestamps, frame_times(0.0, 1.0, 30, float(fps)))
     assert chosen.tolist() == REFERENCE_FRAMES[fps]
 
 
 @pytest.mark.parametrize("fps", REFERENCE_FRAMES, ids=str)
-def test_decoded_frames_are_those_of_the_reference_sampler(
+def test_decoded_frames_are_those_of_the_released_sampler(
     fps: Fraction, reader: Reader, folder: Path
 ) -> None:
     path = media.write_clip(folder / f"{float(fps):.2f}.mp4", duration=2, fps=fps, layout=None)
@@ -109,7 +109,7 @@ def test_transport_stream_starts_when_its_first_stream_does(reader: Reader, fold
     path = media.write_clip(folder / "a.ts", duration=2)
     numbers = media.read_numbers(reader.frames(path, 0.5, 1.0, 25))
     clicks = media.click_positions(reader.waveform(path, 0.5, 1.0, 16000), 16000)
-    # An AAC coder's 64 ms of priming come first in this container; picture and sound stay together.
+    # An AAC coder's 64 ms of priming come first in this container; video and audio stay together.
     assert [number / 25 for number in numbers] == pytest.approx([0.436 + i / 25 for i in range(25)], abs=0.04)
     assert clicks == pytest.approx([0.064, 0.314, 0.564, 0.814], abs=2e-4)
 
@@ -136,15 +136,15 @@ def test_clip_longer_than_the_file_repeats_the_last_frame_and_pads_with_silence(
 # --- cuts without re-encoding ------------------------------------------------------------------------------
 
 
-def test_stream_copied_cut_shows_the_frames_that_belong_to_its_sound(reader: Reader, folder: Path) -> None:
+def test_stream_copied_cut_shows_the_frames_that_belong_to_its_audio(reader: Reader, folder: Path) -> None:
     clicks = [0.5, 3.5, 4.75, 6.125]
     source = media.write_clip(folder / "long.mp4", duration=8, gop=250, clicks=clicks)
     cut = media.stream_copy_cut(source, folder / "cut.mp4", 3.3, 4.0)
     numbers = media.read_numbers(reader.frames(cut, 0.0, 3.0, 75))
     # FFmpeg moves the first whole frame after the cut to zero: right to within one frame.
     assert [number / 25 - 3.3 for number in numbers] == pytest.approx([i / 25 for i in range(75)], abs=0.041)
-    heard = media.click_positions(reader.waveform(cut, 0.0, 3.0, 16000), 16000)
-    assert heard == pytest.approx([time - 3.3 for time in clicks[1:]], abs=2e-4)
+    positions = media.click_positions(reader.waveform(cut, 0.0, 3.0, 16000), 16000)
+    assert positions == pytest.approx([time - 3.3 for time in clicks[1:]], abs=2e-4)
 
 
 def test_decord_alone_would_show_other_frames_of_the_cut(folder: Path) -> None:
@@ -177,7 +177,9 @@ def test_short_side(
     name: str, size: tuple[int, int], short_side: int | None, expected: tuple[int, int], folder: Path
 ) -> None:
     path = media.write_clip(folder / f"{size[0]}x{size[1]}.mp4", size=size, layout=None)
-    for _ in range(2):  # decord's scaling fails for the square ones; the second call knows already
+    for _ in range(
+        2
+    ):  # decord's scaling fails for the square ones; the second call uses the first one's result
         frames = READERS[name]().frames(path, 0.0, 1.0, 25, short_side)
         assert frames.shape == (25, *expected, 3)
         assert frames.dtype == np.uint8
@@ -192,14 +194,14 @@ def test_scaled_size_rounds_the_long_side_down() -> None:
 
 @pytest.mark.parametrize("name", READERS)
 @pytest.mark.parametrize("short_side", [None, 96])
-def test_rotated_film_is_turned_upright(name: str, short_side: int | None, folder: Path) -> None:
+def test_rotated_video_is_turned_upright(name: str, short_side: int | None, folder: Path) -> None:
     path = media.write_clip(folder / "rotated.mp4", rotation=90, layout=None)
     frames = READERS[name]().frames(path, 0.0, 1.0, 25, short_side)
     assert frames.shape == ((25, 64, 48, 3) if short_side is None else (25, 128, 96, 3))
     assert media.read_numbers(np.rot90(frames, -1, axes=(1, 2))) == list(range(25))
 
 
-# --- sound -------------------------------------------------------------------------------------------------
+# --- audio -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("layout", ["mono", "stereo", "5.1"])
@@ -213,14 +215,14 @@ def test_clicks_are_where_they_belong_at_any_rate_and_layout(rate: int, layout: 
         assert waveform.shape == (24000,)
         assert waveform.dtype == np.float32
         first = -(-start // 0.25) * 0.25 - start
-        heard = media.click_positions(waveform, 24000)
-        assert heard == pytest.approx(
-            [first + 0.25 * i for i in range(len(heard))], abs=1.5 / rate + 1 / 24000
+        positions = media.click_positions(waveform, 24000)
+        assert positions == pytest.approx(
+            [first + 0.25 * i for i in range(len(positions))], abs=1.5 / rate + 1 / 24000
         )
-        assert len(heard) == 4
+        assert len(positions) == 4
 
 
-def test_the_same_sound_is_as_loud_in_any_layout(folder: Path) -> None:
+def test_the_same_audio_is_as_loud_in_any_layout(folder: Path) -> None:
     peaks = []
     for layout in ("mono", "stereo"):
         path = media.write_clip(
@@ -243,14 +245,14 @@ def test_a_part_of_the_track_equals_that_part_of_the_whole(clip: str) -> None:
         np.testing.assert_allclose(part, whole[begin : begin + 16000], atol=1e-4)
 
 
-def test_picture_and_sound_are_of_the_same_seconds(reader: Reader, clip: str) -> None:
+def test_frames_and_audio_are_of_the_same_seconds(reader: Reader, clip: str) -> None:
     for start in (0.0, 0.48, 2.2):
         first = media.read_number(reader.frames(clip, start, 1.0, 25)[0]) / 25
         click = media.click_positions(reader.waveform(clip, start, 1.0, 16000), 16000)[0]
         assert (first + click) % 0.25 == pytest.approx(0.0, abs=0.001) or (first + click) % 0.25 > 0.249
 
 
-def test_reading_sound_does_not_leak(clip: str) -> None:
+def test_reading_audio_does_not_leak(clip: str) -> None:
     reader = DecordReader()
     for _ in range(30):
         reader.waveform(clip, 0.0, 4.0, 48000)
@@ -506,7 +508,7 @@ def test_cached_reader_goes_to_the_users_folder_when_the_data_cannot_be_written(
     assert len(list((tmp_path / "cache" / "unlabelled").rglob("*.clip"))) == 1
 
 
-def test_cached_reader_serves_pictures_whose_sound_is_damaged(tmp_path: Path) -> None:
+def test_cached_reader_returns_frames_whose_audio_is_damaged(tmp_path: Path) -> None:
     path = media.write_clip(tmp_path / "a.mp4")
     cached = CachedReader(_Deaf(), 48, 16000, str(tmp_path / "decoded"))
     assert media.read_numbers(cached.frames(path, 0.0, 1.0, 25)) == list(range(25))

@@ -6,6 +6,7 @@ import hashlib
 import json
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,7 +35,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def samples() -> np.ndarray:
-    """Pictures (class, 50, 48, 48, 3)."""
+    """Images (class, 50, 48, 48, 3)."""
     rngs = [[np.random.default_rng([c, n]) for n in range(50)] for c in range(len(CLASSES))]
     return np.stack([[draw_image(r, name) for r in row] for name, row in zip(CLASSES, rngs, strict=True)])
 
@@ -84,7 +85,7 @@ def test_a_finished_data_set_is_left_alone(tmp_path: Path) -> None:
     assert image.read_bytes() == b"mine"
 
 
-def test_other_arguments_or_another_format_write_anew(
+def test_other_arguments_or_another_format_write_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_drawn(str(tmp_path), 0, 2, 1, progress=False)
@@ -137,7 +138,7 @@ def test_files_of_others_are_never_touched(tmp_path: Path) -> None:
         ({"val_per_class": 0}, "val_per_class 0 must be 1"),
     ],
 )
-def test_arguments_out_of_range_are_named(tmp_path: Path, arguments: dict, message: str) -> None:
+def test_arguments_out_of_range_are_named(tmp_path: Path, arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         write_drawn(str(tmp_path / "new"), **arguments)
     assert not (tmp_path / "new").exists()
@@ -186,7 +187,7 @@ def test_fabrics_repeat_and_show_both_pattern_and_ground(name: str) -> None:
     assert PERIOD[name][0] >= 6  # pixels of 48: four at 32, enough to be seen after a resize
 
 
-def test_object_is_large_and_stays_in_the_picture() -> None:
+def test_object_is_large_and_stays_in_the_image() -> None:
     poses = [draw_pose(np.random.default_rng(seed)) for seed in range(500)]
     for pose in poses:
         assert 0.65 <= pose.radius / (SIZE / 2) <= 1
@@ -205,8 +206,8 @@ def test_object_and_pattern_stand_out_in_grey(dark: bool) -> None:
         assert min(steps) > 0.3
 
 
-def test_colour_and_brightness_do_not_tell_the_class(samples: np.ndarray) -> None:
-    """The corners show the background only, mostly: its mean colour has one distribution in all classes."""
+def test_colour_and_brightness_do_not_reveal_the_class(samples: np.ndarray) -> None:
+    """Corners show mostly the background: its mean colour has one distribution in all classes."""
     corners = samples[:, :, [0, 0, -1, -1], [0, -1, 0, -1]].mean(axis=2)  # (class, 50, 3)
     for channel in range(3):
         assert stats.kruskal(*corners[..., channel]).pvalue > 1e-3
@@ -223,8 +224,8 @@ def test_unknown_class_is_an_error() -> None:
 
 def test_contact_sheet_has_a_row_for_each_class(root: Path, tmp_path: Path) -> None:
     contact_sheet(str(root), str(tmp_path / "sheet.png"), per_class=3)
-    picture = np.asarray(Image.open(tmp_path / "sheet.png").convert("RGB"))
-    rows = np.array_split(picture, len(CLASSES))
+    sheet = np.asarray(Image.open(tmp_path / "sheet.png").convert("RGB"))
+    rows = np.array_split(sheet, len(CLASSES))
     assert all((row < 200).any(axis=2).mean() > 0.1 for row in rows)
     with pytest.raises(ValueError, match="3 images, but per_class is 4"):
         contact_sheet(str(root), str(tmp_path / "x.png"), per_class=4)

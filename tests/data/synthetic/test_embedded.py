@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -50,7 +51,7 @@ def digests(root: Path) -> dict[str, str]:
 
 
 def test_classes_need_both_senses() -> None:
-    by_family: dict[str, list] = {}
+    by_family: dict[str, list[Any]] = {}
     for leaf in LEAVES:
         by_family.setdefault(leaf.family, []).append(leaf)
     assert len({(leaf.scene, leaf.audio) for leaf in LEAVES}) == len(LEAVES) == 9
@@ -102,9 +103,9 @@ def test_files_are_h264_and_aac_of_the_right_length(root: Path) -> None:
             assert len(frames) == round(video.average_rate)
             assert frames[0] == 0
         with av.open(str(path)) as container:
-            sound = np.concatenate([f.to_ndarray().mean(0) for f in container.decode(audio=0)])
-        assert abs(len(sound) / audio.rate - 1.0) < 0.08  # AAC fills up its last block of 1024
-        assert 0.05 < np.abs(sound).max() <= 1.1
+            waveform = np.concatenate([f.to_ndarray().mean(0) for f in container.decode(audio=0)])
+        assert abs(len(waveform) / audio.rate - 1.0) < 0.08  # AAC fills up its last block of 1024
+        assert 0.05 < np.abs(waveform).max() <= 1.1
     assert len(rates) > 2
 
 
@@ -153,7 +154,7 @@ def test_finished_is_kept_changed_is_rewritten_interrupted_is_repaired(
 
 
 def test_killed_call_leaves_no_workers_and_is_repaired(root: Path, tmp_path: Path) -> None:
-    """A call killed outright, which cannot clean up, takes its workers along; the next call repairs."""
+    """Workers end with a call that is killed and cannot clean up; the next call repairs the folder."""
     code = (
         "from unlabelled.data.synthetic.embedded import write_embedded as w;"
         f"w({str(tmp_path)!r}, seed=3, train_per_class=500, num_workers=2, progress=False)"
@@ -175,7 +176,7 @@ def test_killed_call_leaves_no_workers_and_is_repaired(root: Path, tmp_path: Pat
     pytest.fail("workers outlived the process that started them by five seconds")
 
 
-def test_somebody_elses_folder_is_refused(tmp_path: Path) -> None:
+def test_a_folder_of_other_files_is_refused(tmp_path: Path) -> None:
     theirs = tmp_path / "vggsound.csv"
     theirs.write_text("theirs")
     with pytest.raises(FileExistsError, match=r"vggsound\.csv"):
@@ -193,8 +194,8 @@ def test_bad_arguments_are_named(tmp_path: Path, argument: str, value: object) -
     assert not (tmp_path / "x").exists()
 
 
-def test_picture_and_sound_beat_together(tmp_path: Path) -> None:
-    """Each loudest rise of the clicks is met by a jump of the picture within one frame."""
+def test_video_and_audio_beat_together(tmp_path: Path) -> None:
+    """Each loudest rise of the clicks coincides with a jump of the video within one frame."""
     job = ClipJob(
         str(tmp_path), 0, "train", [leaf.name for leaf in LEAVES].index("drum clicking"), 0, 4.0, (64, 48)
     )
@@ -204,8 +205,10 @@ def test_picture_and_sound_beat_together(tmp_path: Path) -> None:
         frames = [(f.time, f.to_ndarray(format="gray").astype(float)) for f in container.decode(video=0)]
     with av.open(str(path)) as container:
         rate = container.streams.audio[0].rate
-        sound = np.concatenate([f.to_ndarray().mean(0) for f in container.decode(audio=0)])
-    block_energy = (sound[: len(sound) // (rate // 100) * (rate // 100)].reshape(-1, rate // 100) ** 2).sum(1)
+        waveform = np.concatenate([f.to_ndarray().mean(0) for f in container.decode(audio=0)])
+    block_energy = (
+        waveform[: len(waveform) // (rate // 100) * (rate // 100)].reshape(-1, rate // 100) ** 2
+    ).sum(1)
     loud = block_energy > 0.2 * block_energy.max()
     onsets = [i * 0.01 for i in range(1, 385) if loud[i] and not loud[max(i - 10, 0) : i].any()]
     assert len(onsets) >= 5
@@ -219,7 +222,7 @@ def test_picture_and_sound_beat_together(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", SCENES)
 def test_box_holds_all_that_was_painted(name: str) -> None:
-    """The picture with the object differs from that without it inside the box only, up to its edges."""
+    """Frames with and without the object differ inside the box only, up to its edges."""
     width, height = 96, 64
     for seed in range(3):
         score = draw_score(np.random.default_rng(seed), 2.0, (1.5, 2.0))
@@ -327,13 +330,13 @@ def test_tempo_stays_in_its_range_and_changes(family: str) -> None:
 
 @pytest.mark.parametrize("name", SYNTHESISERS)
 @pytest.mark.parametrize("rate", SAMPLE_RATES)
-def test_sounds_are_valid_and_as_loud_as_promised(name: str, rate: int) -> None:
+def test_audio_is_valid_and_as_loud_as_documented(name: str, rate: int) -> None:
     score = draw_score(np.random.default_rng(0), 1.0, (2.0, 2.0))
     for channels in (1, 2):
-        sound = render_audio(np.random.default_rng(channels), name, score, 1.0, rate, channels)
-        assert sound.shape == (channels, rate)
-        assert np.isfinite(sound).all()
-        assert np.abs(sound).max() == pytest.approx(0.9, abs=1e-3)
+        waveform = render_audio(np.random.default_rng(channels), name, score, 1.0, rate, channels)
+        assert waveform.shape == (channels, rate)
+        assert np.isfinite(waveform).all()
+        assert np.abs(waveform).max() == pytest.approx(0.9, abs=1e-3)
 
 
 def test_score_counts_cycles_from_onset_to_onset() -> None:
@@ -347,9 +350,9 @@ def test_score_counts_cycles_from_onset_to_onset() -> None:
 def test_contact_sheet_shows_every_class(root: Path, tmp_path: Path) -> None:
     contact_sheet(str(root), str(tmp_path / "sheet.png"), clips_per_class=2)
     with av.open(str(tmp_path / "sheet.png")) as container:
-        picture = next(container.decode(video=0)).to_ndarray(format="rgb24")
-    assert picture.shape[0] > 900
-    inked = (picture < 200).any(axis=(1, 2))
+        sheet = next(container.decode(video=0)).to_ndarray(format="rgb24")
+    assert sheet.shape[0] > 900
+    inked = (sheet < 200).any(axis=(1, 2))
     assert inked.mean() > 0.8  # rows from top to bottom, and not one corner of an empty page
     with pytest.raises(ValueError, match="clips_per_class is 4"):
         contact_sheet(str(root), str(tmp_path / "x.png"))

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests._helpers.embedded_features import CLIPS, FILMS, write_clips, write_films
+from tests._helpers.embedded_features import CLIPS, GENERATED_VIDEOS, write_clips, write_videos
 from unlabelled.data.datasets.howto100m import PUBLISHED_FILES, HowTo100MClips
 from unlabelled.data.datasets.howto100m_list import HowTo100MIndex, open_list
 from unlabelled.data.features.captions import CaptionTable
@@ -53,7 +53,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory, clips: str) -> Path:
-    return Path(write_films(tmp_path_factory.mktemp("films") / "data", clips))
+    return Path(write_videos(tmp_path_factory.mktemp("films") / "data", clips))
 
 
 @pytest.fixture(scope="module")
@@ -78,8 +78,8 @@ def scenes(per_class: int) -> list[Scene]:
 
 
 def test_the_layout_is_howto100ms(root: Path, clips: str) -> None:
-    videos = draw_train_videos(0, read_scenes(clips, "train"), FILMS["train_videos"])
-    assert len(paths(root)) == FILMS["train_videos"]
+    videos = draw_train_videos(0, read_scenes(clips, "train"), GENERATED_VIDEOS["train_videos"])
+    assert len(paths(root)) == GENERATED_VIDEOS["train_videos"]
     for path, video in zip(paths(root), videos, strict=True):
         family, shelf, name = path.split("/")
         assert family in FAMILIES
@@ -89,19 +89,19 @@ def test_the_layout_is_howto100ms(root: Path, clips: str) -> None:
         seconds, place = SECONDS * len(video.scenes), f"{path}/{name}"
         rows_2d = np.load(root / "features" / f"{place}_2d.npz")["features"]
         rows_3d = np.load(root / "features" / f"{place}_3d.npz")["features"]
-        sound = np.load(root / "audio" / f"{place}_spec.npz")["arr_0"]
-        assert (rows_2d.dtype, rows_3d.dtype, sound.dtype) == (np.float16,) * 3
+        spectrogram = np.load(root / "audio" / f"{place}_spec.npz")["arr_0"]
+        assert (rows_2d.dtype, rows_3d.dtype, spectrogram.dtype) == (np.float16,) * 3
         assert (rows_2d.shape, rows_3d.shape) == ((seconds, 16), (seconds * 3 // 2, 16))
-        assert sound.shape == (40, 100 * seconds + 1)
+        assert spectrogram.shape == (40, 100 * seconds + 1)
         np.testing.assert_allclose(np.linalg.norm(rows_2d.astype(float), axis=1), 1, atol=2e-3)
         np.testing.assert_allclose(np.linalg.norm(rows_3d.astype(float), axis=1), 1, atol=2e-3)
-        assert sound.max() == 0
-        assert sound.min() >= -80
+        assert spectrogram.max() == 0
+        assert spectrogram.min() >= -80
 
 
 def test_captions_stand_at_their_scenes(root: Path, clips: str) -> None:
     table = CaptionTable(str(root / "captions"))
-    for video in draw_train_videos(0, read_scenes(clips, "train"), FILMS["train_videos"]):
+    for video in draw_train_videos(0, read_scenes(clips, "train"), GENERATED_VIDEOS["train_videos"]):
         captions = table[int(table.find([video.identifier])[0])]
         number = len(video.scenes)
         np.testing.assert_array_equal(captions.starts, np.arange(number) * SECONDS)
@@ -109,8 +109,8 @@ def test_captions_stand_at_their_scenes(root: Path, clips: str) -> None:
         assert captions.texts(range(number)) == [spoken(scene.caption) for scene in video.scenes]
 
 
-def test_a_scene_has_the_same_features_in_each_film(root: Path, clips: str) -> None:
-    videos = draw_train_videos(0, read_scenes(clips, "train"), FILMS["train_videos"])
+def test_a_scene_has_the_same_features_in_each_video(root: Path, clips: str) -> None:
+    videos = draw_train_videos(0, read_scenes(clips, "train"), GENERATED_VIDEOS["train_videos"])
     found: dict[Scene, list[np.ndarray]] = {}
     for path, video in zip(paths(root), videos, strict=True):
         rows = np.load(root / "features" / path / f"{video.identifier}_3d.npz")["features"]
@@ -128,7 +128,7 @@ def test_howto100ms_reader_reads_it(root: Path, pipeline: FeaturePipeline) -> No
     index = HowTo100MIndex(open_list(str(root), str(root / "train.csv"), captions))
     assert set(index.categories) <= FAMILIES
     data = HowTo100MClips(str(root), index, captions, PUBLISHED_FILES, pipeline, clips=3)
-    assert len(data) == FILMS["train_videos"]
+    assert len(data) == GENERATED_VIDEOS["train_videos"]
     for row in range(len(data)):
         sample = data[row]
         assert int(sample["replaced"]) == -1
@@ -138,8 +138,8 @@ def test_howto100ms_reader_reads_it(root: Path, pipeline: FeaturePipeline) -> No
         assert not sample["counts"].any(), dict(zip(COUNTS, sample["counts"].sum(0).tolist(), strict=True))
 
 
-def test_held_out_films_are_pairs(root: Path, clips: str, pipeline: FeaturePipeline) -> None:
-    videos = draw_test_videos(0, read_scenes(clips, "test"), FILMS["test_videos"])
+def test_held_out_videos_are_pairs(root: Path, clips: str, pipeline: FeaturePipeline) -> None:
+    videos = draw_test_videos(0, read_scenes(clips, "test"), GENERATED_VIDEOS["test_videos"])
     pairs = EmbeddedVideos(str(root))
     pairs.open()
     assert (len(pairs), pairs.complete_size, pairs.name) == (20, 20, "films")
@@ -177,7 +177,7 @@ def test_training_and_held_out_clips_are_apart(clips: str) -> None:
     assert not {scene.file for scene in train} & {scene.file for scene in test}
 
 
-def test_features_tell_looks_apart(root: Path, clips: str) -> None:
+def test_features_distinguish_looks(root: Path, clips: str) -> None:
     """By the nearest neighbour among other held-out scenes; by chance it is 0.2 of them."""
     table = ColumnTable(str(root / "scenes"))
     looks = [LEAVES[scene.leaf].scene for scene in read_scenes(clips, "test")]
@@ -191,43 +191,45 @@ def test_features_tell_looks_apart(root: Path, clips: str) -> None:
 
 
 def test_the_same_seed_gives_the_same_files(root: Path, clips: str, tmp_path: Path) -> None:
-    write_films(tmp_path / "again", clips)
+    write_videos(tmp_path / "again", clips)
     assert digests(tmp_path / "again") == digests(root)
-    write_films(tmp_path / "other", clips, seed=1)
+    write_videos(tmp_path / "other", clips, seed=1)
     other = digests(tmp_path / "other")
     assert other["word2vec.bin"] != digests(root)["word2vec.bin"]
     assert not set(paths(tmp_path / "other")) & set(paths(root))
 
 
 def test_a_finished_folder_is_left_alone_and_another_ones_is_not_touched(clips: str, tmp_path: Path) -> None:
-    write_films(tmp_path / "data", clips)
+    write_videos(tmp_path / "data", clips)
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "data").rglob("*")}
-    write_films(tmp_path / "data", clips)
+    write_videos(tmp_path / "data", clips)
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "data").rglob("*")} == before
-    write_embedded_features(str(tmp_path / "data"), clips, **{**FILMS, "train_videos": 3}, progress=False)
+    write_embedded_features(
+        str(tmp_path / "data"), clips, **{**GENERATED_VIDEOS, "train_videos": 3}, progress=False
+    )
     assert len(paths(tmp_path / "data")) == 3
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("all my work")
     with pytest.raises(FileExistsError, match=r"thesis.txt"):
-        write_films(tmp_path / "mine", clips)
+        write_videos(tmp_path / "mine", clips)
 
 
-def test_other_clips_are_other_films(clips: str, tmp_path: Path) -> None:
+def test_other_clips_give_other_videos(clips: str, tmp_path: Path) -> None:
     shutil.copytree(clips, tmp_path / "clips")
     mark = tmp_path / "clips" / "COMPLETE.json"
     mark.write_text(json.dumps({**json.loads(mark.read_text()), "seed": 1}))
-    write_films(tmp_path / "data", clips)
+    write_videos(tmp_path / "data", clips)
     (tmp_path / "data" / "train.csv").write_text("path\n")
-    write_films(tmp_path / "data", clips)
+    write_videos(tmp_path / "data", clips)
     assert paths(tmp_path / "data") == []  # the finished folder is not looked into
-    write_films(tmp_path / "data", str(tmp_path / "clips"))
-    assert len(paths(tmp_path / "data")) == FILMS["train_videos"]
+    write_videos(tmp_path / "data", str(tmp_path / "clips"))
+    assert len(paths(tmp_path / "data")) == GENERATED_VIDEOS["train_videos"]
 
 
 @pytest.mark.parametrize("option", ["train_videos", "test_videos", "dim", "word_dim"])
 def test_numbers_are_checked(clips: str, tmp_path: Path, option: str) -> None:
     with pytest.raises(ValueError, match=f"{option} 0 must be 1 or more"):
-        write_embedded_features(str(tmp_path / "data"), clips, **{**FILMS, option: 0})
+        write_embedded_features(str(tmp_path / "data"), clips, **{**GENERATED_VIDEOS, option: 0})
     with pytest.raises(ValueError, match="seed -1"):
         write_embedded_features(str(tmp_path / "data"), clips, -1)
     assert not (tmp_path / "data").exists()
@@ -262,12 +264,12 @@ def test_test_videos_differ_in_their_classes_as_long_as_they_can() -> None:
         draw_test_videos(0, scenes(1)[:2], 1)
 
 
-def test_a_film_of_few_clips_has_none_twice() -> None:
+def test_a_video_of_few_clips_has_none_twice() -> None:
     videos = draw_test_videos(0, scenes(2), 200)
     assert all(len(set(video.scenes)) == 3 for video in videos)
 
 
-def test_a_films_category_is_that_of_most_scenes() -> None:
+def test_the_category_of_a_video_is_that_of_most_scenes() -> None:
     drum, siren = 0, 3
     named = {
         place: Scene(str(n), leaf, "c")
@@ -287,7 +289,7 @@ def test_speech_has_no_stop_words() -> None:
 
 def test_word_vectors_are_as_wide_as_asked_and_known(root: Path) -> None:
     vectors = WordVectors(f"{root}/word2vec.bin")
-    assert vectors.dim == FILMS["word_dim"]
+    assert vectors.dim == GENERATED_VIDEOS["word_dim"]
     assert vectors.encode("a drum and of to", 9)[1:] == (5, 4)
     np.testing.assert_array_equal(
         vectors.encode("drum", 1).tokens[0], word_vector(0, "drum", 8).astype(np.float32)
@@ -302,22 +304,22 @@ def test_a_capital_letter_moves_a_word_a_little() -> None:
     assert abs(cosines[0, 2]) < 0.3
 
 
-def test_pictures_have_features_one_by_one() -> None:
+def test_images_have_features_one_by_one() -> None:
     encoder, rng = ImageEncoder(8), np.random.default_rng(0)
-    pictures = rng.integers(0, 256, (5, 42, 56, 3), dtype=np.uint8)
-    features = encoder.frames(pictures)
+    images = rng.integers(0, 256, (5, 42, 56, 3), dtype=np.uint8)
+    features = encoder.frames(images)
     assert features.shape == (5, 8)
     np.testing.assert_allclose(np.linalg.norm(features, axis=1), 1, rtol=1e-5)
-    np.testing.assert_allclose(encoder.frames(pictures[3:4])[0], features[3], atol=1e-5)
-    np.testing.assert_array_equal(ImageEncoder(8).frames(pictures), features)
+    np.testing.assert_allclose(encoder.frames(images[3:4])[0], features[3], atol=1e-5)
+    np.testing.assert_array_equal(ImageEncoder(8).frames(images), features)
     chunks = rng.integers(0, 256, (2, 4, 42, 56, 3), dtype=np.uint8)
     still = np.repeat(chunks[:1, :1], 4, axis=1)
     assert encoder.chunks(chunks).shape == (2, 8)
     assert np.abs(encoder.chunks(still) - encoder.chunks(chunks[:1])).max() > 0.01  # it sees motion
 
 
-def test_pictures_and_their_negatives_look_alike() -> None:
-    """The first layer sees edges whichever side is darker, as the embedded clips demand."""
-    pictures = np.random.default_rng(0).integers(0, 256, (2, 42, 56, 3), dtype=np.uint8)
+def test_images_and_their_negatives_have_the_same_features() -> None:
+    """Edges have the same features whichever side is darker, as the embedded clips require."""
+    images = np.random.default_rng(0).integers(0, 256, (2, 42, 56, 3), dtype=np.uint8)
     encoder = ImageEncoder(32)
-    torch.testing.assert_close(encoder.frames(255 - pictures), encoder.frames(pictures), atol=1e-4, rtol=0)
+    torch.testing.assert_close(encoder.frames(255 - images), encoder.frames(images), atol=1e-4, rtol=0)

@@ -1,4 +1,4 @@
-"""Folders that the package fills: what happens when several calls want the same one."""
+"""Folders that the package fills, also when several calls fill the same one."""
 
 from __future__ import annotations
 

@@ -149,7 +149,9 @@ def test_forged_states_of_arrays_are_refused() -> None:
         load(forged)
     with pytest.raises(UnsafePickleError, match=r"a state is set on numpy\.dtype"):
         load(b"cnumpy\ndtype\n(dS'x'\nI1\nsb.")
-    with pytest.raises(UnsafePickleError, match=r"numpy\.dtype is called with arguments that no array requires"):
+    with pytest.raises(
+        UnsafePickleError, match=r"numpy\.dtype is called with arguments that no array requires"
+    ):
         load(b"cnumpy\ndtype\n(tR.")
     with pytest.raises(UnsafePickleError, match=r"bytearray is called .* bytearray\(1000000000000\)"):
         load(b"cbuiltins\nbytearray\n(I1000000000000\ntR.")

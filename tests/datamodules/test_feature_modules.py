@@ -152,7 +152,7 @@ init_args:
 def test_yaml_sets_all_options() -> None:
     parser = ArgumentParser()
     parser.add_subclass_arguments(LightningDataModule, "data")
-    data = parser.instantiate_classes(
+    data = parser.instantiate(
         parser.parse_string(f"data:\n  {YAML.strip().replace(chr(10), chr(10) + '  ')}")
     ).data
     assert isinstance(data, datamodules.EmbeddedFeatures)

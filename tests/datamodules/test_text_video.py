@@ -205,7 +205,7 @@ def instantiated(text: str) -> HowTo100M:
     parser = ArgumentParser()
     parser.add_subclass_arguments(LightningDataModule, "data")
     config = parser.parse_object({"data": __import__("yaml").safe_load(text)})
-    found = parser.instantiate_classes(config).data
+    found = parser.instantiate(config).data
     assert isinstance(found, HowTo100M)
     return found
 

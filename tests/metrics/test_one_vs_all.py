@@ -38,7 +38,7 @@ def brute_force(train: Recordings, features: Tensor, classes: int, cost: float) 
         machine = LinearSVC(C=cost, dual=True, max_iter=100_000, tol=1e-8)
         machine.fit((rows - mean) / std, np.where(labels == label, 1, -1))
         for row, clips in enumerate(features):
-            scores = [machine.decision_function((np.array(clip)[None] - mean) / std)[0] for clip in clips]
+            scores = [machine.decision_function((clip.numpy()[None] - mean) / std)[0] for clip in clips]
             out[row, label] = sum(scores) / len(scores)
     return out
 

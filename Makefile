@@ -1,4 +1,4 @@
-# make setup | demo | compare | test | test-fast [ROOM=clustering] | lint | types | docs | docs-serve | bench | clean
+# make setup | demo | compare | test | test-fast [FOLDER=clustering] | lint | types | docs | docs-serve | bench | clean
 PYTHON ?= python3
 VENV := .venv
 FAISS ?= $(if $(wildcard $(VENV)/.installed-gpu),gpu,cpu)
@@ -40,12 +40,12 @@ compare: setup
 test: setup
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-# The folders of `unlabelled` whose tests need neither the command line nor several processes for long.
-GROUND_FLOOR := nn encoders hierarchy clustering losses metrics transforms data pipelines visualization
+# Folders of `unlabelled` whose tests need neither the command line nor several processes for long.
+FAST := nn encoders hierarchy clustering losses metrics transforms data pipelines visualization
 
 test-fast: setup
 	$(BIN)/python -m pytest -n 2 --dist loadfile \
-	  $(if $(ROOM),tests/$(ROOM) $(wildcard unlabelled/$(ROOM)),$(addprefix tests/,$(GROUND_FLOOR)) $(wildcard tests/test_*.py))
+	  $(if $(FOLDER),tests/$(FOLDER) $(wildcard unlabelled/$(FOLDER)),$(addprefix tests/,$(FAST)) $(wildcard tests/test_*.py))
 
 lint: setup
 	$(BIN)/python -m tools.check_yaml
@@ -73,4 +73,4 @@ bench: setup
 	$(BIN)/python benchmarks/kmeans.py
 
 clean:
-	rm -rf $(VENV) site runs data/embedded data/compare .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) site .pytest_cache .mypy_cache .ruff_cache

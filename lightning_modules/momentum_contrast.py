@@ -141,7 +141,7 @@ class MomentumContrast(BaseModule):
         super().on_train_start()
 
 
-def warn_of_blunt_targets(temperature: float, target_temperature: float) -> None:
+def warn_if_target_is_less_sharp(temperature: float, target_temperature: float) -> None:
     """Warn if the target distribution is less sharp than the online one (SCE section 3.2)."""
     if target_temperature > temperature:
         rank_zero_warn(

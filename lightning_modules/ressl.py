@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from lightning_modules.momentum_contrast import MomentumContrast, warn_of_blunt_targets
+from lightning_modules.momentum_contrast import MomentumContrast, warn_if_target_is_less_sharp
 from unlabelled.losses import Contrast, relational
 
 
@@ -24,7 +24,7 @@ class ReSSL(MomentumContrast):
     def __init__(self, temperature: float = 0.1, target_temperature: float = 0.04, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.save_hyperparameters()
-        warn_of_blunt_targets(temperature, target_temperature)
+        warn_if_target_is_less_sharp(temperature, target_temperature)
         self.temperature, self.target_temperature = temperature, target_temperature
 
     def contrast(self, query: Tensor, key: Tensor, queue: Tensor) -> Contrast:

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from lightning_modules.momentum_contrast import MomentumContrast, warn_of_blunt_targets
+from lightning_modules.momentum_contrast import MomentumContrast, warn_if_target_is_less_sharp
 from unlabelled.losses import Contrast, soft_contrastive
 from unlabelled.losses.contrast import PositiveSlot
 
@@ -38,7 +38,7 @@ class SCE(MomentumContrast):
     ) -> None:
         super().__init__(**kwargs)
         self.save_hyperparameters()
-        warn_of_blunt_targets(temperature, target_temperature)
+        warn_if_target_is_less_sharp(temperature, target_temperature)
         if not 0 <= coefficient <= 1:
             raise ValueError(f"SCE: coefficient={coefficient} must be from 0 to 1")
         self.temperature, self.target_temperature = temperature, target_temperature

@@ -14,7 +14,7 @@ from unlabelled.nn.heads import MultiHead
 
 
 class SeLaVi(ClusterPredictor):
-    """Predict one pseudo-label per clip and head from the video, and the same from the audio.
+    """Predict one pseudo-label per clip and head from its video and from its audio, each alone.
 
     The labels come from a clustering pass (:class:`callbacks.ClusteringPass` with Sinkhorn-Knopp), which
     computes them from the product of both modalities' predictions.

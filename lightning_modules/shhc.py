@@ -105,13 +105,13 @@ class SHHC(ClusterPredictor):
         return ["+".join(source) for source in self._sources]
 
     def labels_of(self, index: Tensor) -> Tensor:
-        """Return the pseudo-labels ``(B, 2 H)``; ``UNLABELLED`` where the cluster is not a leaf."""
+        """Return the pseudo-labels ``(B, C)``; ``UNLABELLED`` where the cluster is not a leaf."""
         labels = super().labels_of(index)
         is_leaf = self._is_leaf()[torch.arange(self.num_clusterings, device=labels.device), labels]
         return labels.where(is_leaf & (labels != UNLABELLED), UNLABELLED)
 
     def logits(self, name: str, feature: Tensor, head: int | None = None) -> Tensor:
-        """Return ``-d(leaf, output) / T (B, 2 H, K)`` (equation 13), or ``(B, K)``; -inf for empty clusters.
+        """Return ``-d(leaf, output) / T (B, C, K)`` (equation 13), or ``(B, K)``; -inf for empty clusters.
 
         In float64, also under autocast (paper section 6).
         """
@@ -128,7 +128,7 @@ class SHHC(ClusterPredictor):
         return (-distances / self.temperature).masked_fill(empty.unsqueeze(-2), -torch.inf)
 
     def _is_leaf(self) -> Tensor:
-        return self.prototypes.isfinite().all(-1)  # (2 H, K)
+        return self.prototypes.isfinite().all(-1)  # (C, K)
 
     def clustered_features(self, features: Features, head: int) -> Tensor:
         """Return the normalised features ``(n, D)`` to cluster; of two modalities, concatenated."""

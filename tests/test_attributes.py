@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping
 
-from tools.house import ROOT, modules
+from tools.layout import ROOT, modules
 
 FOREIGN = {  # read by the libraries whose objects they belong to
     "_ddp_params_and_buffers_to_ignore",  # torch

@@ -24,8 +24,8 @@ from tests._helpers.pages import (
     without_blocks,
 )
 from tests._helpers.parsing import Parsed
-from tests.test_layers import ROOMS
-from tools.house import PACKAGES, ROOT, modules
+from tests.test_layers import FOLDERS
+from tools.layout import PACKAGES, ROOT, modules
 from tools.site_math import take_equations
 from tools.site_tutorials import as_markdown
 from unlabelled.__main__ import EXPERIMENTS, TOOLS
@@ -303,8 +303,8 @@ def test_commands_of_configurations_name_existing_files(path: Path) -> None:
 
 def test_every_folder_is_in_the_layout() -> None:
     rows = re.findall(r"^\| `([\w.]+)` \|", read(ROOT / "docs" / "layout.md"), re.MULTILINE)
-    folders = [row for row in rows if row in {*ROOMS, "unlabelled.data"}]
-    assert folders == sorted({*ROOMS, "unlabelled.data"}, key=[*ROOMS, "unlabelled.data"].index), (
+    folders = [row for row in rows if row in {*FOLDERS, "unlabelled.data"}]
+    assert folders == sorted({*FOLDERS, "unlabelled.data"}, key=[*FOLDERS, "unlabelled.data"].index), (
         "the table of docs/layout.md has the order of tests/test_layers.py"
     )
 

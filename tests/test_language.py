@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.house import ROOT
+from tools.layout import ROOT
 
 GLOSSARY = ROOT / "docs" / "glossary.md"
 CODE = ("unlabelled", "lightning_modules", "datamodules", "callbacks", "benchmarks", "tools", "tests")

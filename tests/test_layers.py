@@ -9,9 +9,9 @@ from pathlib import Path
 
 import networkx
 
-from tools.house import ROOT, Import, external_imports, imports, modules, room, room_graph
+from tools.layout import ROOT, Import, external_imports, folder_graph, folder_of, imports, modules
 
-ROOMS = (
+FOLDERS = (
     "unlabelled",
     "unlabelled.nn",
     "unlabelled.encoders",
@@ -45,7 +45,7 @@ ROOMS = (
     "unlabelled.commands.compare",
     "cli",
 )
-"""All folders with code, from the ground up: a module imports from its own room and from rooms before it."""
+"""All folders with code, from the bottom up: a module imports from its own and from those before it."""
 
 UPSTAIRS = {"lightning_modules", "datamodules", "callbacks"}
 STARTS_THE_PROGRAM = {Import("unlabelled.commands.compare.worker", "cli")}
@@ -60,22 +60,23 @@ def is_re_export(edge: Import) -> bool:
     return KNOWN[edge.importer].name == "__init__.py" and edge.imported.startswith(f"{edge.importer}.")
 
 
-def test_every_room_is_listed() -> None:
-    assert {room(module, KNOWN) for module in KNOWN} == set(ROOMS)
+def test_every_folder_is_listed() -> None:
+    assert {folder_of(module, KNOWN) for module in KNOWN} == set(FOLDERS)
 
 
 def test_imports_run_down_only() -> None:
-    floor = {name: number for number, name in enumerate(ROOMS)}
+    floor = {name: number for number, name in enumerate(FOLDERS)}
     assert len(EDGES) > 1000
     assert not {
         f"{edge.importer} imports {edge.imported}"
         for edge in EDGES
-        if floor[room(edge.imported, KNOWN)] > floor[room(edge.importer, KNOWN)] and not is_re_export(edge)
+        if floor[folder_of(edge.imported, KNOWN)] > floor[folder_of(edge.importer, KNOWN)]
+        and not is_re_export(edge)
     }
 
 
-def test_there_is_no_circle_of_rooms() -> None:
-    assert networkx.is_directed_acyclic_graph(room_graph(ROOT))
+def test_there_is_no_cycle_of_folders() -> None:
+    assert networkx.is_directed_acyclic_graph(folder_graph(ROOT))
 
 
 def test_methods_data_modules_and_callbacks_do_not_import_each_other() -> None:
@@ -90,7 +91,7 @@ def test_methods_data_modules_and_callbacks_do_not_import_each_other() -> None:
     }
 
 
-def test_the_ground_floor_imports_no_lightning() -> None:
+def test_unlabelled_imports_no_lightning() -> None:
     lightning = {"lightning", "pytorch_lightning"}
     found = {
         module: names

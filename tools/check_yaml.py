@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from tools.house import ROOT
+from tools.layout import ROOT
 
 
 class UniqueKeyLoader(yaml.SafeLoader):

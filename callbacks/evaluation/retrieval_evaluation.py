@@ -1,4 +1,4 @@
-"""Retrieval of training samples of the same class as a held-out sample."""
+"""Retrieval: search for training samples of the class of a held-out sample."""
 
 from __future__ import annotations
 
@@ -112,8 +112,8 @@ class RetrievalEvaluation(BankEvaluation):
         k: Numbers of neighbours.
         features: Features to compare, or a list with one entry per modality; ``null``: pooled features of
             ``video``.
-        centre: First subtract the mean of the queries from the queries, and that of the bank from the bank,
-            as in juliendenize/eztorch, run/retrieval_from_bank.py.
+        centre: Whether to centre queries and bank, each by its own mean, as in juliendenize/eztorch,
+            run/retrieval_from_bank.py.
         distance: ``cosine`` or ``euclidean``.
         every_n_epochs: Epochs between two evaluations within ``fit``; ``null``: none.
 

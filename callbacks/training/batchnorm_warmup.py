@@ -23,8 +23,8 @@ class BatchNormWarmup(Callback):
         num_batches: Number of batches per rank (code of SeLaVi: 20).
 
     Raises:
-        MisconfigurationException: The data module has no training samples
-            (:class:`unlabelled.contracts.TrainingSet`), or the method does not embed
+        MisconfigurationException: The data module is no
+            :class:`unlabelled.contracts.TrainingSet`, or the method does not embed
             (:class:`unlabelled.contracts.Embeds`).
 
     Source: facebookresearch/selavi, main.py and utils.py; docs/methods/selavi.md#clustering-pass.

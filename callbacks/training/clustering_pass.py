@@ -46,7 +46,7 @@ class ClusteringPass(Callback):
         MisconfigurationException: The method is no :class:`unlabelled.contracts.Clusterable`, the data
             module is no :class:`unlabelled.contracts.TrainingSet`, or the run has no end.
         ValueError: There are more groups than heads, more clusters than training samples, or the checkpoint
-            belongs to another training set.
+            belongs to another training set, or holds no labels.
     """
 
     serves: ClassVar[type] = Clusterable
@@ -95,10 +95,19 @@ class ClusteringPass(Callback):
             )
         if self._fingerprint not in (None, self._data.train_fingerprint):
             raise ValueError(
-                "the checkpoint's pseudo-labels belong to another list of training clips: files were added, "
-                "removed or changed since; restore them, or start a new run"
+                "the checkpoint's pseudo-labels belong to another list of training clips: files or labels "
+                "were added, removed or changed since; restore them, or start a new run"
             )
         self._fingerprint = self._data.train_fingerprint
+        if (
+            self._clock_state is not None
+            and self._clock_state["done"]
+            and not len(self._method.pseudo_labels)
+        ):
+            raise ValueError(
+                f"{type(self._method).__name__} restored no pseudo-labels from the checkpoint; store "
+                "pseudo_labels.table in its on_save_checkpoint and restore it in on_load_checkpoint"
+            )
         self._method.pseudo_labels.allocate(num_samples)
         steps_per_epoch = -(-int(trainer.num_training_batches) // trainer.accumulate_grad_batches)
         epochs = _num_epochs(trainer, steps_per_epoch)

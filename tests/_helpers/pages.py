@@ -10,7 +10,7 @@ from functools import cache
 from itertools import product
 from pathlib import Path
 
-from tools.house import ROOT
+from tools.layout import ROOT
 
 PAGES = [
     ROOT / "README.md",

@@ -18,7 +18,7 @@ class ClusterContext:
     Args:
         head: Index of the head, from 0.
         num_clusters: K.
-        num_modalities: M; the scores are sums of the log-probabilities of so many modalities.
+        num_modalities: M, number of modalities whose log-probabilities the scores sum.
         seed: The run's seed; equal on all ranks.
         pass_index: Number of passes before this one.
         features: ``(n_local, D)``, the features whose means are centroids; None: the method declares none
@@ -60,7 +60,7 @@ class Clusterer(ABC):
             (:class:`~unlabelled.contracts.LearnsFromAssignments`). They are passed without a copy and must
             not be changed.
         renumbers_clusters: Whether cluster numbers of one pass are unrelated to those of the pass before, so
-            that samples without a label in a pass must not keep their old one.
+            that samples that a pass does not label lose their old label.
     """
 
     reads_features: bool = False

@@ -63,8 +63,8 @@ class TreeClusterer(Clusterer):
         sample = self._sample(context.features, context)
         if len(sample) < num_clusters:
             raise ValueError(
-                f"TreeClusterer: a tree over {len(sample)} samples has no {num_clusters} branches; raise "
-                f"max_samples (now {self.max_samples}), or lower num_clusters"
+                f"TreeClusterer: a tree over {len(sample)} samples cannot be cut into {num_clusters} "
+                f"branches; raise max_samples (now {self.max_samples}), or lower num_clusters"
             )
         seed = derive_seed(context.seed, "tree", context.head, context.pass_index)
         upper = from_first_rank(lambda: self._build(sample.cpu(), num_clusters, seed))
@@ -106,7 +106,7 @@ class TreeClusterer(Clusterer):
         return replace(upper, counts=counts.clamp_min(1), centroids=centroids)
 
     def _numbered(self, tree: ClusterTree, head: int) -> ClusterTree:
-        """Number the branches like the most similar ones of the last pass, one to one.
+        """Give each branch the number of the most similar branch of the last pass, one to one.
 
         A cut numbers its branches from left to right, so a head would have to learn new numbers in each pass
         (docs/methods/shhc.md#paper-and-code).

@@ -1,9 +1,9 @@
 """Interfaces of methods with clusters: pseudo-labels, hierarchies, anchors, centroids.
 
 A method that :class:`callbacks.ClusteringPass` can cluster implements :class:`Clusterable`: three attributes
-and four methods. The simplest way is to inherit from ``lightning_modules.self_labelled.SelfLabelled``, which
-implements all of them but :meth:`Clusterable.cluster_scores`, or from ``ClusterPredictor`` there, which
-implements that too. In addition
+and four methods, and keeps the labels in its checkpoint. The simplest way is to inherit from
+``lightning_modules.SelfLabelled``, which implements all of this but :meth:`Clusterable.cluster_scores`, or
+from ``lightning_modules.ClusterPredictor``, which implements that too. In addition
 
 - a method that learns from centroids or from a hierarchy, not from labels alone, implements
   :class:`LearnsFromAssignments`;
@@ -35,7 +35,9 @@ class Clusterable(Protocol):
     3. for each head, :meth:`cluster_scores` and :meth:`num_modalities`; the clusterer maps the scores to an
        assignment, whose labels the pass writes to column ``head`` of :attr:`pseudo_labels`.
 
-    The method's ``training_step`` reads the labels by ``pseudo_labels.lookup(batch["index"])``.
+    The method's ``training_step`` reads the labels by ``pseudo_labels.lookup(batch["index"])``. Its
+    ``on_save_checkpoint`` stores ``pseudo_labels.table`` and its ``on_load_checkpoint`` restores it, or a run
+    cannot be resumed.
 
     Attributes:
         num_clusterings: Number of heads, C: independent clusterings.

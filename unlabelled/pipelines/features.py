@@ -46,13 +46,13 @@ class FeaturePipeline(SamplePipeline):
     Args:
         text: Maps captions to vectors.
         stream_2d: Features of frames, also those of CLIP.
-        stream_3d: Features of chunks of frames, whose rate is that of the tokens; ``null``: 2D alone (CLIP).
+        stream_3d: 3D features; the video tokens have their rate. ``null``: 2D features alone (CLIP).
         video_tokens: T of a training clip; evaluation sets may have other lengths.
         audio_frames: F of a training clip; 100 per second.
         max_words: W of a training clip.
         audio: Whether to read audio.
-        audio_padding: Value after the last frame: 0, as in the released code, or -80, silence.
-        strategy: Method of shortening clips with more than T tokens, see
+        audio_padding: Padding value after the last frame: 0, as in the released code, or -80, silence.
+        strategy: How to shorten clips with more than T tokens, see
             :func:`~unlabelled.data.features.tokens.video_tokens`.
 
     Source: Swetha5/Multi_Sinkhorn_Knopp, everything_at_once/dataset/utils.py; docs/methods/sspc.md#features.

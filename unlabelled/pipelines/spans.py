@@ -42,7 +42,7 @@ def even_spans(duration: float, length: float, count: int) -> list[Span]:
 
 
 def _cut(duration: float, length: float, start: float) -> Span:
-    """Return a span that ends with the file at the latest, unless its duration is unknown (0)."""
+    """Return a span clipped to the file; unclipped if the duration of the file is 0 (unknown)."""
     return Span(start, min(length, duration) if duration > 0 else length)
 
 

@@ -72,8 +72,8 @@ def test_all_figures_and_metrics(tmp_path: Path) -> None:
 def published(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return the names of the figures, which are not written, as that takes half a second each."""
     written: list[str] = []
-    for room in (anchor_panels, retrieval_figures):
-        monkeypatch.setattr(room, "publish", lambda trainer, name, figure: written.append(name))
+    for module in (anchor_panels, retrieval_figures):
+        monkeypatch.setattr(module, "publish", lambda trainer, name, figure: written.append(name))
     return written
 
 

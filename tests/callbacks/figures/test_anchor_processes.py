@@ -45,8 +45,8 @@ def _recorded(patch: pytest.MonkeyPatch) -> list[Any]:
 
     patch.setattr(anchor_panels, "anchor_cases", note_cases)
     patch.setattr(retrieval_figures, "retrieved_figure", note_searches)
-    for room in (anchor_panels, retrieval_figures):
-        patch.setattr(room, "publish", lambda trainer, name, figure: drawn.append(name))
+    for module in (anchor_panels, retrieval_figures):
+        patch.setattr(module, "publish", lambda trainer, name, figure: drawn.append(name))
     return drawn
 
 

@@ -37,8 +37,8 @@ DRAWN = ["disk_classes", "dendrogram", "similarity"]
 def published(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return the names of the figures, which are not written."""
     written: list[str] = []
-    for room in (hierarchy_figures, cluster_figures):
-        monkeypatch.setattr(room, "publish", lambda trainer, name, figure: written.append(name))
+    for module in (hierarchy_figures, cluster_figures):
+        monkeypatch.setattr(module, "publish", lambda trainer, name, figure: written.append(name))
     return written
 
 

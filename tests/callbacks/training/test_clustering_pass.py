@@ -147,6 +147,25 @@ def test_a_run_resumed_mid_epoch_remembers_too_little_and_goes_over_the_data(
     assert (load(tmp_path)["pseudo_labels"] >= 0).all()
 
 
+def test_a_method_that_restores_no_labels_is_refused_on_resume(
+    tiny_root: Path,
+    tiny_overlay: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """It would train on no labels at all until the next pass."""
+    from lightning_modules import BaseModule, SelfLabelled
+
+    arguments = command("fit", tiny_root, tiny_overlay, tmp_path)
+    assert cli.main([*arguments, "--trainer.max_epochs=1"]) == 0
+    monkeypatch.setattr(SelfLabelled, "on_load_checkpoint", BaseModule.on_load_checkpoint)
+    resumed = [*arguments, "--trainer.max_epochs=2", f"--ckpt_path={tmp_path / 'checkpoints' / 'last.ckpt'}"]
+    capsys.readouterr()
+    assert cli.main(resumed) == 1
+    assert "SeLaVi restored no pseudo-labels from the checkpoint" in capsys.readouterr().err
+
+
 def test_a_finished_run_that_is_made_longer_first_makes_up_for_the_pass_at_its_end(
     tiny_root: Path, tiny_overlay: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,4 +1,4 @@
-"""Captioned videos of a table, for training: whole videos, each with one of its captions per epoch."""
+"""Training set of whole videos with captions; each epoch draws one caption per video."""
 
 from __future__ import annotations
 

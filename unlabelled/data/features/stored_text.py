@@ -50,7 +50,9 @@ class StoredTextFeatures(TextEncoder):
             return TextTokens(np.empty((0, self.dim), np.float32), 0, 0)
         row = int(table.find("text", [text])[0])
         if row < 0:
-            raise DecodeError(self.path, f"has no features of the text {text!r}; extract them")
+            raise DecodeError(
+                self.path, f"has no features of the text {text!r}; add them with write_text_features"
+            )
         features = table.ragged("features")[row]
         return TextTokens(features[:max_words].astype(np.float32), len(features), 0)
 

@@ -1,6 +1,6 @@
 """Count what a reader of the repository has to hold in mind: folders, imports between them, lengths.
 
-Run: ``python -m tools.house [ROOT]``; ``ROOT`` is a checkout, this one by default.
+Run: ``python -m tools.layout [ROOT]``; ``ROOT`` is a checkout, this one by default.
 """
 
 from __future__ import annotations
@@ -77,22 +77,22 @@ def external_imports(path: Path) -> set[str]:
     return {name.partition(".")[0] for name in _imported_names(ast.parse(path.read_text()))}
 
 
-def room(module: str, known: dict[str, Path]) -> str:
+def folder_of(module: str, known: dict[str, Path]) -> str:
     """Return the folder of a module, as a dotted name; ``cli`` for the entry points."""
     if module == "unlabelled.__main__":  # the second front door
         return "cli"
     return module if known[module].name == "__init__.py" else module.rpartition(".")[0] or module
 
 
-def room_graph(root: Path) -> networkx.DiGraph:
+def folder_graph(root: Path) -> networkx.DiGraph:
     """Return the folders and, as edges, which imports from which.
 
     What a package's ``__init__.py`` re-exports is not counted: it serves the readers of the package above.
     """
     known, graph = modules(root), networkx.DiGraph()
-    graph.add_nodes_from(room(module, known) for module in known)
+    graph.add_nodes_from(folder_of(module, known) for module in known)
     for each in imports(root):
-        source, target = room(each.importer, known), room(each.imported, known)
+        source, target = folder_of(each.importer, known), folder_of(each.imported, known)
         re_export = known[each.importer].name == "__init__.py" and target.startswith(source)
         if source != target and not re_export:
             graph.add_edge(source, target)
@@ -101,7 +101,7 @@ def room_graph(root: Path) -> networkx.DiGraph:
 
 def counts(root: Path) -> dict[str, object]:
     """Return the counts by name."""
-    known, graph = modules(root), room_graph(root)
+    known, graph = modules(root), folder_graph(root)
     graph.remove_nodes_from([node for node in ("cli",) if node in graph])
     trees = {module: ast.parse(path.read_text()) for module, path in known.items()}
     lengths = [path.read_text().count("\n") for path in known.values() if path.name != "__init__.py"]
@@ -112,10 +112,12 @@ def counts(root: Path) -> dict[str, object]:
     return {
         "modules": len(lengths),
         "lines": sum(lengths),
-        "rooms": graph.number_of_nodes(),
-        "arrows": graph.number_of_edges(),
-        "circles": [sorted(part) for part in networkx.strongly_connected_components(graph) if len(part) > 1],
-        "floors": _floors(graph),
+        "folders": graph.number_of_nodes(),
+        "imports between folders": graph.number_of_edges(),
+        "import cycles": [
+            sorted(part) for part in networkx.strongly_connected_components(graph) if len(part) > 1
+        ],
+        "levels": _floors(graph),
         "loose files in unlabelled": len(list((root / "unlabelled").glob("*.py"))) - 1,
         "flat files in callbacks": len(flat),
         "median, longest file": (median(lengths), max(lengths)),

@@ -17,7 +17,6 @@ from lightning_modules.ressl import ReSSL
 from lightning_modules.sce import SCE
 from lightning_modules.sela import SeLa
 from lightning_modules.selavi import SeLaVi
-from lightning_modules.self_labelled import ClusterPredictor, SelfLabelled
 from lightning_modules.shhc import SHHC
 from lightning_modules.sspc import SSPC
 from lightning_modules.text_video_audio import TextVideoAudio
@@ -35,7 +34,6 @@ __all__ = [
     "AudioVisual",
     "BaseModule",
     "Classifier",
-    "ClusterPredictor",
     "DeepCluster",
     "DeepClusterV2",
     "FineTune",
@@ -47,6 +45,5 @@ __all__ = [
     "ReSSL",
     "SeLa",
     "SeLaVi",
-    "SelfLabelled",
     "TextVideoAudio",
 ]

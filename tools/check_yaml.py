@@ -22,13 +22,13 @@ class UniqueKeyLoader(yaml.SafeLoader):
         """Return a mapping.
 
         Raises:
-            yaml.constructor.ConstructorError: A key stands there twice.
+            yaml.constructor.ConstructorError: A key is named twice.
         """
         keys = [self.construct_object(key, deep) for key, _ in node.value]
         twice = [key for key in keys if keys.count(key) > 1]
         if twice:
             raise yaml.constructor.ConstructorError(
-                None, None, f"{twice[0]!r} stands there twice", node.start_mark
+                None, None, f"{twice[0]!r} is named twice", node.start_mark
             )
         return super().construct_mapping(node, deep)
 

@@ -79,7 +79,7 @@ def external_imports(path: Path) -> set[str]:
 
 def folder_of(module: str, known: dict[str, Path]) -> str:
     """Return the folder of a module, as a dotted name; ``cli`` for the entry points."""
-    if module == "unlabelled.__main__":  # the second front door
+    if module == "unlabelled.__main__":  # the other entry point
         return "cli"
     return module if known[module].name == "__init__.py" else module.rpartition(".")[0] or module
 

@@ -17,6 +17,7 @@ TOOLS = {
     "check-features": "unlabelled.commands.check_features",
     "convert": "unlabelled.commands.convert",
     "hierarchy": "unlabelled.commands.hierarchy",
+    "compare": "unlabelled.commands.compare.main",
 }
 
 USAGE = """\
@@ -30,6 +31,7 @@ usage: {prog} COMMAND [options]
   check     find media files that cannot be used:  {prog} check DIR
   check-features  find unusable feature files in HowTo100M's layout:  {prog} check-features ROOT LIST
   hierarchy  compare hierarchies of any features:  {prog} hierarchy FEATURES.npy
+  compare   train and evaluate all methods on the embedded videos, in one table
   convert   convert published captions and retrieval sets to tables:  {prog} convert FILE FOLDER
 
 Later --config files override earlier ones, and options override files: --data.init_args.root DIR.

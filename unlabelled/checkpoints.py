@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import pickle
 from pathlib import Path
 from typing import IO, Any
 
@@ -51,7 +52,13 @@ def with_present_classes(checkpoint: str | Path | IO[bytes]) -> str | Path | IO[
     """
     if not isinstance(checkpoint, str | Path) or not Path(checkpoint).is_file():
         return checkpoint
-    content = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
+    try:
+        content = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    except (
+        pickle.UnpicklingError,
+        RuntimeError,
+    ):  # other objects, or no checkpoint
+        return checkpoint
     stored = content.get("hyper_parameters", {})
     content["hyper_parameters"] = with_present_names(stored)
     if content["hyper_parameters"] == stored:

@@ -20,7 +20,19 @@ _PIPELINES = {
     "UncroppedClips": "UncroppedClips",
     "View": "SamplePipeline",
 }
-_EVALUATION_SETS = ("CrossTask", "HMDB51Features", "MSRVTT", "MSVD", "UCF101Features", "YouCook2")
+_EVALUATION_SETS = (
+    "ColumnNames",
+    "CrossTask",
+    "FeatureTable",
+    "HMDB51Features",
+    "MSRVTT",
+    "MSVD",
+    "OtherFeatures",
+    "TableLabelledSet",
+    "TableRetrievalSet",
+    "UCF101Features",
+    "YouCook2",
+)
 
 CLASSES = {
     "callbacks.AnchorPictures": "callbacks.AnchorFigures",
@@ -40,9 +52,8 @@ CLASSES = {
     "unlabelled.data.paired_reader.PairedReader": "unlabelled.data.media.PairedReader",
     "unlabelled.data.pyav_reader.PyAVReader": "unlabelled.data.media.PyAVReader",
     "unlabelled.heads.MLP": "unlabelled.nn.MLP",
-    "unlabelled.data.synthetic.embedded_features.EmbeddedFilms": (
-        "unlabelled.data.synthetic.embedded_features.EmbeddedVideos"
-    ),
+    "unlabelled.data.sets.EmbeddedFilms": "unlabelled.data.synthetic.embedded_features.EmbeddedVideos",
+    "unlabelled.data.sets.EmbeddedScenes": "unlabelled.data.synthetic.embedded_features.EmbeddedScenes",
     "unlabelled.hierarchy.SearchedHierarchy": "unlabelled.hierarchy.LocalSearchTree",
     **{f"unlabelled.transforms.{old}": f"unlabelled.pipelines.{new}" for old, new in _PIPELINES.items()},
     **{f"unlabelled.data.sets.{name}": f"unlabelled.data.datasets.{name}" for name in _EVALUATION_SETS},
@@ -50,15 +61,27 @@ CLASSES = {
 """Present paths of classes by their former paths."""
 
 OPTIONS = {
-    "data.init_args.view": "pipeline",
-    "data.init_args.test_view": "test_pipeline",
-    "data.init_args.train_films": "train_videos",
-    "data.init_args.test_films": "test_videos",
+    ("datamodules.", "view"): "pipeline",
+    ("datamodules.", "test_view"): "test_pipeline",
+    ("datamodules.EmbeddedFeatures", "train_films"): "train_videos",
+    ("datamodules.EmbeddedFeatures", "test_films"): "test_videos",
+    ("callbacks.Localisation", "pictures"): "num_drawn_clips",
+    ("unlabelled.data.media.PairedReader", "pictures"): "images",
 }
-"""Present last part of an option's name by its former dotted name."""
+"""Present names of options by the beginning of the path of their class and their former name."""
 
 METRICS = {"pair_accuracy_pictures": "pair_accuracy_images", "pair_accuracy_sounds": "pair_accuracy_audio"}
 """Present names of metrics by their former names."""
+
+
+def present_option(class_path: str, name: str) -> str | None:
+    """Return the present name of an option of a class; None if it was not renamed.
+
+    >>> present_option("datamodules.VGGSound", "view")
+    'pipeline'
+    """
+    found = (new for (start, old), new in OPTIONS.items() if old == name and class_path.startswith(start))
+    return next(found, None)
 
 
 def with_present_names(arguments: Any) -> Any:

@@ -119,8 +119,9 @@ class RowCollection:
         columns = {INDEX: batch[INDEX], **columns}
         if LABEL in batch:
             columns[LABEL] = batch[LABEL].long()
-        self.append({name: column[keep] for name, column in columns.items()})
-        self.left_out += int((~keep).sum())
+        kept = {name: column[keep] for name, column in columns.items()}
+        self.append(kept)
+        self.left_out += len(keep) - len(kept[INDEX])
 
     def append(self, columns: Mapping[str, Tensor]) -> None:
         """Append rows, ``(n, ...)`` by name."""

@@ -271,6 +271,12 @@ def test_autocast_does_not_touch_the_distances() -> None:
     )
     leaves = method.prototypes[0].isfinite().all(1)
     torch.testing.assert_close(logits[:, 0, leaves], -distances[:, leaves])
+    method.heads["image"] = FixedHeads(outputs)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        narrow, one = method.logits("image", NO_FEATURE), method.logits("image", NO_FEATURE, 1)
+    method.heads["image"] = FixedHeads(outputs.double())
+    assert torch.equal(narrow, method.logits("image", NO_FEATURE))
+    torch.testing.assert_close(one, narrow[:, 1])
 
 
 def test_the_checkpoint_has_leaves_and_trees() -> None:

@@ -2,8 +2,8 @@
 
 A method that :class:`callbacks.ClusteringPass` can cluster implements :class:`Clusterable`: three attributes
 and four methods, and keeps the labels in its checkpoint. The simplest way is to inherit from
-``lightning_modules.SelfLabelled``, which implements all of this but :meth:`Clusterable.cluster_scores`, or
-from ``lightning_modules.ClusterPredictor``, which implements that too. In addition
+``lightning_modules.self_labelled.SelfLabelled``, which implements all of this but
+:meth:`Clusterable.cluster_scores`, or from ``ClusterPredictor`` there, which implements that too. In addition
 
 - a method that learns from centroids or from a hierarchy, not from labels alone, implements
   :class:`LearnsFromAssignments`;

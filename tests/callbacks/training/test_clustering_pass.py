@@ -155,7 +155,8 @@ def test_a_method_that_restores_no_labels_is_refused_on_resume(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """It would train on no labels at all until the next pass."""
-    from lightning_modules import BaseModule, SelfLabelled
+    from lightning_modules import BaseModule
+    from lightning_modules.self_labelled import SelfLabelled
 
     arguments = command("fit", tiny_root, tiny_overlay, tmp_path)
     assert cli.main([*arguments, "--trainer.max_epochs=1"]) == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import resource
 from collections.abc import Callable
@@ -494,6 +495,24 @@ def test_cached_reader_replaces_a_broken_copy(clip: str, tmp_path: Path) -> None
         assert media.read_numbers(cached.frames(clip, 0.0, 1.0, 25)) == list(range(25))
     assert counting.decoded == 4
     assert [file.name for file in tmp_path.iterdir()] == [copy.name]
+
+
+def test_cached_reader_reads_copies_with_more_facts_than_it_needs(clip: str, tmp_path: Path) -> None:
+    """Version 0.1.0 also stored the duration of the video alone."""
+    counting = _Counting()
+    cached = CachedReader(counting, 48, 16000, str(tmp_path))
+    expected = cached.frames(clip, 0.0, 1.0, 5)
+    (copy,) = tmp_path.glob("*.clip")
+    content = copy.read_bytes()
+    end = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:end])
+    header["info"]["video_duration"] = 1.0
+    text = json.dumps(header).encode()
+    text += b" " * (-(len(text) + 8) % 64)
+    copy.write_bytes(len(text).to_bytes(8, "little") + text + content[end:])
+    decoded = counting.decoded
+    np.testing.assert_array_equal(cached.frames(clip, 0.0, 1.0, 5), expected)
+    assert counting.decoded == decoded
 
 
 def test_cached_reader_goes_to_the_users_folder_when_the_data_cannot_be_written(

@@ -18,7 +18,7 @@ from unlabelled.commands.errors.suggestions import (
     subclasses,
 )
 from unlabelled.commands.errors.user_files import location, unreadable
-from unlabelled.renamed import CLASSES, OPTIONS
+from unlabelled.renamed import CLASSES, present_option
 
 _LONGEST = 300
 _SPEC_KEYS = ("class_path", "init_args")
@@ -63,7 +63,7 @@ def _option(finding: Finding, match: re.Match[str], options: Sequence[str]) -> t
         )
     if finding.owner is None:
         return _root_option(name, options)
-    if renamed := OPTIONS.get(f"{finding.key}.init_args.{name}"):
+    if renamed := present_option(finding.owner, name):
         return f"{finding.key}.init_args.{name}: called {renamed} now", re.escape(name) + r"\s*:"
     names = options_of(finding.owner)
     text = f"{finding.key}.init_args.{name}: {_short(finding.owner)} has no such option{hint(name, names)}"

@@ -197,4 +197,5 @@ def _load(target: str) -> _Copy:
         name: np.frombuffer(memory, dtype, int(np.prod(shape)), base + position).reshape(shape)
         for name, (dtype, shape, position) in header["arrays"].items()
     }
-    return _Copy(MediaInfo(**header["info"]), header["video_error"], header["audio_error"], arrays)
+    info = {name: value for name, value in header["info"].items() if name in MediaInfo.__dataclass_fields__}
+    return _Copy(MediaInfo(**info), header["video_error"], header["audio_error"], arrays)

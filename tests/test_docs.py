@@ -339,3 +339,17 @@ def test_every_package_has_a_reference_page() -> None:
         for package in exporting_packages()
         if package not in documented and package.rpartition(".")[0] not in documented
     }
+
+
+CONFIGS = sorted((ROOT / "configs").rglob("*.yaml"))
+TAG = re.compile(r"\[([A-Za-z]\w*)\]")
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_tags_of_sources_are_explained_in_the_header(path: Path) -> None:
+    """``lr: 0.5  # [code]`` is of use only if the head of the file names the repository and the file."""
+    lines = read(path).splitlines()
+    length = next((number for number, line in enumerate(lines) if not line.startswith("#")), len(lines))
+    header, comments = lines[:length], [line.partition("#")[2] for line in lines[length:]]
+    explained = {tag for line in header for tag in TAG.findall(line)}
+    assert {tag for comment in comments for tag in TAG.findall(comment)} <= explained

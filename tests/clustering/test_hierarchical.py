@@ -190,7 +190,7 @@ def test_a_tree_over_some_samples_labels_all() -> None:
     features, labels = blobs()
     found = TreeClusterer(PostClustering(small()), max_samples=24)(torch.zeros(48, 4), context(features))
     assert len(set(zip(found.labels.tolist(), labels.tolist(), strict=True))) == 4
-    with pytest.raises(ValueError, match="a tree over 3 samples has no 4 branches"):
+    with pytest.raises(ValueError, match="a tree over 3 samples cannot be cut into 4 branches"):
         TreeClusterer(PostClustering(small()), max_samples=3)(torch.zeros(48, 4), context(features))
 
 

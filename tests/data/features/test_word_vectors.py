@@ -228,7 +228,9 @@ def test_stored_text_features(tmp_path: Path) -> None:
     assert np.array_equal(tokens, vectors(3)[:2].astype(np.float16).astype(np.float32))
     assert (words, unknown) == (3, 0)
     assert encoder.encode("  ", 20).tokens.shape == (0, DIM)
-    with pytest.raises(DecodeError, match=r"clip: has no features of the text 'cut'; add them with write_text_features"):
+    with pytest.raises(
+        DecodeError, match=r"no features of the text 'cut'; add them with write_text_features"
+    ):
         encoder.encode("cut", 20)
     with pytest.raises(FileNotFoundError, match="there is no table"):
         StoredTextFeatures(str(tmp_path / "none")).open()

@@ -1,4 +1,4 @@
-"""The command line of ``python -m unlabelled.commands.compare``."""
+"""The command line of ``python -m unlabelled compare``."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def main(argv: Sequence[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m unlabelled.commands.compare",
+        prog="python -m unlabelled compare",
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -1,4 +1,4 @@
-# make setup | demo | compare | test | test-fast [FOLDER=clustering] | lint | types | docs | docs-serve | bench | clean
+# make setup | real-data | demo | compare | test | test-fast [FOLDER=clustering] | lint | types | docs | docs-serve | bench | clean
 PYTHON ?= python3
 VENV := .venv
 FAISS ?= $(if $(wildcard $(VENV)/.installed-gpu),gpu,cpu)
@@ -14,7 +14,7 @@ INSTALL_VENV = { rm -rf $(VENV); test "$$(id -u)" = 0 && apt-get update -qq && \
   apt-get install -qq -y python3-venv && $(PYTHON) -m venv $(VENV); } || \
   { rm -rf $(VENV); echo "error: $(PYTHON) cannot make environments; sudo apt-get install python3-venv"; exit 1; }
 
-.PHONY: setup demo compare test test-fast lint types docs docs-serve bench clean
+.PHONY: setup real-data demo compare test test-fast lint types docs docs-serve bench clean
 
 setup: $(VENV)/.installed-$(FAISS)
 
@@ -29,6 +29,14 @@ $(VENV)/.installed-$(FAISS): pyproject.toml requirements.txt requirements-faiss-
 	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.txt -r requirements-faiss-$(FAISS).txt
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	touch $@
+
+# Without its dependency PyAudio, which needs PortAudio's headers and only serves to listen.
+$(VENV)/.installed-real-data: requirements-real-data.txt $(VENV)/.installed-$(FAISS)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -r requirements-real-data.txt
+	touch $@
+
+real-data: setup $(VENV)/.installed-real-data
+	$(BIN)/python cli.py real-data
 
 demo: setup
 	$(BIN)/python cli.py fit --config $(DEMO) --seed_everything $(SEED)

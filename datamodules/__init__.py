@@ -6,12 +6,15 @@ from datamodules.base import SampleDataModule
 from datamodules.captioned_videos import MSRVTT, MSVD, CaptionedVideoModule, YouCook2
 from datamodules.cifar import CIFAR10, CIFAR100
 from datamodules.clips import ClipDataModule
+from datamodules.composed import Digits, Garments, Patterns
 from datamodules.dcase2014 import DCASE2014
 from datamodules.drawn_images import DrawnImages
 from datamodules.embedded import Embedded
 from datamodules.embedded_features import EmbeddedFeatures
 from datamodules.esc50 import ESC50
+from datamodules.fashion_mnist import FashionMNIST
 from datamodules.flickr_soundnet import FlickrSoundNet
+from datamodules.generated_clips import GeneratedClips
 from datamodules.howto100m import HowTo100M
 from datamodules.image_folders import ImageFolder, ImageNet, ImageNet100
 from datamodules.images import ImageDataModule
@@ -37,10 +40,14 @@ __all__ = [
     "VOC2007",
     "CaptionedVideoModule",
     "ClipDataModule",
+    "Digits",
     "DrawnImages",
     "Embedded",
     "EmbeddedFeatures",
+    "FashionMNIST",
     "FlickrSoundNet",
+    "Garments",
+    "GeneratedClips",
     "HowTo100M",
     "ImageDataModule",
     "ImageFolder",
@@ -48,6 +55,7 @@ __all__ = [
     "ImageNet100",
     "Kinetics",
     "KineticsSound",
+    "Patterns",
     "SampleDataModule",
     "SomethingSomethingV2",
     "TextVideoDataModule",

@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-from functools import cached_property
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
-
-from datamodules.vggsound import VGGSound
-from unlabelled.data.synthetic.embedded import FAMILIES, write_embedded
+from datamodules.generated_clips import GeneratedClips
+from unlabelled.data.synthetic.embedded import write_embedded
 
 
-class Embedded(VGGSound):
+class Embedded(GeneratedClips):
     """Nine classes in three families, written as H.264 and AAC in VGG-Sound's layout, from a seed.
 
-    Some classes differ in video only, others in audio only. The files are written once, by one process per
-    machine, before the first run.
+    Some classes differ in video only, others in audio only.
 
     Args:
         root: Folder to write to, and to read from afterwards.
@@ -28,12 +19,7 @@ class Embedded(VGGSound):
         train_per_class: Training clips per class.
         test_per_class: Held-out clips per class.
         **kwargs: See :class:`~datamodules.clips.ClipDataModule`.
-
-    Attributes:
-        box_agreement: 1, since the boxes are exact.
     """
-
-    box_agreement = 1.0
 
     def __init__(
         self,
@@ -43,38 +29,8 @@ class Embedded(VGGSound):
         test_per_class: int = 25,
         **kwargs: Any,
     ) -> None:
-        super().__init__(root, **kwargs)
-        self.data_seed = data_seed
-        self.train_per_class, self.test_per_class = train_per_class, test_per_class
+        super().__init__(root, data_seed, train_per_class, test_per_class, **kwargs)
 
-    @cached_property
-    def class_groups(self) -> list[str]:
-        """The family of each class by label, the upper level of the true hierarchy."""
-        return [FAMILIES[name] for name in self.class_names]
-
-    def prepare_data(self) -> None:
-        """Write the files if they are absent, and check them."""
+    def write(self) -> None:
+        """Draw and play the clips."""
         write_embedded(self.root, self.data_seed, self.train_per_class, self.test_per_class)
-        super().prepare_data()
-
-    def boxes(self, split: str, row: int, second: float) -> Tensor:
-        """Return the box around the sounding object, ``(1, 4)``: x0, y0, x1, y1 as fractions of the frame.
-
-        Args:
-            split: ``train``, ``val`` or ``test``.
-            row: Row of the split.
-            second: Second in the file; the box nearest in time is returned, there is one every 0.25 s.
-        """
-        youtube_id = Path(self._indices[split].entries[row].path).stem.rpartition("_")[0]
-        track = self._tracks[youtube_id]  # (times, 5): seconds, then the box
-        return torch.from_numpy(track[np.abs(track[:, 0] - second).argmin(), 1:]).unsqueeze(0)
-
-    @cached_property
-    def _tracks(self) -> dict[str, NDArray[np.float64]]:
-        rows: dict[str, list[list[float]]] = {}
-        with Path(self.root, "boxes.csv").open(newline="", encoding="utf-8") as file:
-            lines = csv.reader(file)
-            next(lines)
-            for youtube_id, *numbers in lines:
-                rows.setdefault(youtube_id, []).append([float(number) for number in numbers])
-        return {youtube_id: np.array(track) for youtube_id, track in rows.items()}

@@ -25,8 +25,10 @@ FOLDERS = (
     "unlabelled.data.features",
     "unlabelled.pipelines",
     "unlabelled.data.datasets",
+    "unlabelled.data.real",
     "unlabelled.data.synthetic",
     "unlabelled.data.synthetic.embedded",
+    "unlabelled.data.synthetic.composed",
     "unlabelled.data.synthetic.drawn",
     "unlabelled.data.synthetic.embedded_features",
     "unlabelled.visualization",
@@ -43,6 +45,7 @@ FOLDERS = (
     "unlabelled.commands",
     "unlabelled.commands.hierarchy",
     "unlabelled.commands.compare",
+    "unlabelled.commands.sweep",
     "cli",
 )
 """All folders with code, from the bottom up: a module imports from its own and from those before it."""

@@ -16,8 +16,10 @@ TOOLS = {
     "check": "unlabelled.commands.check_media",
     "check-features": "unlabelled.commands.check_features",
     "convert": "unlabelled.commands.convert",
+    "real-data": "unlabelled.commands.real_data",
     "hierarchy": "unlabelled.commands.hierarchy",
     "compare": "unlabelled.commands.compare.main",
+    "sweep": "unlabelled.commands.sweep",
 }
 
 USAGE = """\
@@ -32,6 +34,8 @@ usage: {prog} COMMAND [options]
   check-features  find unusable feature files in HowTo100M's layout:  {prog} check-features ROOT LIST
   hierarchy  compare hierarchies of any features:  {prog} hierarchy FEATURES.npy
   compare   train and evaluate all methods on the embedded videos, in one table
+  real-data  fetch photographs and a sound font, and compose a small data set of real data
+  sweep     run a grid of configurations and write one table:  {prog} sweep configs/sweeps/clips.yaml
   convert   convert published captions and retrieval sets to tables:  {prog} convert FILE FOLDER
 
 Later --config files override earlier ones, and options override files: --data.init_args.root DIR.

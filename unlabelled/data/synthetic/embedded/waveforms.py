@@ -115,7 +115,7 @@ def render_audio(
     level, pan = np.sqrt(np.mean(clean**2)) * 10 ** (-below / 20), rng.uniform(-0.35, 0.35)
 
     def noise() -> npt.NDArray[np.float64]:
-        white, brown = (_coloured_noise(rng, samples, tilt) for tilt in (0.0, 1.0))
+        white, brown = (coloured_noise(rng, samples, tilt) for tilt in (0.0, 1.0))
         return np.asarray(level * (np.sin(hiss) * white + np.cos(hiss) * brown))
 
     gains = (1 - pan, 1 + pan) if channels == 2 else (1.0,)
@@ -159,7 +159,7 @@ def _band_noise(
     return np.asarray(noise / np.sqrt(np.mean(noise**2)))
 
 
-def _coloured_noise(rng: np.random.Generator, samples: int, tilt: float) -> npt.NDArray[np.float64]:
+def coloured_noise(rng: np.random.Generator, samples: int, tilt: float) -> npt.NDArray[np.float64]:
     """Return noise of unit power with amplitudes ``frequency ** -tilt``: 0 white, 1 brown."""
     spectrum = np.fft.rfft(rng.standard_normal(samples))
     spectrum /= np.maximum(np.arange(len(spectrum)), len(spectrum) / 200) ** tilt

@@ -12,8 +12,8 @@ from typing import TypeVar
 
 import numpy as np
 
+from unlabelled.data.synthetic.clip_folder import draw_name
 from unlabelled.data.synthetic.embedded.classes import LEAVES
-from unlabelled.data.synthetic.embedded.clip import draw_name
 from unlabelled.seeding import numpy_generator
 
 TRAIN_SCENES = (4, 6)

@@ -1,0 +1,17 @@
+"""Small data sets composed of pictures in motion and sounds: garments, digits, patterns."""
+
+from unlabelled.data.synthetic.composed.base import ComposedClass, ComposedSet, Style
+from unlabelled.data.synthetic.composed.digits import DigitsSet
+from unlabelled.data.synthetic.composed.garments import GarmentsSet
+from unlabelled.data.synthetic.composed.patterns import PatternsSet
+from unlabelled.data.synthetic.composed.writer import write_composed
+
+__all__ = [
+    "ComposedClass",
+    "ComposedSet",
+    "DigitsSet",
+    "GarmentsSet",
+    "PatternsSet",
+    "Style",
+    "write_composed",
+]

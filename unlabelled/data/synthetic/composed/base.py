@@ -1,0 +1,93 @@
+"""Sets of clips that are composed of a picture in motion, a background and sounds."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float32]
+Span = tuple[float, float]  # smallest, largest
+
+
+@dataclass(frozen=True)
+class ComposedClass:
+    """A class of a set: its label, the label of its parent, and the words of its captions."""
+
+    label: str
+    parent: str
+    picture: str
+    sound: str
+
+
+@dataclass(frozen=True)
+class Style:
+    """What varies between and within the clips of a set, independently of the class.
+
+    Args:
+        sizes: Widths and heights of the files, in pixels, even numbers.
+        frame_rates: Frames per second of the files.
+        seconds: Duration.
+        sample_rates: Samples per second of the files.
+        channels: Numbers of audio channels.
+        scale: Side of the picture, as a fraction of the short side of the frame; drifts within a clip.
+        tilt: Largest rotation to each side, in radians; drifts within a clip.
+        roam: Part of the free room in which the picture moves, 0 to 1.
+        turning_points: Seconds between turning points of all motion.
+        contrast: Contrast of the background, 0 to 1.
+        colour: Saturation of the picture's colour, which is constant in a clip.
+        grain: Standard deviation of the noise of the frames, 0 to 1.
+        noise: Background noise, in dB below the sound.
+        distractor: Share of clips with another sound mixed in, and its level in dB below the sound.
+    """
+
+    sizes: Sequence[tuple[int, int]]
+    frame_rates: Sequence[Fraction]
+    seconds: Span
+    sample_rates: Sequence[int]
+    channels: Sequence[int]
+    scale: Span
+    tilt: float
+    roam: float
+    turning_points: Span
+    contrast: Span
+    colour: Span
+    grain: Span
+    noise: Span
+    distractor: tuple[float, Span]
+
+
+class ComposedSet(ABC):
+    """Pictures and sounds of the classes of a set, and its style.
+
+    An instance is sent to the processes that write clips, so it holds paths, not data.
+
+    Attributes:
+        name: Name of the set, part of the random keys of its clips.
+        classes: The classes.
+        style: What varies independently of the class.
+    """
+
+    name: str
+    classes: tuple[ComposedClass, ...]
+    style: Style
+
+    @abstractmethod
+    def picture(self, rng: np.random.Generator, label: int, split: str) -> FloatArray:
+        """Draw a picture of a class ``(4, height, width)``: red, green, blue, opacity, in 0 to 1."""
+
+    @abstractmethod
+    def sound(self, rng: np.random.Generator, label: int, seconds: float, rate: int) -> FloatArray:
+        """Play a sound of a class ``(samples,)``, at ``rate`` samples per second."""
+
+    @abstractmethod
+    def distractor(self, rng: np.random.Generator, seconds: float, rate: int) -> FloatArray:
+        """Play a sound that belongs to no class ``(samples,)``."""
+
+    def arguments(self) -> dict[str, str]:
+        """Return what determines the files beside seed and counts, such as checksums of the sources."""
+        return {}

@@ -19,7 +19,8 @@ import av
 import numpy as np
 import pytest
 
-from unlabelled.data.synthetic.embedded import contact_sheet, write_embedded, writer
+from unlabelled.data.synthetic.contact_sheet import contact_sheet
+from unlabelled.data.synthetic.embedded import write_embedded, writer
 from unlabelled.data.synthetic.embedded.canvas import Canvas, Shape, block, disc, ring, stroke
 from unlabelled.data.synthetic.embedded.classes import LEAVES, TEMPO
 from unlabelled.data.synthetic.embedded.clip import SAMPLE_RATES, ClipJob, write_clip

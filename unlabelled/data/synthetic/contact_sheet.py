@@ -1,9 +1,8 @@
-"""A figure of the classes: frames and spectrograms of clips."""
+"""A figure of the classes of a generated data set: frames and spectrograms of clips."""
 
 from __future__ import annotations
 
 import csv
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,25 +10,22 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-from unlabelled.data.synthetic.embedded.classes import LEAVES, Leaf
-from unlabelled.data.synthetic.embedded.notes import FloatArray
-
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _TIMES = (0.3, 1.0, 1.7)  # seconds of the frames in the figure
 _SPAN = 2.0  # seconds of audio in the figure
-_TINT = {"drum": "#b5541c", "siren": "#1f5fa8", "string": "#3b7a3b"}
+_TINTS = ("#b5541c", "#1f5fa8", "#3b7a3b", "#7a3b78")  # of the families, in turn
 
 
 def contact_sheet(root: str, path: str, clips_per_class: int = 4) -> None:
-    """Draw some clips of each class of an embedded data set into a PNG file.
+    """Draw some clips of each class of a data set into a PNG file.
 
-    A row is a class. A clip has three frames, 0.7 s apart, and below them the spectrogram of two seconds of
-    audio, 80 Hz to 7 kHz on a logarithmic axis.
+    A row is a class; those of a family follow one another. A clip has three frames, 0.7 s apart, and below
+    them the spectrogram of two seconds of audio, 80 Hz to 7 kHz on a logarithmic axis.
 
     Args:
-        root: Folder of a data set written by :func:`~.writer.write_embedded`.
+        root: Folder of a data set in the layout of :mod:`~.clip_folder`.
         path: The PNG file to write.
         clips_per_class: Clips in each row, training clips first; 1 or more.
 
@@ -40,10 +36,24 @@ def contact_sheet(root: str, path: str, clips_per_class: int = 4) -> None:
 
     if clips_per_class < 1:
         raise ValueError(f"clips_per_class {clips_per_class} must be 1 or more")
-    figure = Figure(figsize=(1.5 + 2.75 * clips_per_class, 1.32 * len(LEAVES) + 0.3), dpi=100)
-    for row, leaf in enumerate(LEAVES):
-        _draw_class(figure, row, leaf, _clip_paths(Path(root), leaf.name, clips_per_class))
+    classes = _read_classes(Path(root))
+    families = list(dict.fromkeys(family for _, family in classes))
+    height = 1.32 * len(classes) + 0.1 * len(families)
+    figure = Figure(figsize=(1.5 + 2.75 * clips_per_class, height), dpi=100)
+    for row, (label, family) in enumerate(classes):
+        number = families.index(family)
+        top = height - 0.08 - 1.32 * row - 0.1 * number  # families are separated by a gap
+        _write_label(figure, top, label, family, _TINTS[number % len(_TINTS)])
+        _draw_clips(figure, top, _clip_paths(Path(root), label, clips_per_class))
     figure.savefig(path)
+
+
+def _read_classes(root: Path) -> list[tuple[str, str]]:
+    """Return label and family of each class, one family after the other."""
+    with (root / "classes.csv").open(newline="", encoding="utf-8") as file:
+        classes = [(row["label"], row["parent"]) for row in csv.DictReader(file)]
+    families = list(dict.fromkeys(family for _, family in classes))
+    return sorted(classes, key=lambda each: families.index(each[1]))
 
 
 def _clip_paths(root: Path, label: str, count: int) -> list[Path]:
@@ -57,14 +67,15 @@ def _clip_paths(root: Path, label: str, count: int) -> list[Path]:
     return [root / "video" / f"{row[0]}_{int(row[1]):06d}.mp4" for row in rows[:count]]
 
 
-def _draw_class(figure: Figure, row: int, leaf: Leaf, paths: list[Path]) -> None:
-    """Draw one row: the name of the class and its clips; families are separated by a gap."""
+def _write_label(figure: Figure, top: float, label: str, family: str, tint: str) -> None:
     width, height = figure.get_size_inches()
-    family = sum(a.family != b.family for a, b in pairwise(LEAVES[: row + 1]))
-    top = height - 0.08 - 1.32 * row - 0.1 * family
-    family_word, tint = leaf.family, _TINT[leaf.family]
-    figure.text(0.12 / width, (top - 0.5) / height, leaf.name, size=11, weight="bold", color=tint)
-    figure.text(0.12 / width, (top - 0.7) / height, f"family: {family_word}", size=9, color="#555555")
+    figure.text(0.12 / width, (top - 0.5) / height, label, size=11, weight="bold", color=tint)
+    figure.text(0.12 / width, (top - 0.7) / height, f"family: {family}", size=9, color="#555555")
+
+
+def _draw_clips(figure: Figure, top: float, paths: list[Path]) -> None:
+    """Draw one row of clips."""
+    width, height = figure.get_size_inches()
     for column, path in enumerate(paths):
         frames, waveform, rate = read_clip(path, _TIMES)
         left = 1.5 + 2.75 * column
@@ -99,7 +110,7 @@ def read_clip(
     return frames, np.concatenate(blocks).astype(np.float32), rate
 
 
-def log_spectrogram(waveform: npt.NDArray[np.float32], rate: int) -> FloatArray:
+def log_spectrogram(waveform: npt.NDArray[np.float32], rate: int) -> npt.NDArray[np.float32]:
     """Return decibels below the maximum ``(64 frequencies, time)``, 80 Hz to 7 kHz, in steps of 10 ms."""
     window, step = int(0.046 * rate), int(0.01 * rate)
     slices = np.lib.stride_tricks.sliding_window_view(waveform, window)[::step]
@@ -108,5 +119,7 @@ def log_spectrogram(waveform: npt.NDArray[np.float32], rate: int) -> FloatArray:
     low = edges[:-1].astype(int)
     high = np.maximum(edges[1:].astype(int), low + 1)
     bands = np.stack([power[:, a:b].mean(axis=1) for a, b in zip(low, high, strict=True)])
-    level: FloatArray = (10 * np.log10(bands / max(float(bands.max()), 1e-12) + 1e-9)).astype(np.float32)
+    level: npt.NDArray[np.float32] = (10 * np.log10(bands / max(float(bands.max()), 1e-12) + 1e-9)).astype(
+        np.float32
+    )
     return level

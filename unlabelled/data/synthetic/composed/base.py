@@ -38,6 +38,7 @@ class Style:
         tilt: Largest rotation to each side, in radians; drifts within a clip.
         roam: Part of the free room in which the picture moves, 0 to 1.
         turning_points: Seconds between turning points of all motion.
+        luma: Brightness of the background, 0 to 1.
         contrast: Contrast of the background, 0 to 1.
         colour: Saturation of the picture's colour, which is constant in a clip.
         grain: Standard deviation of the noise of the frames, 0 to 1.
@@ -54,6 +55,7 @@ class Style:
     tilt: float
     roam: float
     turning_points: Span
+    luma: Span
     contrast: Span
     colour: Span
     grain: Span

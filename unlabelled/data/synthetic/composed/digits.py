@@ -47,11 +47,12 @@ class DigitsSet(ComposedSet):
         seconds=(1.2, 2.4),
         sample_rates=(16000, 48000),
         channels=(1,),
-        scale=(0.5, 0.7),
+        scale=(0.6, 0.8),
         tilt=0.2,
         roam=1.0,
         turning_points=(0.6, 1.2),
-        contrast=(0.0, 0.6),
+        luma=(0.35, 0.6),
+        contrast=(0.0, 0.4),
         colour=(0.5, 1.0),
         grain=(0.0, 0.05),
         noise=(8.0, 25.0),
@@ -62,7 +63,8 @@ class DigitsSet(ComposedSet):
         """Draw a handwritten digit in one colour; light or dark."""
         strokes = rng.choice(_handwriting(split)[_VALUES[label]])
         opacity = np.clip(zoom(strokes, 4, order=1) * 1.3, 0, 1)
-        hue, saturation, luma = rng.random(), rng.uniform(*self.style.colour), rng.uniform(0.1, 0.95)
+        hue, saturation = rng.random(), rng.uniform(*self.style.colour)
+        luma = rng.uniform(0.0, 0.15) if rng.random() < 0.5 else rng.uniform(0.8, 1.0)
         shade = colour(float(hue), float(saturation), float(luma))
         plain = np.broadcast_to(shade[:, None, None], (3, *opacity.shape))
         return np.concatenate([plain, opacity[None]]).astype(np.float32)

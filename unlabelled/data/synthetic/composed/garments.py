@@ -64,6 +64,7 @@ class GarmentsSet(ComposedSet):
         tilt=0.35,
         roam=0.8,
         turning_points=(0.8, 1.6),
+        luma=(0.1, 0.9),
         contrast=(0.0, 0.5),
         colour=(0.2, 0.8),
         grain=(0.0, 0.03),

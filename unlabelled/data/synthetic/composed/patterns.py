@@ -131,6 +131,7 @@ class PatternsSet(ComposedSet):
         tilt=0.6,
         roam=0.25,
         turning_points=(1.0, 2.5),
+        luma=(0.0, 1.0),
         contrast=(0.0, 0.0),
         colour=(0.3, 1.0),
         grain=(0.0, 0.08),

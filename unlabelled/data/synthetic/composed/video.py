@@ -85,7 +85,8 @@ def box(picture: FloatArray, placement: Placement, index: int, size: tuple[int, 
 def _draw_background(rng: np.random.Generator, style: Style, size: tuple[int, int]) -> Tensor:
     width, height = (round(side * (1 + 2 * _MARGIN)) for side in size)
     mix = draw_texture(rng, TEXTURES[int(rng.integers(len(TEXTURES)))], width, height)
-    first, second = (colour(h, s, v) for h, s, v in rng.uniform((0, 0, 0.1), (1, 0.6, 0.9), (2, 3)))
+    low, high = (0, 0, style.luma[0]), (1, 0.6, style.luma[1])
+    first, second = (colour(h, s, v) for h, s, v in rng.uniform(low, high, (2, 3)))
     second = first + np.float32(rng.uniform(*style.contrast)) * (second - first)
     pixels = first[:, None, None] + (second - first)[:, None, None] * mix
     return torch.from_numpy(np.ascontiguousarray(pixels, dtype=np.float32))

@@ -118,7 +118,8 @@ def kmeans_scores(rows: Rows, num_clusters: int, num_classes: int, restarts: int
             present = has_feature(feature)
             feature, labels = feature[present], gathered.labels[present]
             if len(feature) < len(present):
-                rank_zero_info(f"k-means: {len(present) - len(feature)} samples without {name} are left out")
+                left_out = len(present) - len(feature)
+                rank_zero_info(f"k-means: {left_out} samples without features are left out of {name}")
             if not len(feature):
                 continue
             clusters = min(num_clusters, len(feature))

@@ -40,8 +40,7 @@ class SelfLabelled(BaseModule):
         learns: The clusterings that each modality learns, in the order of its heads; None: all of them.
         missing_modalities: With several encoders, silent audio and video of one colour
             (:mod:`unlabelled.missing`) are left out: ``leave_out``, the default, leaves the sample's cluster
-            to its other modality, in passes, losses and predictions; ``learn`` treats them as any input, as
-            the papers do.
+            to its other modality, in passes, losses and predictions; ``learn`` treats them as any input.
         **kwargs: See :class:`~lightning_modules.base.BaseModule`.
 
     Raises:

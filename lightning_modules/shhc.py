@@ -52,7 +52,8 @@ class SHHC(ClusterPredictor):
         manifold: The space of head outputs and leaves; ``null``: the Poincaré ball of curvature -1.
         hidden_dim: Width of the heads' hidden layer.
         dropout: Dropout in the heads.
-        **kwargs: See :class:`~lightning_modules.base.BaseModule`.
+        **kwargs: ``missing_modalities``, see docs/methods/selavi.md#missing-modalities; others, see
+            :class:`~lightning_modules.base.BaseModule`.
 
     Attributes:
         prototypes: ``(2 H, K, dim)`` float64, the leaves; NaN for empty clusters, and before the first pass.

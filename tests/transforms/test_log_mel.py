@@ -119,4 +119,4 @@ def test_relative_to_the_level_of_the_clip_a_spectrogram_does_not_depend_on_the_
     assert silence.unique().tolist() == [-10]
     assert torch.equal(log_mel.change_volume(spectrogram, 0.0), silence)
     with pytest.raises(ValueError, match="level is 'track', expected absolute or clip"):
-        LogMel(level="track")  # type: ignore[arg-type]
+        LogMel(level="track")

@@ -1,4 +1,4 @@
-"""Which modalities carry information, by their inputs."""
+"""Detection of missing modalities by their inputs."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ def test_the_other_modality_decides(name: str) -> None:
 @pytest.mark.parametrize("name", ["SeLaVi", "XDC"])
 @pytest.mark.parametrize("silence", [-36.0, float("nan")])
 def test_a_missing_modality_is_not_learned(name: str, silence: float) -> None:
-    """The loss of each modality is that of the samples that have it."""
+    """Compare with the mean of each modality's loss over the samples that have it."""
     method = make(name)
     loss, gradients = trained(method, incomplete(silence), train=False)
     assert all(torch.isfinite(each).all() for each in gradients)

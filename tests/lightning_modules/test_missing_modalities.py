@@ -26,8 +26,8 @@ def make(name: str, **options: Any) -> SelfLabelled:
     optimizer = partial(torch.optim.SGD, lr=0.1)
     method: SelfLabelled
     if name == "SHHC":
-        shape: dict[str, Any] = {"num_heads": 2, "dim": 3, "hidden_dim": 8, "hierarchies_of": "joint"}
-        method = SHHC(*encoders, optimizer, K, **shape, **options)
+        options |= {"num_clusters": K, "num_heads": 2, "dim": 3, "hidden_dim": 8, "hierarchies_of": "joint"}
+        method = SHHC(encoders[0], encoders[1], optimizer, **options)
         method.prototypes.copy_(torch.randn(2, K, 3) * 0.2)
         method.prototypes[:, 2] = torch.nan  # no leaf
     elif name == "XDC":
@@ -63,8 +63,8 @@ def test_without_missing_modalities_both_choices_are_equal_bit_for_bit(name: str
     with torch.no_grad():
         features, same_features = one.eval().embed(batch(SIZE)), other.eval().embed(batch(SIZE))
         for head in range(one.num_clusterings):
-            scores = one.cluster_scores(features, head)  # type: ignore[attr-defined]
-            assert torch.equal(scores, other.cluster_scores(same_features, head))  # type: ignore[attr-defined]
+            scores = one.cluster_scores(features, head)
+            assert torch.equal(scores, other.cluster_scores(same_features, head))
 
 
 @pytest.mark.parametrize("name", ["SeLaVi", "SHHC"])

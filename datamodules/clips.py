@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from dataclasses import replace
 
 from datamodules.base import STAGE_SPLITS, SampleDataModule
 from unlabelled.data.datasets.clips import ClipDataset
 from unlabelled.data.media.decord_reader import DecordReader
-from unlabelled.data.media.index import ClipIndex, Entry, Requirements, build_index
+from unlabelled.data.media.index import ClipIndex, Entry, Requirements, build_index, index_entries
 from unlabelled.data.media.reader import Reader
 from unlabelled.pipelines import AudioVisualPipeline, ClipPipeline
 
@@ -63,10 +64,13 @@ class ClipDataModule(SampleDataModule[ClipIndex, ClipPipeline]):
         """Check the files of a split, or read the results of the last check."""
         pipeline = self.active_pipeline
         requirements = Requirements(pipeline.needs_video, pipeline.needs_audio, pipeline.seconds)
-        rank, entries = self._rank()[0], self.listing(split)
-        return build_index(
-            self.root, split, entries, requirements, num_workers=self.index_workers, progress=rank == 0
-        )
+        entries, workers, progress = self.listing(split), self.index_workers, self._rank()[0] == 0
+        index = build_index(self.root, split, entries, requirements, workers, progress)
+        if not pipeline.allow_missing_audio:
+            return index
+        audio = Requirements(video=False, audio=True)
+        with_audio = index_entries(self.root, split, index.entries, audio, workers, progress)
+        return replace(index, without_audio=with_audio.left_out)
 
     def dataset(self, split: str, train: bool) -> ClipDataset:
         """Return the clips of a split."""

@@ -29,7 +29,8 @@ class SeLaVi(ClusterPredictor):
         dropout: Dropout in the heads.
         alignment: Matches the clusters of the audio heads to those of the video heads before the first pass;
             ``null``: exact matching, as a linear assignment problem.
-        **kwargs: See :class:`~lightning_modules.base.BaseModule`.
+        **kwargs: ``missing_modalities``, see docs/methods/selavi.md#missing-modalities; others, see
+            :class:`~lightning_modules.base.BaseModule`.
 
     Source: arXiv:2006.13662, section 3; docs/methods/selavi.md#objective and #optimal-transport.
     """

@@ -20,6 +20,7 @@ from unlabelled.encoders import Encoder
 from unlabelled.hierarchy import Manifold, PoincareBall
 from unlabelled.hierarchy.cluster_tree import ClusterTree, hierarchies_from_states, hierarchy_states
 from unlabelled.hierarchy.rotation import rotate_onto
+from unlabelled.missing import has_feature
 from unlabelled.nn.heads import MultiHead
 from unlabelled.seeding import derive_seed
 
@@ -51,7 +52,8 @@ class SHHC(ClusterPredictor):
         manifold: The space of head outputs and leaves; ``null``: the Poincaré ball of curvature -1.
         hidden_dim: Width of the heads' hidden layer.
         dropout: Dropout in the heads.
-        **kwargs: See :class:`~lightning_modules.base.BaseModule`.
+        **kwargs: ``missing_modalities``, see docs/methods/selavi.md#missing-modalities; others, see
+            :class:`~lightning_modules.base.BaseModule`.
 
     Attributes:
         prototypes: ``(2 H, K, dim)`` float64, the leaves; NaN for empty clusters, and before the first pass.
@@ -151,6 +153,7 @@ class SHHC(ClusterPredictor):
         for head in range(self.num_clusterings):
             if not self._is_leaf()[head].any():
                 points = F.normalize(self.clustered_features(features, head), dim=1)
+                points = points[has_feature(points)]  # a sample without features is no centroid
                 chosen = derive_seed(seed, "first centroids", head) % 2**31
                 self._first_centroids[head] = fit_centroids(
                     points, self.num_clusters, chosen, spherical=True, iterations=10
@@ -162,7 +165,7 @@ class SHHC(ClusterPredictor):
             cosines = F.normalize(self.clustered_features(features, head), dim=1) @ centroids.T
             return (cosines / _FIRST_TEMPERATURE).log_softmax(1)
         log_probs = self.log_probs({name: features[name] for name in self._source(head)}, head)
-        return torch.stack([each.float() for each in log_probs.values()]).sum(0)
+        return self.joint_scores(features, {name: each.float() for name, each in log_probs.items()})
 
     def use_assignment(self, head: int, assignment: Assignment) -> None:
         """Replace the leaves by the leaves of the assignment, rotated onto the old ones.

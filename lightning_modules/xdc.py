@@ -23,7 +23,8 @@ class XDC(FeatureClustered):
         teacher: The clusters that a modality learns: clusters of the ``other`` modality (XDC), of its
             ``own`` features (SDC), of ``both`` with a head for each (MDC), or of both features
             ``concatenated`` (CDC).
-        **kwargs: See :class:`~lightning_modules.base.BaseModule`.
+        **kwargs: ``missing_modalities``, see docs/methods/selavi.md#missing-modalities; others, see
+            :class:`~lightning_modules.base.BaseModule`.
 
     Source: arXiv:1911.12667, section 3; docs/methods/selavi.md#xdc.
     """

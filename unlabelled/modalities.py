@@ -73,7 +73,7 @@ def sum_of_present(parts: Sequence[Tensor], nonempty: Sequence[Tensor]) -> Tenso
         >>> sum_of_present(parts, [torch.tensor([True, True]), torch.tensor([True, False])]).tolist()
         [[11.0], [2.0]]
     """
-    return torch.stack(list(parts)).mul(_weights(nonempty)).sum(0)
+    return torch.stack(list(parts)).where(_weights(nonempty) > 0, 0.0).sum(0)
 
 
 def mean_of_present(parts: Sequence[Tensor], nonempty: Sequence[Tensor]) -> Tensor:

@@ -10,7 +10,7 @@ import torch
 from lightning import LightningModule, Trainer
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor
-from torchmetrics import MeanMetric
+from torchmetrics import MeanMetric, SumMetric
 
 from callbacks.evaluation.kmeans_evaluation import kmeans_scores
 from callbacks.shared.batches import datamodule, frozen_state, iterate_batches, not_replaced
@@ -18,8 +18,10 @@ from callbacks.shared.before_training import ScoresBeforeTraining
 from callbacks.shared.rows import RowCollection, as_float32
 from callbacks.shared.tables import Table, print_tables
 from unlabelled.contracts import HasHierarchies, Labelled, PredictsClusters
+from unlabelled.distributed import all_reduce_sum_
 from unlabelled.losses import multi_head_cross_entropy
 from unlabelled.metrics import ClusteringMetrics
+from unlabelled.missing import has_feature
 
 BOTH = "both"
 _AGREEMENT = "agreement"
@@ -37,6 +39,9 @@ class ClusterEvaluation(ScoresBeforeTraining):
     over modalities and heads (the training loss, with the predictions of the heads as labels); and
     ``val/agreement``, the NMI between the predictions of two modalities. ``test`` prints a table.
 
+    Samples without a modality (:mod:`unlabelled.missing`) are left out of the scores of this modality, and
+    counted as ``val/missing_audio``, ... where there are any; ``both`` is then the other modality alone.
+
     Args:
         before_training: Also score the untrained network, and k-means of its features, on the validation set,
             at the start of ``fit``; checkpoints contain the scores, and ``test`` prints them too.
@@ -53,6 +58,7 @@ class ClusterEvaluation(ScoresBeforeTraining):
         self._scores: dict[str, ClusteringMetrics] = {}
         self._empty: ClusteringMetrics
         self._loss: MeanMetric
+        self._missing: dict[str, SumMetric] = {}
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Check the method and the data module."""
@@ -78,6 +84,7 @@ class ClusterEvaluation(ScoresBeforeTraining):
                 self._update(outputs, batch)
                 features.add(batch, as_float32(outputs["features"]))
         classes = len(datamodule(trainer).class_names)
+        self._drop_unscored()
         clustered = kmeans_scores(features.finish(), classes, classes)
         return self._table() | {f"k-means, {source}": row for source, row in clustered.items()}, {}
 
@@ -89,6 +96,7 @@ class ClusterEvaluation(ScoresBeforeTraining):
         self._empty = ClusteringMetrics(heads, clusters, classes).to(pl_module.device)
         self._scores = {BOTH: deepcopy(self._empty)}
         self._loss = MeanMetric().to(pl_module.device)
+        self._missing = {}
 
     on_test_epoch_start = on_validation_epoch_start
 
@@ -123,30 +131,49 @@ class ClusterEvaluation(ScoresBeforeTraining):
         log_probs = {name: value[keep] for name, value in outputs["cluster_log_probs"].items()}
         predictions = {name: value.argmax(2) for name, value in log_probs.items()}  # (B, H)
         predictions[BOTH] = torch.stack(list(log_probs.values())).sum(0).argmax(2)
+        present = {name: has_feature(outputs["features"][name])[keep] for name in log_probs}
         for name, prediction in predictions.items():
             if name not in self._scores:
                 self._scores[name] = deepcopy(self._empty)
-            self._scores[name].update(prediction, batch["label"][keep])
-        losses = [multi_head_cross_entropy(value, predictions[BOTH]) for value in log_probs.values()]
-        self._loss.update(torch.stack(losses).mean(), weight=int(keep.sum()))
-        self._compare_modalities(predictions)
+            rows = present.get(name, torch.ones_like(keep[keep]))
+            self._scores[name].update(prediction[rows], batch["label"][keep][rows])
+        self._count_missing(present)
+        for name, value in log_probs.items():
+            loss = multi_head_cross_entropy(value[present[name]], predictions[BOTH][present[name]])
+            self._loss.update(loss.mean(), weight=int(present[name].sum()))
+        self._compare_modalities(predictions, torch.stack(list(present.values())).all(0))
 
-    def _compare_modalities(self, predictions: dict[str, Tensor]) -> None:
+    def _count_missing(self, present: dict[str, Tensor]) -> None:
+        for name, rows in present.items():
+            if name not in self._missing:
+                self._missing[name] = SumMetric().to(rows.device)
+            self._missing[name].update((~rows).sum())
+
+    def _compare_modalities(self, predictions: dict[str, Tensor], rows: Tensor) -> None:
         names = [name for name in predictions if name != BOTH]
         if len(names) != 2:
             return
-        first, second = (predictions[name][:, _HEAD] for name in names)
+        first, second = (predictions[name][rows, _HEAD] for name in names)
         if _AGREEMENT not in self._scores:
             clusters = self._scores[BOTH].num_clusters
             self._scores[_AGREEMENT] = ClusteringMetrics(1, clusters, clusters).to(first.device)
         self._scores[_AGREEMENT].update(first.unsqueeze(1), second)
+
+    def _drop_unscored(self) -> None:
+        """Remove the scores of a modality that every sample of every rank lacks."""
+        counted = {name: all_reduce_sum_(score.tables.sum()) for name, score in self._scores.items()}
+        self._scores = {name: score for name, score in self._scores.items() if counted[name] > 0}
 
     def _table(self) -> Table:
         sources = [name for name in self._scores if name not in (BOTH, _AGREEMENT)] + [BOTH]
         return {f"heads, {source}": self._scores[source].of_head(_HEAD) for source in sources}
 
     def _log(self, pl_module: LightningModule, stage: str) -> None:
+        self._drop_unscored()
         pl_module.log(f"{stage}/loss", self._loss.compute())
+        for name, count in self._missing.items():
+            if (number := count.compute()) > 0:
+                pl_module.log(f"{stage}/missing_{name}", number)
         for name, score in self._scores.items():
             if name == _AGREEMENT:
                 pl_module.log(f"{stage}/agreement", score.of_head(0)["nmi"])

@@ -17,6 +17,7 @@ from unlabelled.batch import Features
 from unlabelled.clustering.kmeans import kmeans
 from unlabelled.distributed import from_first_rank
 from unlabelled.metrics import ClusteringMetrics
+from unlabelled.missing import has_feature
 from unlabelled.seeding import derive_seed, global_seed
 
 
@@ -25,8 +26,8 @@ class KMeansEvaluation(ScoresBeforeTraining, HeldOutEvaluation):
 
     Logs ``val/kmeans/nmi_<modality>``, and likewise ``ari``, ``accuracy``, ``entropy``, ``purity`` (mean over
     clusters) and ``weighted_purity`` (mean over samples). With two modalities there is also ``_both``, with
-    more ``_all``: the concatenation of their normalised features. ``test`` prints a table. Rank 0 gathers all
-    features.
+    more ``_all``: the concatenation of their normalised features. Samples without a modality are left out of
+    its clusters, and zeros for it in the concatenation. ``test`` prints a table. Rank 0 gathers all features.
 
     Args:
         num_clusters: K; ``null``: the number of classes.
@@ -111,16 +112,23 @@ def kmeans_scores(rows: Rows, num_clusters: int, num_classes: int, restarts: int
 
     def work() -> Table:
         assert gathered is not None
-        clusters = min(num_clusters, len(gathered))
-        if clusters < num_clusters:
-            rank_zero_info(
-                f"k-means: {len(gathered)} samples are clustered into {clusters}, not {num_clusters}"
-            )
         seed = derive_seed(global_seed(), "k-means") % 2**31
         table = {}
         for name, feature in with_joint(gathered.features).items():
+            present = has_feature(feature)
+            feature, labels = feature[present], gathered.labels[present]
+            if len(feature) < len(present):
+                left_out = len(present) - len(feature)
+                rank_zero_info(f"k-means: {left_out} samples without features are left out of {name}")
+            if not len(feature):
+                continue
+            clusters = min(num_clusters, len(feature))
+            if clusters < num_clusters:
+                rank_zero_info(
+                    f"k-means: {len(feature)} samples are clustered into {clusters}, not {num_clusters}"
+                )
             metric = ClusteringMetrics(1, clusters, num_classes, sync_on_compute=False)
-            metric.update(kmeans(feature, clusters, seed, restarts=restarts).unsqueeze(1), gathered.labels)
+            metric.update(kmeans(feature, clusters, seed, restarts=restarts).unsqueeze(1), labels)
             table[name] = metric.of_head(0)
         return table
 

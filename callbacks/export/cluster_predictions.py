@@ -12,12 +12,14 @@ from lightning import Callback, LightningModule, Trainer
 from callbacks.shared.batches import datamodule, not_replaced
 from callbacks.shared.loggers import log_folder
 from unlabelled.contracts import Labelled, ReadsClips
+from unlabelled.missing import has_feature
 
 
 class ClusterPredictions(Callback):
     """Write the cluster of each test clip, as predicted by head 0 from all modalities, in ``predict``.
 
-    Each rank writes a CSV file with the columns ``path, label, cluster, confidence``.
+    Each rank writes a CSV file with the columns ``path, label, cluster, confidence, missing``; the last names
+    the modalities that are missing (:mod:`unlabelled.missing`), from which the cluster is not predicted.
 
     Args:
         folder: Folder of the file; ``null``: the log folder of the run.
@@ -25,7 +27,7 @@ class ClusterPredictions(Callback):
 
     def __init__(self, folder: str | None = None) -> None:
         self.folder = folder
-        self._rows: list[tuple[str, str, int, float]] = []
+        self._rows: list[tuple[str, str, int, float, str]] = []
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Read the paths of the clips and the names of the classes."""
@@ -44,11 +46,13 @@ class ClusterPredictions(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """Store the clusters of a batch."""
-        joint = torch.stack(list(outputs["cluster_log_probs"].values())).sum(0)[:, 0].softmax(1)
-        confidence, cluster = joint.max(1)
+        log_probs = outputs["cluster_log_probs"]
+        confidence, cluster = torch.stack(list(log_probs.values())).sum(0)[:, 0].softmax(1).max(1)
+        missing = {name: (~has_feature(outputs["features"][name])).tolist() for name in log_probs}
         for row in not_replaced(batch).nonzero().flatten().tolist():
             path, label = self._paths[int(batch["index"][row])], self._names[int(batch["label"][row])]
-            self._rows.append((path, label, int(cluster[row]), round(float(confidence[row]), 4)))
+            absent = "+".join(name for name, rows in missing.items() if rows[row])
+            self._rows.append((path, label, int(cluster[row]), round(float(confidence[row]), 4), absent))
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the file and print its path."""
@@ -58,6 +62,6 @@ class ClusterPredictions(Callback):
         path = folder / f"predictions{suffix}.csv"
         with path.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
-            writer.writerow(["path", "label", "cluster", "confidence"])
+            writer.writerow(["path", "label", "cluster", "confidence", "missing"])
             writer.writerows(self._rows)
         print(f"{len(self._rows)} predictions written to {path}")

@@ -22,6 +22,7 @@ from unlabelled.clustering.schedule import PassClock, Schedule
 from unlabelled.contracts import Clusterable, LearnsFromAssignments, TrainingSet
 from unlabelled.distributed import all_reduce_max_, all_reduce_sum_, broadcast_buffers
 from unlabelled.encoders.evaluation_crops import embed_crops
+from unlabelled.missing import has_scores
 from unlabelled.seeding import derive_seed, global_seed
 
 _CHUNK = 8192  # rows that `cluster_scores` gets at a time
@@ -33,6 +34,7 @@ class ClusteringPass(Callback):
     1. Compute the features of all training samples in evaluation mode, with the training augmentation. Each
        rank keeps those of its own samples.
     2. For each head, compute the scores, call the clusterer and publish the labels on all ranks.
+       Samples without scores, as their modalities are missing, are left out.
     3. Log the changes. Weights, running statistics, modes and random states are left unchanged.
 
     Args:
@@ -164,6 +166,10 @@ class ClusteringPass(Callback):
             method.prepare_clustering(features, pass_index, derive_seed(global_seed(), "prepare"))
         for head in heads:
             clustered = learner.clustered_features(features, head) if learner is not None else None
+            scores = clustered
+            if scores is None or not self.clusterer.reads_features:
+                scores = _scores(method, features, head)
+            rows, scores, clustered = _without_missing(index, scores, clustered)
             context = ClusterContext(
                 head,
                 method.num_clusters,
@@ -172,17 +178,16 @@ class ClusteringPass(Callback):
                 pass_index,
                 clustered,
             )
-            if clustered is None or not self.clusterer.reads_features:
-                clustered = _scores(method, features, head)
-            assignment = self.clusterer(clustered, context)
+            assignment = self.clusterer(scores, context)
             previous = method.pseudo_labels.table[:, head].clone()
             if self.clusterer.renumbers_clusters:
                 method.pseudo_labels.forget(head)
-            method.pseudo_labels.publish(head, index, assignment.labels)
+            method.pseudo_labels.publish(head, rows, assignment.labels)
             if learner is not None:
                 learner.use_assignment(head, assignment)
             current = method.pseudo_labels.table[:, head]
             self.report.add(head, previous, current, method.num_clusters, assignment)
+            self.report.add_missing(len(index) - len(rows), rows.device)
         if labels is not None and 0 in heads:
             self.report.compare(method.pseudo_labels.table[index.cpu(), 0], labels.cpu(), method.num_clusters)
 
@@ -257,3 +262,13 @@ def _scores(method: Clusterable, features: Features, head: int) -> Tensor:
             scores = torch.empty(rows, chunk.shape[1], dtype=chunk.dtype, device=chunk.device)
         scores[start : start + len(chunk)] = chunk
     return scores if scores is not None else method.cluster_scores(features, head)
+
+
+def _without_missing(
+    index: Tensor, scores: Tensor, clustered: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Leave out the rows without scores; keep all if none has any, as with a single cluster."""
+    keep = has_scores(scores)
+    if keep.all() or not keep.any():
+        return index, scores, clustered
+    return index[keep], scores[keep], None if clustered is None else clustered[keep]

@@ -13,6 +13,7 @@ from callbacks.shared.loggers import boards
 from callbacks.shared.rows import NO_LABEL
 from unlabelled.clustering.base import Assignment
 from unlabelled.clustering.pseudo_labels import UNLABELLED
+from unlabelled.distributed import all_reduce_sum_
 from unlabelled.metrics.clustering import contingency, normalized_mutual_information
 
 
@@ -55,13 +56,21 @@ class PassReport:
         for name, value in [*values.items(), *assignment.report.items()]:
             self._values[name].append(value)
 
+    def add_missing(self, count: int, device: torch.device) -> None:
+        """Add the number of samples of this rank that one head leaves out for missing modalities."""
+        self._values["missing"].append(float(all_reduce_sum_(torch.tensor([count], device=device))))
+
     def compare(self, labels: Tensor, truth: Tensor, num_clusters: int) -> None:
         """Add the NMI of head 0's pseudo-labels ``(n,)`` and the classes of this rank's samples.
 
-        Samples without a class are left out. Nothing is added where samples have several classes.
+        Samples without a class or a pseudo-label are left out. Nothing is added where samples have several
+        classes.
         """
         known = truth != NO_LABEL
-        if truth.ndim > 1 or not known.any():
+        if truth.ndim > 1:
+            return
+        known = known & (labels != UNLABELLED)
+        if not known.any():
             return
         labels, truth = labels[known], truth[known]
         table = contingency(labels, truth, num_clusters, int(truth.max()) + 1)

@@ -41,5 +41,5 @@ def test_evaluation_takes_the_whole_frame_and_returns_its_seconds(samples: Any) 
 
 def test_training_is_that_of_the_parent(samples: Any) -> None:
     mine, parents = samples(UncroppedClips, True), samples(AudioVisualPipeline, True)
-    assert mine.keys() == parents.keys() == {"video", "audio"}
+    assert mine.keys() == parents.keys() == {"video", "audio", "silent"}
     assert all(torch.equal(mine[name], parents[name]) for name in mine)

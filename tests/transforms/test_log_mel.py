@@ -103,3 +103,20 @@ def test_short_waveforms_are_padded_and_long_ones_cut() -> None:
 def test_a_window_longer_than_the_transform_is_refused() -> None:
     with pytest.raises(ValueError, match="num_fft=1024"):
         LogMel(sample_rate=96000)
+
+
+def test_relative_to_the_level_of_the_clip_a_spectrogram_does_not_depend_on_the_volume() -> None:
+    log_mel, wave = LogMel(num_filters=257, num_frames=99, level="clip"), reference_wave()
+    wave[12000:] = 0  # half of the clip has no energy
+    spectrogram = log_mel(wave)
+    for factor in (10.0, 0.1, 0.001):
+        torch.testing.assert_close(log_mel(wave * factor), spectrogram, atol=1e-4, rtol=0)
+        assert torch.equal(log_mel.change_volume(spectrogram, factor), spectrogram)
+    plain = LogMel(num_filters=257, num_frames=99)(wave)
+    (shift,) = (plain - spectrogram)[(spectrogram > -9.9) & (plain > -36)].unique().round(decimals=3).unique()
+    assert (spectrogram.min(), shift) == (-10, pytest.approx(plain[plain > -36].mean().item(), abs=1e-3))
+    silence = log_mel(torch.zeros(24000))
+    assert silence.unique().tolist() == [-10]
+    assert torch.equal(log_mel.change_volume(spectrogram, 0.0), silence)
+    with pytest.raises(ValueError, match="level is 'track', expected absolute or clip"):
+        LogMel(level="track")

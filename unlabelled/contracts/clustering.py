@@ -50,7 +50,7 @@ class Clusterable(Protocol):
     pseudo_labels: PseudoLabels
 
     def embed(self, batch: Batch) -> Features:
-        """Return ``{modality: (B, D)}``, all that the pass stores of a sample."""
+        """Return ``{modality: (B, D)}``, all that a pass stores of a sample; zeros for a missing modality."""
         ...
 
     def prepare_clustering(self, features: Features, pass_index: int, seed: int) -> None:
@@ -74,7 +74,8 @@ class Clusterable(Protocol):
 
         Returns:
             Log-probabilities of the clusters ``(n, K)``; features ``(n, D)`` for a clusterer of features
-            such as k-means.
+            such as k-means. A row whose finite entries are equal prefers no cluster, since its modalities are
+            missing: the pass leaves the sample out.
         """
         ...
 

@@ -6,7 +6,14 @@ import numpy as np
 from torch import Tensor
 
 from unlabelled.data.media.reader import Reader
-from unlabelled.pipelines.base import ClipPipeline, read_frames, read_waveform
+from unlabelled.pipelines.base import (
+    ClipPipeline,
+    is_silent,
+    read_frames,
+    read_waveform,
+    read_waveform_or_silence,
+)
+from unlabelled.transforms.checks import check_at_least
 from unlabelled.transforms.clip_transforms import (
     centre_crop,
     jitter_colours,
@@ -36,15 +43,16 @@ class AudioVisualPipeline(ClipPipeline):
         greyscale: Probability of a clip without colours; 0 as in the paper.
         volume: Smallest and largest factor on the waveform, drawn per clip.
         audio: The spectrogram.
+        silence: An audio track whose root mean square is below this is ``silent``.
+        allow_missing_audio: Also read files without an audio track, or with a damaged one, as silent.
 
     Raises:
         ValueError: A short side below ``crop``, or a range whose first number is the larger one.
 
-    Source: SeLaVi appendix A.2; docs/methods/selavi.md#input.
+    Source: SeLaVi appendix A.2; docs/methods/selavi.md#input. ``silence`` is ours.
     """
 
     needs_video = True
-    needs_audio = True
 
     def __init__(
         self,
@@ -58,7 +66,10 @@ class AudioVisualPipeline(ClipPipeline):
         greyscale: float = 0.0,
         volume: tuple[float, float] = (0.9, 1.1),
         audio: LogMel | None = None,
+        silence: float = 1e-4,
+        allow_missing_audio: bool = False,
     ) -> None:
+        check_at_least(self, 0, silence=silence)
         for name, bounds in (("train_short_side", train_short_side), ("volume", volume)):
             if bounds[0] > bounds[1]:
                 raise ValueError(f"AudioVisualPipeline: {name}={list(bounds)} must be [smallest, largest]")
@@ -74,6 +85,12 @@ class AudioVisualPipeline(ClipPipeline):
         self.flip, self.colour_jitter, self.greyscale = flip, colour_jitter, greyscale
         self.volume = volume
         self.audio = audio if audio is not None else LogMel()
+        self.silence, self.allow_missing_audio = silence, allow_missing_audio
+
+    @property
+    def needs_audio(self) -> bool:
+        """True unless files without audio are allowed."""
+        return not self.allow_missing_audio
 
     @property
     def seconds(self) -> float:
@@ -83,13 +100,14 @@ class AudioVisualPipeline(ClipPipeline):
     def load(
         self, reader: Reader, path: str, duration: float, rng: np.random.Generator, train: bool
     ) -> dict[str, Tensor]:
-        """Return ``video (3, T, crop, crop)`` and ``audio (1, F, frames)``, both float32."""
+        """Return ``video (3, T, crop, crop)`` and ``audio (1, F, frames)`` float32, ``silent ()`` bool."""
         slack = max(duration - self.seconds, 0.0)
         start = rng.uniform(0, slack) if train else slack / 2
         video = self._video(reader, path, start, rng, train)
-        waveform = read_waveform(reader, path, start, self.audio.seconds, self.audio.sample_rate)
+        read = read_waveform_or_silence if self.allow_missing_audio else read_waveform
+        waveform = read(reader, path, start, self.audio.seconds, self.audio.sample_rate)
         audio = self.audio(waveform * rng.uniform(*self.volume) if train else waveform)
-        return {"video": video, "audio": audio}
+        return {"video": video, "audio": audio, "silent": is_silent(waveform, self.silence)}
 
     def _video(
         self, reader: Reader, path: str, start: float, rng: np.random.Generator, train: bool

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
@@ -9,10 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unlabelled.data.media.reader import Reader
+from unlabelled.data.media.reader import NO_AUDIO, DecodeError, Reader
 
 if TYPE_CHECKING:
     from unlabelled.batch import Batch
+
+_log = logging.getLogger(__name__)
 
 
 class SamplePipeline(ABC):  # noqa: B024 -- subclasses load different inputs
@@ -49,7 +52,13 @@ class SamplePipeline(ABC):  # noqa: B024 -- subclasses load different inputs
 
 
 class ClipPipeline(SamplePipeline):
-    """Chooses a span of a media file, reads it and makes tensors of it."""
+    """Chooses a span of a media file, reads it and makes tensors of it.
+
+    Attributes:
+        allow_missing_audio: Whether files without an audio track are read with silent audio.
+    """
+
+    allow_missing_audio: bool = False
 
     @property
     @abstractmethod
@@ -117,3 +126,23 @@ def read_waveform(reader: Reader, path: str, start: float, duration: float, samp
         DecodeError: The file cannot be read.
     """
     return torch.from_numpy(np.array(reader.waveform(path, start, duration, sample_rate), dtype=np.float64))
+
+
+def read_waveform_or_silence(
+    reader: Reader, path: str, start: float, duration: float, sample_rate: int
+) -> Tensor:
+    """Return :func:`read_waveform`; zeros for a file without an audio track, or with one that is damaged.
+
+    A damaged track is logged.
+    """
+    try:
+        return read_waveform(reader, path, start, duration, sample_rate)
+    except DecodeError as error:
+        if error.reason != NO_AUDIO:
+            _log.warning("read with silent audio: %s", error)
+        return torch.zeros(round(duration * sample_rate), dtype=torch.float64)
+
+
+def is_silent(waveform: Tensor, silence: float) -> Tensor:
+    """Return ``()`` bool: whether the root mean square of a waveform is below ``silence``, or is NaN."""
+    return ~(waveform.square().mean().sqrt() >= silence)

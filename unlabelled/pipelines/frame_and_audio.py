@@ -10,7 +10,13 @@ from torch import Tensor
 from torchvision.transforms.v2 import functional as TF
 
 from unlabelled.data.media.reader import Reader
-from unlabelled.pipelines.base import ClipPipeline, read_frames, read_waveform
+from unlabelled.pipelines.base import (
+    ClipPipeline,
+    is_silent,
+    read_frames,
+    read_waveform,
+    read_waveform_or_silence,
+)
 from unlabelled.pipelines.finish import finish_batch
 from unlabelled.pipelines.images import Channels
 from unlabelled.transforms.augmentation import Augmentation
@@ -51,6 +57,7 @@ class FrameAndAudio(ClipPipeline):
         std: Standard deviation of red, green and blue.
         silence: An audio track whose root mean square is below this is ``silent``.
         pad: Also accept files that are shorter than the spectrogram, and add ``audio_mask`` of valid frames.
+        allow_missing_audio: Also read files without an audio track, or with a damaged one, as silent.
 
     Raises:
         ValueError: A number is out of its range, or ``crop`` cuts another size.
@@ -60,7 +67,6 @@ class FrameAndAudio(ClipPipeline):
     """
 
     needs_video = True
-    needs_audio = True
 
     def __init__(
         self,
@@ -75,6 +81,7 @@ class FrameAndAudio(ClipPipeline):
         std: Channels = (0.5, 0.5, 0.5),
         silence: float = 1e-4,
         pad: bool = False,
+        allow_missing_audio: bool = False,
     ) -> None:
         check_at_least(self, 1, size=size)
         check_at_least(self, 0, silence=silence)
@@ -88,6 +95,12 @@ class FrameAndAudio(ClipPipeline):
         self.crop, self.augmentation = crop, augmentation
         self.audio: Spectrogram = audio if audio is not None else VGGishMel()
         self.volume, self.mean, self.std, self.silence, self.pad = volume, mean, std, silence, pad
+        self.allow_missing_audio = allow_missing_audio
+
+    @property
+    def needs_audio(self) -> bool:
+        """True unless files without audio are allowed."""
+        return not self.allow_missing_audio
 
     @property
     def seconds(self) -> float:
@@ -156,8 +169,9 @@ class FrameAndAudio(ClipPipeline):
     def _audio(
         self, reader: Reader, path: str, start: float, rng: np.random.Generator | None
     ) -> dict[str, Tensor]:
-        waveform = read_waveform(reader, path, start, self.audio.seconds, self.audio.sample_rate)
-        silent = waveform.square().mean().sqrt() < self.silence  # before the volume factor, which may be 0
+        read = read_waveform_or_silence if self.allow_missing_audio else read_waveform
+        waveform = read(reader, path, start, self.audio.seconds, self.audio.sample_rate)
+        silent = is_silent(waveform, self.silence)  # before the volume factor, which may be 0
         scaled = waveform if rng is None else waveform * rng.uniform(*self.volume)
         return {"audio": self.audio(scaled), "silent": silent}
 

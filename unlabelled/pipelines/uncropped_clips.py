@@ -24,7 +24,7 @@ class UncroppedClips(AudioVisualPipeline):
     def load(
         self, reader: Reader, path: str, duration: float, rng: np.random.Generator, train: bool
     ) -> dict[str, Any]:
-        """Return ``video (3, T, H, W)`` and ``audio (1, F, frames)``, both float32.
+        """Return ``video (3, T, H, W)`` and ``audio (1, F, frames)`` float32, and ``silent ()`` bool.
 
         In evaluation also ``frame_second ()`` float64, the middle of the clip in seconds of the file.
         """

@@ -67,6 +67,17 @@ def denormalise(clip: Tensor) -> Tensor:
     return (clip * _STD + _MEAN).mul(255).round().clamp(0, 255).to(torch.uint8)
 
 
+def darken(clips: Tensor, factor: float) -> Tensor:
+    """Multiply the pixels of normalised clips by ``factor``; 1: unchanged, 0: black.
+
+    Example:
+        >>> grey = normalise(torch.full((1, 3, 1, 1), 200, dtype=torch.uint8))
+        >>> denormalise(darken(grey, 0.5)).unique().tolist()
+        [100]
+    """
+    return clips * factor + (factor - 1) * _MEAN / _STD
+
+
 def compress(clips: Tensor, side: int) -> Tensor:
     """Degrade clips ``(batch, 3, T, H, W)``: nearest neighbour down to ``side`` x ``side`` and up again.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import cached_property
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -14,6 +15,7 @@ from unlabelled.transforms.spectrogram import Spectrogram
 _INT16 = 32768.0
 _PRE_EMPHASIS = 0.97
 _FLOOR = math.log(torch.finfo(torch.float64).eps)  # value of a filter without energy: -36.04
+_LOWEST = -10.0  # of a filter relative to the level of its clip; 43 dB
 
 
 class LogMel(Spectrogram):
@@ -36,9 +38,11 @@ class LogMel(Spectrogram):
         mean: Mean, subtracted from the logarithm.
         std: Standard deviation, divides the difference. GDT: mean 1.93, std 17.89; by default no
             normalisation.
+        level: ``absolute`` as in the papers; ``clip``: relative to the mean of the clip's logarithms and at
+            least -10 (43 dB), so that the spectrogram does not depend on the volume. Ours.
 
     Raises:
-        ValueError: The window is longer than the Fourier transform.
+        ValueError: The window is longer than the Fourier transform, or ``level`` is unknown.
 
     Example:
         >>> LogMel(sample_rate=16000, num_filters=40, num_frames=99)(torch.zeros(16000)).shape
@@ -57,21 +61,24 @@ class LogMel(Spectrogram):
         num_fft: int = 1024,
         mean: float = 0.0,
         std: float = 1.0,
+        level: Literal["absolute", "clip"] = "absolute",
     ) -> None:
         self.sample_rate, self.num_filters, self.num_frames = sample_rate, num_filters, num_frames
         self.window, self.hop, self.num_fft = window, hop, num_fft
-        self.mean, self.std = mean, std
+        self.mean, self.std, self.level = mean, std, level
         self.window_samples, self.hop_samples = round(window * sample_rate), round(hop * sample_rate)
         if self.window_samples > num_fft:
             raise ValueError(
                 f"LogMel: a window of {window} s at {sample_rate} Hz has {self.window_samples} samples, more "
                 f"than num_fft={num_fft}; shorten the window or raise num_fft"
             )
+        if level not in ("absolute", "clip"):
+            raise ValueError(f"LogMel: level is {level!r}, expected absolute or clip")
 
     @property
     def floor(self) -> float:
         """Value of a filter without energy."""
-        return (_FLOOR - self.mean) / self.std
+        return ((_FLOOR if self.level == "absolute" else _LOWEST) - self.mean) / self.std
 
     @cached_property
     def filters(self) -> Tensor:
@@ -100,13 +107,23 @@ class LogMel(Spectrogram):
         spectrum = torch.fft.rfft(frames, self.num_fft)
         power = (spectrum.real.square() + spectrum.imag.square()) / self.num_fft
         energy = power @ self.filters
-        energy = energy.masked_fill(energy == 0, torch.finfo(torch.float64).eps)
-        spectrogram: Tensor = (energy.log() - self.mean) / self.std
+        logarithm = energy.masked_fill(energy == 0, torch.finfo(torch.float64).eps).log()
+        if self.level == "clip":
+            logarithm = _relative(logarithm, energy > 0)
+        spectrogram: Tensor = (logarithm - self.mean) / self.std
         return spectrogram.T.unsqueeze(0).float()
 
     def change_volume(self, spectrogram: Tensor, factor: float) -> Tensor:
         """Return the spectrogram ``(..., F, T)`` of the waveform multiplied by ``factor`` >= 0."""
         if factor == 0:
             return torch.full_like(spectrogram, self.floor)
+        if self.level == "clip":
+            return spectrogram
         scaled = spectrogram + 2 * math.log(factor) / self.std
         return torch.where(spectrogram <= self.floor + 1e-3, spectrogram, scaled)
+
+
+def _relative(logarithm: Tensor, has_energy: Tensor) -> Tensor:
+    """Subtract the mean of the entries with energy; those without have the lowest value at any volume."""
+    level = logarithm.where(has_energy, 0).sum() / has_energy.sum().clamp(min=1)
+    return (logarithm - level).where(has_energy, _LOWEST).clamp(min=_LOWEST)

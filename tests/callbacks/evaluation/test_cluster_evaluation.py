@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from lightning import LightningModule
 from sklearn.metrics import normalized_mutual_info_score
 from torch import Tensor
@@ -51,3 +52,24 @@ def test_statistics_are_over_the_heads_of_the_first_hierarchy(
     assert scores["val/nmi"] == pytest.approx(nmi[0], abs=1e-6)
     assert scores["val/nmi_mean"] == pytest.approx(np.mean(nmi), abs=1e-6)
     assert scores["val/nmi_std"] == pytest.approx(np.std(nmi), abs=1e-6)
+
+
+@pytest.mark.parametrize("every", [1, 3])
+def test_samples_without_a_modality_are_left_out_of_its_scores(every: int) -> None:
+    data = HierarchyData()
+    data.samples.scores[1, ::every] = 0  # no audio
+    rows = torch.arange(len(data.samples)) % every != 0
+    (scores,) = trainer(ClusterEvaluation(before_training=False)).validate(Flat(), data, verbose=False)
+    truth = data.samples.label
+    assert scores["val/missing_audio"] == (~rows).sum()
+    assert "val/missing_image" not in scores
+    joint = normalized_mutual_info_score(truth, predicted(data.samples, 0))
+    assert scores["val/nmi"] == pytest.approx(joint, abs=1e-6)
+    if every == 1:
+        assert not {"val/nmi_audio", "val/agreement"} & scores.keys()
+        return
+    audio, image = predicted(data.samples, 0, [1])[rows], predicted(data.samples, 0, [0])
+    audio_nmi, agreement = (normalized_mutual_info_score(each[rows], audio) for each in (truth, image))
+    assert scores["val/nmi_audio"] == pytest.approx(audio_nmi, abs=1e-6)
+    assert scores["val/agreement"] == pytest.approx(agreement, abs=1e-6)
+    assert scores["val/nmi_image"] == pytest.approx(normalized_mutual_info_score(truth, image), abs=1e-6)

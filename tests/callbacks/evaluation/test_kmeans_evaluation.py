@@ -11,7 +11,8 @@ from lightning.pytorch.demos.boring_classes import BoringModel
 from sklearn.metrics import normalized_mutual_info_score
 from torch import nn
 
-from callbacks.evaluation.kmeans_evaluation import KMeansEvaluation
+from callbacks.evaluation.kmeans_evaluation import KMeansEvaluation, kmeans_scores
+from callbacks.shared.rows import Rows
 from tests._helpers.embedding_modules import CLASSES, ColourData, Embedder, trainer
 from unlabelled.clustering.kmeans import kmeans
 from unlabelled.seeding import derive_seed
@@ -91,3 +92,19 @@ def test_mistakes_are_named() -> None:
         trainer(KMeansEvaluation()).test(Embedder(), ColourData().test_dataloader(), verbose=False)
     with pytest.raises(ValueError, match="one label per sample"):
         trainer(KMeansEvaluation()).test(Embedder(), ColourData(several_labels=True), verbose=False)
+
+
+def test_samples_without_a_modality_are_left_out_of_its_clusters(caplog: pytest.LogCaptureFixture) -> None:
+    generator, present = torch.Generator().manual_seed(0), torch.arange(30) % 5 != 0
+    image, audio = torch.randn(2, 30, 4, generator=generator)
+    columns = {"index": torch.arange(30), "label": torch.arange(30) % 3}
+    audio = audio * present.unsqueeze(1)
+    with caplog.at_level("INFO"):
+        table = kmeans_scores(Rows({**columns, "image": image, "audio": audio}, 0), 3, 3)
+    assert table["audio"] == kmeans_scores(Rows({**columns, "audio": audio}, 0).where(present), 3, 3)["audio"]
+    assert table["image"] == kmeans_scores(Rows({**columns, "image": image}, 0), 3, 3)["image"]
+    assert "k-means: 6 samples without features are left out of audio" in caplog.text
+    assert set(kmeans_scores(Rows({**columns, "image": image, "audio": 0 * audio}, 0), 3, 3)) == {
+        "image",
+        "both",
+    }

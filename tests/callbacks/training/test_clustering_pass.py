@@ -23,6 +23,7 @@ from callbacks.training.clustering_pass import finish_pass
 from callbacks.training.pass_report import PassReport
 from tests._helpers.commands import command, load
 from unlabelled.clustering import Every, SinkhornClusterer
+from unlabelled.clustering.pseudo_labels import UNLABELLED
 
 
 def test_frozen_state_restores_modes_and_random_states() -> None:
@@ -293,3 +294,7 @@ def test_the_report_compares_with_the_classes_that_there_are() -> None:
         report = PassReport()
         report.compare(clusters, truth, 3)
         assert report._values.get("nmi_truth") == expected
+    clusters[2] = UNLABELLED  # its modalities are missing
+    report = PassReport()
+    report.compare(clusters, torch.tensor([1, 1, 1, 0, 2]), 3)
+    assert report._values["nmi_truth"] == [1.0]

@@ -13,8 +13,9 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from unlabelled.data.media.container import EMPTY, MISSING, NO_AUDIO, NO_VIDEO, UNDECODABLE
+from unlabelled.data.media.container import EMPTY, MISSING, NO_VIDEO, UNDECODABLE
 from unlabelled.data.media.reader import (
+    NO_AUDIO,
     DecodeError,
     MediaInfo,
     WholeFileReader,

@@ -9,13 +9,12 @@ from typing import Any
 
 import av
 
-from unlabelled.data.media.reader import DecodeError, MediaInfo
+from unlabelled.data.media.reader import NO_AUDIO, DecodeError, MediaInfo
 
 MISSING = "no such file"
 EMPTY = "file is empty"
 NOT_MEDIA = "not a media file"
 NO_VIDEO = "no video stream"
-NO_AUDIO = "no audio stream"
 TRUNCATED = "truncated"
 UNDECODABLE = "undecodable"
 

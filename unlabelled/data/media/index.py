@@ -54,6 +54,7 @@ class ClipIndex:
         left_out: Reason by path of the unusable ones.
         listed: Number of entries in the list.
         cache_file: File with the complete result.
+        without_audio: Reason by path of usable clips that have no audio, where it is not required.
     """
 
     root: str
@@ -63,6 +64,7 @@ class ClipIndex:
     left_out: dict[str, str]
     listed: int
     cache_file: str = field(default="", compare=False)
+    without_audio: dict[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -75,6 +77,8 @@ class ClipIndex:
     def summary(self) -> str:
         """Return one line: the numbers of usable and left out clips, with reasons and five names each."""
         text = f"{self.split}: {len(self)} of {self.listed} clips usable"
+        if self.without_audio:
+            text += f"; {len(self.without_audio)} without audio, but kept: {_describe(self.without_audio)}"
         if not self.left_out:
             return text
         text += f"; left out {self.listed - len(self)}: {_describe(self.left_out)}"

@@ -7,13 +7,12 @@ from typing import Any, NamedTuple
 from unlabelled.data.media import container as media
 from unlabelled.data.media.container import find_audio, find_video, need_audio, need_video, open_media
 from unlabelled.data.media.pyav_audio import END_SLACK
-from unlabelled.data.media.reader import DecodeError
+from unlabelled.data.media.reader import NO_AUDIO, DecodeError
 
 MISSING = "missing"
 EMPTY_FILE = "empty file"
 NOT_MEDIA = media.NOT_MEDIA
 NO_VIDEO = media.NO_VIDEO
-NO_AUDIO = media.NO_AUDIO
 TRUNCATED = media.TRUNCATED
 TOO_SHORT = "too short"
 UNDECODABLE = media.UNDECODABLE

@@ -8,6 +8,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+NO_AUDIO = "no audio stream"
+
 # Timestamps have rounding errors: of single precision, or of a clock of 90 kHz. The tolerance must be
 # below half of the difference between a frame at 29.97 and at 30 frames per second, 34 us.
 _ROUNDING = 1e-5

@@ -31,6 +31,7 @@ from unlabelled.metrics.learning import PASSES, SCORE, Measures, agreement_by_he
 
 logger = logging.getLogger(__name__)
 _NO_VERDICT = "nothing found"
+_FEWEST = 16
 
 
 class LearningChecks(Callback):
@@ -57,9 +58,10 @@ class LearningChecks(Callback):
     """
 
     def __init__(self, every_n_epochs: int = 1, num_samples: int = 512, num_copied: int = 128) -> None:
-        if num_samples < 16 or num_copied < 16:
+        if min(num_samples, num_copied) < _FEWEST:
             raise ValueError(
-                f"LearningChecks: num_samples={num_samples}, num_copied={num_copied}; expected at least 16"
+                f"LearningChecks: num_samples={num_samples}, num_copied={num_copied}; expected at "
+                f"least {_FEWEST}"
             )
         self.times = EvaluationTimes(self, every_n_epochs, last_epoch=True)
         self.num_samples, self.num_copied = num_samples, num_copied
@@ -125,7 +127,11 @@ class LearningChecks(Callback):
     def _check(
         self, trainer: Trainer, module: LightningModule, collection: RowCollection, loader: DataLoader[Any]
     ) -> None:
-        measures = measures_of_rows(module, gather(collection.finish()), loader.dataset)
+        rows = gather(collection.finish())
+        if len(rows) < _FEWEST:
+            self._messages.log_once(f": {len(rows)} samples are too few for a check; {_FEWEST} are needed")
+            return
+        measures = measures_of_rows(module, rows, loader.dataset)
         measures |= self._pass_measures(module) | queue_measures(trainer, module)
         measures |= self._copy_measures(trainer, module)
         measures[SCORE] = score(measures)

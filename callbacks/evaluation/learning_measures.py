@@ -55,7 +55,12 @@ def measures_of_rows(module: LightningModule, rows: Rows, data: Any) -> Measures
 
 
 def measures_of_copies(module: LightningModule, copies: tuple[Features, Features]) -> Measures:
-    """Return the measures of two augmented copies of samples; NaN if the method has diverged."""
+    """Return the measures of two augmented copies of samples; NaN if the method has diverged.
+
+    There are none of fewer than two samples.
+    """
+    if any(len(feature) < 2 for feature in copies[0].values()):
+        return {}
     if not all(map(_all_finite, copies)):
         return {COPIES: nan}
     return {**copy_measures(*copies), COPIES: agreement_by_head(*_clusters(module, copies))}

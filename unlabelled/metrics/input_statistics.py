@@ -13,7 +13,7 @@ _MASK = "_mask"
 
 
 def input_statistics(batch: Batch) -> dict[str, dict[str, Tensor]]:
-    """Return simple statistics of each sample by modality and by name, ``(B, s)`` float64.
+    """Return simple statistics of each sample by modality and by name, ``(B, s)`` float32 or float64.
 
     ``video`` and ``image``: ``colour`` (the mean of each channel), ``brightness`` (their mean) and
     ``contrast`` (standard deviation over all pixels). ``audio``: ``loudness``, the mean of the log-mel
@@ -30,7 +30,7 @@ def input_statistics(batch: Batch) -> dict[str, dict[str, Tensor]]:
     statistics: dict[str, dict[str, Tensor]] = {}
     for name in MODALITY_NDIM:
         if name in batch:
-            pixels = batch[name].double()
+            pixels = batch[name] if batch[name].dtype == torch.float64 else batch[name].float()
             statistics[name] = _of_frames(name, pixels) if name in _VISUAL else {"loudness": _mean(pixels)}
     for key, mask in batch.items():
         if key.endswith(_MASK):

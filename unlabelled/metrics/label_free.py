@@ -83,7 +83,7 @@ def explained_share(clusters: Tensor, statistic: Tensor, neighbours: int = 3, se
     order = torch.randperm(len(clusters), generator=torch_generator(seed, "explained share"))
     clusters, statistic = clusters.cpu()[order], statistic.to("cpu", torch.float64)[order]
     deviation = statistic.std(0, correction=0)
-    varies = deviation > 1e-6 * (1 + statistic.mean(0).abs())
+    varies = deviation > 1e-5 * (1 + statistic.mean(0).abs())
     if not varies.any() or len(clusters) <= neighbours:
         return 0.0
     points = statistic[:, varies] / deviation[varies]

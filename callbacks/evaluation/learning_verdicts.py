@@ -35,7 +35,7 @@ _STATISTICS = {
 
 
 class Progress(NamedTuple):
-    """Where a run is.
+    """Position of a run in its training.
 
     Attributes:
         epoch: Number of epochs that are done.

@@ -1,4 +1,4 @@
-"""What a run has learned, measured without labels on a sample of its data; and one score of it."""
+"""Measures without labels, on a sample of the data, of what a run has learned; and one score of them."""
 
 from __future__ import annotations
 

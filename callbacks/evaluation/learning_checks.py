@@ -51,20 +51,28 @@ class LearningChecks(Callback):
         num_samples: Largest number of held-out samples of all ranks, and of training samples whose
             pseudo-labels are compared between checks.
         num_copied: Largest number of training samples of all ranks that are augmented twice.
+        on_validate: Also measure in ``validate``, to score a checkpoint; this finds the training samples too,
+            and names no finding.
 
     Raises:
         MisconfigurationException: The method does not embed (:class:`unlabelled.contracts.Embeds`).
         ValueError: A number is out of its range.
     """
 
-    def __init__(self, every_n_epochs: int = 1, num_samples: int = 512, num_copied: int = 128) -> None:
+    def __init__(
+        self,
+        every_n_epochs: int = 1,
+        num_samples: int = 512,
+        num_copied: int = 128,
+        on_validate: bool = False,
+    ) -> None:
         if min(num_samples, num_copied) < _FEWEST:
             raise ValueError(
                 f"LearningChecks: num_samples={num_samples}, num_copied={num_copied}; expected at "
                 f"least {_FEWEST}"
             )
         self.times = EvaluationTimes(self, every_n_epochs, last_epoch=True)
-        self.num_samples, self.num_copied = num_samples, num_copied
+        self.num_samples, self.num_copied, self.on_validate = num_samples, num_copied, on_validate
         self.measures: Measures = {}
         self._held_out: RowCollection | None = None
         self._rows: list[int] = []
@@ -73,17 +81,22 @@ class LearningChecks(Callback):
         self._messages = Messages(self)
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Check the method."""
-        if stage == "fit" and not isinstance(pl_module, Embeds):
+        """Check the method; in ``validate``, find the training samples as for ``fit``."""
+        if not self._checks_stage(stage):
+            return
+        if not isinstance(pl_module, Embeds):
             raise MisconfigurationException(
                 f"LearningChecks needs a method that embeds (unlabelled.contracts.Embeds), which "
                 f"{type(pl_module).__name__} is not; take the callback out of trainer.callbacks"
             )
+        if stage == "validate":
+            datamodule(trainer).setup("fit")
+            datamodule(trainer).setup("validate")
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Choose the samples, if this validation is chosen."""
         self._held_out = None
-        if trainer.state.fn == TrainerFn.FITTING and self.times.is_now(trainer):
+        if self._checks_stage(trainer.state.fn) and self.times.is_now(trainer):
             self._held_out = RowCollection("LearningChecks")
             self._rows = choose_rows(_size(_first_loader(trainer)), self.num_samples, "held out")
 
@@ -138,7 +151,11 @@ class LearningChecks(Callback):
         self.measures = measures
         for name, value in measures.items():
             module.log(f"learning/{name}", value, sync_dist=True)
-        self._judge(trainer, module)
+        if trainer.state.fn == TrainerFn.FITTING:
+            self._judge(trainer, module)
+
+    def _checks_stage(self, stage: str | None) -> bool:
+        return stage == "fit" or (stage == "validate" and self.on_validate)
 
     def _pass_measures(self, module: LightningModule) -> Measures:
         """Compare the pseudo-labels of some training samples with those of the last check."""

@@ -71,6 +71,15 @@ def test_a_run_is_the_same_with_and_without_checks() -> None:
     assert torch.equal(*draws)
 
 
+def test_a_checkpoint_is_measured_as_at_the_end_of_its_run() -> None:
+    module, during, after = Predicting(), LearningChecks(), LearningChecks(on_validate=True)
+    fitted(module, StripeData(), during)
+    trainer(LearningChecks()).validate(module, StripeData(), verbose=False)
+    (logged,) = trainer(after).validate(module, StripeData(), verbose=False)
+    assert after.measures == pytest.approx(during.measures)
+    assert logged["learning/score"] == pytest.approx(during.measures["score"])
+
+
 def test_when_checks_are_due() -> None:
     data = StripeData()
     fitted(Embedding(), data, LearningChecks(every_n_epochs=3), max_epochs=5)

@@ -22,6 +22,7 @@ from unlabelled.metrics.learning import (
     COPIES,
     HEADS,
     JOINT,
+    MODALITIES,
     cluster_measures,
     copy_measures,
     label_free_clusters,
@@ -72,7 +73,7 @@ def test_clusters_that_are_a_function_of_the_statistic_are_explained(dtype: torc
     statistic = torch.rand(500, 1, generator=GENERATOR, dtype=dtype)
     intervals = (statistic * 9).long()
     assert explained_share(intervals, statistic) > 0.95
-    assert explained_share(intervals, 1000 + 1e-2 * statistic.double()) > 0.95
+    assert explained_share(intervals, 1000 + statistic.double()) > 0.95
     assert explained_share((statistic > 0.5).long(), torch.rand(500, 1, generator=GENERATOR)) < 0.05
 
 
@@ -137,12 +138,15 @@ def test_clusters_of_features() -> None:
 
 
 def test_the_score_ranks_runs() -> None:
-    good = {HEADS: 0.9, COPIES: 0.9, "shortcut/joint/colour": 0.1, "shortcut/video/colour": 0.9}
-    assert score(good) == pytest.approx(0.81)
-    assert score({**good, "shortcut/joint/colour": 0.8}) == pytest.approx(0.18)
-    assert score({**good, COPIES: 0.0}) == 0
+    good = {HEADS: 0.9, COPIES: 0.8, "shortcut/joint/colour": 0.1, "shortcut/video/colour": 0.9}
+    assert score(good) == pytest.approx(0.8)
+    assert score({**good, "shortcut/joint/colour": 0.8}) == pytest.approx(0.8 * 0.4)
+    assert score({**good, MODALITIES: 0.25}) == pytest.approx(0.8 * 0.75)
+    assert score({**good, MODALITIES: 0.0}) == pytest.approx(0.4)
+    assert score({**good, HEADS: 0.0}) == 0
     assert score({COPIES: 0.4}) == pytest.approx(0.4)
-    assert math.isnan(score({**good, COPIES: math.nan}))
+    assert score({}) == 0
+    assert math.isnan(score({**good, "effective_clusters": math.nan}))
 
 
 @pytest.mark.parametrize("crops", [0, 3])

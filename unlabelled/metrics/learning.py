@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from itertools import combinations
-from math import log, prod
+from math import isnan, log, nan, sqrt
 
 import torch
 import torch.nn.functional as F
@@ -106,16 +106,20 @@ def predictions_from_features(
 
 
 def score(measures: Mapping[str, float]) -> float:
-    """Return one number from 0 to 1 that ranks runs: stable clusters that no simple statistic explains.
+    """Return one number from 0 to 1 that ranks runs: stable clusters that more than one modality has.
 
-    It is the geometric mean of ``agreement/heads`` and ``agreement/copies``, as far as they were measured,
-    times one minus the largest ``shortcut/joint/*``. It is NaN if a measure is.
+    It is the product of three factors, each as far as it was measured: the smaller one of
+    ``agreement/heads`` and ``agreement/copies``; ``(1 + sqrt(agreement/modalities)) / 2``; and, where a
+    statistic explains more than half of the joint clusters, twice the share that it does not explain. It is
+    NaN if a measure is, and 0 if neither of the first two was measured.
     """
-    agreements = [measures[name] for name in (HEADS, COPIES) if name in measures]
+    if any(map(isnan, measures.values())):
+        return nan
+    stable = min((measures[name] for name in (HEADS, COPIES) if name in measures), default=0.0)
     start = f"{SHORTCUT}/{JOINT}/"
     followed = max((value for name, value in measures.items() if name.startswith(start)), default=0.0)
-    broken = sum(value for value in measures.values() if value != value)  # NaN or 0
-    return prod(agreements) ** (1 / max(len(agreements), 1)) * (1 - followed) + broken
+    shared = (1 + sqrt(measures.get(MODALITIES, 1.0))) / 2
+    return stable * shared * min(2 * (1 - followed), 1.0)
 
 
 def label_free_clusters(num_rows: int, num_clusters: int | None) -> int:

@@ -7,6 +7,7 @@ from callbacks.evaluation.degradation import Degradation
 from callbacks.evaluation.hierarchy_evaluation import HierarchyEvaluation
 from callbacks.evaluation.kmeans_evaluation import KMeansEvaluation
 from callbacks.evaluation.knn_evaluation import KNNEvaluation
+from callbacks.evaluation.learning_checks import LearningChecks
 from callbacks.evaluation.linear_evaluation import LinearEvaluation
 from callbacks.evaluation.localisation import Localisation
 from callbacks.evaluation.retrieval_evaluation import (
@@ -59,6 +60,7 @@ __all__ = [
     "HierarchyFigures",
     "KMeansEvaluation",
     "KNNEvaluation",
+    "LearningChecks",
     "LinearEvaluation",
     "Localisation",
     "MaxPooledMaps",

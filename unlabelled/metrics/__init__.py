@@ -14,6 +14,14 @@ from unlabelled.metrics.clustering import (
 from unlabelled.metrics.clustering_metric import ClusteringMetrics
 from unlabelled.metrics.dendrogram import dendrogram_purity, level_scores, merged_rows
 from unlabelled.metrics.hierarchy_scores import HierarchyScoring, linkages_of
+from unlabelled.metrics.input_statistics import input_statistics
+from unlabelled.metrics.label_free import (
+    agreement,
+    effective_clusters,
+    explained_share,
+    mean_agreement,
+    neighbour_consistency,
+)
 from unlabelled.metrics.neighbours import Neighbours, in_top, knn_accuracy, knn_predict, sharded_top_k
 from unlabelled.metrics.ordered_steps import ordered_steps, pooled_recall, step_hits, video_mean_recall
 from unlabelled.metrics.ranks import Ranks, pair_ranks
@@ -35,24 +43,30 @@ __all__ = [
     "Ranks",
     "adjusted_mutual_information",
     "adjusted_rand_index",
+    "agreement",
     "average_precision",
     "centred",
     "contingency",
     "cosine_pair",
     "dendrogram_purity",
+    "effective_clusters",
     "euclidean_pair",
+    "explained_share",
     "geometric_mean_recall",
     "hungarian_accuracy",
     "in_top",
+    "input_statistics",
     "knn_accuracy",
     "knn_predict",
     "level_scores",
     "linkages_of",
     "listed_ties_scores",
+    "mean_agreement",
     "mean_by_id",
     "mean_entropy",
     "mean_max_purity",
     "merged_rows",
+    "neighbour_consistency",
     "normalized_mutual_information",
     "ordered_steps",
     "pair_ranks",

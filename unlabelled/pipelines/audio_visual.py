@@ -19,6 +19,7 @@ from unlabelled.transforms.clip_transforms import (
     jitter_colours,
     normalise,
     random_crop,
+    shift_colours,
     to_greyscale,
 )
 from unlabelled.transforms.log_mel import LogMel
@@ -41,6 +42,8 @@ class AudioVisualPipeline(ClipPipeline):
         colour_jitter: Strength of a random change of colours per clip, see
             :func:`~unlabelled.transforms.clip_transforms.jitter_colours`; 0 as in the paper: none.
         greyscale: Probability of a clip without colours; 0 as in the paper.
+        colour_shift: Strength of a random change of contrast and channels per clip, see
+            :func:`~unlabelled.transforms.clip_transforms.shift_colours`; 0 as in the paper: none.
         volume: Smallest and largest factor on the waveform, drawn per clip.
         audio: The spectrogram.
         silence: An audio track whose root mean square is below this is ``silent``.
@@ -64,12 +67,13 @@ class AudioVisualPipeline(ClipPipeline):
         flip: float = 0.5,
         colour_jitter: float = 0.0,
         greyscale: float = 0.0,
+        colour_shift: float = 0.0,
         volume: tuple[float, float] = (0.9, 1.1),
         audio: LogMel | None = None,
         silence: float = 1e-4,
         allow_missing_audio: bool = False,
     ) -> None:
-        check_at_least(self, 0, silence=silence)
+        check_at_least(self, 0, silence=silence, colour_shift=colour_shift)
         for name, bounds in (("train_short_side", train_short_side), ("volume", volume)):
             if bounds[0] > bounds[1]:
                 raise ValueError(f"AudioVisualPipeline: {name}={list(bounds)} must be [smallest, largest]")
@@ -83,6 +87,7 @@ class AudioVisualPipeline(ClipPipeline):
         self.num_frames, self.fps, self.crop = num_frames, fps, crop
         self.train_short_side, self.eval_short_side = train_short_side, eval_short_side
         self.flip, self.colour_jitter, self.greyscale = flip, colour_jitter, greyscale
+        self.colour_shift = colour_shift
         self.volume = volume
         self.audio = audio if audio is not None else LogMel()
         self.silence, self.allow_missing_audio = silence, allow_missing_audio
@@ -124,4 +129,5 @@ class AudioVisualPipeline(ClipPipeline):
             frames = jitter_colours(frames, self.colour_jitter, rng)
         if rng.random() < self.greyscale:
             frames = to_greyscale(frames)
-        return normalise(frames)
+        clip = normalise(frames)
+        return shift_colours(clip, self.colour_shift, rng) if self.colour_shift > 0 else clip

@@ -45,6 +45,22 @@ def jitter_colours(frames: Tensor, strength: float, rng: np.random.Generator) ->
     return frames
 
 
+def shift_colours(clip: Tensor, strength: float, rng: np.random.Generator) -> Tensor:
+    """Change the contrast of a clip and the level of each channel, equally in all frames.
+
+    The clip is multiplied by ``1 + strength * n`` and ``strength * n`` is added to each channel, with another
+    standard normal number n each time. Other than by :func:`jitter_colours`, hardly any clip loses its
+    contrast.
+
+    Args:
+        clip: ``(3, T, H, W)``, as :func:`normalise` returns it.
+        strength: 0 or more; 0.3 is moderate.
+        rng: Source of the four numbers.
+    """
+    contrast, *levels = 1 + strength * rng.standard_normal(), *(strength * rng.standard_normal(3))
+    return clip * float(contrast) + clip.new_tensor(levels).view(3, 1, 1, 1)
+
+
 def to_greyscale(frames: Tensor) -> Tensor:
     """Replace all three channels of uint8 frames ``(T, 3, H, W)`` by their luma."""
     grey: Tensor = TF.rgb_to_grayscale(frames, num_output_channels=3)

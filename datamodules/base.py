@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from lightning import LightningDataModule
 from lightning.pytorch.utilities import rank_zero_info
@@ -46,9 +46,11 @@ class SampleDataModule(LightningDataModule, Generic[IndexT, PipelineT]):
 
     Attributes:
         bank_split: Split of the labelled training samples.
+        holds: What samples are made of, for messages: ``video`` and ``audio``, ``images``, ``features``.
     """
 
     bank_split = "train"
+    holds: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
         self,

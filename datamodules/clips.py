@@ -41,6 +41,7 @@ class ClipDataModule(SampleDataModule[ClipIndex, ClipPipeline]):
         SharedFileError: A file of an own data set is in a training and in a held-out split.
     """
 
+    holds: ClassVar[tuple[str, ...]] = ("video", "audio")
     suffixes: ClassVar[tuple[str, ...]] = MEDIA_SUFFIXES
 
     def __init__(

@@ -43,6 +43,7 @@ class DCASE2014(ClipDataModule):
         docs/methods/dmc.md#audio-classification.
     """
 
+    holds = ("audio",)
     published = True
     num_recordings = 10
 

@@ -44,6 +44,7 @@ class ESC50(ClipDataModule):
     Source: github.com/karolpiczak/ESC-50; docs/methods/dmc.md#audio-classification.
     """
 
+    holds = ("audio",)
     published = True
     num_classes = 50
     suffixes = AUDIO_SUFFIXES

@@ -31,6 +31,7 @@ class SomethingSomethingV2(ClipDataModule):
         ValueError: A list is not JSON, a clip has no id or no template, or a template is not in the labels.
     """
 
+    holds = ("video",)
     published = True
 
     def __init__(self, root: str, **kwargs: Any) -> None:

@@ -40,6 +40,7 @@ class TextVideoDataModule(SampleDataModule[IndexT, FeaturePipeline]):
         ValueError: Two sets in a list have the same name.
     """
 
+    holds = ("features",)
     published = True
 
     def __init__(

@@ -118,7 +118,7 @@ def _over(before: _Data | None, spec: dict[str, Any], file: str) -> _Data | None
 
 
 def _fits(before: _Data, held: frozenset[str], module: Any) -> bool:
-    """Return whether a configuration can read what a data set holds, and has a pipeline if one is required."""
+    """Return whether a configuration can read a data set, and has a pipeline if one is required."""
     return before.needed <= held and (before.pipeline is not None or not _requires_pipeline(module))
 
 

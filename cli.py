@@ -28,6 +28,7 @@ import datamodules  # noqa: F401  # its classes can be named without their packa
 import lightning_modules
 from callbacks.training.save_config import SaveConfig
 from unlabelled.commands.errors.explanation import explain
+from unlabelled.commands.errors.overlays import misfit
 from unlabelled.commands.errors.run_errors import line_for_user, traceback_wanted
 from unlabelled.commands.errors.suggestions import abstract_methods, import_path
 from unlabelled.commands.errors.user_files import check_checkpoint
@@ -44,7 +45,7 @@ class Parser(LightningArgumentParser):
         """Print the key, what was expected and the nearest right name; exit with code 2."""
         if not self.exit_on_error or traceback_wanted():  # parsers of nested classes raise
             super().error(message, ex)
-        args = getattr(self, "args", None) or getattr(self.parent_parser, "args", [])
+        args = getattr(self, "args", None) or getattr(getattr(self, "parent_parser", None), "args", [])
         with contextlib.chdir(self.folder):
             line = explain(message, _options(self), _config_files(args))
         print(f"error: {line}", file=sys.stderr)
@@ -87,7 +88,10 @@ class CLI(LightningCLI):
         parser.add_lightning_class_args(callbacks.SeededSteps, "seeded_steps")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
-        """Parse, and refuse values that jsonargparse accepts: no trainer options, abstract classes."""
+        """Parse, and refuse what jsonargparse accepts: unfit data, no trainer options, abstract classes."""
+        given = sys.argv[1:] if args is None else args
+        if isinstance(given, list) and (line := misfit(_config_files(given), given)):
+            parser.error(line)
         super().parse_arguments(parser, args)
         config = self.config[self.config.subcommand]
         if not isinstance(config.trainer, Namespace):

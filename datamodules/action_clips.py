@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from datamodules.clips import ClipDataModule
-from unlabelled.data.media.files import locate, scan_class_media
 from unlabelled.data.media.index import Entry
 
 Fold = Literal[1, 2, 3]
@@ -20,6 +19,7 @@ Listed = tuple[str, str, str]
 class _ActionClips(ClipDataModule):
     """Clips of one of three official folds, with ``train`` and ``test``, which is also ``val``."""
 
+    published = True
     num_classes: int
     list_folders: tuple[str, ...]
 
@@ -56,12 +56,12 @@ class _ActionClips(ClipDataModule):
     def listing(self, split: str) -> list[Entry]:
         """Return the clips of ``train`` in the fold, or of ``test`` for ``val`` and ``test``."""
         official = "train" if split == "train" else "test"
-        files, number = scan_class_media(self.root), {name: n for n, name in enumerate(self.class_names)}
+        number = {name: n for n, name in enumerate(self.class_names)}
         entries = []
         for row_split, name, file in self._clips:
             if row_split == official:
                 stem = Path(file).stem
-                path = locate([f"{name}/{stem}", stem], files, f"{name}/{file}")
+                path = self.locate([f"{name}/{stem}", stem], f"{name}/{file}")
                 entries.append(Entry(path, number[name]))
         return entries
 
@@ -89,6 +89,10 @@ class UCF101(_ActionClips):
 
     def __init__(self, root: str, fold: Fold = 1, **kwargs: Any) -> None:
         super().__init__(root, fold, **kwargs)
+
+    def videos(self, split: str) -> list[str]:
+        """Return the group of each clip, ``v_Class_g01``: clips of a group were cut from one video."""
+        return [Path(entry.path).stem.rpartition("_c")[0] for entry in self.listing(split)]
 
     def _read(self, folder: Path) -> Iterator[Listed]:
         for split in ("train", "test"):

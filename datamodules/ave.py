@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from datamodules.clips import ClipDataModule
-from unlabelled.data.media.files import find_list, locate, scan_media
+from unlabelled.data.media.files import find_list
 from unlabelled.data.media.index import Entry
 
 _COLUMNS = 5  # Category&VideoID&Quality&StartTime&EndTime
@@ -30,6 +30,8 @@ class AVE(ClipDataModule):
         ValueError: A line does not have five fields.
     """
 
+    published = True
+
     def __init__(self, root: str, **kwargs: Any) -> None:
         super().__init__(root, **kwargs)
 
@@ -40,12 +42,12 @@ class AVE(ClipDataModule):
 
     def listing(self, split: str) -> list[Entry]:
         """Return the clips of one official list."""
-        files, number = scan_media(self.root), {name: n for n, name in enumerate(self.class_names)}
+        number = {name: n for n, name in enumerate(self.class_names)}
         categories: dict[str, str] = {}
         for category, video in self._events(split):
             categories.setdefault(video, category)
         return [
-            Entry(locate([video], files, f"{video}.mp4"), number[category])
+            Entry(self.locate([video], f"{video}.mp4"), number[category])
             for video, category in categories.items()
         ]
 

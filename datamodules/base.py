@@ -5,12 +5,13 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from lightning import LightningDataModule
 from lightning.pytorch.utilities import rank_zero_info
 from torch.utils.data import DataLoader
 
+from datamodules.splits import compare_splits
 from unlabelled.batch import Batch
 from unlabelled.data.datasets.samples import (
     DrawnShard,
@@ -45,9 +46,11 @@ class SampleDataModule(LightningDataModule, Generic[IndexT, PipelineT]):
 
     Attributes:
         bank_split: Split of the labelled training samples.
+        holds: What samples are made of, for messages: ``video`` and ``audio``, ``images``, ``features``.
     """
 
     bank_split = "train"
+    holds: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
         self,
@@ -75,12 +78,7 @@ class SampleDataModule(LightningDataModule, Generic[IndexT, PipelineT]):
 
     @abstractmethod
     def dataset(self, split: str, train: bool) -> SampleDataset:
-        """Return the samples of a split as tensors of :attr:`active_pipeline`.
-
-        Args:
-            split: The split.
-            train: Augment at random; otherwise as in evaluation.
-        """
+        """Return the samples of a split, augmented at random for ``train``, otherwise as in evaluation."""
 
     @abstractmethod
     def clip_paths(self, split: str) -> Sequence[str]:
@@ -90,6 +88,19 @@ class SampleDataModule(LightningDataModule, Generic[IndexT, PipelineT]):
     @abstractmethod
     def class_names(self) -> Sequence[str]:
         """Names of the classes by label."""
+
+    @property
+    def published(self) -> bool:
+        """True if the lists are those of a published data set; see :func:`.splits.compare_splits`."""
+        return False
+
+    def listed(self, split: str) -> Sequence[str]:
+        """Return a path or name for each listed sample, on disk or not; by default of splits found so far."""
+        return self.clip_paths(split) if split in self._indices else ()
+
+    def videos(self, split: str) -> Sequence[str]:
+        """Return the videos that the samples of a split are parts of; by default none are known."""
+        return ()
 
     @property
     def active_pipeline(self) -> PipelineT:
@@ -108,6 +119,8 @@ class SampleDataModule(LightningDataModule, Generic[IndexT, PipelineT]):
         self._enter(stage)
         for split in STAGE_SPLITS[stage]:
             self._index(split)
+        if stage == "fit":
+            compare_splits(self, "train")
 
     def check_root(self) -> None:
         """Check that the folder of the data set exists.
@@ -179,13 +192,14 @@ class SampleDataModule(LightningDataModule, Generic[IndexT, PipelineT]):
 
         It must be called on all ranks, since it finds the samples if the stage has not.
         """
-        if self.bank_split not in self._indices and self.trainer is not None:
-            if (
-                self.trainer.local_rank == 0
-            ):  # checks the files; the other processes read its results from disk
+        found = self.bank_split in self._indices
+        if not found and self.trainer is not None:
+            if self.trainer.local_rank == 0:  # checks the files; the others read its results from disk
                 self._index(self.bank_split)
             self.trainer.strategy.barrier("bank")
         self._index(self.bank_split)
+        if not found:
+            compare_splits(self, self.bank_split)
         return self._eval_loader(self.bank_split)
 
     def val_dataloader(self) -> Loaders:
@@ -243,8 +257,7 @@ class SampleDataModule(LightningDataModule, Generic[IndexT, PipelineT]):
         return trainer.fit_loop.epoch_loop.batch_progress.current.ready % per_epoch * sampler.batch_size
 
     def _rank(self) -> tuple[int, int]:
-        trainer = self.trainer
-        return (trainer.global_rank, trainer.world_size) if trainer is not None else (0, 1)
+        return (0, 1) if self.trainer is None else (self.trainer.global_rank, self.trainer.world_size)
 
     def _loader(
         self,
@@ -256,7 +269,7 @@ class SampleDataModule(LightningDataModule, Generic[IndexT, PipelineT]):
     ) -> DataLoader[Any]:
         return DataLoader(
             data,
-            batch_size=batch_size,
+            batch_size,
             sampler=sampler,
             num_workers=self.num_workers,
             drop_last=drop_last,

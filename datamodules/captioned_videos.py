@@ -68,6 +68,13 @@ class CaptionedVideoModule(TextVideoDataModule[CaptionedIndex]):
             raise EmptyIndexError(f"{type(self).__name__}: no usable video in {path}: {index.summary()}")
         return index
 
+    def videos(self, split: str) -> Sequence[str]:
+        """Return the identifiers of the training videos, or of those of the evaluation sets."""
+        if split != "train":
+            return super().videos(split)
+        index = self._indices[split]
+        return [index.table.identifier(row) for row in range(len(index))]
+
     def dataset(self, split: str, train: bool) -> CaptionedVideos:
         """Return the training videos."""
         return CaptionedVideos(self._indices[split], self.active_pipeline, self.budget, train)

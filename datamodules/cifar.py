@@ -26,6 +26,7 @@ class CIFAR10(ImageDataModule):
         FileNotFoundError: A file is missing or damaged.
     """
 
+    published = True
     files: ClassVar[Any] = datasets.CIFAR10
 
     def __init__(self, root: str, download: bool = False, **kwargs: Any) -> None:

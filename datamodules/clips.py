@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import ClassVar
 
 from datamodules.base import STAGE_SPLITS, SampleDataModule
+from datamodules.splits import warn_of_lists
 from unlabelled.data.datasets.clips import ClipDataset
 from unlabelled.data.media.decord_reader import DecordReader
+from unlabelled.data.media.files import MEDIA_SUFFIXES, StemTable
 from unlabelled.data.media.index import ClipIndex, Entry, Requirements, build_index, index_entries
 from unlabelled.data.media.reader import Reader
 from unlabelled.pipelines import AudioVisualPipeline, ClipPipeline
@@ -30,9 +34,16 @@ class ClipDataModule(SampleDataModule[ClipIndex, ClipPipeline]):
         index_workers: Number of processes that check the files before the first run; ``null``: one per core.
         test_pipeline: Makes tensors in ``test`` and ``predict``, also of the bank; ``null``: ``pipeline``.
 
+    Attributes:
+        suffixes: Endings of the files that :meth:`locate` finds.
+
     Raises:
         FileNotFoundError: ``root`` does not exist.
+        SharedFileError: A file of an own data set is in a training and in a held-out split.
     """
+
+    holds: ClassVar[tuple[str, ...]] = ("video", "audio")
+    suffixes: ClassVar[tuple[str, ...]] = MEDIA_SUFFIXES
 
     def __init__(
         self,
@@ -49,10 +60,21 @@ class ClipDataModule(SampleDataModule[ClipIndex, ClipPipeline]):
         super().__init__(root, pipeline, test_pipeline, batch_size, eval_batch_size, num_workers)
         self.reader: Reader = reader if reader is not None else DecordReader()
         self.index_workers = index_workers
+        self._stems: StemTable | None = None
 
     @abstractmethod
     def listing(self, split: str) -> list[Entry]:
         """Return all clips listed for ``train``, ``val`` or ``test``, present on disk or not."""
+
+    def locate(self, names: Sequence[str], default: str) -> str:
+        """Return the path of the first of several stems that is on disk; see :meth:`StemTable.locate`."""
+        if self._stems is None:
+            self._stems = StemTable(self.root, self.suffixes)
+        return self._stems.locate(names, default)
+
+    def listed(self, split: str) -> Sequence[str]:
+        """Return the path of each listed clip."""
+        return [f"{self.root}/{entry.path}" for entry in self.listing(split)]
 
     def prepare_data(self) -> None:
         """Check the files, in one process per node; the others read the results from disk."""
@@ -65,6 +87,8 @@ class ClipDataModule(SampleDataModule[ClipIndex, ClipPipeline]):
         pipeline = self.active_pipeline
         requirements = Requirements(pipeline.needs_video, pipeline.needs_audio, pipeline.seconds)
         entries, workers, progress = self.listing(split), self.index_workers, self._rank()[0] == 0
+        repeated = self._stems.repeated if self._stems is not None else {}
+        warn_of_lists(type(self).__name__, split, [entry.path for entry in entries], repeated)
         index = build_index(self.root, split, entries, requirements, workers, progress)
         if not pipeline.allow_missing_audio:
             return index

@@ -43,6 +43,8 @@ class DCASE2014(ClipDataModule):
         docs/methods/dmc.md#audio-classification.
     """
 
+    holds = ("audio",)
+    published = True
     num_recordings = 10
 
     def __init__(self, root: str, **kwargs: Any) -> None:
@@ -56,7 +58,7 @@ class DCASE2014(ClipDataModule):
     def listing(self, split: str) -> list[Entry]:
         """Return the recordings of the development set, or of the test set."""
         official = "train" if split == "train" else "test"
-        paths = [path for path in self._files if _split(path) == official]
+        paths = [path for path in self._audio_files if _split(path) == official]
         if not paths:
             raise FileNotFoundError(
                 f"DCASE2014: root={self.root!r} has no audio file in a folder {_FOLDERS[official]}; unpack "
@@ -80,7 +82,7 @@ class DCASE2014(ClipDataModule):
             rank_zero_warn(f"DCASE2014, {split}: left out: {text}")
 
     @cached_property
-    def _files(self) -> list[str]:
+    def _audio_files(self) -> list[str]:
         return scan_files(self.root, AUDIO_SUFFIXES)
 
 

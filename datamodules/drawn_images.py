@@ -22,6 +22,8 @@ class DrawnImages(ImageFolder):
         **kwargs: See :class:`~datamodules.images.ImageDataModule`.
     """
 
+    published = True  # the files are written by this package, each once
+
     def __init__(
         self,
         root: str = "data/drawn",

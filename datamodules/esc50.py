@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from datamodules.clips import ClipDataModule
-from unlabelled.data.media.files import AUDIO_SUFFIXES, find_list, locate, scan_files
+from unlabelled.data.media.files import AUDIO_SUFFIXES, find_list
 from unlabelled.data.media.index import Entry
 
 Fold = Literal[1, 2, 3, 4, 5]
@@ -44,7 +44,10 @@ class ESC50(ClipDataModule):
     Source: github.com/karolpiczak/ESC-50; docs/methods/dmc.md#audio-classification.
     """
 
+    holds = ("audio",)
+    published = True
     num_classes = 50
+    suffixes = AUDIO_SUFFIXES
 
     def __init__(self, root: str, fold: Fold | None = 1, **kwargs: Any) -> None:
         super().__init__(root, **kwargs)
@@ -81,11 +84,18 @@ class ESC50(ClipDataModule):
                 "fold to hold out, from 1 to 5"
             )
         _ = self.class_names  # check the list
-        files = {Path(path).stem: path for path in scan_files(self.root, AUDIO_SUFFIXES)}
         return [
-            Entry(locate([Path(row.filename).stem], files, f"audio/{row.filename}"), row.target)
-            for row in self.rows
-            if self.fold is None or (row.fold == self.fold) == (split != "train")
+            Entry(self.locate([Path(row.filename).stem], f"audio/{row.filename}"), row.target)
+            for row in self._split(split)
+        ]
+
+    def videos(self, split: str) -> list[str]:
+        """Return the recording of Freesound that each clip was cut from, the second part of its name."""
+        return [row.filename.split("-")[1] for row in self._split(split) if row.filename.count("-") > 1]
+
+    def _split(self, split: str) -> list[_Row]:
+        return [
+            row for row in self.rows if self.fold is None or (row.fold == self.fold) == (split != "train")
         ]
 
     def folds(self, split: str) -> list[int] | None:

@@ -35,13 +35,18 @@ class Video(NamedTuple):
 
 @dataclass
 class FlickrFiles:
-    """Paths below a root, by the number of the video."""
+    """Paths below a root, by the number of the video.
+
+    Attributes:
+        repeated: Audio or video files of the same number that :meth:`video` did not take, by the one taken.
+    """
 
     audio: dict[str, list[str]] = field(default_factory=dict)
-    videos: dict[str, str] = field(default_factory=dict)
+    videos: dict[str, list[str]] = field(default_factory=dict)
     images: dict[str, list[str]] = field(default_factory=dict)
     frames: dict[str, dict[str, list[str]]] = field(default_factory=dict)
     annotations: dict[str, str] = field(default_factory=dict)
+    repeated: dict[str, list[str]] = field(default_factory=dict)
 
     def video(self, number: str) -> Video:
         """Return the files to read for a video.
@@ -50,11 +55,18 @@ class FlickrFiles:
         the annotations were made for such images.
         """
         images, audio = self._images(number), self.audio.get(number, [])
-        same_folder = [path for path in audio if images and _folder(path) == _folder(images[0])]
         if audio and (images or number not in self.videos):
-            return Video([*same_folder, *audio][0], images, bool(images))
-        video = self.videos.get(number)
-        return Video(video, [], video is not None)
+            same_folder = [path for path in audio if images and _folder(path) == _folder(images[0])]
+            return Video(self._first(same_folder or audio, audio), images, bool(images))
+        videos = self.videos.get(number)
+        return Video(self._first(videos, videos), [], True) if videos else Video(None, [], False)
+
+    def _first(self, preferred: list[str], candidates: list[str]) -> str:
+        """Return the first of the preferred files, and note the other candidates."""
+        taken = preferred[0]
+        if len(candidates) > 1:
+            self.repeated[taken] = [path for path in candidates if path != taken]
+        return taken
 
     def _images(self, number: str) -> list[str]:
         if number in self.images:
@@ -71,7 +83,7 @@ def scan_flickr(root: str) -> FlickrFiles:
         if suffix in AUDIO_SUFFIXES:
             files.audio.setdefault(number, []).append(path)
         elif suffix in MEDIA_SUFFIXES:
-            files.videos.setdefault(number, path)
+            files.videos.setdefault(number, []).append(path)
         elif suffix == _ANNOTATION:
             files.annotations.setdefault(number, path)
         elif _is_frame(path):

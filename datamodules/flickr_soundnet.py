@@ -12,6 +12,7 @@ from torch import Tensor
 
 from datamodules.clips import ClipDataModule
 from datamodules.flickr_files import FlickrFiles, read_boxes, read_numbers, scan_flickr, video_number
+from datamodules.splits import warn_of_lists
 from unlabelled.data.datasets.clips import ClipDataset
 from unlabelled.data.media.files import find_list
 from unlabelled.data.media.index import ClipIndex, EmptyIndexError, Entry, Requirements, index_entries
@@ -72,6 +73,7 @@ class FlickrSoundNet(ClipDataModule):
         docs/methods/dmc.md#sound-localisation.
     """
 
+    published = True
     box_agreement = 2.0
 
     def __init__(
@@ -102,6 +104,8 @@ class FlickrSoundNet(ClipDataModule):
         needs = Requirements(
             pipeline.needs_video and not selection.images, pipeline.needs_audio, pipeline.seconds
         )
+        paths = [entry.path for entry in selection.entries]
+        warn_of_lists("FlickrSoundNet", split, paths, self._files.repeated)
         index = index_entries(
             self.root, split, selection.entries, needs, self.index_workers, progress=self._rank()[0] == 0
         )

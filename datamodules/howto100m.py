@@ -9,7 +9,7 @@ from typing import Any
 
 from datamodules.text_video import TextVideoDataModule
 from unlabelled.data.datasets.howto100m import PUBLISHED_FILES, FeatureFiles, HowTo100MClips
-from unlabelled.data.datasets.howto100m_list import HowTo100MIndex, open_list
+from unlabelled.data.datasets.howto100m_list import HowTo100MIndex, open_list, video_id
 from unlabelled.data.features.captions import CaptionTable
 from unlabelled.data.features.clip_sampling import AudioShift
 from unlabelled.data.media.index import EmptyIndexError
@@ -89,6 +89,10 @@ class HowTo100M(TextVideoDataModule[HowTo100MIndex]):
         if len(index) == 0:
             raise EmptyIndexError(f"HowTo100M: no usable video below root={self.root!r} in {index.summary()}")
         return index
+
+    def videos(self, split: str) -> Sequence[str]:
+        """Return the identifiers of the listed training videos, or of those of the evaluation sets."""
+        return list(map(video_id, self._indices[split].paths)) if split == "train" else super().videos(split)
 
     def dataset(self, split: str, train: bool) -> HowTo100MClips:
         """Return the training videos; ``train`` has no effect, as the epoch determines the draws."""

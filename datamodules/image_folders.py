@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +45,12 @@ class ImageFolder(ImageDataModule):
         """Return the folder of a split's class folders."""
         own, val = Path(self.root, split), Path(self.root, "val")
         return val if split == "test" and not own.is_dir() else own
+
+    def listed(self, split: str) -> Sequence[str]:
+        """Return the path of each image in the class folders, whose names are not checked."""
+        folder = self.folder(split)
+        images = [scan_images(self.root, f"{folder.name}/{name}") for name in class_folders(folder)]
+        return [f"{self.root}/{path}" for path in chain.from_iterable(images)]
 
     def source(self, split: str) -> ImageFiles:
         """Return the images of a split's class folders."""
@@ -91,7 +99,12 @@ class ImageNet(ImageFolder):
         ValueError: There are more or less than 1000 classes.
     """
 
+    published = True
     num_classes = 1000
+
+    def listed(self, split: str) -> Sequence[str]:
+        """Return no paths: the lists are published, and the splits are separate folders."""
+        return ()
 
     def folder(self, split: str) -> Path:
         """Return the folder of a split's class folders; ``val`` for ``test``."""

@@ -29,6 +29,8 @@ class ImageDataModule(SampleDataModule[ImageSource, ImagePipeline]):
         EmptyIndexError: A split has no images.
     """
 
+    holds = ("images",)
+
     def __init__(
         self,
         root: str,

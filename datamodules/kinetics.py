@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from datamodules.clips import ClipDataModule
-from unlabelled.data.media.files import MEDIA_SUFFIXES, find_list, locate, scan_media
+from unlabelled.data.media.files import MEDIA_SUFFIXES, find_list
 from unlabelled.data.media.index import Entry
 
 KINETICS_SOUND_CLASSES = [
@@ -76,6 +76,8 @@ class Kinetics(ClipDataModule):
         ValueError: Too many classes for the variant, an absent class, or a CSV without its columns.
     """
 
+    published = True
+
     def __init__(
         self,
         root: str,
@@ -116,6 +118,10 @@ class Kinetics(ClipDataModule):
         number = {name: n for n, name in enumerate(self.class_names)}
         return [Entry(path, number[name]) for name, path in self._clips(split) if name in number]
 
+    def videos(self, split: str) -> list[str]:
+        """Return the YouTube id of each clip, the first eleven characters of its file's name."""
+        return [Path(path).stem[:11] for _, path in self._clips(split)]
+
     def _clips(self, split: str) -> list[tuple[str, str]]:
         """Return class and path of all clips of a split."""
         folder = "train" if split == "train" else "val"
@@ -148,12 +154,8 @@ class Kinetics(ClipDataModule):
                         f"{table}, row {number}: expected the columns label,youtube_id,time_start,time_end "
                         f"with whole seconds ({error!r})"
                     ) from error
-                clips.append((name, locate([stem, row["youtube_id"]], self._files, f"{stem}.mp4")))
+                clips.append((name, self.locate([stem, row["youtube_id"]], f"{stem}.mp4")))
         return clips
-
-    @cached_property
-    def _files(self) -> dict[str, str]:
-        return scan_media(self.root)
 
 
 class KineticsSound(Kinetics):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from datamodules.clips import ClipDataModule
-from unlabelled.data.media.files import find_list, locate, scan_media
+from unlabelled.data.media.files import find_list
 from unlabelled.data.media.index import Entry
 
 _PREFIX = "something-something-v2-"
@@ -31,6 +31,9 @@ class SomethingSomethingV2(ClipDataModule):
         ValueError: A list is not JSON, a clip has no id or no template, or a template is not in the labels.
     """
 
+    holds = ("video",)
+    published = True
+
     def __init__(self, root: str, **kwargs: Any) -> None:
         super().__init__(root, **kwargs)
 
@@ -50,7 +53,7 @@ class SomethingSomethingV2(ClipDataModule):
     def listing(self, split: str) -> list[Entry]:
         """Return the clips of ``train``, or those of ``validation`` for ``val`` and ``test``."""
         path, clips = self._json("train" if split == "train" else "validation")
-        files, number = scan_media(self.root), {name: n for n, name in enumerate(self.class_names)}
+        number = {name: n for n, name in enumerate(self.class_names)}
         entries = []
         for index, clip in enumerate(clips):
             try:
@@ -59,7 +62,7 @@ class SomethingSomethingV2(ClipDataModule):
                 raise ValueError(
                     f"{path}, entry {index}: expected an `id` and a `template` of the labels ({error!r})"
                 ) from error
-            entries.append(Entry(locate([name], files, f"{name}.webm"), label))
+            entries.append(Entry(self.locate([name], f"{name}.webm"), label))
         return entries
 
     def _json(self, name: str) -> tuple[Path, Any]:

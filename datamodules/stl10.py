@@ -38,6 +38,7 @@ class STL10(ImageDataModule):
     """
 
     bank_split = "bank"
+    published = True
 
     def __init__(
         self,

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from torch.utils.data import DataLoader
 
 from datamodules.base import STAGE_SPLITS, SampleDataModule
+from datamodules.splits import compare_splits
 from unlabelled.data.datasets.evaluation_sets import EvaluationSet
 from unlabelled.data.datasets.samples import SampleIndex
 from unlabelled.pipelines.features import COUNTS, FeaturePipeline
@@ -32,9 +33,15 @@ class TextVideoDataModule(SampleDataModule[IndexT, FeaturePipeline]):
         eval_batch_size: Samples per rank and step in evaluation; ``null``: twice as many.
         num_workers: Number of processes that read.
 
+    Attributes:
+        published: Always set: videos that are also in an evaluation set are counted and named, no error.
+
     Raises:
         ValueError: Two sets in a list have the same name.
     """
+
+    holds = ("features",)
+    published = True
 
     def __init__(
         self,
@@ -70,6 +77,19 @@ class TextVideoDataModule(SampleDataModule[IndexT, FeaturePipeline]):
         """Find the training samples and the evaluation sets of a stage."""
         self._enter(stage)
         self._open()
+        if stage == "fit":
+            compare_splits(self, "train")
+
+    def videos(self, split: str) -> Sequence[str]:
+        """Return the identifiers of the training videos, or of those of the opened evaluation sets."""
+        if split == "train":
+            return [path.rsplit("/", 1)[-1] for path in self.clip_paths("train")]
+        sets = self.evaluation_sets(split) if split in STAGE_SPLITS[self._stage] else ()
+        return list(chain.from_iterable(each.identifiers() for each in sets))
+
+    def listed(self, split: str) -> Sequence[str]:
+        """Return no paths, since videos are compared by their identifiers."""
+        return ()
 
     def clip_paths(self, split: str) -> Sequence[str]:
         """Return the name of each training sample, or of each sample of all evaluation sets in order."""

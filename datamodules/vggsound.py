@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from datamodules.clips import ClipDataModule
-from unlabelled.data.media.files import find_list, locate, scan_media
+from unlabelled.data.media.files import find_list
 from unlabelled.data.media.index import Entry
 
 
@@ -16,7 +16,8 @@ class VGGSound(ClipDataModule):
 
     Its columns are ``youtube_id, start_seconds, label, split``. The files ``<id>_<start:06d>.mp4`` (also
     ``<id>_<start>.mp4``, ``<id>_<start>_<end>.mp4`` in seconds or milliseconds, and other containers) may
-    lie in any folder below ``root``. The official list has no validation split: ``val`` is ``test``.
+    lie in any folder below ``root``. The official list has no validation split: ``val`` is ``test``. A list
+    with another number of classes than 309 is taken for one of your own: no file may be in both splits.
 
     Args:
         root: Folder of the data set.
@@ -25,8 +26,11 @@ class VGGSound(ClipDataModule):
 
     Raises:
         FileNotFoundError: The list is missing.
-        ValueError: A row of the list does not have the four columns.
+        ValueError: A row of the list does not have the four columns, or a file of an own list is in both
+            splits.
     """
+
+    num_classes = 309
 
     def __init__(self, root: str, csv_file: str | None = None, **kwargs: Any) -> None:
         super().__init__(root, **kwargs)
@@ -53,15 +57,26 @@ class VGGSound(ClipDataModule):
         """The labels of the whole list in alphabetical order."""
         return sorted({label for _, _, label, _ in self.rows})
 
+    @property
+    def published(self) -> bool:
+        """True if the list has as many classes as the official one."""
+        return len(self.class_names) == self.num_classes
+
     def listing(self, split: str) -> list[Entry]:
         """Return the clips of ``train``, or those of ``test`` for ``val`` and ``test``."""
-        official = "train" if split == "train" else "test"
-        files, number = scan_media(self.root), {name: n for n, name in enumerate(self.class_names)}
+        number = {name: n for n, name in enumerate(self.class_names)}
         return [
-            Entry(locate(_stems(youtube_id, start), files, f"{youtube_id}_{start:06d}.mp4"), number[label])
-            for youtube_id, start, label, row_split in self.rows
-            if row_split == official
+            Entry(self.locate(_stems(youtube_id, start), f"{youtube_id}_{start:06d}.mp4"), number[label])
+            for youtube_id, start, label in self._split(split)
         ]
+
+    def videos(self, split: str) -> list[str]:
+        """Return the YouTube id of each clip."""
+        return [youtube_id for youtube_id, _, _ in self._split(split)]
+
+    def _split(self, split: str) -> list[tuple[str, int, str]]:
+        official = "train" if split == "train" else "test"
+        return [(name, start, label) for name, start, label, its in self.rows if its == official]
 
 
 def _stems(youtube_id: str, start: int) -> list[str]:

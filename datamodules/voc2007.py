@@ -36,6 +36,8 @@ class VOC2007(ImageDataModule):
     Source: Everingham et al. 2010; as the low-shot SVM uses it: docs/methods/sce.md#low-shot-svm.
     """
 
+    published = True
+
     def __init__(self, root: str, **kwargs: Any) -> None:
         super().__init__(root, **kwargs)
 

@@ -11,6 +11,7 @@ from unlabelled.batch import Features
 from unlabelled.clustering.alignment import Alignment, ExactAlignment, alignment_cost
 from unlabelled.encoders import Encoder
 from unlabelled.nn.heads import MultiHead
+from unlabelled.seeding import derive_seed
 
 
 class SeLaVi(ClusterPredictor):
@@ -67,7 +68,7 @@ class SeLaVi(ClusterPredictor):
             return
         for head in range(self.num_clusterings):
             probabilities = [each.exp() for each in self.log_probs(features, head).values()]
-            permutation = self.alignment(alignment_cost(*probabilities), seed + head)
+            permutation = self.alignment(alignment_cost(*probabilities), derive_seed(seed, head))
             audio_heads = self.cluster_heads("audio")
             assert isinstance(audio_heads, MultiHead)
             audio_heads.permute_outputs(head, permutation.to(self.device))

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from unlabelled.clustering import kmeans
+from unlabelled.clustering.lloyd import Lloyd
 from unlabelled.metrics import adjusted_rand_index, contingency
 
 
@@ -39,6 +40,23 @@ def test_spread_starts_find_distant_blobs_that_random_ones_miss() -> None:
     assert min(found("random", seed) for seed in range(8)) < 1
     with pytest.raises(ValueError, match=r"init='first'; expected one of random, k-means\+\+"):
         kmeans(features, 2, init="first")
+
+
+def test_consecutive_seeds_share_no_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    features, _ = blobs()
+    first, started = Lloyd.first, []
+
+    def remember(self: Lloyd, points: torch.Tensor, num_clusters: int, seed: int) -> torch.Tensor:
+        started.append(first(self, points, num_clusters, seed))
+        return started[-1]
+
+    monkeypatch.setattr(Lloyd, "first", remember)
+    for seed in range(4):
+        kmeans(features, 3, seed, restarts=5)
+    starts = {tuple(start.flatten().tolist()) for start in started}
+    assert (len(started), len(starts)) == (20, 20)
+    kmeans(features, 3, seed=2)
+    assert torch.equal(started[20], started[10])  # the first start does not depend on the number of restarts
 
 
 def test_every_sample_has_its_nearest_centre() -> None:

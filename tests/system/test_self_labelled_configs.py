@@ -16,8 +16,10 @@ from tests._helpers.shrink import shrink
 from tests.conftest import ROOT
 
 DEMOS = [
-    ROOT / "configs" / "demo" / f"{name}.yaml" for name in ("sela", "deepcluster", "deepcluster_v2", "xdc")
-]
+    ROOT / "configs" / "demo" / f"{name}.yaml"
+    for method in ("sela", "deepcluster", "deepcluster_v2")
+    for name in (method, f"{method}_images")
+] + [ROOT / "configs" / "demo" / "xdc.yaml"]
 RECIPES = {
     path.stem: path
     for path in sorted((ROOT / "configs" / "recipes").glob("*.yaml"))

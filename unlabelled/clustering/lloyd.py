@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from unlabelled.clustering.flat_search import FlatSearch, Step, import_faiss
+from unlabelled.seeding import derive_seed
 
 Init = Literal["random", "k-means++"]
 
@@ -77,14 +78,16 @@ class Lloyd:
         Args:
             points: ``(n, D)`` float32 in host memory, contiguous and finite; unit vectors if spherical.
             num_clusters: K.
-            seed: Seed of the first centroids.
+            seed: Seed of the first centroids; those of later restarts are derived from it.
             device: Device of the comparison of points with centroids; the CPU, if faiss has no GPU support.
 
         Raises:
             ImportError: faiss is not installed.
         """
         sign = -1 if self.spherical else 1
-        firsts = (self.first(points, num_clusters, seed + restart) for restart in range(self.restarts))
+        # Hashed: with seed + restart, consecutive seeds would have all starts but one in common.
+        seeds = [seed, *(derive_seed("k-means", seed, restart) for restart in range(1, self.restarts))]
+        firsts = (self.first(points, num_clusters, each) for each in seeds)
         with FlatSearch(points, num_clusters, self.spherical, device) as search:
             return min((self.follow(search, first) for first in firsts), key=lambda run: sign * run.objective)
 

@@ -114,6 +114,10 @@ class CrossTask(StepSet):
         number = int(np.searchsorted([video.first for video in self.videos], row, side="right")) - 1
         return f"{self.videos[number].identifier}, second {row - self.videos[number].first}"
 
+    def identifiers(self) -> Sequence[str]:
+        """Return the identifier of each video."""
+        return [video.identifier for video in self.videos]
+
     def annotation(self, video: int) -> NDArray[np.bool_]:
         """Return ``(T, K)``, true where second t of a video lies in step k of its task."""
         found = self.videos[video]

@@ -45,6 +45,10 @@ class EvaluationSet(ABC):
     def title(self, row: int) -> str:
         """Return the name of one sample: the identifier of its video."""
 
+    def identifiers(self) -> Sequence[str]:
+        """Return the identifier of each video, in any order; by default the titles of all samples."""
+        return [self.title(row) for row in range(len(self))]
+
     def thumbnail(self, row: int) -> NDArray[np.uint8] | None:
         """Return a small image ``(H, W, 3)`` of one sample; None if there is no media file."""
         return None

@@ -11,25 +11,47 @@ AUDIO_SUFFIXES = (".wav", ".mp3", ".flac", ".ogg", ".oga", ".opus", ".m4a", ".aa
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp", ".gif")
 
 
-def scan_media(root: str) -> dict[str, str]:
-    """Map the stem of each media file below ``root`` to its path relative to ``root``.
+class StemTable:
+    """Files of a folder and of all visible folders below it, found by their stems; they are not opened.
 
-    Files are not opened. Hidden folders, such as our caches, are skipped. If two files have the same stem,
-    the first one in sorted order is taken.
+    Args:
+        root: The folder.
+        suffixes: Endings of the files.
+
+    Attributes:
+        repeated: The files that :meth:`locate` did not take, by the one of the same stem that it took.
     """
-    found: dict[str, str] = {}
-    for path in _walk(root, MEDIA_SUFFIXES):
-        found.setdefault(_stem(path), path)
-    return found
 
+    def __init__(self, root: str, suffixes: tuple[str, ...] = MEDIA_SUFFIXES) -> None:
+        self.root = root
+        self.repeated: dict[str, list[str]] = {}
+        self._paths: dict[str, list[str]] = {}
+        for path in _walk(root, suffixes):
+            self._paths.setdefault(_stem(path), []).append(path)
 
-def scan_class_media(root: str) -> dict[str, str]:
-    """Return :func:`scan_media` with additional keys ``<folder>/<stem>``, for repeated stems."""
-    found: dict[str, str] = {}
-    for path in _walk(root, MEDIA_SUFFIXES):
-        found.setdefault(_stem(path), path)
-        found.setdefault(f"{os.path.basename(os.path.dirname(path))}/{_stem(path)}", path)
-    return found
+    def locate(self, names: Sequence[str], default: str) -> str:
+        """Return the path, relative to the root, of the first name that is on disk.
+
+        Of several files the first one is taken, in sorted order, those in outer folders first.
+
+        Args:
+            names: Stems, ``a``, or stems in a folder, ``folder/a``, which is anywhere below the root.
+            default: Path that is returned if there is no such file; it will be reported as missing.
+        """
+        for name in names:
+            folder, _, stem = name.rpartition("/")
+            found = [path for path in self._paths.get(stem, ()) if not folder or _folder(path) == folder]
+            if found:
+                self._note(found)
+                return found[0]
+        return default
+
+    def _note(self, found: Sequence[str]) -> None:
+        first = os.path.join(self.root, found[0])
+        # A linked folder shows the same files under a second path.
+        others = [path for path in found[1:] if not os.path.samefile(first, os.path.join(self.root, path))]
+        if others:
+            self.repeated[found[0]] = others
 
 
 def class_folders(folder: Path) -> list[str]:
@@ -61,13 +83,12 @@ def _walk(root: str, suffixes: tuple[str, ...], below: str = "") -> Iterator[str
                 yield prefix + name
 
 
+def _folder(path: str) -> str:
+    return os.path.basename(os.path.dirname(path))
+
+
 def _stem(path: str) -> str:
     return os.path.splitext(os.path.basename(path))[0]
-
-
-def locate(stems: Sequence[str], files: dict[str, str], default: str) -> str:
-    """Return the path of the first of ``stems`` that is on disk, else ``default`` (reported as missing)."""
-    return next((files[stem] for stem in stems if stem in files), default)
 
 
 def find_list(root: str, names: Iterable[str], given: str | None, what: str) -> Path:

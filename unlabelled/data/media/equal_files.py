@@ -1,0 +1,56 @@
+"""Find files of equal contents."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import defaultdict
+from collections.abc import Iterable
+
+_START = 1 << 16  # bytes; most files of equal size differ here
+
+
+def equal_files(first: Iterable[str], second: Iterable[str]) -> list[tuple[str, str]]:
+    """Return the pairs of a file of ``first`` and one of ``second`` that have the same bytes.
+
+    Files of equal size are compared by a hash of their beginning, then by a hash of the whole. Missing,
+    unreadable and empty files are equal to none. A file of ``second`` is in one pair at most, in its order.
+    """
+    seconds = _by_size(second)
+    firsts = {size: paths for size, paths in _by_size(first).items() if size in seconds}
+    pairs: dict[str, str] = {}
+    for size, paths in firsts.items():
+        starts = _by_hash(seconds[size], _START)
+        for start, candidates in _by_hash(paths, _START).items():
+            if start in starts:
+                wholes = _by_hash(candidates)
+                for whole, equal in _by_hash(starts[start]).items():
+                    pairs |= {path: wholes[whole][0] for path in equal if whole in wholes}
+    return sorted((one, other) for other, one in pairs.items())
+
+
+def _by_size(paths: Iterable[str]) -> dict[int, list[str]]:
+    found = defaultdict(list)
+    for path in paths:
+        try:
+            size = os.stat(path).st_size
+        except (OSError, ValueError):
+            continue
+        if size > 0:
+            found[size].append(path)
+    return found
+
+
+def _by_hash(paths: Iterable[str], length: int = -1) -> dict[bytes, list[str]]:
+    """Return the paths by the hash of their first ``length`` bytes; -1: of all."""
+    found = defaultdict(list)
+    for path in paths:
+        try:
+            with open(path, "rb") as file:
+                digest = (
+                    hashlib.sha256(file.read(length)) if length >= 0 else hashlib.file_digest(file, "sha256")
+                )
+        except OSError:
+            continue
+        found[digest.digest()].append(path)
+    return found

@@ -13,7 +13,7 @@ from unlabelled.metrics.clustering import (
 )
 from unlabelled.metrics.clustering_metric import ClusteringMetrics
 from unlabelled.metrics.dendrogram import dendrogram_purity, level_scores, merged_rows
-from unlabelled.metrics.hierarchy_scores import HierarchyScoring, linkages_of
+from unlabelled.metrics.hierarchy_scores import HierarchyScoring, rebuilt_trees
 from unlabelled.metrics.neighbours import Neighbours, in_top, knn_accuracy, knn_predict, sharded_top_k
 from unlabelled.metrics.ordered_steps import ordered_steps, pooled_recall, step_hits, video_mean_recall
 from unlabelled.metrics.ranks import Ranks, pair_ranks
@@ -47,7 +47,6 @@ __all__ = [
     "knn_accuracy",
     "knn_predict",
     "level_scores",
-    "linkages_of",
     "listed_ties_scores",
     "mean_by_id",
     "mean_entropy",
@@ -57,6 +56,7 @@ __all__ = [
     "ordered_steps",
     "pair_ranks",
     "pooled_recall",
+    "rebuilt_trees",
     "recall_at_k",
     "retrieval_scores",
     "sharded_top_k",

@@ -1,6 +1,7 @@
 """Study which similarity makes trees of low Dasgupta cost agree with classes, and which score shows it.
 
-    python benchmarks/tree_similarity.py [--seeds 2 --samples 300 --leaves 0] [--fashion DIR] [--sets ...]
+    python benchmarks/tree_similarity.py [--seeds 2 --samples 300 --leaves 0] [--fashion DIR]
+        [--sets ...] [--similarities ...]
 
 Each set is divided into two random halves of at most ``--samples`` samples. The trees of one half, with its
 samples as leaves (``--leaves K``: K clusters of k-means), are scored without labels: Dasgupta cost of
@@ -72,12 +73,14 @@ class Half:
         np.add.at(sums, leaf_of, unit)
         return cls(unit, labels, unit_rows(sums), counts.astype(float), leaf_of)
 
-    def trees(self, seed: int) -> dict[str, Tree]:
-        """Return all trees by name."""
+    def trees(self, names: list[str], seed: int) -> dict[str, Tree]:
+        """Return the trees of linkages, and those of local search for the named similarities, all if empty."""
         cosine = Leaves.from_features(self.centres, counts=self.counts)
         found = {name: Linkage(name).fit(cosine).tree for name in LINKAGES}
         starts = list(found.values())
         for name, weights in similarities(self.centres).items():
+            if names and name not in names:
+                continue
             leaves = Leaves.from_similarity(weights, self.counts)
             own = [Linkage("average").fit(leaves).tree]
             tree = SEARCH.improve([*starts, *own], leaves.weights, leaves.counts, seed).tree
@@ -141,7 +144,7 @@ class Study:
         labels = np.unique(labels, return_inverse=True)[1]
         parts = np.array_split(rng.permutation(len(rows))[: 2 * args.samples], 2)
         halves = [Half.of(rows[part], labels[part], args.leaves, seed) for part in parts]
-        trees = [half.trees(seed) for half in halves]
+        trees = [half.trees(args.similarities, seed) for half in halves]
         for own, other in ((0, 1), (1, 0)):
             for tree in trees[own]:
                 found = scores(trees[own][tree], trees[other][tree], halves[own], halves[other], rng)
@@ -222,6 +225,7 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=300, help="of each half")
     parser.add_argument("--leaves", type=int, default=0, help="clusters of a half; 0: its samples")
     parser.add_argument("--sets", nargs="*", default=list(SETS), choices=list(SETS))
+    parser.add_argument("--similarities", nargs="*", default=[], metavar="NAME", help="default: all")
     parser.add_argument("--fashion", type=Path, help="folder of Fashion-MNIST's t10k-*.gz")
     args = parser.parse_args()
     torch.set_num_threads(1)

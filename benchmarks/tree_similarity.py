@@ -74,7 +74,7 @@ class Half:
         return cls(unit, labels, unit_rows(sums), counts.astype(float), leaf_of)
 
     def trees(self, names: list[str], seed: int) -> dict[str, Tree]:
-        """Return the trees of linkages, and those of local search for the named similarities, all if empty."""
+        """Return the trees of linkages, and of local search for the named similarities; empty: all."""
         cosine = Leaves.from_features(self.centres, counts=self.counts)
         found = {name: Linkage(name).fit(cosine).tree for name in LINKAGES}
         starts = list(found.values())

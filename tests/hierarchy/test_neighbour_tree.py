@@ -9,7 +9,7 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
-from tests._helpers.hierarchy_oracles import brute_force_cost, random_leaves
+from tests._helpers.hierarchy_oracles import brute_force_cost, members, random_leaves
 from unlabelled.hierarchy import (
     Leaves,
     Linkage,
@@ -19,6 +19,7 @@ from unlabelled.hierarchy import (
     dasgupta_1x,
     neighbour_graph,
 )
+from unlabelled.hierarchy.base import mean_weights, with_average_heights
 from unlabelled.hierarchy.linkage import LINKAGES
 from unlabelled.metrics import dendrogram_purity
 
@@ -63,6 +64,25 @@ def test_handwritten_digits_are_purer_than_in_the_cheapest_tree() -> None:
     cheapest = LocalSearchTree(Linkage(), SHORT).fit(leaves)
     assert graph.report["dasgupta_1x"] > cheapest.report["dasgupta_1x"]
     assert dendrogram_purity(graph.tree, table) > dendrogram_purity(cheapest.tree, table) + 0.05
+
+
+def test_heights_order_the_merges_like_the_mean_weights_of_the_graph() -> None:
+    leaves = random_leaves(24, 3, counts=True)
+    found = NeighbourTree(Linkage(), num_neighbours=1, search=SHORT).fit(leaves).tree
+    graph = replace(leaves, similarity=neighbour_graph(leaves.similarity, 1))
+    means = mean_weights(found, graph)
+    expected, highest = [], -np.log(means[means > 0].min())
+    for merge, pair in enumerate(found.merges.tolist()):
+        left, right = (sorted(members(found, node)) for node in pair)
+        pairs = np.outer(graph.counts[left], graph.counts[right])
+        mean = np.average(graph.similarity[np.ix_(left, right)], weights=pairs)
+        assert means[merge] == pytest.approx(mean)
+        own = -np.log(mean) if mean > 0 else highest + 1
+        expected.append(max([own, *(expected[node - 24] for node in pair if node >= 24)]))
+    np.testing.assert_allclose(found.heights, expected)
+    assert (means == 0).any()  # the graph has several parts
+    average = with_average_heights(found, graph)
+    assert all(found.cut(k).tolist() == average.cut(k).tolist() for k in (2, 5, 12))
 
 
 def test_complaint() -> None:

@@ -12,13 +12,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from unlabelled.hierarchy.base import Hierarchy, HierarchyMethod, with_average_heights
+from unlabelled.hierarchy.base import Hierarchy, HierarchyMethod, mean_weights
 from unlabelled.hierarchy.dasgupta import dasgupta_1x
 from unlabelled.hierarchy.leaves import Leaves
 from unlabelled.hierarchy.linkage import LINKAGES, Linkage
 from unlabelled.hierarchy.local_moves import LocalSearch
 from unlabelled.hierarchy.post_clustering import PostClustering
-from unlabelled.hierarchy.tree import Floats
+from unlabelled.hierarchy.tree import Floats, Tree
 
 
 class NeighbourTree(HierarchyMethod):
@@ -66,7 +66,18 @@ class NeighbourTree(HierarchyMethod):
             "moves": found.report["moves"],
             "time_limit_reached": found.report["time_limit_reached"],
         }
-        return Hierarchy(with_average_heights(found.tree, graph), given.points, report, given.manifold)
+        return Hierarchy(with_graph_heights(found.tree, graph), given.points, report, given.manifold)
+
+
+def with_graph_heights(tree: Tree, graph: Leaves) -> Tree:
+    """Return the tree with heights ``-ln w``, w the mean weight in the graph of the pairs that a merge joins.
+
+    They order the merges as average linkage of ``1 - w`` would, but most w are near 0, where only their
+    logarithms differ visibly. Without any edge a merge is 1 above the highest one with edges.
+    """
+    means = mean_weights(tree, graph)
+    lowest = means[means > 0].min(initial=1.0)
+    return tree.with_heights(-np.log(np.where(means > 0, means, lowest / np.e)))
 
 
 def neighbour_graph(similarity: Floats, num_neighbours: int = 20) -> Floats:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -61,11 +62,16 @@ def digits() -> Labelled:
     return bunch.data, bunch.target
 
 
+@cache
+def clips() -> list[tuple[Floats, Floats]]:
+    """Return the pixels and the spectra of 900 embedded videos; rendering them takes longer than the trees."""
+    rng = np.random.default_rng(0)
+    return [_clip(index % len(LEAVES), rng) for index in range(900)]
+
+
 def embedded(part: int) -> Labelled:
     """Return 900 frames (0) or spectra (1) of the embedded videos, standardised."""
-    rng = np.random.default_rng(0)
-    clips = [_clip(index % len(LEAVES), rng)[part] for index in range(900)]
-    return standardised(clips), np.arange(900) % len(LEAVES)
+    return standardised([clip[part] for clip in clips()]), np.arange(900) % len(LEAVES)
 
 
 def fashion(folder: Path) -> Labelled:

@@ -64,7 +64,7 @@ def digits() -> Labelled:
 
 @cache
 def clips() -> list[tuple[Floats, Floats]]:
-    """Return the pixels and the spectra of 900 embedded videos; rendering them takes longer than the trees."""
+    """Return pixels and spectra of 900 embedded videos; to render them takes longer than their trees."""
     rng = np.random.default_rng(0)
     return [_clip(index % len(LEAVES), rng) for index in range(900)]
 

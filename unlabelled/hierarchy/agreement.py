@@ -57,7 +57,8 @@ def nearest_rows(unit: NDArray[np.floating], queries: Indices, num_neighbours: i
     """
     bank = torch.from_numpy(np.asarray(unit, dtype=np.float32))
     found = []
-    for rows in torch.from_numpy(queries).split(_CHUNK):
+    for begin in range(0, len(queries), _CHUNK):
+        rows = torch.from_numpy(queries[begin : begin + _CHUNK])
         cosines = bank[rows] @ bank.T
         cosines[torch.arange(len(rows)), rows] = -torch.inf
         found.append(cosines.topk(num_neighbours, dim=1).indices)
@@ -66,7 +67,7 @@ def nearest_rows(unit: NDArray[np.floating], queries: Indices, num_neighbours: i
 
 def _child_towards(tree: Tree, nodes: Indices, leaves: Indices) -> Indices:
     """Return the children of ``nodes`` that are above ``leaves``; any node for a leaf."""
-    left, right = tree.merges[np.maximum(nodes - tree.num_leaves, 0)].transpose(-1, *range(nodes.ndim))
-    is_left = tree.spans[leaves, 0] < tree.spans[left, 1]
-    is_left &= tree.spans[leaves, 0] >= tree.spans[left, 0]
-    return np.where(is_left, left, right)
+    pairs = tree.merges[np.maximum(nodes - tree.num_leaves, 0)]
+    left, right = pairs[..., 0], pairs[..., 1]
+    children: Indices = np.where(tree.spans[leaves, 0] < tree.spans[left, 1], left, right)
+    return children

@@ -76,7 +76,7 @@ class Half:
     def trees(self, names: list[str], seed: int) -> dict[str, Tree]:
         """Return the trees of linkages, and of local search for the named similarities; empty: all."""
         cosine = Leaves.from_features(self.centres, counts=self.counts)
-        found = {name: Linkage(name).fit(cosine).tree for name in LINKAGES}
+        found: dict[str, Tree] = {name: Linkage(name).fit(cosine).tree for name in LINKAGES}
         starts = list(found.values())
         for name, weights in similarities(self.centres).items():
             if names and name not in names:

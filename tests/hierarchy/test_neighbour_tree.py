@@ -71,7 +71,8 @@ def test_heights_order_the_merges_like_the_mean_weights_of_the_graph() -> None:
     found = NeighbourTree(Linkage(), num_neighbours=1, search=SHORT).fit(leaves).tree
     graph = replace(leaves, similarity=neighbour_graph(leaves.similarity, 1))
     means = mean_weights(found, graph)
-    expected, highest = [], -np.log(means[means > 0].min())
+    expected: list[float] = []
+    highest = -np.log(means[means > 0].min())
     for merge, pair in enumerate(found.merges.tolist()):
         left, right = (sorted(members(found, node)) for node in pair)
         pairs = np.outer(graph.counts[left], graph.counts[right])

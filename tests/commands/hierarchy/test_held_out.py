@@ -30,8 +30,8 @@ def test_halves_have_all_samples_once_and_half_of_the_leaves() -> None:
     assert all(len(half.leaves) <= 7 and len(half.leaf_of) == 24 for half in few)
     again = halves(ROWS, 1000, "half_cosine", seed=3)
     assert again[0].leaf_of.tolist() == found[0].leaf_of.tolist()
-    other = halves(ROWS, 1000, "half_cosine", seed=4)
-    assert other[0].leaf_of.tolist() != found[0].leaf_of.tolist()
+    redrawn = halves(ROWS, 1000, "half_cosine", seed=4)
+    assert redrawn[0].leaf_of.tolist() != found[0].leaf_of.tolist()
 
 
 def test_few_rows_have_no_halves() -> None:

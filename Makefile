@@ -78,6 +78,7 @@ bench: setup
 	$(BIN)/python benchmarks/multi_sinkhorn.py
 	$(BIN)/python benchmarks/retrieval.py
 	$(BIN)/python benchmarks/hierarchy.py
+	$(BIN)/python benchmarks/tree_similarity.py
 	$(BIN)/python benchmarks/kmeans.py
 
 clean:

@@ -1,4 +1,4 @@
-"""Hierarchies of clusters compared with classes: at several cuts, as a whole, and beside linkage."""
+"""Hierarchies of clusters compared with classes: at several cuts, as a whole, and beside other methods."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from unlabelled.contracts import GroupsClasses, HasHierarchies, Labelled
 from unlabelled.distributed import all_reduce_sum_
 from unlabelled.hierarchy.cluster_tree import ClusterTree
 from unlabelled.metrics.clustering import contingency
-from unlabelled.metrics.hierarchy_scores import HierarchyScoring, linkages_of
+from unlabelled.metrics.hierarchy_scores import HierarchyScoring, rebuilt_trees
 
 _Heads = list[tuple[ClusterTree, Tensor]]
 """Of each head the tree, and the numbers ``(K, C)`` of held-out samples by predicted cluster and class."""
@@ -49,9 +49,10 @@ class HierarchyEvaluation(Callback):
     - ``.../dasgupta_1x``, the cost of the tree over the centroids of the training samples, each pair of
       samples counted once, and ``.../leaves``.
 
-    ``test`` logs the same for single, complete, average and Ward linkage of the same centroids, as
-    ``test/hierarchy/image/average/...``, and prints tables. Before the first clustering pass there are no
-    trees, and no scores are logged.
+    ``test`` logs the same for trees of other methods over the same centroids, as
+    ``test/hierarchy/image/average/...``, and prints tables: single, complete, average and Ward linkage, and
+    the trees of ``lowest_cost`` and over the graph of ``neighbours``. Before the first clustering pass there
+    are no trees, and no scores are logged.
 
     Args:
         cuts: Numbers of clusters, at most that of the method.
@@ -134,7 +135,7 @@ class HierarchyEvaluation(Callback):
         self._tables = None
 
     def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Log the scores of the trees, and print them beside those of linkage."""
+        """Log the scores of the trees, and print them beside those of other methods."""
         scoring = self._scoring(trainer)
         cuts: dict[str, Table] = {}
         whole: dict[str, Table] = {}
@@ -143,7 +144,7 @@ class HierarchyEvaluation(Callback):
             _log(pl_module, f"test/hierarchy/{name}/", summaries[TREE])
             scores_alone = self._score_alone(trainer, alone)
             _log(pl_module, f"test/hierarchy/{name}/alone_", scores_alone)
-            summaries |= self._linkages(trainer, f"test/hierarchy/{name}", joint)
+            summaries |= self._others(trainer, f"test/hierarchy/{name}", joint)
             cuts |= cut_tables(name, scoring, summaries | ({ALONE: scores_alone} if scores_alone else {}))
             whole |= tree_tables(name, scoring, summaries)
         self._tables = None
@@ -182,9 +183,9 @@ class HierarchyEvaluation(Callback):
             return {}
         return scores_of_cuts(self._scoring(trainer), self._score(trainer, heads))
 
-    def _linkages(self, trainer: Trainer, prefix: str, heads: _Heads) -> dict[str, Scores]:
-        """Score the linkages of the centroids of each head; log them, but not in Lightning's table."""
-        others = [linkages_of(tree) for tree, _ in heads]
+    def _others(self, trainer: Trainer, prefix: str, heads: _Heads) -> dict[str, Scores]:
+        """Score trees of other methods for each head; log them, but not in Lightning's table."""
+        others = [rebuilt_trees(tree) for tree, _ in heads]
         summaries = {}
         for method in others[0]:
             pairs = [(other[method], table) for other, (_, table) in zip(others, heads, strict=True)]

@@ -19,6 +19,7 @@ from unlabelled.hierarchy import (
     LocalSearch,
     LocalSearchTree,
     Manifold,
+    NeighbourTree,
     PairCoveringTriplets,
     PoincareBall,
     PostClustering,
@@ -55,6 +56,7 @@ def quick(**options: object) -> TripletEmbedding:
 METHODS: list[HierarchyMethod] = [
     Linkage("ward"),
     LocalSearchTree(PostClustering(quick()), LocalSearch(annealing_sweeps=2, random_starts=1)),
+    NeighbourTree(PostClustering(quick()), search=LocalSearch(annealing_sweeps=2, random_starts=1)),
     PostClustering(quick()),
     PostClustering(quick(manifold=EuclideanSpace(), epochs=2)),
     PostClustering(quick(manifold=PoincareBall(0.25), epochs=2)),
@@ -94,7 +96,8 @@ def test_every_method_on_equal_leaves(method: HierarchyMethod, rows: np.ndarray)
 
 
 @pytest.mark.parametrize(
-    "method", [LocalSearchTree(PostClustering(quick())), PostClustering(quick()), UFit()]
+    "method",
+    [LocalSearchTree(PostClustering(quick())), NeighbourTree(Linkage()), PostClustering(quick()), UFit()],
 )
 def test_planted_clusters_are_found_at_both_levels(method: HierarchyMethod) -> None:
     leaves, labels = tree_of_blobs()

@@ -20,8 +20,8 @@ from unlabelled.metrics import (
     contingency,
     dendrogram_purity,
     level_scores,
-    linkages_of,
     merged_rows,
+    rebuilt_trees,
 )
 
 
@@ -162,10 +162,12 @@ def test_every_level_is_scored() -> None:
     assert not any("groups" in name for name in HierarchyScoring([3]).scores(hierarchy, table))
 
 
-def test_linkages_are_made_of_the_same_centroids() -> None:
+def test_other_trees_are_made_of_the_same_centroids() -> None:
     hierarchy = cluster_tree()
-    others = linkages_of(hierarchy)
-    assert set(others) == {"single", "complete", "average", "ward"}
+    others = rebuilt_trees(hierarchy)
+    assert set(others) == {"single", "complete", "average", "ward", "lowest_cost", "neighbours"}
+    costs = {name: tree.report["dasgupta_1x"] for name, tree in others.items()}
+    assert costs["lowest_cost"] == min(costs.values())
     assert others["complete"].tree.merges.tolist() == hierarchy.tree.merges.tolist()
     for other in others.values():
         assert other.clusters is hierarchy.clusters

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from unlabelled.clustering.base import Assignment, ClusterContext, Clusterer
 from unlabelled.distributed import all_reduce_max_, all_reduce_sum_, from_first_rank
-from unlabelled.hierarchy import HierarchyMethod, Leaves, LocalSearchTree, Similarity
+from unlabelled.hierarchy import HierarchyMethod, Leaves, NeighbourTree, Similarity
 from unlabelled.hierarchy.cluster_tree import ClusterTree
 from unlabelled.seeding import derive_seed
 
@@ -24,7 +24,7 @@ class HierarchicalClusterer(Clusterer):
 
     Args:
         clusterer: Clusterer of the samples.
-        hierarchy: Method that builds the tree; ``null``: :class:`~unlabelled.hierarchy.LocalSearchTree`.
+        hierarchy: Method that builds the tree; ``null``: :class:`~unlabelled.hierarchy.NeighbourTree`.
         similarity: Similarity of two centroids: ``half_cosine``, (1 + cos) / 2, or ``positive_cosine``,
             max(cos, 0).
 
@@ -39,7 +39,7 @@ class HierarchicalClusterer(Clusterer):
     ) -> None:
         self.clusterer, self.similarity = clusterer, similarity
         self.renumbers_clusters = clusterer.renumbers_clusters
-        self.hierarchy: HierarchyMethod = LocalSearchTree() if hierarchy is None else hierarchy
+        self.hierarchy: HierarchyMethod = NeighbourTree() if hierarchy is None else hierarchy
 
     def __call__(self, scores: Tensor, context: ClusterContext) -> Assignment:
         """Cluster the finite columns of ``scores (n_local, K)`` and build the tree.

@@ -1,5 +1,6 @@
 """Hierarchies: the Poincaré ball, trees and their Dasgupta cost, and methods that build trees."""
 
+from unlabelled.hierarchy.agreement import nearest_rows, neighbour_agreement
 from unlabelled.hierarchy.base import Hierarchy, HierarchyMethod, with_average_heights
 from unlabelled.hierarchy.dasgupta import dasgupta_1x, dasgupta_1x_half_cosine, dasgupta_1x_lower_bound
 from unlabelled.hierarchy.embedding import Embedding, TripletEmbedding
@@ -17,6 +18,7 @@ from unlabelled.hierarchy.linkage import Linkage, decode
 from unlabelled.hierarchy.local_moves import LocalSearch, SearchResult
 from unlabelled.hierarchy.local_search_tree import LocalSearchTree
 from unlabelled.hierarchy.manifolds import EuclideanSpace, Manifold, PoincareBall
+from unlabelled.hierarchy.neighbour_tree import NeighbourTree, neighbour_graph
 from unlabelled.hierarchy.poincare import (
     conformal_factor,
     distance,
@@ -58,6 +60,7 @@ __all__ = [
     "LocalSearchTree",
     "Manifold",
     "MutableTree",
+    "NeighbourTree",
     "PairCoveringTriplets",
     "PoincareBall",
     "PostClustering",
@@ -91,6 +94,9 @@ __all__ = [
     "log_at",
     "merged_prototypes",
     "mobius_add",
+    "nearest_rows",
+    "neighbour_agreement",
+    "neighbour_graph",
     "node_points",
     "pair_covering_triplets",
     "pairwise_distance",

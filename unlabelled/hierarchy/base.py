@@ -5,12 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 
+import numpy as np
 from torch import Tensor
 
 from unlabelled.hierarchy.dasgupta import merge_sizes, merge_weights
 from unlabelled.hierarchy.leaves import Leaves
 from unlabelled.hierarchy.manifolds import Manifold
-from unlabelled.hierarchy.tree import Tree
+from unlabelled.hierarchy.tree import Floats, Tree
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +46,11 @@ def with_average_heights(tree: Tree, leaves: Leaves) -> Tree:
     A height is the mean of ``1 - w`` over the pairs of samples that the merge joins. A tree made by local
     moves has no heights, but a cut requires them, since it undoes the highest merges.
     """
-    between = merge_weights(tree, leaves.weights)
-    sizes = [*leaves.counts.tolist(), *merge_sizes(tree, leaves.counts).tolist()]
-    pairs = [sizes[left] * sizes[right] for left, right in tree.merges.tolist()]
-    return tree.with_heights([1 - weight / count for weight, count in zip(between, pairs, strict=True)])
+    return tree.with_heights(1 - mean_weights(tree, leaves))
+
+
+def mean_weights(tree: Tree, leaves: Leaves) -> Floats:
+    """Return the mean of w over the pairs of samples that each merge joins, ``(K-1,)``."""
+    sizes = np.concatenate([leaves.counts, merge_sizes(tree, leaves.counts)])
+    means: Floats = merge_weights(tree, leaves.weights) / sizes[tree.merges].prod(1)
+    return means

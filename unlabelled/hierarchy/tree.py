@@ -139,6 +139,16 @@ class Tree:
         """Leaves from left to right ``(K,)``; the leaves of each node are adjacent."""
         return np.argsort(self.spans[: self.num_leaves, 0])
 
+    @cached_property
+    def lowest_ancestors(self) -> Indices:
+        """Lowest common ancestors ``(K, K)`` of all pairs of leaves; a leaf is that of itself."""
+        ordered = np.diag(self.leaf_order)
+        for node, pair in enumerate(self.spans[self.merges].tolist(), start=self.num_leaves):
+            left, right = (slice(*span) for span in pair)
+            ordered[left, right] = ordered[right, left] = node
+        positions = self.spans[: self.num_leaves, 0]
+        return ordered[np.ix_(positions, positions)]
+
     def leaves(self, node: int) -> Indices:
         """Return the leaves ``(size,)`` of a node."""
         begin, end = self.spans[node]

@@ -170,7 +170,7 @@ def single_linkage(edges: Indices, weights: Tensor, num_leaves: int) -> _Linked:
             above[left] = above[right] = len(above) - 1
     heights = weights[chosen]
     tree = Tree(merges, heights.detach().numpy())
-    ancestors = _ancestors(tree)
+    ancestors = np.maximum(tree.lowest_ancestors - tree.num_leaves, -1)  # merges; -1 for leaves
     joined_at = torch.from_numpy(ancestors[edges[:, 0], edges[:, 1]])
     return _Linked(tree, heights, joined_at, edges[chosen], ancestors)
 
@@ -184,12 +184,3 @@ def soft_sizes(linked: _Linked, sharpness: float) -> Tensor:
     heights = torch.cat([linked.heights, linked.heights.new_zeros(1)])  # index -1: the height of a leaf
     ultrametric = heights[torch.from_numpy(linked.ancestors[linked.ends])]  # (K-1, 2, K)
     return (sharpness * (linked.heights[:, None, None] - ultrametric)).sigmoid().sum(2).mean(1)
-
-
-def _ancestors(tree: Tree) -> Indices:
-    """Return the merges ``(K, K)`` that join each two leaves, -1 on the diagonal."""
-    joined = np.full((tree.num_leaves, tree.num_leaves), -1, dtype=np.int64)
-    for merge, (left, right) in enumerate(tree.spans[tree.merges].tolist()):
-        joined[slice(*left), slice(*right)] = joined[slice(*right), slice(*left)] = merge
-    positions = np.argsort(tree.leaf_order)
-    return joined[np.ix_(positions, positions)]

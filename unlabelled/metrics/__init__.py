@@ -13,7 +13,7 @@ from unlabelled.metrics.clustering import (
 )
 from unlabelled.metrics.clustering_metric import ClusteringMetrics
 from unlabelled.metrics.dendrogram import dendrogram_purity, level_scores, merged_rows
-from unlabelled.metrics.hierarchy_scores import HierarchyScoring, linkages_of
+from unlabelled.metrics.hierarchy_scores import HierarchyScoring, rebuilt_trees
 from unlabelled.metrics.input_statistics import input_statistics
 from unlabelled.metrics.label_free import (
     agreement,
@@ -59,7 +59,6 @@ __all__ = [
     "knn_accuracy",
     "knn_predict",
     "level_scores",
-    "linkages_of",
     "listed_ties_scores",
     "mean_agreement",
     "mean_by_id",
@@ -71,6 +70,7 @@ __all__ = [
     "ordered_steps",
     "pair_ranks",
     "pooled_recall",
+    "rebuilt_trees",
     "recall_at_k",
     "retrieval_scores",
     "sharded_top_k",

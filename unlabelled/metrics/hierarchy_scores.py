@@ -8,9 +8,13 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from unlabelled.hierarchy.base import HierarchyMethod
 from unlabelled.hierarchy.cluster_tree import ClusterTree
 from unlabelled.hierarchy.dasgupta import dasgupta_1x
 from unlabelled.hierarchy.linkage import LINKAGES, Linkage
+from unlabelled.hierarchy.local_moves import LocalSearch
+from unlabelled.hierarchy.local_search_tree import LocalSearchTree
+from unlabelled.hierarchy.neighbour_tree import NeighbourTree
 from unlabelled.metrics.dendrogram import LEVEL_MEASURES, dendrogram_purity, level_scores, merged_rows
 
 GROUPS = "groups_"
@@ -100,11 +104,22 @@ class HierarchyScoring:
 _PURITIES = ["dendrogram_purity", f"{GROUPS}dendrogram_purity"]
 
 
-def linkages_of(hierarchy: ClusterTree) -> dict[str, ClusterTree]:
-    """Return the trees of scipy's linkages over the centroids of a hierarchy, by name, without points."""
+_SHORT = LocalSearch(random_starts=0, num_descents=1, annealing_sweeps=0)
+_OTHERS: dict[str, HierarchyMethod] = {
+    **{name: Linkage(name) for name in LINKAGES},
+    "lowest_cost": LocalSearchTree(Linkage(), _SHORT),
+    "neighbours": NeighbourTree(Linkage(), search=_SHORT),
+}
+
+
+def rebuilt_trees(hierarchy: ClusterTree) -> dict[str, ClusterTree]:
+    """Return trees over the centroids of a hierarchy by other methods, by name, without points.
+
+    The methods are scipy's linkages and, both without annealing, local search for the lowest cost
+    (``lowest_cost``) and local search over the graph of nearest neighbours (``neighbours``).
+    """
     leaves = hierarchy.leaves()
-    fits = {method: Linkage(method).fit(leaves) for method in LINKAGES}
+    fits = {name: method.fit(leaves) for name, method in _OTHERS.items()}
     return {
-        method: replace(hierarchy, tree=fit.tree, points=None, report=fit.report)
-        for method, fit in fits.items()
+        name: replace(hierarchy, tree=fit.tree, points=None, report=fit.report) for name, fit in fits.items()
     }

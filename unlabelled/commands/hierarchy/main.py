@@ -17,7 +17,8 @@ from unlabelled.commands.hierarchy.tables import markdown, write_tables
 logger = logging.getLogger(__name__)
 DESCRIPTION = """\
 Build hierarchies of features by all methods, compare their Dasgupta costs and times (the sHHC paper's
-Table 3), and draw the cheapest. More rows than --leaves are first put into that many pre-clusters.
+Table 3) and their agreement with held-out samples, and draw the tree of the method that agrees best. More
+rows than --leaves are first put into that many pre-clusters.
 
 Written to --out: costs.md, costs.json, trees/METHOD.npy (scipy's linkage matrix) and .nwk (Newick),
 leaves.npz (the leaf of each sample), disk.png, dendrogram.png and similarity.png."""
@@ -82,7 +83,8 @@ def _line(run: Run) -> str:
     if run.error:
         return f"{run.label}: FAILED: {run.error}"
     costs = ", ".join(f"{name} {cost:.6e}" for name, cost in run.costs.items())
-    return f"{run.label}: {costs}, {run.seconds:.2f} s"
+    agreement = "" if run.agreement is None else f"held-out agreement {run.agreement:.4f}, "
+    return f"{run.label}: {costs}, {agreement}{run.seconds:.2f} s"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -115,8 +117,8 @@ def _parser() -> argparse.ArgumentParser:
         type=_at_least(0),
         default=2000,
         metavar="N",
-        help="largest number of rows for additional runs of linkages, hyphc and shhc without pre-clusters "
-        "(default: 2000; shhc takes 32 N^2 bytes and two minutes)",
+        help="largest number of rows for additional runs of linkages, hyphc, shhc and neighbours without "
+        "pre-clusters (default: 2000; shhc and neighbours take 32 N^2 bytes and two minutes each)",
     )
     parser.epilog = f"methods: {', '.join(METHODS)}"
     return parser

@@ -1,4 +1,4 @@
-"""Write trees, their leaves, and figures of the cheapest tree."""
+"""Write trees, their leaves, and figures of the best one."""
 
 from __future__ import annotations
 

@@ -17,6 +17,7 @@ from unlabelled.hierarchy.leaves import Leaves
 from unlabelled.hierarchy.linkage import Linkage
 from unlabelled.hierarchy.local_moves import LocalSearch
 from unlabelled.hierarchy.local_search_tree import LocalSearchTree
+from unlabelled.hierarchy.neighbour_tree import NeighbourTree
 from unlabelled.hierarchy.post_clustering import HypHC, PostClustering
 from unlabelled.hierarchy.tree import Tree
 from unlabelled.hierarchy.ufit import UFit
@@ -38,16 +39,19 @@ METHODS: Factories = {
     "hyphc": HypHC,
     "shhc-published": PostClustering,
     "shhc": LocalSearchTree,
+    "neighbours": lambda: NeighbourTree(Linkage("average")),
 }
 SAMPLE_METHODS: Factories = {
     **_LINKAGES,
     "hyphc": HypHC,
-    "shhc": lambda: LocalSearchTree(
-        Linkage("average"),
-        LocalSearch(random_starts=0, num_descents=1, annealing_sweeps=0, time_limit=SEARCH_SECONDS),
-    ),
+    "shhc": lambda: LocalSearchTree(Linkage("average"), _short_search()),
+    "neighbours": lambda: NeighbourTree(Linkage("average"), search=_short_search()),
 }
 """Methods that also run on all samples if there are few; ``shhc`` starts from the trees of linkages only."""
+
+
+def _short_search() -> LocalSearch:
+    return LocalSearch(random_starts=0, num_descents=1, annealing_sweeps=0, time_limit=SEARCH_SECONDS)
 
 
 @dataclass(eq=False)
@@ -62,6 +66,8 @@ class Run:
         peak_gib: The peak memory of the process during the fit in GiB.
         error: The reason of a failure.
         costs: The Dasgupta costs, ``leaves_1x`` over the leaves and ``samples_1x`` over all samples.
+        agreement: The mean agreement of the method's trees of halves of the samples with the other halves;
+            None: not computed.
         scores: The agreement with labels, by name.
     """
 
@@ -72,6 +78,7 @@ class Run:
     peak_gib: float = 0.0
     error: str = ""
     costs: dict[str, float] = field(default_factory=dict)
+    agreement: float | None = None
     scores: dict[str, float] = field(default_factory=dict)
 
     @property

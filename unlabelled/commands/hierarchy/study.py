@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
+from unlabelled.commands.hierarchy.held_out import Half, halves
 from unlabelled.commands.hierarchy.pre_clusters import PreClustering, PreClusters, Rows
 from unlabelled.commands.hierarchy.runs import METHODS, SAMPLE_METHODS, Run, measured, run_method
 from unlabelled.commands.hierarchy.sample_cost import SampleCost
@@ -98,6 +99,7 @@ class Study:
         sample_cost: The costs over all samples; None: not available.
         no_sample_cost: The reason why they are not available.
         classes: The labels of the rows, if given.
+        halves: Leaves of halves of the samples with the other halves held out; empty: there are few rows.
         runs: The runs so far.
     """
 
@@ -109,16 +111,18 @@ class Study:
     sample_cost: SampleCost | None = None
     no_sample_cost: str = ""
     classes: Classes | None = None
+    halves: Sequence[Half] = ()
     runs: list[Run] = field(default_factory=list)
 
     @classmethod
     def prepare(cls, features: Rows, plan: Plan, classes: Classes | None = None) -> Study:
         """Return a study whose leaves are the rows, or pre-clusters of more rows than ``plan.num_leaves``."""
+        parts = halves(features, plan.num_leaves, plan.similarity, plan.seed)
         if len(features) <= plan.num_leaves:
-            pre = PreClusters.of_rows(features)
-            return cls(features, plan, pre, no_sample_cost="the leaves are the samples", classes=classes)
+            pre, reason = PreClusters.of_rows(features), "the leaves are the samples"
+            return cls(features, plan, pre, no_sample_cost=reason, classes=classes, halves=parts)
         pre, seconds, peak = measured(lambda: PreClustering().fit(features, plan.num_leaves, plan.seed))
-        study = cls(features, plan, pre, seconds, peak, classes=classes)
+        study = cls(features, plan, pre, seconds, peak, classes=classes, halves=parts)
         try:
             study.sample_cost = SampleCost.of(features, pre, plan.similarity)
         except (ValueError, MemoryError) as error:
@@ -133,8 +137,14 @@ class Study:
 
     @property
     def best(self) -> Run | None:
-        """The run with the cheapest tree over the leaves; of equally cheap ones ``shhc``, else the first."""
+        """The run over the leaves of the highest agreement with held-out samples; of equal ones the cheapest.
+
+        Without agreements it is the run with the cheapest tree; of equally cheap ones ``shhc``, else the
+        first.
+        """
         candidates = [run for run in self.runs if run.on == "leaves" and run.tree is not None]
+        highest = max((run.agreement for run in candidates if run.agreement is not None), default=None)
+        candidates = [run for run in candidates if run.agreement == highest]
         lowest = min((run.costs["leaves_1x"] for run in candidates), default=0.0)
         equal = [run for run in candidates if run.costs["leaves_1x"] <= lowest * (1 + _ROUNDING)]
         return min(equal, key=lambda run: run.method != "shhc", default=None)
@@ -146,6 +156,8 @@ class Study:
             run = run_method(method, leaves, self.plan.seed)
             if run.tree is not None and self.sample_cost is not None:
                 run.costs["samples_1x"] = self.sample_cost.cost_1x(run.tree)
+            if run.tree is not None:
+                run.agreement = self._agreement(method)
             yield self._scored(run, self.pre.labels)
         selected = [name for name in SAMPLE_METHODS if name in self.plan.methods]
         if self.is_pre_clustered and selected and len(self.features) <= self.plan.all_samples_up_to:
@@ -153,6 +165,14 @@ class Study:
             for method in selected:
                 run = run_method(method, samples, self.plan.seed, "samples")
                 yield self._scored(run, np.arange(len(self.features)))
+
+    def _agreement(self, method: str) -> float | None:
+        """Return the mean agreement of trees of both halves; None: no halves, or the method failed."""
+        trees = [run_method(method, half.leaves, self.plan.seed).tree for half in self.halves]
+        if not trees or None in trees:
+            return None
+        pairs = zip(self.halves, trees, strict=True)
+        return float(np.mean([half.agreement(tree) for half, tree in pairs if tree is not None]))
 
     def _scored(self, run: Run, leaves: Indices) -> Run:
         if run.tree is not None and self.classes is not None:

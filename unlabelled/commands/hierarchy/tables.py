@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from unlabelled.commands.hierarchy.held_out import FEWEST_ROWS, NUM_NEIGHBOURS
 from unlabelled.commands.hierarchy.runs import SEARCH_SECONDS, Run
 from unlabelled.commands.hierarchy.study import Study
 from unlabelled.data.media.storage import write_atomically
@@ -67,8 +68,10 @@ def facts(study: Study) -> list[str]:
         )
     lines += [
         f"percentages: relative to {_BASE} linkage on the leaves",
+        _agreement(study),
         f"seconds: on {torch.get_num_threads()} of {os.cpu_count()} cores, without reading the features; all "
-        "methods share the pre-clustering. Peak: memory of the whole process, with the features",
+        "methods share the pre-clustering; the fits of the halves are not counted. Peak: memory of the whole "
+        "process, with the features",
         f"seed: {study.plan.seed}",
     ]
     if left_out := [cut for cut in study.plan.cuts if cut > len(study.pre.counts)]:
@@ -84,6 +87,7 @@ def as_json(name: str, study: Study) -> dict[str, object]:
             "on": run.on,
             "num_leaves": None if run.tree is None else run.tree.num_leaves,
             "dasgupta_1x": run.costs,
+            "held_out_agreement": run.agreement,
             "seconds_fit": run.seconds,
             "peak_gib": run.peak_gib,
             "scores": {key: None if np.isnan(score) else score for key, score in run.scores.items()},
@@ -142,14 +146,29 @@ def _costs(study: Study) -> str:
         cells = [run.label if run.label == run.method else f"{run.method}, on all samples, no pre-clusters"]
         for key in columns.values():
             cells += _cost_cells(run.costs.get(key), base.get(key))
-        rows.append([*cells, *_effort_cells(study, run)])
-    return _table([*header, "pre-clustering, s", "fit, s", "peak, GiB"], rows)
+        rows.append([*cells, _agreement_cell(run), *_effort_cells(study, run)])
+    return _table([*header, "held-out agreement", "pre-clustering, s", "fit, s", "peak, GiB"], rows)
+
+
+def _agreement(study: Study) -> str:
+    if not study.halves:
+        return f"held-out agreement: not computed, because there are fewer than {FEWEST_ROWS} rows"
+    best = "" if study.best is None else f". The highest one, and the drawn tree: {study.best.label}"
+    return (
+        "held-out agreement: share of triplets of held-out samples (one, one of its "
+        f"{NUM_NEIGHBOURS} nearest neighbours, any third) whose first two the tree joins first; mean over "
+        f"trees of the two halves of the samples; higher is better, 0.5 is chance{best}"
+    )
 
 
 def _cost_cells(cost: float | None, base: float | None) -> list[str]:
     if cost is None:
         return ["", ""]
     return [f"{cost:.6e}", f"{100 * (cost / base - 1):+.3f} %" if base else ""]
+
+
+def _agreement_cell(run: Run) -> str:
+    return "" if run.agreement is None else f"{run.agreement:.4f}"
 
 
 def _effort_cells(study: Study, run: Run) -> list[str]:
@@ -162,9 +181,15 @@ def _effort_cells(study: Study, run: Run) -> list[str]:
 def _scores(study: Study) -> str:
     cuts = sorted({cut for run in study.runs if run.tree is not None for cut in study.plan.cuts_of(run.tree)})
     keys = ["dendrogram_purity", *(f"{name}_cut{cut}" for cut in cuts for name in LEVEL_MEASURES)]
-    header = ["method", *(key.replace("_cut", ", cut ").replace("_", " ") for key in keys)]
+    names = [key.replace("_cut", ", cut ").replace("_", " ") for key in keys]
+    header = ["method", "cost over leaves (1x)", "held-out agreement", *names]
     rows = [
-        [run.label, *(f"{run.scores[key]:.3f}" if key in run.scores else "" for key in keys)]
+        [
+            run.label,
+            f"{run.costs['leaves_1x']:.6e}" if "leaves_1x" in run.costs else "",
+            _agreement_cell(run),
+            *(f"{run.scores[key]:.3f}" if key in run.scores else "" for key in keys),
+        ]
         for run in study.runs
         if not run.error
     ]

@@ -1,4 +1,4 @@
-"""Small data sets composed of pictures in motion and sounds, which differ in their nuisances."""
+"""Small data sets composed of images in motion and audio, which differ in their nuisances."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from unlabelled.data.synthetic.composed import DigitsSet, GarmentsSet, PatternsS
 class Garments(GeneratedClips):
     """Ten classes in four families: photographs of garments in motion, with notes of sampled instruments.
 
-    Real photographs (Fashion-MNIST) and real sounds (a sound font), in clips of 3 to 5 s. An object's colour
+    Real photographs (Fashion-MNIST) and real audio (a sound font), in clips of 3 to 5 s. An object's colour
     and its background are constant in a clip; drums are mixed into half of the clips. Playing the notes takes
     the package tinysoundfont; ``make real-data`` installs it and fetches both sources.
 

@@ -1,4 +1,4 @@
-"""Data modules of composed clips and of real pictures; the real ones are tested after ``make real-data``."""
+"""Data modules of composed clips and of real images; the real ones are tested after ``make real-data``."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_instruments_differ_and_are_repeated_from_their_seed() -> None:
     source = GarmentsSet(str(REAL.absolute() / "FashionMNIST/raw"), str(REAL.absolute() / "FluidR3_GM.sf2"))
     for label in range(10):
         first, again, other = (
-            source.sound(np.random.default_rng(seed), label, 1.0, 22050) for seed in (1, 1, 2)
+            source.audio(np.random.default_rng(seed), label, 1.0, 22050) for seed in (1, 1, 2)
         )
         assert first.std() > 1e-3
         np.testing.assert_array_equal(first, again)
@@ -91,13 +91,12 @@ def test_instruments_differ_and_are_repeated_from_their_seed() -> None:
 
 
 def test_photographs_of_both_splits_are_apart() -> None:
-    """The test clips show photographs of the official test file."""
     if not (REAL / "FluidR3_GM.json").is_file():
         pytest.skip("run `make real-data` first, as .ci/run does")
     source = GarmentsSet(str(REAL.absolute() / "FashionMNIST/raw"), "")
     opacities = {
         split: {
-            source.picture(np.random.default_rng(n), 3, split)[3].tobytes() for n in range(100)
+            source.image(np.random.default_rng(n), 3, split)[3].tobytes() for n in range(100)
         }
         for split in ("train", "test")
     }  # fmt: skip

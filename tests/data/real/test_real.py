@@ -23,12 +23,12 @@ def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Packages with small files in the layout of the real ones; returns the names of the fetched ones."""
     fetched: list[str] = []
     folder = tmp_path / "package"
-    pictures, sounds = (folder / f"usr/share/{name}" for name in ("datasets/fashion-mnist", "sounds/sf2"))
-    pictures.mkdir(parents=True)
-    sounds.mkdir(parents=True)
+    photographs, fonts = (folder / f"usr/share/{name}" for name in ("datasets/fashion-mnist", "sounds/sf2"))
+    photographs.mkdir(parents=True)
+    fonts.mkdir(parents=True)
     for name in fashion_mnist.CHECKSUMS:
-        (pictures / f"{name}.gz").write_bytes(gzip.compress(name.encode()))
-    (sounds / sound_font.FILE).write_bytes(SOUND_FONT)
+        (photographs / f"{name}.gz").write_bytes(gzip.compress(name.encode()))
+    (fonts / sound_font.FILE).write_bytes(SOUND_FONT)
 
     @contextmanager
     def fake(package: str) -> Iterator[tuple[Path, str]]:
@@ -49,12 +49,12 @@ def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_fetched_once_and_described(packages: list[str], tmp_path: Path) -> None:
     root = str(tmp_path / "real")
     for _ in range(2):
-        photographs, font = get_fashion_mnist(root), get_sound_font(root)
+        garments, font = get_fashion_mnist(root), get_sound_font(root)
     assert packages == ["dataset-fashion-mnist", "fluid-soundfont-gm"]
-    assert "MIT licence" in photographs.describe()
-    assert "Debian package dataset-fashion-mnist 1.2-3" in photographs.describe()
-    assert all(digest in photographs.describe() for digest in photographs.checksums.values())
-    assert Path(photographs.path, "train-labels-idx1-ubyte").read_text() == "train-labels-idx1-ubyte"
+    assert "MIT licence" in garments.describe()
+    assert "Debian package dataset-fashion-mnist 1.2-3" in garments.describe()
+    assert all(digest in garments.describe() for digest in garments.checksums.values())
+    assert Path(garments.path, "train-labels-idx1-ubyte").read_text() == "train-labels-idx1-ubyte"
     assert Path(font.path).read_bytes() == SOUND_FONT
     assert font.checksums == {sound_font.FILE: checksum(Path(font.path))}
 
@@ -94,7 +94,7 @@ def test_without_any_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         get_sound_font(str(tmp_path))
 
 
-def test_command_says_what_is_wrong(
+def test_command_prints_what_is_wrong(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def refuse(root: str) -> None:

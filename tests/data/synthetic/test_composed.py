@@ -63,9 +63,9 @@ def test_files_are_within_the_style(written: tuple[ComposedSet, Path]) -> None:
         low, high = source.style.seconds
         assert low - 0.1 <= frames / float(video.average_rate) <= high + 0.1
         with av.open(str(path)) as container:
-            sound = np.concatenate([frame.to_ndarray().mean(0) for frame in container.decode(audio=0)])
-        assert 0.1 < np.abs(sound).max() <= 1.1
-        assert np.isfinite(sound).all()
+            audio = np.concatenate([frame.to_ndarray().mean(0) for frame in container.decode(audio=0)])
+        assert 0.1 < np.abs(audio).max() <= 1.1
+        assert np.isfinite(audio).all()
 
 
 def test_same_bytes_from_the_same_seed_in_any_process(
@@ -84,23 +84,23 @@ def test_same_bytes_from_the_same_seed_in_any_process(
 
 
 @pytest.mark.parametrize("source", SETS, ids=lambda source: source.name)
-def test_pictures_and_sounds_are_finite_and_in_range(source: ComposedSet) -> None:
+def test_images_and_audio_are_finite_and_in_range(source: ComposedSet) -> None:
     for label in range(len(source.classes)):
         rng = np.random.default_rng(label)
-        picture = source.picture(rng, label, "train")
-        assert picture.shape[0] == 4
-        assert 0 <= picture.min() <= picture.max() <= 1
-        assert picture[3].max() > 0.9
-        sound = source.sound(rng, label, 1.5, 16000)
-        assert len(sound) == 24000
-        assert np.isfinite(sound).all()
-        assert sound.std() > 0
+        image = source.image(rng, label, "train")
+        assert image.shape[0] == 4
+        assert 0 <= image.min() <= image.max() <= 1
+        assert image[3].max() > 0.9
+        audio = source.audio(rng, label, 1.5, 16000)
+        assert len(audio) == 24000
+        assert np.isfinite(audio).all()
+        assert audio.std() > 0
 
 
 def test_held_out_handwriting_is_not_trained_on() -> None:
     rng = np.random.default_rng(0)
     strokes = {
-        split: {DigitsSet().picture(rng, 0, split)[3].tobytes() for _ in range(300)}
+        split: {DigitsSet().image(rng, 0, split)[3].tobytes() for _ in range(300)}
         for split in ("train", "test")
     }
     assert not strokes["train"] & strokes["test"]
@@ -108,18 +108,18 @@ def test_held_out_handwriting_is_not_trained_on() -> None:
 
 
 def test_box_encloses_what_is_drawn() -> None:
-    """A white square on a background of its own: the box is where the frame changes."""
+    """Draw a white square; the box is where the frame changes."""
     source, size = PatternsSet(), (96, 64)
-    picture: FloatArray = np.zeros((4, 20, 20), dtype=np.float32)
-    picture[:, 4:16, 6:14] = 1
+    image: FloatArray = np.zeros((4, 20, 20), dtype=np.float32)
+    image[:, 4:16, 6:14] = 1
     still = np.array([48.0]), np.array([30.0]), np.array([40.0])
     for angle in (0.0, 0.5):
         placement = Placement(*still, np.array([angle]))
         rng = (np.random.default_rng(1) for _ in range(2))
-        (frame,) = render(next(rng), picture, source.style, size, placement)
-        (empty,) = render(next(rng), np.zeros_like(picture), source.style, size, placement)
+        (frame,) = render(next(rng), image, source.style, size, placement)
+        (empty,) = render(next(rng), np.zeros_like(image), source.style, size, placement)
         ys, xs = np.nonzero(np.abs(frame.astype(int) - empty).max(2) > 40)
-        edges = np.array(box(picture, placement, 0, size)) * (*size, *size)
+        edges = np.array(box(image, placement, 0, size)) * (*size, *size)
         found = np.array([xs.min(), ys.min(), xs.max() + 1, ys.max() + 1])
         np.testing.assert_allclose(edges, found, atol=2.5)
 

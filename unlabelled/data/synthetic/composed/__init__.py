@@ -1,4 +1,4 @@
-"""Small data sets composed of pictures in motion and sounds: garments, digits, patterns."""
+"""Small data sets composed of images in motion and audio: garments, digits, patterns."""
 
 from unlabelled.data.synthetic.composed.base import ComposedClass, ComposedSet, Style
 from unlabelled.data.synthetic.composed.digits import DigitsSet

@@ -1,4 +1,4 @@
-"""The audio of a composed clip: a sound, sometimes another one, and noise."""
+"""The audio of a composed clip: a source, sometimes another one, and noise."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def mix_audio(
 ) -> FloatArray:
     """Return the audio track ``(channels, samples)`` in -1 to 1; its largest sample is from 0.25 to 0.9."""
     samples, style = round(seconds * rate), source.style
-    clean = fit(source.sound(rng, label, seconds, rate), samples)
+    clean = fit(source.audio(rng, label, seconds, rate), samples)
     level = max(root_mean_square(clean), 1e-6)
     clean = clean * path(rng, np.arange(samples) / rate, (0.5, 1.0), (1.0, 2.0))
     tilt, below = rng.uniform(0, 1), rng.uniform(*style.noise)

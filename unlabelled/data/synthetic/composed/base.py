@@ -1,4 +1,4 @@
-"""Sets of clips that are composed of a picture in motion, a background and sounds."""
+"""Sets of clips that are composed of an image in motion, a background and audio."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class ComposedClass:
 
     label: str
     parent: str
-    picture: str
-    sound: str
+    image: str
+    audio: str
 
 
 @dataclass(frozen=True)
 class Style:
-    """What varies between and within the clips of a set, independently of the class.
+    """Properties that vary between and within the clips of a set, independently of the class.
 
     Args:
         sizes: Widths and heights of the files, in pixels, even numbers.
@@ -34,16 +34,16 @@ class Style:
         seconds: Duration.
         sample_rates: Samples per second of the files.
         channels: Numbers of audio channels.
-        scale: Side of the picture, as a fraction of the short side of the frame; drifts within a clip.
+        scale: Side of the image, as a fraction of the short side of the frame; drifts within a clip.
         tilt: Largest rotation to each side, in radians; drifts within a clip.
-        roam: Part of the free room in which the picture moves, 0 to 1.
+        roam: Part of the free room in which the image moves, 0 to 1.
         turning_points: Seconds between turning points of all motion.
         luma: Brightness of the background, 0 to 1.
         contrast: Contrast of the background, 0 to 1.
-        colour: Saturation of the picture's colour, which is constant in a clip.
+        colour: Saturation of the image's colour, which is constant in a clip.
         grain: Standard deviation of the noise of the frames, 0 to 1.
-        noise: Background noise, in dB below the sound.
-        distractor: Share of clips with another sound mixed in, and its level in dB below the sound.
+        noise: Background noise, in dB below the audio.
+        distractor: Share of clips with other audio mixed in, and its level in dB below the audio.
     """
 
     sizes: Sequence[tuple[int, int]]
@@ -64,7 +64,7 @@ class Style:
 
 
 class ComposedSet(ABC):
-    """Pictures and sounds of the classes of a set, and its style.
+    """Images and audio of the classes of a set, and its style.
 
     An instance is sent to the processes that write clips, so it holds paths, not data.
 
@@ -79,16 +79,16 @@ class ComposedSet(ABC):
     style: Style
 
     @abstractmethod
-    def picture(self, rng: np.random.Generator, label: int, split: str) -> FloatArray:
-        """Draw a picture of a class ``(4, height, width)``: red, green, blue, opacity, in 0 to 1."""
+    def image(self, rng: np.random.Generator, label: int, split: str) -> FloatArray:
+        """Draw an image of a class ``(4, height, width)``: red, green, blue, opacity, in 0 to 1."""
 
     @abstractmethod
-    def sound(self, rng: np.random.Generator, label: int, seconds: float, rate: int) -> FloatArray:
-        """Play a sound of a class ``(samples,)``, at ``rate`` samples per second."""
+    def audio(self, rng: np.random.Generator, label: int, seconds: float, rate: int) -> FloatArray:
+        """Play the audio of a class ``(samples,)``, at ``rate`` samples per second."""
 
     @abstractmethod
     def distractor(self, rng: np.random.Generator, seconds: float, rate: int) -> FloatArray:
-        """Play a sound that belongs to no class ``(samples,)``."""
+        """Play audio that belongs to no class ``(samples,)``."""
 
     def arguments(self) -> dict[str, str]:
         """Return what determines the files beside seed and counts, such as checksums of the sources."""

@@ -14,11 +14,11 @@ from unlabelled.data.synthetic.composed.base import ComposedClass, ComposedSet
 from unlabelled.data.synthetic.composed.video import box, place, render
 from unlabelled.data.synthetic.mp4 import write_mp4
 
-_MOTIONS = ("drifts about", "sways slowly", "moves across the picture", "is turned to and fro")
+_MOTIONS = ("drifts about", "sways slowly", "moves across the image", "is turned to and fro")
 _PATTERNS = (
-    "{picture} {motion} while {sound} can be heard",
-    "{sound}, and {picture} that {motion}",
-    "we hear {sound} as {picture} {motion}",
+    "{image} {motion} while {audio} can be heard",
+    "{audio}, and {image} that {motion}",
+    "we hear {audio} as {image} {motion}",
 )
 
 
@@ -51,12 +51,12 @@ def write_composed_clip(job: ComposedJob) -> ClipRow:
     channels = style.channels[int(shape.integers(len(style.channels)))]
     seconds = float(shape.uniform(*style.seconds))
 
-    picture = source.picture(video, job.label, job.split)
+    image = source.image(video, job.label, job.split)
     times = np.arange(round(seconds * frame_rate)) / float(frame_rate)
     placement = place(video, style, size, times)
-    frames = render(video, picture, style, size, placement)
+    frames = render(video, image, style, size, placement)
     at = [(t, round(t * float(frame_rate))) for t in np.arange(0, seconds, BOX_STEP).tolist()]
-    boxes = [(t, *box(picture, placement, min(i, len(times) - 1), size)) for t, i in at]
+    boxes = [(t, *box(image, placement, min(i, len(times) - 1), size)) for t, i in at]
     track = mix_audio(audio, source, job.label, seconds, rate, channels)
     write_mp4(Path(job.folder) / f"{youtube_id}_{start:06d}.mp4", frames, frame_rate, track, rate)
     entry = source.classes[job.label]
@@ -66,5 +66,5 @@ def write_composed_clip(job: ComposedJob) -> ClipRow:
 def _caption(rng: np.random.Generator, entry: ComposedClass) -> str:
     motion = _MOTIONS[int(rng.integers(len(_MOTIONS)))]
     pattern = _PATTERNS[int(rng.integers(len(_PATTERNS)))]
-    caption = pattern.format(picture=entry.picture, sound=entry.sound, motion=motion)
+    caption = pattern.format(image=entry.image, audio=entry.audio, motion=motion)
     return caption[0].upper() + caption[1:]

@@ -30,7 +30,7 @@ _CLASSES = (
     ("eight", "round", "er as in bird", (490, 1350, 1690)),
 )
 _VALUES = (0, 1, 2, 4, 5, 6, 7, 8)
-_TEST_SHARE = 3  # each third picture is a test picture
+_TEST_SHARE = 3  # each third image is a test image
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class DigitsSet(ComposedSet):
 
     name: ClassVar[str] = "digits"
     classes: ClassVar[tuple[ComposedClass, ...]] = tuple(
-        ComposedClass(label, parent, f"a handwritten {label}", sound) for label, parent, sound, _ in _CLASSES
+        ComposedClass(label, parent, f"a handwritten {label}", audio) for label, parent, audio, _ in _CLASSES
     )
     style: ClassVar[Style] = Style(
         sizes=((64, 64), (80, 60)),
@@ -59,7 +59,7 @@ class DigitsSet(ComposedSet):
         distractor=(0.3, (8.0, 16.0)),
     )
 
-    def picture(self, rng: np.random.Generator, label: int, split: str) -> FloatArray:
+    def image(self, rng: np.random.Generator, label: int, split: str) -> FloatArray:
         """Draw a handwritten digit in one colour; light or dark."""
         strokes = rng.choice(_handwriting(split)[_VALUES[label]])
         opacity = np.clip(zoom(strokes, 4, order=1) * 1.3, 0, 1)
@@ -69,7 +69,7 @@ class DigitsSet(ComposedSet):
         plain = np.broadcast_to(shade[:, None, None], (3, *opacity.shape))
         return np.concatenate([plain, opacity[None]]).astype(np.float32)
 
-    def sound(self, rng: np.random.Generator, label: int, seconds: float, rate: int) -> FloatArray:
+    def audio(self, rng: np.random.Generator, label: int, seconds: float, rate: int) -> FloatArray:
         """Speak a vowel again and again, with a pitch and a length of vocal tract of its own."""
         formants = np.array(_CLASSES[label][3]) * rng.uniform(0.9, 1.2)
         samples = round(seconds * rate)

@@ -18,7 +18,7 @@ from unlabelled.data.synthetic.composed.base import ComposedClass, ComposedSet, 
 from unlabelled.data.synthetic.composed.instruments import Instrument, play_drums, play_notes
 from unlabelled.data.synthetic.embedded.colours import colour
 
-# Family, sound and instrument by label. Instruments of one family belong to garments of one kind.
+# Family, audio and instrument by label. Instruments of one family belong to garments of one kind.
 _CLASSES = (
     ("tops", "a nylon-string guitar", Instrument(24, 52, 76, 0.35)),
     ("bottoms", "a trumpet", Instrument(56, 58, 79, 0.6)),
@@ -35,7 +35,7 @@ _CLASSES = (
 
 @dataclass(frozen=True)
 class GarmentsSet(ComposedSet):
-    """Ten classes of garments and instruments; real photographs, sampled sounds.
+    """Ten classes of garments and instruments; real photographs, sampled audio.
 
     Photographs of test clips are those of Fashion-MNIST's test files; both splits share the sound font.
 
@@ -51,8 +51,8 @@ class GarmentsSet(ComposedSet):
 
     name: ClassVar[str] = "garments"
     classes: ClassVar[tuple[ComposedClass, ...]] = tuple(
-        ComposedClass(label, family, f"an {label}" if label[0] in "aeiou" else f"a {label}", sound)
-        for label, (family, sound, _) in zip(FASHION_MNIST_CLASSES, _CLASSES, strict=True)
+        ComposedClass(label, family, f"an {label}" if label[0] in "aeiou" else f"a {label}", audio)
+        for label, (family, audio, _) in zip(FASHION_MNIST_CLASSES, _CLASSES, strict=True)
     )
     style: ClassVar[Style] = Style(
         sizes=((112, 84), (128, 96), (96, 96), (84, 112)),
@@ -72,7 +72,7 @@ class GarmentsSet(ComposedSet):
         distractor=(0.5, (6.0, 18.0)),
     )
 
-    def picture(self, rng: np.random.Generator, label: int, split: str) -> FloatArray:
+    def image(self, rng: np.random.Generator, label: int, split: str) -> FloatArray:
         """Draw a photograph of a class, in one colour, mirrored at random."""
         images, rows = _photographs(self.photographs, split)
         grey = images[rng.choice(rows[label])].astype(np.float32) / 255
@@ -83,7 +83,7 @@ class GarmentsSet(ComposedSet):
         light = np.maximum(grey, 0.06 * (opacity > 0.5))[None] * shade[:, None, None]
         return np.concatenate([light, opacity[None]]).astype(np.float32)
 
-    def sound(self, rng: np.random.Generator, label: int, seconds: float, rate: int) -> FloatArray:
+    def audio(self, rng: np.random.Generator, label: int, seconds: float, rate: int) -> FloatArray:
         """Play a tune on the instrument of a class."""
         return play_notes(rng, self.sound_font, _CLASSES[label][2], seconds, rate)
 

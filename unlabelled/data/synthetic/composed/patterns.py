@@ -15,7 +15,7 @@ from unlabelled.data.synthetic.composed.base import ComposedClass, ComposedSet, 
 from unlabelled.data.synthetic.composed.motion import path
 from unlabelled.data.synthetic.embedded.colours import colour
 
-_SIDE = 160  # pixels of a picture
+_SIDE = 160  # pixels of an image
 _Array = npt.NDArray[np.float64]
 _Texture = Callable[[_Array, _Array], _Array]
 _Noise = Callable[[np.random.Generator, _Array, int], _Array]
@@ -119,7 +119,7 @@ class PatternsSet(ComposedSet):
 
     name: ClassVar[str] = "patterns"
     classes: ClassVar[tuple[ComposedClass, ...]] = tuple(
-        ComposedClass(label, parent, f"a surface of {label}", sound) for label, parent, sound, _ in _CLASSES
+        ComposedClass(label, parent, f"a surface of {label}", audio) for label, parent, audio, _ in _CLASSES
     )
     style: ClassVar[Style] = Style(
         sizes=((160, 120), (144, 144)),
@@ -139,7 +139,7 @@ class PatternsSet(ComposedSet):
         distractor=(0.4, (6.0, 15.0)),
     )
 
-    def picture(self, rng: np.random.Generator, label: int, split: str) -> FloatArray:
+    def image(self, rng: np.random.Generator, label: int, split: str) -> FloatArray:
         """Draw a texture with a period and two colours of its own."""
         axis = np.linspace(-1, 1, _SIDE)
         periods, angle = rng.uniform(3.5, 6.5), rng.uniform(-0.2, 0.2)
@@ -156,7 +156,7 @@ class PatternsSet(ComposedSet):
         pixels = first[:, None, None] + (second - first)[:, None, None] * mix
         return np.concatenate([pixels, np.ones((1, _SIDE, _SIDE))]).astype(np.float32)
 
-    def sound(self, rng: np.random.Generator, label: int, seconds: float, rate: int) -> FloatArray:
+    def audio(self, rng: np.random.Generator, label: int, seconds: float, rate: int) -> FloatArray:
         """Make the noise of a class."""
         times = np.arange(round(seconds * rate)) / rate
         return np.asarray(_CLASSES[label][3](rng, times, rate), dtype=np.float32)

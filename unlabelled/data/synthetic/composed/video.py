@@ -1,4 +1,4 @@
-"""The frames of a composed clip: a picture that moves over a background."""
+"""The frames of a composed clip: an image that moves over a background."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MARGIN = 0.15  # of the background, beyond each side of the frame
 
 @dataclass(frozen=True)
 class Placement:
-    """Where the picture is at n times: centre and side in pixels, rotation in radians, each ``(n,)``."""
+    """Places of the image at n times: centre and side in pixels, rotation in radians, each ``(n,)``."""
 
     x: npt.NDArray[np.float64]
     y: npt.NDArray[np.float64]
@@ -32,7 +32,7 @@ class Placement:
 def place(
     rng: np.random.Generator, style: Style, size: tuple[int, int], times: npt.NDArray[np.float64]
 ) -> Placement:
-    """Draw the placement at ``times (n,)``; the picture stays in the frame if it is smaller than that."""
+    """Draw the placement at ``times (n,)``; the image stays in the frame if it is smaller than that."""
     width, height = size
 
     def draw(low: float, high: float) -> npt.NDArray[np.float64]:
@@ -47,7 +47,7 @@ def place(
 
 
 def render(
-    rng: np.random.Generator, picture: FloatArray, style: Style, size: tuple[int, int], placement: Placement
+    rng: np.random.Generator, image: FloatArray, style: Style, size: tuple[int, int], placement: Placement
 ) -> list[npt.NDArray[np.uint8]]:
     """Return frames ``(height, width, 3)`` uint8, one for each of the placement's times."""
     background = _draw_background(rng, style, size)  # (3, h, w), larger than the frame
@@ -55,7 +55,7 @@ def render(
     pan = np.stack([path(rng, np.arange(count) / 12, (-1, 1), style.turning_points) for _ in range(2)])
     gain, grain = rng.uniform(0.75, 1.1), rng.uniform(*style.grain)
     noise = np.random.default_rng(rng.integers(2**63))
-    sprite = torch.from_numpy(picture)
+    sprite = torch.from_numpy(image)
     frames: list[npt.NDArray[np.uint8]] = []
     for start in range(0, count, _CHUNK):
         rows = slice(start, min(start + _CHUNK, count))
@@ -68,10 +68,10 @@ def render(
     return [np.ascontiguousarray(frame) for frame in frames]
 
 
-def box(picture: FloatArray, placement: Placement, index: int, size: tuple[int, int]) -> tuple[float, ...]:
-    """Return the box of the visible part of the picture at one time, as fractions of the frame."""
-    rows, columns = (np.flatnonzero(picture[3].max(axis) > 0.5) for axis in (1, 0))
-    height, width = picture.shape[1:]
+def box(image: FloatArray, placement: Placement, index: int, size: tuple[int, int]) -> tuple[float, ...]:
+    """Return the box of the visible part of the image at one time, as fractions of the frame."""
+    rows, columns = (np.flatnonzero(image[3].max(axis) > 0.5) for axis in (1, 0))
+    height, width = image.shape[1:]
     xs = np.array([columns[0], columns[-1] + 1]) / width - 0.5
     ys = np.array([rows[0], rows[-1] + 1]) / height - 0.5
     corners = np.array([(x, y) for x in xs for y in ys]) * placement.side[index]
@@ -103,14 +103,14 @@ def _shift(background: Tensor, pan: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def _warp(sprite: Tensor, placement: Placement, rows: slice, size: tuple[int, int]) -> Tensor:
-    """Return the picture in the frames ``(n, 4, height, width)``, transparent around it."""
+    """Return the image in the frames ``(n, 4, height, width)``, transparent around it."""
     width, height = size
     x, y, side, angle = (
         torch.from_numpy(values[rows])
         for values in (placement.x, placement.y, placement.side, placement.angle)
     )
     cos, sin = angle.cos(), angle.sin()
-    # From frame coordinates in -1 to 1 to the picture's: undo the shift, the rotation and the scale.
+    # From frame coordinates in -1 to 1 to the image's: undo the shift, the rotation and the scale.
     matrices = torch.zeros(len(x), 2, 3, dtype=torch.float64)
     matrices[:, 0, 0], matrices[:, 0, 1] = cos * width / side, sin * height / side
     matrices[:, 1, 0], matrices[:, 1, 1] = -sin * width / side, cos * height / side

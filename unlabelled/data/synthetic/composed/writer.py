@@ -62,7 +62,7 @@ def write_composed(
             for number in range(count)
             for label in range(len(source.classes))
         ]
-        classes = [(each.label, each.parent, f"{each.picture} and {each.sound}") for each in source.classes]
+        classes = [(each.label, each.parent, f"{each.image} and {each.audio}") for each in source.classes]
         write_clip_folder(folder, jobs, write_composed_clip, classes, num_workers, progress)
 
     GeneratedFolder(root, arguments, PARTS, f"write_{source.name}").fill(write)

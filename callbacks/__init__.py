@@ -35,6 +35,7 @@ from callbacks.training.data_counts import DataCounts
 from callbacks.training.fixed_clustering_pass import FixedClusteringPass
 from callbacks.training.queue_update import QueueUpdate
 from callbacks.training.remembered_clustering_pass import RememberedClusteringPass
+from callbacks.training.run_length import RunLength
 from callbacks.training.seeded_steps import SeededSteps
 from callbacks.training.target_update import TargetUpdate
 from callbacks.training.throughput import Throughput
@@ -70,6 +71,7 @@ __all__ = [
     "RetrievalEvaluation",
     "RetrievalFeatures",
     "RetrievalFigures",
+    "RunLength",
     "SVMEvaluation",
     "SeededSteps",
     "StepLocalisation",

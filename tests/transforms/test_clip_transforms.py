@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from unlabelled.transforms.clip_transforms import centre_crop, compress, denormalise, normalise, random_crop
+from unlabelled.transforms.clip_transforms import (
+    centre_crop,
+    compress,
+    denormalise,
+    normalise,
+    random_crop,
+    shift_colours,
+)
 
 
 def frames(height: int, width: int) -> torch.Tensor:
@@ -50,3 +57,17 @@ def test_nearest_neighbour_compression_matches_the_reference(side: int, expected
     result = compress(ramp, side)
     assert result.shape == ramp.shape
     assert result[0, 0, 0, 0].tolist() == expected
+
+
+def test_colour_shift_changes_contrast_and_levels_of_a_whole_clip() -> None:
+    clip = torch.randn(3, 4, 6, 6)
+    shifted = [shift_colours(clip, 0.3, np.random.default_rng(seed)) for seed in range(400)]
+    contrasts = torch.stack([(each.std() / clip.std()) for each in shifted])
+    assert abs(float(contrasts.median()) - 1) < 0.05
+    assert 0.2 < float(contrasts.std()) < 0.4
+    moved = shifted[0]
+    slopes = (moved[:, 1:] - moved[:, :-1]) / (clip[:, 1:] - clip[:, :-1])
+    torch.testing.assert_close(slopes, slopes[0, 0, 0, 0].expand_as(slopes), rtol=1e-2, atol=1e-2)
+    levels = torch.stack([(each - clip * each.std() / clip.std()).mean((1, 2, 3)) for each in shifted])
+    assert 0.2 < float(levels.std()) < 0.4
+    torch.testing.assert_close(shift_colours(clip, 0.0, np.random.default_rng(0)), clip)

@@ -218,3 +218,21 @@ def test_all_randomness_is_the_generators() -> None:
     state = torch.get_rng_state()
     StrongGamma().draw(np.random.default_rng(0))
     assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_colour_shift_is_that_of_clips_and_changes_no_other_number() -> None:
+    plain, shifted = (
+        Augmentation(brightness=0.4, hue=0.1),
+        Augmentation(brightness=0.4, hue=0.1, colour_shift=0.3),
+    )
+    first, second = (each.draw(np.random.default_rng(5)) for each in (plain, shifted))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    alone = Augmentation(jitter=0.0, flip=0.0, colour_shift=0.3)
+    parameters = default_collate([alone.draw(np.random.default_rng(seed)) for seed in range(3)])
+    clips = torch.rand(3, 3, 4, 5, 6)
+    numbers = parameters["colour_shift"]
+    assert 0.05 < float(numbers.abs().mean()) < 0.6
+    for clip, result, (contrast, *levels) in zip(clips, alone.apply(clips, parameters), numbers, strict=True):
+        normalised = (clip - 0.45) / 0.225
+        expected = normalised * (1 + contrast) + torch.stack(levels).view(3, 1, 1, 1)
+        torch.testing.assert_close((result - 0.45) / 0.225, expected)

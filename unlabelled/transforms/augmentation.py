@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from unlabelled.transforms.checks import check_at_least, check_probability, check_range
-from unlabelled.transforms.colour import adjust, shift_hue, solarize, to_grey
+from unlabelled.transforms.colour import adjust, shift_colours, shift_hue, solarize, to_grey
 
 Parameters = dict[str, Tensor]
 _CACHED = (
@@ -20,7 +20,9 @@ _NUM_BLENDS, _HUE = 3, 3  # brightness, contrast and saturation are blends, numb
 
 
 class Augmentation:
-    """Colour jitter, greyscale, Gaussian blur, solarization and flip, in this order, all as in torchvision.
+    """Colour jitter, greyscale, Gaussian blur, solarization, colour shift and flip, in this order.
+
+    All but the colour shift are as in torchvision.
 
     :meth:`draw` draws the parameters of a sample from its own generator; :meth:`apply` applies them to a
     batch, with parameters per sample.
@@ -37,6 +39,8 @@ class Augmentation:
         blur_kernel: Taps of the blur, odd; fewer for a smaller image.
         solarize: Probability of inverting values above one half.
         flip: Probability of a horizontal flip.
+        colour_shift: Strength of a random change of contrast and of the level of each channel, see
+            :func:`~unlabelled.transforms.clip_transforms.shift_colours`; ours.
 
     Raises:
         ValueError: A probability outside 0 to 1, a negative strength, ``hue`` above 0.5, an even
@@ -58,9 +62,11 @@ class Augmentation:
         blur_kernel: int = 23,
         solarize: float = 0.0,
         flip: float = 0.5,
+        colour_shift: float = 0.0,
     ) -> None:
         check_probability(self, jitter=jitter, greyscale=greyscale, blur=blur, solarize=solarize, flip=flip)
         check_at_least(self, 0, brightness=brightness, contrast=contrast, saturation=saturation, hue=hue)
+        check_at_least(self, 0, colour_shift=colour_shift)
         check_range(self, blur_sigma=blur_sigma)
         name = type(self).__name__
         if hue > 0.5:
@@ -72,12 +78,14 @@ class Augmentation:
         self._lowest = np.maximum(0.0, 1 - np.array(self.strengths))
         self._highest = 1 + np.array(self.strengths)
         self.blur, self.blur_sigma, self.blur_kernel = blur, blur_sigma, blur_kernel
+        self.colour_shift = colour_shift
 
     def draw(self, rng: np.random.Generator) -> Parameters:
         """Return one sample's parameters, for ``default_collate`` to stack.
 
         ``adjustments (3,)`` and ``factors (3,)``: the blends of the jitter in their order; ``hue`` and
-        ``hue_place``: the shift, and the number of blends before it, -1 for no shift; the others are scalars.
+        ``hue_place``: the shift, and the number of blends before it, -1 for no shift; ``colour_shift (4,)``, if
+        there is one: contrast and levels; the others are scalars.
         """
         jittered, order = rng.random() < self.jitter, rng.permutation(_NUM_BLENDS + 1)
         factors = self._lowest + (self._highest - self._lowest) * rng.random(_NUM_BLENDS)
@@ -96,7 +104,11 @@ class Augmentation:
             "blur_sigma": torch.tensor(rng.uniform(*self.blur_sigma), dtype=torch.float32),
         }
         flags = zip(("greyscale", "blur", "solarize", "flip"), chosen.tolist(), strict=True)
-        return parameters | {flag: torch.tensor(value) for flag, value in flags}
+        parameters |= {flag: torch.tensor(value) for flag, value in flags}
+        if self.colour_shift > 0:
+            numbers = self.colour_shift * rng.standard_normal(4)
+            parameters["colour_shift"] = torch.tensor(numbers, dtype=torch.float32)
+        return parameters
 
     def apply(self, images: Tensor, parameters: Parameters) -> Tensor:
         """Return the augmented images, without waiting for the device.
@@ -124,6 +136,8 @@ class Augmentation:
             images = where(parameters["blur"], images, self._blur, parameters["blur_sigma"])
         if self.solarize > 0:
             images = where(parameters["solarize"], images, solarize)
+        if self.colour_shift > 0:
+            images = shift_colours(images, parameters["colour_shift"])
         if self.flip > 0:
             images = where(parameters["flip"], images, lambda chosen: chosen.flip(-1))
         return images

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torchvision.transforms.v2 import functional as TF
 
-_MEAN, _STD = 0.45, 0.225  # constants of facebookresearch/selavi, not statistics of a data set
+MEAN, STD = 0.45, 0.225  # constants of facebookresearch/selavi, not statistics of a data set
 
 
 def random_crop(frames: Tensor, size: int, rng: np.random.Generator) -> Tensor:
@@ -75,12 +75,12 @@ def normalise(frames: Tensor) -> Tensor:
         torch.Size([3, 2, 4, 5])
     """
     clip = frames.transpose(0, 1).to(torch.float32)
-    return clip.div_(255).sub_(_MEAN).div_(_STD).contiguous()
+    return clip.div_(255).sub_(MEAN).div_(STD).contiguous()
 
 
 def denormalise(clip: Tensor) -> Tensor:
     """Undo :func:`normalise` up to rounding: ``(..., H, W)`` float to uint8."""
-    return (clip * _STD + _MEAN).mul(255).round().clamp(0, 255).to(torch.uint8)
+    return (clip * STD + MEAN).mul(255).round().clamp(0, 255).to(torch.uint8)
 
 
 def darken(clips: Tensor, factor: float) -> Tensor:
@@ -91,7 +91,7 @@ def darken(clips: Tensor, factor: float) -> Tensor:
         >>> denormalise(darken(grey, 0.5)).unique().tolist()
         [100]
     """
-    return clips * factor + (factor - 1) * _MEAN / _STD
+    return clips * factor + (factor - 1) * MEAN / STD
 
 
 def compress(clips: Tensor, side: int) -> Tensor:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from unlabelled.transforms.clip_transforms import MEAN, STD
+
 BRIGHTNESS, CONTRAST, SATURATION = range(3)
 _LUMA = (0.2989, 0.587, 0.114)
 
@@ -68,3 +70,17 @@ def _channel(hue: Tensor, value: Tensor, chroma: Tensor, n: int) -> Tensor:
 def solarize(images: Tensor) -> Tensor:
     """Invert values of 0.5 or more."""
     return torch.where(images >= 0.5, 1 - images, images)
+
+
+def shift_colours(images: Tensor, numbers: Tensor) -> Tensor:
+    """Change the contrast of each sample and the level of each of its channels.
+
+    The same as :func:`~unlabelled.transforms.clip_transforms.shift_colours`, for pixels before normalisation.
+
+    Args:
+        images: ``(B, 3, [T,] H, W)`` in 0 to 1; values of the result may lie outside.
+        numbers: ``(B, 4)``: change of contrast, and change of the level of red, green and blue.
+    """
+    ones = [1] * (images.ndim - 2)
+    contrast, levels = 1 + numbers[:, :1].view(-1, 1, *ones), numbers[:, 1:].view(-1, 3, *ones)
+    return MEAN + (images - MEAN) * contrast + STD * levels

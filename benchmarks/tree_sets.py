@@ -12,7 +12,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run from a clone, without installing
 
-from benchmarks.hierarchy import _clip, standardised
+from hierarchy import _clip, standardised
+
 from unlabelled.data.synthetic.embedded.classes import LEAVES
 from unlabelled.hierarchy import neighbour_graph, unit_rows
 from unlabelled.hierarchy.tree import Floats, Indices

@@ -37,7 +37,8 @@ from scipy.stats import rankdata
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run from a clone, without installing
 
-from benchmarks.tree_sets import SETS, fashion, similarities, with_components
+from tree_sets import SETS, fashion, similarities, with_components
+
 from unlabelled.clustering import kmeans
 from unlabelled.hierarchy import Leaves, Linkage, LocalSearch, Tree, dasgupta_1x, unit_rows
 from unlabelled.hierarchy.agreement import nearest_rows, neighbour_agreement

@@ -43,12 +43,13 @@ class RunLength(Callback):
         if stage != "fit" or trainer.max_epochs != -1 or trainer.max_steps != -1:
             return
         data = datamodule(trainer)
-        if not isinstance(data, TrainingSet) or not isinstance(getattr(data, "batch_size", None), int):
+        batch_size = getattr(data, "batch_size", None)
+        if not isinstance(data, TrainingSet) or not isinstance(batch_size, int):
             raise MisconfigurationException(
                 f"RunLength needs a data module with a number of samples and a batch size, which "
                 f"{type(data).__name__} is not; set trainer.max_epochs"
             )
-        samples = data.batch_size * trainer.world_size * trainer.accumulate_grad_batches
+        samples = batch_size * trainer.world_size * trainer.accumulate_grad_batches
         steps_per_epoch = max(data.num_train_samples // samples, 1)
         epochs, interval = self.epochs(steps_per_epoch)
         trainer.fit_loop.max_epochs = epochs

@@ -84,8 +84,8 @@ class Augmentation:
         """Return one sample's parameters, for ``default_collate`` to stack.
 
         ``adjustments (3,)`` and ``factors (3,)``: the blends of the jitter in their order; ``hue`` and
-        ``hue_place``: the shift, and the number of blends before it, -1 for no shift; ``colour_shift (4,)``, if
-        there is one: contrast and levels; the others are scalars.
+        ``hue_place``: the shift, and the number of blends before it, -1 for no shift; ``colour_shift (4,)``:
+        contrast and levels, if they are changed; the others are scalars.
         """
         jittered, order = rng.random() < self.jitter, rng.permutation(_NUM_BLENDS + 1)
         factors = self._lowest + (self._highest - self._lowest) * rng.random(_NUM_BLENDS)

@@ -28,7 +28,7 @@ class Data(LightningDataModule):
 
 def length(samples: int, callback: RunLength, **options: int) -> tuple[int | None, int | None]:
     trainer = Trainer(logger=False, enable_checkpointing=False, accelerator="cpu", **options)
-    trainer.datamodule = Data(samples)
+    trainer.datamodule = Data(samples)  # type: ignore[attr-defined]
     callback.setup(trainer, LightningModule(), "fit")
     return trainer.max_epochs, trainer.check_val_every_n_epoch
 
@@ -57,7 +57,7 @@ def test_last_epoch_is_validated(steps: int, per_epoch: int, least: int, validat
 
 def test_needs_a_training_set() -> None:
     trainer = Trainer(logger=False, enable_checkpointing=False, accelerator="cpu", max_epochs=-1)
-    trainer.datamodule = LightningDataModule()
+    trainer.datamodule = LightningDataModule()  # type: ignore[attr-defined]
     with pytest.raises(MisconfigurationException, match=r"set trainer.max_epochs"):
         RunLength(10).setup(trainer, LightningModule(), "fit")
     with pytest.raises(ValueError, match=r"num_steps must be at least 1, got 0"):

@@ -12,7 +12,6 @@ import yaml
 from torch.utils.tensorboard import SummaryWriter
 
 from unlabelled.commands.sweep import main
-from unlabelled.commands.sweep import run as runs
 from unlabelled.commands.sweep.plan import read_sweep
 
 SWEEP = {
@@ -50,7 +49,7 @@ class Commands:
 @pytest.fixture
 def commands(monkeypatch: pytest.MonkeyPatch) -> Commands:
     replacement = Commands()
-    monkeypatch.setattr(runs.subprocess, "run", replacement.run)
+    monkeypatch.setattr(subprocess, "run", replacement.run)
     return replacement
 
 

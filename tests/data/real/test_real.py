@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from unlabelled.commands import real_data
-from unlabelled.data.real import debian, fashion_mnist, get_fashion_mnist, get_sound_font, sound_font
+from unlabelled.data.real import fashion_mnist, get_fashion_mnist, get_sound_font, sound_font
 from unlabelled.data.real.debian import PackageError, unpacked
 from unlabelled.data.real.source import checksum
 
@@ -86,7 +87,7 @@ def test_without_any_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     def offline(*_: object, **__: object) -> None:
         raise RuntimeError("no network")
 
-    monkeypatch.setattr(debian.shutil, "which", lambda tool: None)
+    monkeypatch.setattr(shutil, "which", lambda tool: None)
     monkeypatch.setattr(fashion_mnist, "FashionMNIST", offline)
     with pytest.raises(ConnectionError, match=r"neither from Debian .*no apt-get.*no network.*put its four"):
         get_fashion_mnist(str(tmp_path))
@@ -118,8 +119,8 @@ def test_package_is_unpacked_with_lists_of_its_own_if_the_machine_has_none(
             Path(cwd, "thing_1_all.deb").touch()
         return subprocess.CompletedProcess(command, 0, "1\n" if "--field" in command else "", "")
 
-    monkeypatch.setattr(debian.shutil, "which", lambda tool: f"/usr/bin/{tool}")
-    monkeypatch.setattr(debian.subprocess, "run", run)
+    monkeypatch.setattr(shutil, "which", lambda tool: f"/usr/bin/{tool}")
+    monkeypatch.setattr(subprocess, "run", run)
     with unpacked("thing") as (folder, version):
         assert version == "1"
         assert folder.name == "files"
@@ -135,7 +136,7 @@ def test_failing_tool_is_quoted(monkeypatch: pytest.MonkeyPatch) -> None:
     def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
         return subprocess.CompletedProcess(command, 100, "", "W: noise\nE: Unable to locate package thing\n")
 
-    monkeypatch.setattr(debian.shutil, "which", lambda tool: f"/usr/bin/{tool}")
-    monkeypatch.setattr(debian.subprocess, "run", run)
+    monkeypatch.setattr(shutil, "which", lambda tool: f"/usr/bin/{tool}")
+    monkeypatch.setattr(subprocess, "run", run)
     with pytest.raises(PackageError, match=r"failed: E: Unable to locate package thing"), unpacked("thing"):
         pass

@@ -16,9 +16,9 @@ def mix_audio(
     samples, style = round(seconds * rate), source.style
     clean = fit(source.audio(rng, label, seconds, rate), samples)
     level = max(root_mean_square(clean), 1e-6)
-    clean = clean * path(rng, np.arange(samples) / rate, (0.5, 1.0), (1.0, 2.0))
+    volume = path(rng, np.arange(samples) / rate, (0.5, 1.0), (1.0, 2.0))
     tilt, below = rng.uniform(0, 1), rng.uniform(*style.noise)
-    mixed = clean + level * 10 ** (-below / 20) * coloured_noise(rng, samples, tilt)
+    mixed = clean * volume + level * 10 ** (-below / 20) * coloured_noise(rng, samples, tilt)
     share, span = style.distractor
     if rng.random() < share:
         other = fit(source.distractor(rng, seconds, rate), samples)

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -74,9 +75,9 @@ class ComposedSet(ABC):
         style: What varies independently of the class.
     """
 
-    name: str
-    classes: tuple[ComposedClass, ...]
-    style: Style
+    name: ClassVar[str]
+    classes: ClassVar[tuple[ComposedClass, ...]]
+    style: ClassVar[Style]
 
     @abstractmethod
     def image(self, rng: np.random.Generator, label: int, split: str) -> FloatArray:

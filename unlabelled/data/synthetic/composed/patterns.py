@@ -60,7 +60,7 @@ def _rain(rng: np.random.Generator, times: _Array, rate: int) -> _Array:
     drops = rng.random(len(times)) < rng.uniform(20, 60) / rate
     kernel = np.exp(-np.arange(int(0.03 * rate)) / (0.006 * rate))
     envelope = np.convolve(drops * rng.uniform(0.3, 1, len(times)), kernel)[: len(times)]
-    return _band(rng, times, rate, 2500, 8000) * envelope
+    return np.asarray(_band(rng, times, rate, 2500, 8000) * envelope)
 
 
 def _engine(rng: np.random.Generator, times: _Array, rate: int) -> _Array:
@@ -83,7 +83,8 @@ def _ticks(rng: np.random.Generator, times: _Array, rate: int) -> _Array:
 def _bell(rng: np.random.Generator, times: _Array, rate: int) -> _Array:
     since, base = _events(rng, times, (0.7, 1.6)), rng.uniform(250, 700)
     partials = [(1.0, 1.0, 0.9), (2.76, 0.7, 0.5), (5.4, 0.5, 0.25)]
-    return sum(a * np.sin(2 * np.pi * base * r * times) * np.exp(-since / d) for r, a, d in partials)
+    parts = [a * np.sin(2 * np.pi * base * r * times) * np.exp(-since / d) for r, a, d in partials]
+    return np.asarray(np.sum(parts, 0))
 
 
 def _wind(rng: np.random.Generator, times: _Array, rate: int) -> _Array:
@@ -165,4 +166,5 @@ class PatternsSet(ComposedSet):
         """Hum at a frequency of the mains."""
         times = np.arange(round(seconds * rate)) / rate
         base = float(rng.choice([50, 60]))
-        return np.sum([np.sin(2 * np.pi * base * n * times) / n for n in range(1, 6)], 0).astype(np.float32)
+        hum = np.sum([np.sin(2 * np.pi * base * n * times) / n for n in range(1, 6)], 0)
+        return np.asarray(hum, dtype=np.float32)

@@ -8,6 +8,7 @@ from unlabelled.encoders.davenet import DAVEnet, DAVEnetV1, DAVEnetV2
 from unlabelled.encoders.fusion import FusionTransformer, MaskingToken, masked_mean
 from unlabelled.encoders.image import ImageResNet, SmallImageEncoder, SmallVGG
 from unlabelled.encoders.l3 import L3Audio, L3Vision
+from unlabelled.encoders.raw import RawAudio, RawImage, RawVideo
 from unlabelled.encoders.slow import ResNet3D
 from unlabelled.encoders.tokens import (
     AudioTokens,
@@ -44,6 +45,9 @@ __all__ = [
     "MaskingToken",
     "PooledClip",
     "R2Plus1D18",
+    "RawAudio",
+    "RawImage",
+    "RawVideo",
     "ResNet3D",
     "SmallAudioEncoder",
     "SmallImageEncoder",

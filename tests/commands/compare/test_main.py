@@ -142,3 +142,14 @@ def test_untrained_encoders_are_only_tested(tmp_path: Path, monkeypatch: pytest.
     commands = Commands(monkeypatch)
     assert work(tmp_path, CONFIGS, "untrained", 7) == 0
     assert commands.called == ["frozen 7"]
+
+
+def test_another_data_set_is_named(
+    workers: Workers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given: list[Sequence[str]] = []
+    monkeypatch.setattr(command, "run_worker", lambda arguments, output: given.append(arguments))
+    assert call(tmp_path, "--methods", "raw", "--data", "garments") == 1  # the replacement writes no result
+    assert given[0][-1] == f"--data={CONFIGS.resolve() / 'data' / 'garments.yaml'}"
+    assert call(tmp_path, "--data", "garment") == 2
+    assert "no data set 'garment'" in capsys.readouterr().err

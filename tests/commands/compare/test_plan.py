@@ -19,8 +19,23 @@ TRAINED = {name: method for name, method in METHODS.items() if method.trains}
 def test_every_file_is_a_row_and_untrained_comes_first() -> None:
     assert set(METHODS) == {path.stem for path in (CONFIGS / "methods").iterdir()}
     assert len({method.title for method in METHODS.values()}) == len(METHODS)
-    assert [name for name in METHODS if name not in TRAINED] == ["untrained"] == list(METHODS)[:1]
+    assert [name for name in METHODS if name not in TRAINED] == ["raw", "untrained"] == list(METHODS)[:2]
     assert all(method.title != method.name or name == "untrained" for name, method in METHODS.items())
+
+
+def test_raw_input_is_evaluated_instead_of_the_encoders_of_the_protocol() -> None:
+    plan = Plan(CONFIGS)
+    frozen = plan.frozen(METHODS["raw"])
+    assert set(_encoders(frozen["model"])) == {"unlabelled.encoders.RawVideo", "unlabelled.encoders.RawAudio"}
+    assert frozen["trainer"] == plan.frozen(METHODS["untrained"])["trainer"]
+
+
+def test_another_data_set_is_laid_over_the_setting_and_makes_other_results() -> None:
+    plan, other = Plan(CONFIGS), Plan(CONFIGS, CONFIGS / "data" / "garments.yaml")
+    method = METHODS["selavi"]
+    names = [Path(option.partition("=")[2]).name for option in other.fit_options(method)]
+    assert names == ["setting.yaml", "garments.yaml", "selavi.yaml", "budget.yaml"]
+    assert plan.fingerprint(method) != other.fingerprint(method)
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -42,7 +57,7 @@ def _encoders(content: Any) -> dict[str, dict[str, Any]]:
     return {node["class_path"]: node["init_args"] for node in found}
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", sorted(set(METHODS) - {"raw"}))
 def test_encoders_are_those_of_the_protocol(name: str) -> None:
     protocol = _encoders(read(CONFIGS / "protocols" / "frozen.yaml"))
     encoders = _encoders(METHODS[name].content["model"])

@@ -15,6 +15,7 @@ from unlabelled.commands.compare.plan import Method, Plan
 from unlabelled.commands.compare.results import Result, load
 from unlabelled.commands.compare.table import write_hparams, write_table
 from unlabelled.commands.compare.worker import run_folders
+from unlabelled.commands.errors.suggestions import hint
 from unlabelled.environment import experiment_root
 
 DESCRIPTION = """\
@@ -94,6 +95,8 @@ class Comparison:
         folder = self.out / method.name
         folder.mkdir(parents=True, exist_ok=True)
         arguments = [str(self.plan.folder.resolve()), str(self.out.resolve()), method.name, *map(str, seeds)]
+        if self.plan.data is not None:
+            arguments.append(f"--data={self.plan.data.resolve()}")
         run_worker(arguments, folder / "output.txt")
 
     def _report(self, method: Method, progress: str) -> None:
@@ -121,7 +124,7 @@ def main(argv: Sequence[str]) -> int:
     """Run the command; return 0: all results exist, 1: a run failed, 2: the options are not usable."""
     options = _parser().parse_args(argv)
     try:
-        plan = Plan(Path(options.configs))
+        plan = Plan(Path(options.configs), find_data(Path(options.configs), options.data))
         methods = [plan.method(name) for name in options.methods] if options.methods else plan.methods
         comparison = Comparison(plan, methods, range(1, options.seeds + 1), Path(options.out), argv)
         comparison.out.mkdir(parents=True, exist_ok=True)
@@ -132,6 +135,22 @@ def main(argv: Sequence[str]) -> int:
     print(f"\n{(comparison.out / 'table.md').read_text(encoding='utf-8')}")
     print(f"tensorboard --logdir {comparison.out / 'hparams'}    # the scores of all runs")
     return 0 if complete else 1
+
+
+def find_data(configs: Path, name: str | None) -> Path | None:
+    """Return the configuration of a data set of the comparison; None: that of ``setting.yaml``.
+
+    Raises:
+        ValueError: There is none.
+    """
+    if name is None:
+        return None
+    known = {path.stem: path for path in (configs / "data").glob("*.yaml")}
+    if name not in known:
+        raise ValueError(
+            f"there is no data set {name!r} in {str(configs / 'data')!r}{hint(name, list(known))}"
+        )
+    return known[name]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -146,6 +165,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--configs", default=str(ROOT / "configs" / "compare"), help="folder of configurations"
     )
+    parser.add_argument("--data", help="name of a file in data/; default: the data set of setting.yaml")
     parser.add_argument("--methods", nargs="+", help="names of files in methods/; default: all")
     return parser
 

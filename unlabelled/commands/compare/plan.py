@@ -76,9 +76,11 @@ class Plan:
 
     Args:
         folder: The folder of configurations.
+        data: A configuration of another data set, laid over ``setting.yaml``; None: the one of that file.
     """
 
     folder: Path
+    data: Path | None = None
 
     @property
     def methods(self) -> list[Method]:
@@ -116,6 +118,11 @@ class Plan:
         """The number of epochs of each method."""
         return int(read(self.folder / "budget.yaml")["trainer"]["max_epochs"])
 
+    @property
+    def setting(self) -> list[Path]:
+        """The base of every command: ``setting.yaml``, and the data set."""
+        return [self.folder / "setting.yaml", *([] if self.data is None else [self.data])]
+
     def fit_options(self, method: Method) -> list[str]:
         """Return the options of ``fit``, and of a ``test`` of the method itself."""
         return [f"--config={path}" for path in self._fit_files(method)]
@@ -123,7 +130,7 @@ class Plan:
     def frozen(self, method: Method) -> Node:
         """Return the protocol for frozen encoders, without the modalities that a method lacks."""
         protocol: Node = without_modalities(read(self._protocol(FROZEN)), set(method.modalities))
-        return protocol
+        return protocol if method.trains else {**protocol, "model": method.content["model"]}
 
     def own_options(self, name: str) -> list[str]:
         """Return the options that add one of ``OWN_PROTOCOLS`` to a method."""
@@ -139,7 +146,7 @@ class Plan:
         return short_hash(self.fit_fingerprint(method) + _hash(protocols))
 
     def _fit_files(self, method: Method) -> list[Path]:
-        return [self.folder / "setting.yaml", method.path, self.folder / "budget.yaml"]
+        return [*self.setting, method.path, self.folder / "budget.yaml"]
 
     def _protocol(self, name: str) -> Path:
         return self.folder / "protocols" / f"{name}.yaml"

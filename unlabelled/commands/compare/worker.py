@@ -87,7 +87,7 @@ class Run:
     def _frozen_options(self) -> list[str]:
         path = self.folder / f"{FROZEN}.yaml"
         path.write_text(yaml.safe_dump(self.plan.frozen(self.method), sort_keys=False), encoding="utf-8")
-        options = [f"--config={self.plan.folder / 'setting.yaml'}", f"--config={path}"]
+        options = [f"--config={each}" for each in (*self.plan.setting, path)]
         if self.method.trains:
             options.append(f"--model.init_args.encoder_checkpoint={self.checkpoint}")
         return options
@@ -130,8 +130,9 @@ def main(argv: Sequence[str]) -> int:
     for name in ("configs", "out", "method"):
         parser.add_argument(name)
     parser.add_argument("seeds", nargs="+", type=int)
+    parser.add_argument("--data")
     options = parser.parse_args(argv)
-    plan = Plan(Path(options.configs))
+    plan = Plan(Path(options.configs), Path(options.data) if options.data else None)
     method, out = plan.method(options.method), Path(options.out)
     runs = [Run(plan, method, seed, run_folder(out, method.name, seed)) for seed in options.seeds]
     return 1 if sum(not _succeeds(run) for run in runs) else 0

@@ -48,9 +48,12 @@ class AudioVisualPipeline(ClipPipeline):
         audio: The spectrogram.
         silence: An audio track whose root mean square is below this is ``silent``.
         allow_missing_audio: Also read files without an audio track, or with a damaged one, as silent.
+        min_seconds: Smallest duration of a usable file; one that is shorter than the clip is read as a whole,
+            with frames that are closer together, and silence after its audio. ``null``: that of the clip.
 
     Raises:
-        ValueError: A short side below ``crop``, or a range whose first number is the larger one.
+        ValueError: A short side below ``crop``, a range whose first number is the larger one, or
+            ``min_seconds`` is above the duration of the clip.
 
     Source: SeLaVi appendix A.2; docs/methods/selavi.md#input. ``silence`` is ours.
     """
@@ -72,6 +75,7 @@ class AudioVisualPipeline(ClipPipeline):
         audio: LogMel | None = None,
         silence: float = 1e-4,
         allow_missing_audio: bool = False,
+        min_seconds: float | None = None,
     ) -> None:
         check_at_least(self, 0, silence=silence, colour_shift=colour_shift)
         for name, bounds in (("train_short_side", train_short_side), ("volume", volume)):
@@ -91,6 +95,12 @@ class AudioVisualPipeline(ClipPipeline):
         self.volume = volume
         self.audio = audio if audio is not None else LogMel()
         self.silence, self.allow_missing_audio = silence, allow_missing_audio
+        self.min_seconds = self.span if min_seconds is None else min_seconds
+        if not 0 < self.min_seconds <= self.span:
+            raise ValueError(
+                f"AudioVisualPipeline: min_seconds={min_seconds} must be above 0 and at most {self.span:g}, "
+                "the duration of the clip"
+            )
 
     @property
     def needs_audio(self) -> bool:
@@ -98,28 +108,33 @@ class AudioVisualPipeline(ClipPipeline):
         return not self.allow_missing_audio
 
     @property
-    def seconds(self) -> float:
+    def span(self) -> float:
         """Duration of the longer one of video and audio."""
         return max(self.num_frames / self.fps, self.audio.seconds)
+
+    @property
+    def seconds(self) -> float:
+        """Smallest duration of a usable file: ``min_seconds``."""
+        return self.min_seconds
 
     def load(
         self, reader: Reader, path: str, duration: float, rng: np.random.Generator, train: bool
     ) -> dict[str, Tensor]:
         """Return ``video (3, T, crop, crop)`` and ``audio (1, F, frames)`` float32, ``silent ()`` bool."""
-        slack = max(duration - self.seconds, 0.0)
+        slack = max(duration - self.span, 0.0)
         start = rng.uniform(0, slack) if train else slack / 2
-        video = self._video(reader, path, start, rng, train)
+        video = self._video(reader, path, start, min(self.num_frames / self.fps, duration), rng, train)
         read = read_waveform_or_silence if self.allow_missing_audio else read_waveform
         waveform = read(reader, path, start, self.audio.seconds, self.audio.sample_rate)
         audio = self.audio(waveform * rng.uniform(*self.volume) if train else waveform)
         return {"video": video, "audio": audio, "silent": is_silent(waveform, self.silence)}
 
     def _video(
-        self, reader: Reader, path: str, start: float, rng: np.random.Generator, train: bool
+        self, reader: Reader, path: str, start: float, length: float, rng: np.random.Generator, train: bool
     ) -> Tensor:
         low, high = self.train_short_side
         short_side = round(rng.uniform(low, high)) if train else self.eval_short_side
-        frames = read_frames(reader, path, start, self.num_frames / self.fps, self.num_frames, short_side)
+        frames = read_frames(reader, path, start, length, self.num_frames, short_side)
         if not train:
             return normalise(centre_crop(frames, self.crop))
         frames = random_crop(frames, self.crop, rng)

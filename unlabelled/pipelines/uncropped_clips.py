@@ -30,14 +30,13 @@ class UncroppedClips(AudioVisualPipeline):
         """
         sample: dict[str, Any] = {**super().load(reader, path, duration, rng, train)}
         if not train:
-            middle = max(duration - self.seconds, 0.0) / 2 + self.num_frames / self.fps / 2
+            middle = max(duration - self.span, 0.0) / 2 + min(self.num_frames / self.fps, duration) / 2
             sample["frame_second"] = torch.tensor(middle, dtype=torch.float64)
         return sample
 
     def _video(
-        self, reader: Reader, path: str, start: float, rng: np.random.Generator, train: bool
+        self, reader: Reader, path: str, start: float, length: float, rng: np.random.Generator, train: bool
     ) -> Tensor:
         if train:
-            return super()._video(reader, path, start, rng, train)
-        length = self.num_frames / self.fps
+            return super()._video(reader, path, start, length, rng, train)
         return normalise(read_frames(reader, path, start, length, self.num_frames, self.eval_short_side))

@@ -61,7 +61,7 @@ def _options(parser: argparse.ArgumentParser) -> list[str]:
 
 
 def _config_files(args: Sequence[str]) -> list[str]:
-    pairs = zip(args, [*args[1:], ""], strict=True)
+    pairs = zip(args, [*args[1:], ""], strict=False)
     files = [value for name, value in pairs if name in ("-c", "--config")]
     return files + [name.partition("=")[2] for name in args if name.startswith("--config=")]
 

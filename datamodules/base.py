@@ -269,7 +269,7 @@ class SampleDataModule(LightningDataModule, Generic[IndexT, PipelineT]):
     ) -> DataLoader[Any]:
         return DataLoader(
             data,
-            batch_size,
+            batch_size=batch_size,
             sampler=sampler,
             num_workers=self.num_workers,
             drop_last=drop_last,

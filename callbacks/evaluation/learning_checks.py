@@ -20,7 +20,7 @@ from callbacks.evaluation.learning_measures import (
 )
 from callbacks.evaluation.learning_samples import augmented_copies, choose_rows, columns_of, evaluated_rows
 from callbacks.evaluation.learning_verdicts import Progress, verdict
-from callbacks.shared.batches import datamodule, not_replaced
+from callbacks.shared.batches import datamodule, frozen_state, not_replaced
 from callbacks.shared.evaluation_times import EvaluationTimes
 from callbacks.shared.loggers import Messages, boards
 from callbacks.shared.rows import RowCollection, gather
@@ -124,11 +124,7 @@ class LearningChecks(Callback):
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Check training samples, where there is no validation set."""
         data = datamodule(trainer)
-        if (
-            sum(trainer.num_val_batches)
-            or not isinstance(data, TrainingSet)
-            or not self.times.is_now(trainer)
-        ):
+        if _validates(trainer) or not isinstance(data, TrainingSet) or not self.times.is_now(trainer):
             return
         loader = data.fixed_pass_dataloader()
         if self._readable(loader):
@@ -144,9 +140,10 @@ class LearningChecks(Callback):
         if len(rows) < _FEWEST:
             self._messages.log_once(f": {len(rows)} samples are too few for a check; {_FEWEST} are needed")
             return
-        measures = measures_of_rows(module, rows, loader.dataset)
-        measures |= self._pass_measures(module) | queue_measures(trainer, module)
-        measures |= self._copy_measures(trainer, module)
+        with frozen_state(module):  # after a training epoch the module is in training mode
+            measures = measures_of_rows(module, rows, loader.dataset)
+            measures |= self._pass_measures(module) | queue_measures(trainer, module)
+            measures |= self._copy_measures(trainer, module)
         measures[SCORE] = score(measures)
         self.measures = measures
         for name, value in measures.items():
@@ -215,6 +212,11 @@ def _progress(trainer: Trainer, clusters: int | None) -> Progress:
     if trainer.max_steps > 0:
         shares.append(trainer.global_step / trainer.max_steps)
     return Progress(epoch, min(max(shares, default=1.0), 1.0), clusters)
+
+
+def _validates(trainer: Trainer) -> bool:
+    """Return whether the run has validations; before the first one the number of batches is not known."""
+    return trainer.enable_validation and (trainer.val_dataloaders is None or sum(trainer.num_val_batches) > 0)
 
 
 def _size(loader: DataLoader[Any]) -> int:

@@ -202,9 +202,9 @@ def _remedy(statistic: str, pipeline: Any) -> str:
         options = [name for name in ("volume", "masks") if hasattr(pipeline, name)]
         verb = "widen"
     else:
-        options = [name for name in ("colour_jitter", "greyscale") if hasattr(pipeline, name)]
+        options = [name for name in ("colour_shift", "colour_jitter", "greyscale") if hasattr(pipeline, name)]
         options += [name for name in ("augmentation", "crops", "views") if hasattr(pipeline, name)]
-        verb = "raise" if "colour_jitter" in options else "strengthen the colours of"
+        verb = "raise" if options else "strengthen the colours of"
     if not options:
         return f"augment it in {_PIPELINE}"
     return f"{verb} " + " or ".join(f"{_PIPELINE}.{name}" for name in options)

@@ -20,6 +20,9 @@ from unlabelled.environment import commit, experiment_root
 
 AUDIO_VISUAL = {
     "embedded": "Embedded",
+    "garments": "Garments",
+    "digits": "Digits",
+    "patterns": "Patterns",
     "vggsound": "VGGSound",
     "kinetics200": "Kinetics",
     "kinetics400": "Kinetics",
@@ -35,6 +38,7 @@ IMAGES = {
     "cifar10": "CIFAR10",
     "cifar100": "CIFAR100",
     "drawn_images": "DrawnImages",
+    "fashion_mnist": "FashionMNIST",
     "image_folder": "ImageFolder",
     "imagenet": "ImageNet",
     "imagenet100": "ImageNet100",

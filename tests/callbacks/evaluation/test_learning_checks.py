@@ -58,11 +58,13 @@ def test_features_of_a_method_without_heads_are_clustered() -> None:
     assert not any(name.startswith("loss") for name in checks.measures)
 
 
-def test_a_run_is_the_same_with_and_without_checks() -> None:
+@pytest.mark.parametrize("num_val", [40, 0], ids=["validation set", "training samples"])
+def test_a_run_is_the_same_with_and_without_checks(num_val: int) -> None:
+    """Weights and running statistics do not change, and no random number is drawn."""
     weights, draws = [], []
     for callbacks in ([], [LearningChecks(num_samples=16, num_copied=16)]):
         module = Predicting()
-        fitted(module, StripeData(), *callbacks, max_epochs=3)
+        fitted(module, StripeData(num_val), *callbacks, max_epochs=3)
         weights.append(module.state_dict())
         draws.append(torch.rand(4))
         assert module.training

@@ -203,8 +203,8 @@ def _remedy(statistic: str, pipeline: Any) -> str:
         verb = "widen"
     else:
         options = [name for name in ("colour_shift", "colour_jitter", "greyscale") if hasattr(pipeline, name)]
-        options += [name for name in ("augmentation", "crops", "views") if hasattr(pipeline, name)]
         verb = "raise" if options else "strengthen the colours of"
+        options += [name for name in ("augmentation", "crops", "views") if hasattr(pipeline, name)]
     if not options:
         return f"augment it in {_PIPELINE}"
     return f"{verb} " + " or ".join(f"{_PIPELINE}.{name}" for name in options)

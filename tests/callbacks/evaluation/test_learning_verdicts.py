@@ -49,7 +49,7 @@ def test_nothing_is_found_too_early() -> None:
         (
             {"loss_over_log_k__video": 0.99, "shortcut__video__colour": 0.71},
             "video has not left log K after 20 epochs (held-out loss / log K 0.99): its clusters follow "
-            "mean colour (share 0.71); raise data.init_args.pipeline.init_args.colour_jitter",
+            "mean colour (share 0.71); raise data.init_args.pipeline.init_args.colour_shift",
         ),
         (
             {"loss_over_log_k__audio": 0.98},

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from unlabelled.data.media.reader import Reader
+from unlabelled.data.media.reader import MediaInfo, Reader
 from unlabelled.pipelines import AudioVisualPipeline
 from unlabelled.transforms import LogMel
 
@@ -16,6 +16,9 @@ class Recorder(Reader):
 
     def __init__(self) -> None:
         self.spans: list[tuple[float, float]] = []
+
+    def info(self, path: str) -> MediaInfo:
+        raise NotImplementedError
 
     def frames(
         self, path: str, start: float, duration: float, num_frames: int, short_side: int | None = None

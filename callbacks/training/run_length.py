@@ -16,7 +16,8 @@ class RunLength(Callback):
     A small data set needs more epochs than a large one for as many steps. The number of epochs is that of
     ``num_steps``, but at least ``min_epochs``; there are about ``num_validations`` validations, the last one
     after the last epoch. The choice is logged. A run with ``trainer.max_epochs`` or ``trainer.max_steps`` of
-    its own keeps it: this callback acts where ``max_epochs`` is -1.
+    its own keeps it: this callback acts where ``max_epochs`` is -1. ``trainer.limit_train_batches`` is
+    not taken into account.
 
     Args:
         num_steps: Optimiser steps.

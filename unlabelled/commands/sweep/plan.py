@@ -9,7 +9,9 @@ from typing import Any
 import yaml
 
 from unlabelled.data.media.storage import short_hash
+from unlabelled.environment import experiment_root
 
+ROOT = experiment_root(Path(__file__).resolve().parents[2])
 _KEYS = {"title", "base", "rows", "columns", "seeds", "checkpoint", "scores"}
 
 
@@ -37,7 +39,7 @@ class Cell:
     def fingerprint(self) -> str:
         """Hash of the options, and of the configurations that they name."""
         files = [each.partition("=")[2] for each in self.options if each.startswith("--config=")]
-        texts = [Path(file).read_text(encoding="utf-8") for file in files]
+        texts = [(ROOT / file).read_text(encoding="utf-8") for file in files]
         return short_hash(repr([self.options, texts]))
 
 
@@ -79,7 +81,9 @@ def read_sweep(path: Path) -> Sweep:
     Raises:
         ValueError: A key is missing or unknown, or an option is no text that begins with ``--``.
     """
-    content: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+    if not isinstance(content, dict):
+        raise ValueError(f"{path}: a sweep has the keys {sorted(_KEYS)}")
     if set(content) != _KEYS:
         wrong = sorted(set(content) ^ _KEYS)
         raise ValueError(f"{path}: missing or unknown key {wrong[0]!r}; a sweep has {sorted(_KEYS)}")

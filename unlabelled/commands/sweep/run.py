@@ -15,11 +15,8 @@ from typing import Any
 import yaml
 
 from unlabelled.commands.compare.results import read_scores
-from unlabelled.commands.sweep.plan import Cell, Sweep
+from unlabelled.commands.sweep.plan import ROOT, Cell, Sweep
 from unlabelled.data.media.storage import write_atomically
-from unlabelled.environment import experiment_root
-
-ROOT = experiment_root(Path(__file__).resolve().parents[2])
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from datamodules.captioned_videos import MSRVTT, MSVD, CaptionedVideoModule, You
 from datamodules.cifar import CIFAR10, CIFAR100
 from datamodules.clips import ClipDataModule
 from datamodules.composed import Digits, Garments, Patterns
+from datamodules.composed_images import ComposedImages
 from datamodules.dcase2014 import DCASE2014
 from datamodules.drawn_images import DrawnImages
 from datamodules.embedded import Embedded
@@ -40,6 +41,7 @@ __all__ = [
     "VOC2007",
     "CaptionedVideoModule",
     "ClipDataModule",
+    "ComposedImages",
     "Digits",
     "DrawnImages",
     "Embedded",

@@ -25,7 +25,7 @@ class FeatureClustered(SelfLabelled):
     """Predict the k-means clusters of features, with a new top layer after every clustering.
 
     k-means (:class:`callbacks.FixedClusteringPass` with :class:`unlabelled.clustering.KMeansClusterer`)
-    renumbers its clusters each time, so a trained top layer cannot be kept. To balance clusters the released
+    renumbers its clusters each time, so a trained top layer cannot be kept, unless it has ``warm_start``. To balance clusters the released
     code (facebookresearch/deepcluster, util.py) draws clusters uniformly and samples within them; here every
     sample occurs once per epoch with a weight of one over the size of its cluster, which has the same
     expectation.
@@ -85,7 +85,12 @@ class FeatureClustered(SelfLabelled):
         return self.clustered_features(features, head).clone()
 
     def use_assignment(self, head: int, assignment: Assignment) -> None:
-        """Re-initialise every top layer of this clustering, and delete its optimiser state."""
+        """Re-initialise every top layer of this clustering, and delete its optimiser state.
+
+        Nothing is changed if the clusters are continued from those of the pass before.
+        """
+        if assignment.continued:
+            return
         self._renewals += 1
         for name in self.encoders:
             if head in self.clusterings_of(name):

@@ -177,6 +177,7 @@ class ClusteringPass(Callback):
                 derive_seed(global_seed(), "cluster"),
                 pass_index,
                 clustered,
+                method.pseudo_labels.lookup(rows)[:, head],
             )
             assignment = self.clusterer(scores, context)
             previous = method.pseudo_labels.table[:, head].clone()

@@ -37,11 +37,13 @@ AUDIO = {"esc50": "ESC50", "dcase2014": "DCASE2014"}
 IMAGES = {
     "cifar10": "CIFAR10",
     "cifar100": "CIFAR100",
+    "digit_images": "ComposedImages",
     "drawn_images": "DrawnImages",
     "fashion_mnist": "FashionMNIST",
     "image_folder": "ImageFolder",
     "imagenet": "ImageNet",
     "imagenet100": "ImageNet100",
+    "pattern_images": "ComposedImages",
     "stl10": "STL10",
     "tiny_imagenet": "TinyImageNet",
     "voc2007": "VOC2007",

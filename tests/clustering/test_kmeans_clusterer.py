@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,29 @@ def test_seed_head_and_pass_decide_where_it_begins() -> None:
     clusterer.load_state_dict(clusterer.state_dict())
 
 
+@pytest.mark.parametrize("options", [{}, {"spherical": True}, {"whitening": 3}])
+def test_a_warm_start_keeps_the_numbers_of_clusters(options: dict[str, Any]) -> None:
+    features, labels = blobs()
+    warm = KMeansClusterer(warm_start=True, **options)
+    assert not warm.renumbers_clusters
+    assert not warm(features, context(4)).continued
+    previous = torch.where(torch.rand(len(labels)) < 0.2, -1, (labels + 3) % 4)  # some have no label
+    assignment = warm(features + 0.1, dataclasses.replace(context(4, pass_index=1), previous=previous))
+    assert assignment.continued
+    assert torch.equal(assignment.labels, (labels + 3) % 4)
+    cold = KMeansClusterer(**options)(features, dataclasses.replace(context(4), previous=previous))
+    assert not cold.continued
+
+
+def test_a_warm_start_fills_empty_clusters() -> None:
+    features, labels = blobs()
+    previous = labels.clamp(max=2)  # two blobs have one label, and label 3 has no rows
+    assignment = KMeansClusterer(warm_start=True)(features, dataclasses.replace(context(4), previous=previous))
+    assert assignment.report["kmeans_empty"] == 0
+    known = labels < 2
+    assert torch.equal(assignment.labels[known], labels[known])
+
+
 def test_errors() -> None:
     with pytest.raises(ValueError, match="whitening is 0"):
         KMeansClusterer(whitening=0)
@@ -97,11 +121,13 @@ def compute(rank: int, world_size: int) -> dict[str, Any]:
     stop = start + SHARDS[rank] if world_size > 1 else sum(SHARDS)
     features = blobs(spread=1)[0][start:stop]
     counts = SHARDS if world_size > 1 else [len(features)]
+    previous = dataclasses.replace(context(5), previous=torch.arange(start, stop) % 5)
     return {
         "euclidean": KMeansClusterer()(features, context(5)),
         "spherical": KMeansClusterer(spherical=True, restarts=2)(features, context(5)),
         "sampled": KMeansClusterer(max_points_per_centroid=300)(features, context(5)),
         "whitened": KMeansClusterer(whitening=3)(features, context(4)),
+        "warm": KMeansClusterer(warm_start=True)(features, previous),
         "one_shard": fit_centroids(features if rank == 0 else features[:0], 3, 0),
         "covariance": fit_whitening(features, 6).variances,
         "gathered": gather_on_first(features, counts),
@@ -162,7 +188,7 @@ def several(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     return [torch.load(folder / f"{rank}.pt", weights_only=False) for rank in range(2)]
 
 
-@pytest.mark.parametrize("kind", ["euclidean", "spherical", "sampled", "whitened"])
+@pytest.mark.parametrize("kind", ["euclidean", "spherical", "sampled", "whitened", "warm"])
 def test_two_ranks_cluster_as_one(kind: str, alone: dict[str, Any], several: list[dict[str, Any]]) -> None:
     one, (first, second) = alone[kind], [rank[kind] for rank in several]
     assert torch.equal(torch.cat([first.labels, second.labels]), one.labels)

@@ -87,6 +87,19 @@ def test_every_pass_brings_a_new_top_layer_of_standard_deviation_001_without_bia
         step(method, optimizer)
 
 
+def test_a_warm_start_keeps_the_top_layer() -> None:
+    method = deep_cluster()
+    clusterer = KMeansClusterer(warm_start=True)
+    one_pass(method, clusterer, batch())
+    before = method.heads["image"].weight.clone()
+    assert method._renewals == 1  # nothing to continue in the first pass
+    features = method.clustered_features(method.embed(batch()), 0)
+    context = ClusterContext(0, method.num_clusters, 1, 1, 1, None, method.pseudo_labels.table[:, 0])
+    method.use_assignment(0, clusterer(features, context))
+    assert torch.equal(method.heads["image"].weight, before)
+    assert method._renewals == 1
+
+
 def test_new_top_layers_depend_on_the_seed_and_on_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     def layer(seed: str) -> torch.Tensor:
         monkeypatch.setenv("PL_GLOBAL_SEED", seed)

@@ -63,7 +63,7 @@ def test_colour_shift_changes_contrast_and_levels_of_a_whole_clip() -> None:
     clip = torch.randn(3, 4, 6, 6)
     shifted = [shift_colours(clip, 0.3, np.random.default_rng(seed)) for seed in range(400)]
     contrasts = torch.stack([(each.std() / clip.std()) for each in shifted])
-    assert abs(float(contrasts.median()) - 1) < 0.05
+    assert abs(float(contrasts.median()) - 1) < 0.1
     assert 0.2 < float(contrasts.std()) < 0.4
     moved = shifted[0]
     slopes = (moved[:, 1:] - moved[:, :-1]) / (clip[:, 1:] - clip[:, :-1])

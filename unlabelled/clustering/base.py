@@ -23,6 +23,7 @@ class ClusterContext:
         pass_index: Number of passes before this one.
         features: ``(n_local, D)``, the features whose means are centroids; None: the method declares none
             (:class:`~unlabelled.contracts.LearnsFromAssignments`).
+        previous: ``(n_local,)`` int64, labels of the rows before this pass, -1 for none; None: not known.
     """
 
     head: int
@@ -31,6 +32,7 @@ class ClusterContext:
     seed: int
     pass_index: int
     features: Tensor | None = None
+    previous: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class Assignment:
         shares: ``(K,)`` target share of the samples for each cluster; None: the clusterer has no target.
         centroids: ``(K, D)``, equal on all ranks; None: the clusterer computes none.
         hierarchy: Tree over the clusters, equal on all ranks; None: the clusterer builds none.
+        continued: Whether the clusters are continued from those of the pass before, with their numbers.
     """
 
     labels: Tensor
@@ -50,6 +53,7 @@ class Assignment:
     shares: Tensor | None = None
     centroids: Tensor | None = None
     hierarchy: ClusterTree | None = None
+    continued: bool = False
 
 
 class Clusterer(ABC):

@@ -12,7 +12,7 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor
 
-from unlabelled.clustering.lloyd import Fitted, Lloyd
+from unlabelled.clustering.lloyd import TILT, Fitted, Lloyd
 from unlabelled.clustering.row_blocks import BLOCK_BYTES, RowBlocks
 from unlabelled.distributed import all_reduce_sum_, from_first_rank, rank, world_size
 from unlabelled.seeding import numpy_generator
@@ -44,7 +44,9 @@ def fit_centroids(
 
 
 @torch.no_grad()
-def fit(features: Tensor, num_clusters: int, seed: int, lloyd: Lloyd) -> Fitted:
+def fit(
+    features: Tensor, num_clusters: int, seed: int, lloyd: Lloyd, start: Tensor | None = None
+) -> Fitted:
     """Find the centroids of the rows of all ranks on rank 0, from a sample of bounded size.
 
     The sample is sent to rank 0 only, which returns the centroids: memory and traffic do not grow with the
@@ -55,6 +57,7 @@ def fit(features: Tensor, num_clusters: int, seed: int, lloyd: Lloyd) -> Fitted:
         num_clusters: K, at most the number of rows on all ranks.
         seed: Seed of the sample and of the first centroids; equal on all ranks.
         lloyd: The algorithm and its settings.
+        start: First centroids ``(K, D)``, equal on all ranks; None: chosen by ``seed``.
 
     Returns:
         The centroids and the course of the search, equal on all ranks.
@@ -69,7 +72,28 @@ def fit(features: Tensor, num_clusters: int, seed: int, lloyd: Lloyd) -> Fitted:
     sample = F.normalize(sample.float(), dim=1) if lloyd.spherical else sample.float()
     points = gather_on_first(sample.contiguous(), sizes)
     del sample
-    return from_first_rank(lambda: lloyd.run(points, num_clusters, seed, features.device))
+    return from_first_rank(lambda: lloyd.run(points, num_clusters, seed, features.device, start))
+
+
+@torch.no_grad()
+def means_by_label(features: Tensor, labels: Tensor, num_clusters: int) -> Tensor:
+    """Return the mean of the rows of each label, over all ranks; of labels without rows, near the largest.
+
+    Args:
+        features: ``(n_local, D)`` floating point.
+        labels: ``(n_local,)`` int64; rows with -1 are left out. At least one row of some rank has a label.
+        num_clusters: K.
+
+    Returns:
+        ``(K, D)`` float32, computed in float64, equal on all ranks.
+    """
+    known = labels >= 0
+    sums = features.new_zeros(num_clusters, features.shape[1] + 1, dtype=torch.float64)
+    rows = F.pad(features[known].double(), (0, 1), value=1.0)  # the last column counts
+    all_reduce_sum_(sums.index_add_(0, labels[known], rows))
+    counts = sums[:, -1:]
+    means = sums[:, :-1] / counts.clamp(min=1)
+    return torch.where(counts > 0, means, means[counts.argmax()] * (1 + TILT)).float()
 
 
 def _check(features: Tensor, num_clusters: int) -> list[int]:

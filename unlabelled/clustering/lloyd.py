@@ -14,7 +14,7 @@ from unlabelled.seeding import derive_seed
 
 Init = Literal["random", "k-means++"]
 
-_TILT = 1 / 1024  # relative difference between the halves of a split cluster, as in faiss
+TILT = 1 / 1024  # relative difference between the halves of a split cluster, as in faiss
 _INIT_METHODS = {
     "random": "ClusteringInitMethod_RANDOM",
     "k-means++": "ClusteringInitMethod_KMEANS_PLUS_PLUS",
@@ -72,7 +72,14 @@ class Lloyd:
             raise ValueError(f"k-means: init={self.init!r}; expected one of {', '.join(_INIT_METHODS)}")
 
     @torch.no_grad()
-    def run(self, points: Tensor, num_clusters: int, seed: int, device: torch.device) -> Fitted:
+    def run(
+        self,
+        points: Tensor,
+        num_clusters: int,
+        seed: int,
+        device: torch.device,
+        start: Tensor | None = None,
+    ) -> Fitted:
         """Find ``num_clusters`` centroids of ``points``, at most as many as there are points.
 
         Args:
@@ -80,10 +87,15 @@ class Lloyd:
             num_clusters: K.
             seed: Seed of the first centroids; those of later restarts are derived from it.
             device: Device of the comparison of points with centroids; the CPU, if faiss has no GPU support.
+            start: First centroids ``(K, D)`` of the only run; None: as many runs as there are ``restarts``.
 
         Raises:
             ImportError: faiss is not installed.
         """
+        if start is not None:
+            first = F.normalize(start, dim=1) if self.spherical else start
+            with FlatSearch(points, num_clusters, self.spherical, device) as search:
+                return self.follow(search, first.cpu().contiguous())
         sign = -1 if self.spherical else 1
         # Hashed: with seed + restart, consecutive seeds would have all starts but one in common.
         seeds = [seed, *(derive_seed("k-means", seed, restart) for restart in range(1, self.restarts))]
@@ -125,7 +137,7 @@ def _updated(step: Step, centroids: Tensor) -> tuple[Tensor, int]:
     sizes = step.counts.clone()
     means = torch.where(sizes[:, None] > 0, step.sums / sizes[:, None].clamp(min=1), centroids)
     empty = (sizes == 0).nonzero()[:, 0].tolist()
-    tilt = torch.full((centroids.shape[1],), _TILT)
+    tilt = torch.full((centroids.shape[1],), TILT)
     tilt[1::2] *= -1
     for cluster in empty:
         largest = int(sizes.argmax())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock, ResNet
 
@@ -69,8 +70,9 @@ class SmallAudioEncoder(Encoder):
             _block(2 * width, 4 * width, kernel=3),
             _block(4 * width, 8 * width, kernel=3),
         )
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def feature_maps(self, inputs: Tensor) -> Tensor:
         """Map ``(batch, 1, F, T)`` to ``(batch, D, F/16, T/16)``, rounded up."""
-        maps: Tensor = self.trunk(inputs)
+        maps: Tensor = self.trunk(inputs.contiguous(memory_format=torch.channels_last))
         return maps

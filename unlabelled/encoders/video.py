@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 from torchvision.models.video import r2plus1d_18
 
@@ -62,8 +63,9 @@ class SmallVideoEncoder(Encoder):
             _block(2 * width, 4 * width, time_stride=2),
             _block(4 * width, 8 * width, time_stride=2),
         )
+        self.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
 
     def feature_maps(self, inputs: Tensor) -> Tensor:
         """Map ``(batch, 3, T, H, W)`` to ``(batch, D, T/4, H/16, W/16)``, rounded up."""
-        maps: Tensor = self.trunk(inputs)
+        maps: Tensor = self.trunk(inputs.contiguous(memory_format=torch.channels_last_3d))
         return maps

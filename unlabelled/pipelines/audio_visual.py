@@ -13,7 +13,7 @@ from unlabelled.pipelines.base import (
     read_waveform,
     read_waveform_or_silence,
 )
-from unlabelled.transforms.checks import check_at_least
+from unlabelled.transforms.checks import check_at_least, check_min_seconds
 from unlabelled.transforms.clip_transforms import (
     centre_crop,
     jitter_colours,
@@ -95,12 +95,7 @@ class AudioVisualPipeline(ClipPipeline):
         self.volume = volume
         self.audio = audio if audio is not None else LogMel()
         self.silence, self.allow_missing_audio = silence, allow_missing_audio
-        self.min_seconds = self.span if min_seconds is None else min_seconds
-        if not 0 < self.min_seconds <= self.span:
-            raise ValueError(
-                f"AudioVisualPipeline: min_seconds={min_seconds} must be above 0 and at most {self.span:g}, "
-                "the duration of the clip"
-            )
+        self.min_seconds = check_min_seconds(self, min_seconds, self.span)
 
     @property
     def needs_audio(self) -> bool:

@@ -15,7 +15,13 @@ from unlabelled.pipelines.finish import finish_batch
 from unlabelled.pipelines.images import Channels
 from unlabelled.pipelines.spans import draw_short_side, to_clip
 from unlabelled.transforms.augmentation import Augmentation
-from unlabelled.transforms.checks import check_at_least, check_normalisation, check_positive, check_range
+from unlabelled.transforms.checks import (
+    check_at_least,
+    check_min_seconds,
+    check_normalisation,
+    check_positive,
+    check_range,
+)
 from unlabelled.transforms.clip_transforms import centre_crop, random_crop
 from unlabelled.transforms.log_mel import LogMel
 from unlabelled.transforms.masking import SpectrogramMasks
@@ -45,11 +51,14 @@ class TransformedClips(ClipPipeline):
         audio: The spectrogram; ``null``: GDT's, 40x99 of one second.
         volume: Smallest and largest factor on the waveform in training, drawn per shift.
         masks: Masks of the spectrogram in training, drawn per shift; ``null``: none.
+        min_seconds: Smallest duration of a usable file; one that is shorter than a clip is read as a whole,
+            with frames that are closer together, and silence after its audio. ``null``: that of a clip.
         mean: Mean of red, green and blue, from 0 to 1.
         std: Standard deviation of red, green and blue.
 
     Raises:
-        ValueError: A number is out of its range, or a short side below ``crop``.
+        ValueError: A number is out of its range, a short side below ``crop``, or ``min_seconds`` above the
+            duration of a clip.
 
     Source: facebookresearch/GDT, datasets/GDTPretrainDataset.py; docs/methods/selavi.md#gdt.
     """
@@ -70,6 +79,7 @@ class TransformedClips(ClipPipeline):
         audio: Spectrogram | None = None,
         volume: tuple[float, float] = (0.9, 1.1),
         masks: SpectrogramMasks | None = None,
+        min_seconds: float | None = None,
         mean: Channels = VIDEO_MEAN,
         std: Channels = VIDEO_STD,
     ) -> None:
@@ -90,11 +100,17 @@ class TransformedClips(ClipPipeline):
             audio if audio is not None else LogMel(num_filters=40, num_frames=99, mean=1.93, std=17.89)
         )
         self.mean, self.std = mean, std
+        self.min_seconds = check_min_seconds(self, min_seconds, self.span)
+
+    @property
+    def span(self) -> float:
+        """Duration of the longer one of video and audio."""
+        return max(self.length, self.audio.seconds)
 
     @property
     def seconds(self) -> float:
-        """Duration of the longer one of video and audio."""
-        return max(self.length, self.audio.seconds)
+        """Smallest duration of a usable file: ``min_seconds``."""
+        return self.min_seconds
 
     def load(
         self, reader: Reader, path: str, duration: float, rng: np.random.Generator, train: bool
@@ -104,11 +120,11 @@ class TransformedClips(ClipPipeline):
         ``video (3, T, crop, crop)`` is uint8, ``audio (1, F, frames)`` float32; with an augmentation, each
         view has ``augmentations``.
         """
-        slack = max(duration - self.seconds, 0.0)
         if train:
-            return {"views": [self._shifted(reader, path, slack, rng) for _ in range(self.shifts)]}
-        frames = self._frames(reader, path, slack / 2, self.eval_short_side)
-        audio = self.audio(self._waveform(reader, path, slack / 2))
+            return {"views": [self._shifted(reader, path, duration, rng) for _ in range(self.shifts)]}
+        start = self._slack(duration) / 2
+        frames = self._frames(reader, path, start, duration, self.eval_short_side)
+        audio = self.audio(self._waveform(reader, path, start))
         return {"video": to_clip(centre_crop(frames, self.crop)), "audio": audio}
 
     def finish(self, batch: Batch) -> Batch:
@@ -122,11 +138,11 @@ class TransformedClips(ClipPipeline):
         return finish_batch(batch, augmentations, self.mean, self.std)
 
     def _shifted(
-        self, reader: Reader, path: str, slack: float, rng: np.random.Generator
+        self, reader: Reader, path: str, duration: float, rng: np.random.Generator
     ) -> list[dict[str, Any]]:
         """Return one clip in all directions."""
-        start = rng.uniform(0, slack)
-        frames = self._frames(reader, path, start, self.train_short_side[1])
+        start = rng.uniform(0, self._slack(duration))
+        frames = self._frames(reader, path, start, duration, self.train_short_side[1])
         audio = self.audio(self._waveform(reader, path, start) * rng.uniform(*self.volume))
         if self.masks is not None:
             audio = self.masks(audio, rng)
@@ -144,8 +160,11 @@ class TransformedClips(ClipPipeline):
             view["augmentations"] = [self.augmentation.draw(rng)]
         return view
 
-    def _frames(self, reader: Reader, path: str, start: float, short_side: int) -> Tensor:
-        return read_frames(reader, path, start, self.length, self.num_frames, short_side)
+    def _slack(self, duration: float) -> float:
+        return max(duration - self.span, 0.0)
+
+    def _frames(self, reader: Reader, path: str, start: float, duration: float, short_side: int) -> Tensor:
+        return read_frames(reader, path, start, min(self.length, duration), self.num_frames, short_side)
 
     def _waveform(self, reader: Reader, path: str, start: float) -> Tensor:
         return read_waveform(reader, path, start, self.audio.seconds, self.audio.sample_rate)

@@ -58,3 +58,18 @@ def check_num_views(owner: object, name: str, count: int) -> None:
             f"{_name(owner)}: {name} has {count} view(s), but needs two or more: that of the target network "
             "and those of the online network"
         )
+
+
+def check_min_seconds(owner: object, min_seconds: float | None, span: float) -> float:
+    """Return the smallest duration of a usable file; ``None``: ``span``, that of a clip.
+
+    Raises:
+        ValueError: It is not above 0, or above ``span``.
+    """
+    least = span if min_seconds is None else min_seconds
+    if not 0 < least <= span:
+        raise ValueError(
+            f"{_name(owner)}: min_seconds={min_seconds} must be above 0 and at most {span:g}, the duration "
+            "of the clip"
+        )
+    return least

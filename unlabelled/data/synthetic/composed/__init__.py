@@ -3,6 +3,7 @@
 from unlabelled.data.synthetic.composed.base import ComposedClass, ComposedSet, Style
 from unlabelled.data.synthetic.composed.digits import DigitsSet
 from unlabelled.data.synthetic.composed.garments import GarmentsSet
+from unlabelled.data.synthetic.composed.images import write_composed_images
 from unlabelled.data.synthetic.composed.patterns import PatternsSet
 from unlabelled.data.synthetic.composed.writer import write_composed
 
@@ -14,4 +15,5 @@ __all__ = [
     "PatternsSet",
     "Style",
     "write_composed",
+    "write_composed_images",
 ]

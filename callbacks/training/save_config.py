@@ -34,7 +34,7 @@ class SaveConfig(SaveConfigCallback):
         folder = log_folder(trainer)
         folder.mkdir(parents=True, exist_ok=True)
         suffix = _free_suffix(folder, TrainerFn(stage).value)
-        self.parser.save(self.config, folder / f"config{suffix}.yaml", skip_none=False, multifile=False)
+        self.parser.save(self.config, folder / f"config{suffix}.yaml", skip_unset=False, multifile=False)
         (folder / f"environment{suffix}.txt").write_text(describe(), encoding="utf-8")
 
 

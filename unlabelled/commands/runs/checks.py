@@ -88,4 +88,5 @@ def _patterns(source: Any) -> Iterable[str]:
 
 
 def _matches(name: str, patterns: Iterable[str]) -> bool:
+    name = re.sub(r"/dataloader_idx_\d+$", "", name)  # Lightning adds it where there are several loaders
     return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)

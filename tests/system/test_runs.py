@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 import cli
 from tests._helpers.commands import DEMO, load
+from tests.conftest import ROOT, environment, run_cli
 
 NAME = "selavi_demo"
 Arguments = list[str]
@@ -173,3 +176,26 @@ def test_last_of_a_run_without_checkpoints(
 ) -> None:
     assert run("test", base, tmp_path, "--ckpt_path=last", "--run=nothing") == 1
     assert "nothing/checkpoints has no last.ckpt; train first" in capsys.readouterr().err
+
+
+def test_two_processes_share_the_folder_of_a_run(base: Arguments, tmp_path: Path) -> None:
+    """``fit`` starts the second process itself; torchrun starts both at once."""
+    (tmp_path / NAME / "checkpoints").mkdir(parents=True)
+    (tmp_path / NAME / "checkpoints" / "last.ckpt").touch()  # of an earlier run
+    two = [*base, f"--trainer.default_root_dir={tmp_path}", "--config=configs/trainer/cpu_ddp2.yaml"]
+    run_cli("fit", *two)
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    subprocess.run(
+        [*launch, "cli.py", "predict", *two, "--ckpt_path=last"],
+        cwd=ROOT,
+        env=environment(),
+        capture_output=True,
+        timeout=240,
+        check=True,
+    )
+    assert {path.name for path in (tmp_path / NAME).iterdir()} == {"checkpoints", "version_1"}
+    second = tmp_path / NAME / "version_1"
+    assert {path.name for path in second.iterdir()} == {"fit", "checkpoints", "predict"}
+    assert {path.name for path in (second / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
+    rows = [(second / "predict" / f"predictions-rank{rank}.csv").read_text() for rank in range(2)]
+    assert sum(len(text.splitlines()) - 1 for text in rows) == 18

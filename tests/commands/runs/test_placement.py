@@ -23,7 +23,7 @@ def config(root: Path, **options: Any) -> Any:
     """Return the part of a command's configuration that decides about folders."""
     trainer = {
         "default_root_dir": str(root),
-        "logger": spec(LOGGER["class_path"], **{**LOGGER["init_args"], "version": None}),  # type: ignore[dict-item]
+        "logger": spec(LOGGER["class_path"], **{**LOGGER["init_args"], "version": None}),
         "callbacks": [spec(CHECKPOINT, dirpath=None, filename="last")],
         "enable_checkpointing": None,
         "fast_dev_run": False,
@@ -88,6 +88,15 @@ def test_last_is_that_of_the_newest_run_of_the_name(tmp_path: Path) -> None:
         assert options.ckpt_path == str(newest)
 
 
+def test_last_is_among_all_folders_of_checkpoints(tmp_path: Path) -> None:
+    last = trained(tmp_path, "name")
+    each_step = spec(CHECKPOINT, dirpath=str(tmp_path / "steps"), filename="{step}")
+    options = config(tmp_path, ckpt_path="last")
+    options.trainer.callbacks.append(each_step)
+    assert output("fit", options) == "name/fit_1"
+    assert options.ckpt_path == str(last)
+
+
 def test_a_run_without_its_checkpoint(tmp_path: Path) -> None:
     for name in ("last", "best"):
         with pytest.raises(FileNotFoundError, match=rf"name/checkpoints has no {name}.ckpt; train first"):
@@ -134,7 +143,7 @@ def test_other_processes_take_the_folder_of_the_first(
 
 def test_folders_of_the_configuration_are_kept(tmp_path: Path) -> None:
     explicit = {
-        "logger": spec(LOGGER["class_path"], save_dir="logs", name="log", version=None),  # type: ignore[arg-type]
+        "logger": spec(LOGGER["class_path"], save_dir="logs", name="log", version=None),
         "callbacks": [spec(CHECKPOINT, dirpath=str(tmp_path / "mine"), filename="last")],
     }
     assert place(config(tmp_path, **explicit), "fit", "name") is None

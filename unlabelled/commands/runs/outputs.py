@@ -10,7 +10,7 @@ from typing import Any
 from unlabelled.commands.errors.suggestions import import_path
 from unlabelled.commands.runs.folders import FIT, RunFolder
 
-LOGGER = {
+LOGGER: dict[str, Any] = {
     "class_path": "lightning.pytorch.loggers.TensorBoardLogger",
     "init_args": {"save_dir": "", "name": "log", "default_hp_metric": False},
 }
@@ -28,10 +28,10 @@ def follows(trainer: Any) -> bool:
     return default or unplaced or any(_unplaced(each) for each in _loggers(trainer))
 
 
-def checkpoint_folders(trainer: Any) -> list[Path]:
-    """Return the folders that the configuration names for checkpoints."""
-    folders = [each.init_args.dirpath for each in _specs(trainer.callbacks) if _takes_folder(each)]
-    return [Path(folder) for folder in dict.fromkeys(folders) if folder is not None]
+def checkpoint_folders(trainer: Any, default: Path) -> list[Path]:
+    """Return the folders of all checkpoints, ``default`` where the configuration names none."""
+    folders = [each.init_args.dirpath or default for each in _specs(trainer.callbacks) if _takes_folder(each)]
+    return [Path(folder) for folder in dict.fromkeys(folders or [default])]
 
 
 def direct(config: Any, command: str, folder: RunFolder) -> None:
@@ -93,7 +93,8 @@ def _loggers(trainer: Any) -> Iterator[Any]:
 
 
 def _parameters(spec: Any) -> dict[str, inspect.Parameter]:
-    return dict(inspect.signature(import_path(spec.class_path)).parameters)
+    cls = import_path(spec.class_path)
+    return {} if cls is None else dict(inspect.signature(cls).parameters)
 
 
 def _unplaced(logger: Any) -> bool:

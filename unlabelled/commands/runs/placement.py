@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from unlabelled.commands.runs.folders import (
+    CHECKPOINTS,
     FIT,
     ROOT,
     RunFolder,
@@ -109,7 +110,7 @@ def _existing_run(config: Any, command: str, root: Path, base: Path) -> Path | N
 def _named_checkpoint(config: Any, command: str, run: Path) -> str | None:
     """Return the path of the last or the best checkpoint of a run; None: its training begins."""
     name = config.ckpt_path
-    folders = checkpoint_folders(config.trainer) or [run / "checkpoints"]
+    folders = checkpoint_folders(config.trainer, run / CHECKPOINTS)
     found = find_checkpoint(folders, name)
     if found is None and (command != FIT or name != "last"):
         others = sorted(path.name for folder in folders for path in folder.glob("*.ckpt"))

@@ -89,7 +89,6 @@ def test_last_resumes_the_newest_run_and_a_path_its_own(base: Arguments, root: P
 
 
 def test_a_saved_configuration_is_a_run_of_its_own(root: Path) -> None:
-    """The file names no folder, so that a run of it does not write over the run that saved it."""
     file = root / NAME / "fit" / "config.yaml"
     content = yaml.safe_load(file.read_text())
     assert content["run"] == NAME

@@ -1,4 +1,4 @@
-"""What is wrong with a run is known before its data are read."""
+"""Mistakes of a run are found before its data are read."""
 
 from __future__ import annotations
 

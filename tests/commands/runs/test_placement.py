@@ -126,6 +126,9 @@ def test_a_requeued_job_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert output("fit", resumed) == "name/fit_1"
     assert resumed.ckpt_path == str(stored)
     monkeypatch.delenv("SLURM_RESTART_COUNT")
+    named = config(tmp_path, ckpt_path="hpc")
+    assert output("fit", named) == "name/fit_2"
+    assert named.ckpt_path == str(stored)
     assert output("fit", config(tmp_path)) == "name/version_1/fit"
 
 
@@ -182,6 +185,14 @@ def test_a_logger_without_a_folder_follows_the_run(
     assert [each.init_args.as_dict() for each in settings.trainer.logger] == [wanted, wanted]
     (added,) = settings.trainer.callbacks  # Lightning would add one, into the log folder
     assert added.init_args.dirpath == str(tmp_path / "name" / "checkpoints")
+
+
+def test_folders_on_other_machines(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="'s3://bucket' is no folder of this machine"):
+        place(config(Path(), default_root_dir="s3://bucket"), "fit", "name")
+    options = config(tmp_path, ckpt_path="last", callbacks=[spec(CHECKPOINT, dirpath="s3://bucket/a")])
+    assert output("test", options) == "name/test"
+    assert options.ckpt_path == "last"
 
 
 def test_a_trial_run_takes_no_version(tmp_path: Path) -> None:

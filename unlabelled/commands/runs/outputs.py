@@ -28,10 +28,10 @@ def follows(trainer: Any) -> bool:
     return default or unplaced or any(_unplaced(each) for each in _loggers(trainer))
 
 
-def checkpoint_folders(trainer: Any, default: Path) -> list[Path]:
+def checkpoint_folders(trainer: Any, default: Path) -> list[str]:
     """Return the folders of all checkpoints, ``default`` where the configuration names none."""
     folders = [each.init_args.dirpath or default for each in _specs(trainer.callbacks) if _takes_folder(each)]
-    return [Path(folder) for folder in dict.fromkeys(folders or [default])]
+    return [str(folder) for folder in dict.fromkeys(folders or [default])]
 
 
 def direct(config: Any, command: str, folder: RunFolder) -> None:

@@ -71,13 +71,13 @@ def place(config: Any, command: str, name: str, rank: int = 0) -> RunFolder | No
 
     Raises:
         FileNotFoundError: The run has no such checkpoint.
-        ValueError: The name is no relative path.
+        ValueError: The name is no relative path, or the folders would be on another machine.
     """
-    root = Path(config.trainer.default_root_dir or ROOT)
+    root = _root(config.trainer.default_root_dir or ROOT)
     base = root / checked_name(config.run or name)
+    run = _existing_run(config, command, root, base)
     if config.trainer.fast_dev_run:  # it writes no log and no checkpoint
         return RunFolder(root, base, base / "fast_dev_run")
-    run = _existing_run(config, command, root, base)
     if config.trainer.default_root_dir is not None and not follows(config.trainer):
         return None
     if rank > 0:
@@ -87,6 +87,15 @@ def place(config: Any, command: str, name: str, rank: int = 0) -> RunFolder | No
     return chosen
 
 
+def _root(folder: str | Path) -> Path:
+    if "://" in str(folder):
+        raise ValueError(
+            f"trainer.default_root_dir: {str(folder)!r} is no folder of this machine; a ModelCheckpoint may "
+            "have such a dirpath"
+        )
+    return Path(folder)
+
+
 def _existing_run(config: Any, command: str, root: Path, base: Path) -> Path | None:
     """Return the run that a command belongs to, None: a new one; set the checkpoint to start from."""
     known = versions(base)
@@ -94,8 +103,9 @@ def _existing_run(config: Any, command: str, root: Path, base: Path) -> Path | N
     if config.ckpt_path in _KEYWORDS:
         config.ckpt_path = _named_checkpoint(config, command, newest or base)
         return newest
-    if config.ckpt_path is None:
-        stored = preempted_checkpoint(newest) if newest and command == FIT and _requeued() else None
+    if config.ckpt_path in (None, "hpc"):
+        expected = command == FIT and (config.ckpt_path == "hpc" or _requeued())
+        stored = preempted_checkpoint(newest) if newest and expected else None
         config.ckpt_path = config.ckpt_path if stored is None else str(stored)
         return newest if stored or command != FIT else None
     run = run_of(Path(config.ckpt_path))
@@ -109,8 +119,11 @@ def _existing_run(config: Any, command: str, root: Path, base: Path) -> Path | N
 
 def _named_checkpoint(config: Any, command: str, run: Path) -> str | None:
     """Return the path of the last or the best checkpoint of a run; None: its training begins."""
-    name = config.ckpt_path
-    folders = checkpoint_folders(config.trainer, run / CHECKPOINTS)
+    name: str = config.ckpt_path
+    places = checkpoint_folders(config.trainer, run / CHECKPOINTS)
+    if any("://" in place for place in places):
+        return name  # Lightning looks for it on the other machine
+    folders = [Path(place) for place in places]
     found = find_checkpoint(folders, name)
     if found is None and (command != FIT or name != "last"):
         others = sorted(path.name for folder in folders for path in folder.glob("*.ckpt"))

@@ -66,6 +66,10 @@ def _options(parser: argparse.ArgumentParser) -> list[str]:
     return [action.dest for action in parser._actions if action.option_strings]
 
 
+def _rank() -> int:
+    return int(getattr(rank_zero_only, "rank", 0))
+
+
 def _config_files(args: Sequence[str]) -> list[str]:
     pairs = zip(args, [*args[1:], ""], strict=False)
     files = [value for name, value in pairs if name in ("-c", "--config")]
@@ -93,7 +97,7 @@ class CLI(LightningCLI):
                 args=args,
             )
         finally:
-            if self.folder is not None and rank_zero_only.rank == 0:
+            if self.folder is not None and _rank() == 0:
                 self.folder.remove_unused()
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
@@ -133,7 +137,7 @@ class CLI(LightningCLI):
         name = name_of([str(file) for file in given[command].config or []], given[command].model.class_path)
         self.config = given.clone()
         config = self.config[command]
-        self.folder = place(config, command, name, rank_zero_only.rank)
+        self.folder = place(config, command, name, _rank())
         given[command].run = given[command].run or name
         if self.folder is not None:
             direct(config, command, self.folder)

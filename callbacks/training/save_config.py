@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
-from typing import Any
 
+from jsonargparse import Namespace
 from lightning import LightningModule, Trainer
-from lightning.pytorch.cli import SaveConfigCallback
+from lightning.pytorch.cli import LightningArgumentParser, SaveConfigCallback
 from lightning.pytorch.trainer.states import TrainerFn
 
 from callbacks.shared.loggers import log_folder
@@ -24,10 +24,9 @@ class SaveConfig(SaveConfigCallback):
     is overwritten. ``cli.py`` adds this callback.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(
-            *args, **kwargs, save_to_log_dir=False
-        )  # some loggers have no folder on this machine
+    def __init__(self, parser: LightningArgumentParser, config: Namespace) -> None:
+        # Some loggers have no folder on this machine, and Lightning would stop without one.
+        super().__init__(parser, config, save_to_log_dir=False)
 
     def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Choose a file name that is not in use, and write both files; called on rank 0 only."""

@@ -38,17 +38,17 @@ class MLflow(MLFlowLogger):
     def __init__(self) -> None:
         self.client = Recorder()
 
-    experiment = property(lambda self: self.client)  # type: ignore[assignment]
-    run_id = property(lambda self: "id")  # type: ignore[assignment]
-    save_dir = property(lambda self: None)  # type: ignore[assignment]
+    experiment = property(lambda self: self.client)
+    run_id = property(lambda self: "id")
+    save_dir = property(lambda self: None)
 
 
 class Comet(CometLogger):
     def __init__(self) -> None:
         self.client = Recorder()
 
-    experiment = property(lambda self: self.client)  # type: ignore[assignment]
-    save_dir = property(lambda self: None)  # type: ignore[assignment]
+    experiment = property(lambda self: self.client)
+    save_dir = property(lambda self: None)
 
 
 class WandB(WandbLogger):
@@ -61,7 +61,7 @@ class WandB(WandbLogger):
     def log_text(self, *args: Any, **kwargs: Any) -> None:
         self.client.log_text(*args, **kwargs)
 
-    save_dir = property(lambda self: None)  # type: ignore[assignment]
+    save_dir = property(lambda self: None)
 
 
 class Another(Logger):

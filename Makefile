@@ -7,7 +7,6 @@ SEED ?= 1
 SEEDS ?= 3
 JOBS ?= 2
 DEMO := configs/demo/selavi.yaml
-RUNS := runs/selavi_demo
 
 # Debian and Ubuntu have no ensurepip: root (a new container) installs it; for other users an error names the package.
 INSTALL_VENV = { rm -rf $(VENV); test "$$(id -u)" = 0 && apt-get update -qq && \
@@ -40,7 +39,7 @@ real-data: setup $(VENV)/.installed-real-data
 
 demo: setup
 	$(BIN)/python cli.py fit --config $(DEMO) --seed_everything $(SEED)
-	$(BIN)/python cli.py test --config $(DEMO) --seed_everything $(SEED) --ckpt_path $(RUNS)/checkpoints/best.ckpt
+	$(BIN)/python cli.py test --config $(DEMO) --seed_everything $(SEED) --ckpt_path best
 
 compare: setup
 	$(BIN)/python -m unlabelled.commands.compare --seeds $(SEEDS) --jobs $(JOBS)

@@ -21,7 +21,9 @@ from typing import Any, NoReturn
 from jsonargparse import Namespace
 from lightning import LightningDataModule, Trainer
 from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
+from lightning.pytorch.utilities import rank_zero_info
 
 import callbacks
 import datamodules  # noqa: F401  # its classes can be named without their package
@@ -32,6 +34,10 @@ from unlabelled.commands.errors.overlays import misfit
 from unlabelled.commands.errors.run_errors import line_for_user, traceback_wanted
 from unlabelled.commands.errors.suggestions import abstract_methods, import_path
 from unlabelled.commands.errors.user_files import check_checkpoint
+from unlabelled.commands.runs.checks import check_accelerator, check_monitors, missing_package
+from unlabelled.commands.runs.folders import RunFolder
+from unlabelled.commands.runs.outputs import LOGGER, direct
+from unlabelled.commands.runs.placement import name_of, place
 
 
 class Parser(LightningArgumentParser):
@@ -60,6 +66,10 @@ def _options(parser: argparse.ArgumentParser) -> list[str]:
     return [action.dest for action in parser._actions if action.option_strings]
 
 
+def _rank() -> int:
+    return int(getattr(rank_zero_only, "rank", 0))
+
+
 def _config_files(args: Sequence[str]) -> list[str]:
     pairs = zip(args, [*args[1:], ""], strict=False)
     files = [value for name, value in pairs if name in ("-c", "--config")]
@@ -67,24 +77,38 @@ def _config_files(args: Sequence[str]) -> list[str]:
 
 
 class CLI(LightningCLI):
-    """LightningCLI in subclass mode, with errors of one line."""
+    """LightningCLI in subclass mode, with errors of one line, and a folder for each run."""
+
+    folder: RunFolder | None = None
 
     def __init__(self, args: ArgsType = None) -> None:
-        super().__init__(
-            lightning_modules.BaseModule,
-            LightningDataModule,
-            trainer_class=Trainer,
-            save_config_callback=SaveConfig,
-            parser_class=Parser,
-            parser_kwargs={"allow_abbrev": False},  # else --trainer.max_epoch is taken as max_epochs
-            subclass_mode_model=True,
-            subclass_mode_data=True,
-            auto_configure_optimizers=False,
-            args=args,
-        )
+        try:
+            super().__init__(
+                lightning_modules.BaseModule,
+                LightningDataModule,
+                trainer_class=Trainer,
+                trainer_defaults={"logger": LOGGER},
+                save_config_callback=SaveConfig,
+                parser_class=Parser,
+                parser_kwargs={"allow_abbrev": False},  # else --trainer.max_epoch is taken as max_epochs
+                subclass_mode_model=True,
+                subclass_mode_data=True,
+                auto_configure_optimizers=False,
+                args=args,
+            )
+        finally:
+            if self.folder is not None and _rank() == 0:
+                self.folder.remove_unused()
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Add the callback that every run requires."""
+        """Add the name of the run, and the callback that every run requires."""
+        parser.add_argument(
+            "--run",
+            type=str | None,
+            default=None,
+            help="Name of the run, whose folder in trainer.default_root_dir (null: runs) has all its output; "
+            "null: the configuration's name.",
+        )
         parser.add_lightning_class_args(callbacks.SeededSteps, "seeded_steps")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
@@ -102,8 +126,38 @@ class CLI(LightningCLI):
                 parser.error(f"{key}.class_path: {path} is abstract: it lacks {missing[0]}; name a subclass")
 
     def before_instantiate_classes(self) -> None:
-        """Check the checkpoint before the data are indexed, which may take minutes."""
-        check_checkpoint(self.config[self.config.subcommand].ckpt_path)
+        """Check the checkpoint and the devices before the data are indexed, which may take minutes."""
+        config = self.config[self.config.subcommand]
+        check_checkpoint(config.ckpt_path)
+        check_accelerator(config.trainer)
+
+    def instantiate_classes(self) -> None:
+        """Create all objects; loggers and checkpoints that name no folder follow that of the run."""
+        command, given = self.config.subcommand, self.config
+        name = name_of([str(file) for file in given[command].config or []], given[command].model.class_path)
+        self.config = given.clone()
+        config = self.config[command]
+        self.folder = place(config, command, name, _rank())
+        given[command].run = given[command].run or name
+        if self.folder is not None:
+            direct(config, command, self.folder)
+            rank_zero_info(f"run {self.folder.name}: output in {self.folder.output}")
+        self._saved = given
+        try:
+            super().instantiate_classes()
+        except ValueError as error:
+            if (line := missing_package(str(error))) is None:
+                raise
+            raise MisconfigurationException(line) from error
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        """Create the trainer; the saved configuration names no folder, as a run of it has its own."""
+        self.config = self._saved
+        return super().instantiate_trainer(**kwargs)
+
+    def before_fit(self) -> None:
+        """Check the monitored metrics before the data are indexed."""
+        check_monitors(self.model, self.trainer.callbacks)  # type: ignore[attr-defined]
 
     def _parse_ckpt_path(self) -> None:
         """Keep the model of the command line.

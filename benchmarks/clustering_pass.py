@@ -39,29 +39,27 @@ def main() -> None:
 def train(folder: Path, name: str, epochs: int) -> float:
     """Run ``fit`` with the given clustering pass; return its wall time in seconds."""
     overlay = folder / "overlay.yaml"
-    overlay.write_text(yaml.safe_dump({"trainer": {"callbacks": callbacks(folder, name)}}))
+    overlay.write_text(yaml.safe_dump({"trainer": {"callbacks": callbacks(name)}}))
     command = [sys.executable, "cli.py", "fit", f"--config={DEMO}", f"--config={overlay}"]
     command += [f"--trainer.max_epochs={epochs}", f"--trainer.check_val_every_n_epoch={epochs}"]
-    command += [f"--trainer.logger.init_args.save_dir={folder}", "--trainer.enable_progress_bar=false"]
+    command += [f"--trainer.default_root_dir={folder}", "--trainer.enable_progress_bar=false"]
     started = time.monotonic()
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     return time.monotonic() - started
 
 
-def callbacks(folder: Path, name: str) -> list[dict[str, Any]]:
-    """Return the demo's callbacks with another clustering pass and folder."""
+def callbacks(name: str) -> list[dict[str, Any]]:
+    """Return the demo's callbacks with another clustering pass."""
     listed: list[dict[str, Any]] = yaml.safe_load(DEMO.read_text())["trainer"]["callbacks"]
     for callback in listed:
         if callback["class_path"] == "callbacks.ClusteringPass":
             callback["class_path"] = f"callbacks.{name}"
-        if callback["class_path"].endswith("ModelCheckpoint"):
-            callback["init_args"]["dirpath"] = str(folder)
     return [callback for callback in listed if not callback["class_path"].endswith("ClusterFigures")]
 
 
 def report(title: str, folder: Path, seconds: float) -> None:
     """Print one row from the run's log."""
-    events = EventAccumulator(str(next(folder.glob("log/version_*"))))
+    events = EventAccumulator(str(next(folder.glob("*/fit"))))
     events.Reload()
     passes = [event.value for event in events.Scalars("cluster/seconds")]
     share = events.Scalars("cluster/time_share")[-1].value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import torch
 from lightning import LightningModule
@@ -42,6 +42,8 @@ class BaseModule(LightningModule):
         encoder_checkpoint: Start from the encoders of this checkpoint, of any method; everything else keeps
             its initial weights. It is ignored if ``--ckpt_path`` is given.
     """
+
+    logs: ClassVar[tuple[str, ...]] = ("train/loss",)
 
     encoders: nn.ModuleDict
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, cast
+from typing import Any, ClassVar, Literal, cast
 
 import torch
 import torch.nn.functional as F
@@ -42,6 +42,8 @@ class Classifier(BaseModule):
     Raises:
         ValueError: No encoder, or two of one modality.
     """
+
+    logs: ClassVar[tuple[str, ...]] = ("train/accuracy", "val/loss", "val/accuracy", "val/top5")
 
     def __init__(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -48,6 +48,17 @@ class DMC(AudioVisual):
     Source: Hu et al. 2019 (arXiv:1807.03094) and its supplement; DTaoo/DMC, models/dmc_model_av.py;
         docs/methods/dmc.md#what-it-learns-from.
     """
+
+    logs: ClassVar[tuple[str, ...]] = (
+        "train/active_hinges",
+        "train/true_cosine",
+        "train/wrong_cosine",
+        "train/gap",
+        "train/recall@1",
+        "train/usage_entropy/*",
+        "train/sharpness/*",
+        "train/objective_change/*",
+    )
 
     num_typical: Tensor
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -42,6 +42,8 @@ class GDT(AudioVisual):
     Source: Patrick et al. 2021 (arXiv:2003.04298); facebookresearch/GDT, gdt_helper.py;
     docs/methods/selavi.md#gdt.
     """
+
+    logs: ClassVar[tuple[str, ...]] = ("train/loss_*", "train/accuracy_*")
 
     def __init__(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -36,6 +36,8 @@ class L3Net(AudioVisual):
     Source: Arandjelovic and Zisserman 2017 (arXiv:1705.08168); marl/l3embedding, l3embedding/model.py;
         docs/methods/dmc.md#l3-net.
     """
+
+    logs: ClassVar[tuple[str, ...]] = ("train/accuracy",)
 
     pair_threshold: float | None = 0.0
 

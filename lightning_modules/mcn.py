@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import combinations
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from lightning.pytorch.cli import OptimizerCallable
@@ -44,6 +44,14 @@ class MCN(BaseModule):
     Source: Chen et al. 2021 (arXiv:2104.12671); brian7685/Multimodal-Clustering-Network,
     train_tri_kmeans.py; docs/methods/sspc.md#mcn.
     """
+
+    logs: ClassVar[tuple[str, ...]] = (
+        "train/mms",
+        "train/mms/*",
+        "train/cluster",
+        "train/reconstruction",
+        "train/nonempty/*",
+    )
 
     def __init__(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -49,6 +49,13 @@ class MomentumContrast(BaseModule):
 
     Source: SCE Algorithm 1; docs/methods/sce.md#equations.
     """
+
+    logs: ClassVar[tuple[str, ...]] = (
+        "train/info_nce",
+        "train/relational",
+        "train/ceiling",
+        "train/relation_entropy",
+    )
 
     def __init__(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from lightning.pytorch.cli import OptimizerCallable
@@ -46,6 +46,8 @@ class SelfLabelled(BaseModule):
     Raises:
         ValueError: Two encoders are for the same modality, or ``missing_modalities`` is unknown.
     """
+
+    logs: ClassVar[tuple[str, ...]] = ("train/loss_*",)
 
     def __init__(
         self,

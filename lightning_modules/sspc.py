@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, cast
+from typing import Any, ClassVar, Literal, cast
 
 import torch
 import torch.nn.functional as F
@@ -58,6 +58,13 @@ class SSPC(TextVideoAudio):
     (TransformerPerModalityModel2) and loss/combinatorial_loss.py (AncSimilarityLoss);
     docs/methods/sspc.md#anchors, #queues and #sspc-loss.
     """
+
+    logs: ClassVar[tuple[str, ...]] = (
+        "train/sspc",
+        "train/sspc/*",
+        "train/usage_entropy/*",
+        "train/queue_filled",
+    )
 
     def __init__(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Collection
-from typing import Any, NamedTuple, cast
+from typing import Any, ClassVar, NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -56,6 +56,8 @@ class TextVideoAudio(BaseModule):
     Source: ninatu/everything_at_once and its fork Swetha5/Multi_Sinkhorn_Knopp,
     everything_at_once/model/fusion_model.py; docs/methods/sspc.md#transformer and #nce-loss.
     """
+
+    logs: ClassVar[tuple[str, ...]] = ("train/nce", "train/nce/*", "train/nonempty/*")
 
     def __init__(
         self,

@@ -42,6 +42,7 @@ FOLDERS = (
     "callbacks.export",
     "callbacks",
     "unlabelled.commands.errors",
+    "unlabelled.commands.runs",
     "unlabelled.commands",
     "unlabelled.commands.hierarchy",
     "unlabelled.commands.compare",

@@ -81,10 +81,7 @@ def trace(owner: type, method: str, demo: str, first: bool) -> Trace:
     setattr(owner, method, found.profiled(getattr(owner, method), first))
     with tempfile.TemporaryDirectory() as folder:
         config = f"configs/demo/{demo}.yaml"
-        if (
-            cli.main(["fit", f"--config={config}", f"--trainer.logger.init_args.save_dir={folder}", *OPTIONS])
-            != 0
-        ):
+        if cli.main(["fit", f"--config={config}", f"--trainer.default_root_dir={folder}", *OPTIONS]) != 0:
             raise SystemExit(f"{config} failed")
     return found
 

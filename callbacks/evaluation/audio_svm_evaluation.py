@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
+from typing import ClassVar
 
 import torch
 from lightning import LightningModule, Trainer
@@ -57,6 +58,8 @@ class AudioSVMEvaluation(BankEvaluation):
 
     Source: Hu et al. 2019 (DMC), supplement section 4; docs/methods/dmc.md#audio-classification.
     """
+
+    logs: ClassVar[tuple[str, ...]] = ("val/audio_svm_accuracy*", "val/audio_svm_cost")
 
     def __init__(
         self,

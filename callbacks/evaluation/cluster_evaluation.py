@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from copy import deepcopy
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from lightning import LightningModule, Trainer
@@ -15,6 +15,7 @@ from torchmetrics import MeanMetric, SumMetric
 from callbacks.evaluation.kmeans_evaluation import kmeans_scores
 from callbacks.shared.batches import datamodule, frozen_state, iterate_batches, not_replaced
 from callbacks.shared.before_training import ScoresBeforeTraining
+from callbacks.shared.loggers import board_folders
 from callbacks.shared.rows import RowCollection, as_float32
 from callbacks.shared.tables import Table, print_tables
 from unlabelled.contracts import HasHierarchies, Labelled, PredictsClusters
@@ -52,6 +53,13 @@ class ClusterEvaluation(ScoresBeforeTraining):
 
     Source: SeLaVi appendix A.2 (head 0) and A.4, Equations 8 to 11; docs/methods/selavi.md#cluster-metrics.
     """
+
+    logs: ClassVar[tuple[str, ...]] = (
+        "val/loss",
+        "val/agreement",
+        "val/missing_*",
+        *(f"val/{name}{suffix}" for name in ClusteringMetrics.names for suffix in ("", "_*")),
+    )
 
     def __init__(self, before_training: bool = True) -> None:
         super().__init__(before_training)
@@ -123,8 +131,8 @@ class ClusterEvaluation(ScoresBeforeTraining):
         self._log(pl_module, "test")
         tables = {"before training": self.before, "after training": self._table()}
         print_tables(trainer, tables, "test/table")
-        if trainer.is_global_zero:
-            print(f"TensorBoard: {sys.executable} -m tensorboard.main --logdir {trainer.default_root_dir}")
+        for folder in board_folders(trainer):
+            print(f"TensorBoard: {sys.executable} -m tensorboard.main --logdir {folder}")
 
     def _update(self, outputs: dict[str, Any], batch: dict[str, Any]) -> None:
         keep = not_replaced(batch)

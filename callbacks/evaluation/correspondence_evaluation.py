@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from lightning import LightningModule, Trainer
 from lightning.fabric.utilities.exceptions import MisconfigurationException
@@ -43,6 +43,8 @@ class CorrespondenceEvaluation(ScoresBeforeTraining):
     Source: DTaoo/Simplified_DMC, location_dmc.py, ``eva_metric2`` (pair ranking); Arandjelovic and Zisserman
         2017 (two-way accuracy); docs/methods/dmc.md#correspondence-evaluation.
     """
+
+    logs: ClassVar[tuple[str, ...]] = ("val/pair_accuracy", "val/pair_accuracy_*", "val/two_way_accuracy")
 
     def __init__(self, mismatches: int = 50, before_training: bool = True) -> None:
         super().__init__(before_training)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from lightning import Callback, LightningModule, Trainer
@@ -64,6 +64,8 @@ class HierarchyEvaluation(Callback):
 
     Source: sHHC paper (ICCV 2023) section 5 and Table 2; docs/methods/shhc.md#evaluation-protocols.
     """
+
+    logs: ClassVar[tuple[str, ...]] = ("val/hierarchy/*/*",)
 
     def __init__(self, cuts: list[int]) -> None:
         if not cuts or min(cuts) < 1 or len(set(cuts)) < len(cuts):

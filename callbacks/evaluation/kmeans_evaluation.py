@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -41,6 +41,8 @@ class KMeansEvaluation(ScoresBeforeTraining, HeldOutEvaluation):
 
     For the row of L3 in Table 6 of the sHHC paper, which does not name the clustering; k-means is our choice.
     """
+
+    logs: ClassVar[tuple[str, ...]] = tuple(f"val/kmeans/{name}_*" for name in ClusteringMetrics.names)
 
     def __init__(
         self,

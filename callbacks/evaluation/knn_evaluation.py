@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from lightning import LightningModule, Trainer
 
@@ -36,6 +36,8 @@ class KNNEvaluation(ScoresBeforeTraining, BankEvaluation):
     Source: Wu et al. 2018 (arXiv:1805.01978) section 3.4, k and T of DINO (arXiv:2104.14294);
     docs/methods/sce.md#nearest-neighbours.
     """
+
+    logs: ClassVar[tuple[str, ...]] = ("val/knn_accuracy*", "val/knn_top5*")
 
     def __init__(
         self,

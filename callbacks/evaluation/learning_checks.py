@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from lightning import Callback, LightningModule, Trainer
@@ -22,7 +22,7 @@ from callbacks.evaluation.learning_samples import augmented_copies, choose_rows,
 from callbacks.evaluation.learning_verdicts import Progress, verdict
 from callbacks.shared.batches import datamodule, frozen_state, not_replaced
 from callbacks.shared.evaluation_times import EvaluationTimes
-from callbacks.shared.loggers import Messages, boards
+from callbacks.shared.loggers import Messages, publish_text
 from callbacks.shared.rows import RowCollection, gather
 from unlabelled.clustering.pseudo_labels import UNLABELLED
 from unlabelled.contracts import Clusterable, Embeds, ReadsClips, TrainingSet
@@ -58,6 +58,8 @@ class LearningChecks(Callback):
         MisconfigurationException: The method does not embed (:class:`unlabelled.contracts.Embeds`).
         ValueError: A number is out of its range.
     """
+
+    logs: ClassVar[tuple[str, ...]] = ("learning/*",)
 
     def __init__(
         self,
@@ -194,8 +196,7 @@ class LearningChecks(Callback):
         sentence = _NO_VERDICT if found is None else found.sentence
         if found is not None and trainer.is_global_zero:
             logger.warning("LearningChecks: %s", sentence)
-        for board in boards(trainer):
-            board.add_text("learning/verdict", sentence, trainer.global_step)
+        publish_text(trainer, "learning/verdict", sentence)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the last finding, and the pseudo-labels of the last check."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from lightning import LightningModule, Trainer
 
 from callbacks.evaluation.held_out_evaluation import BankEvaluation, class_of_each
@@ -28,6 +30,8 @@ class LinearEvaluation(BankEvaluation):
     Raises:
         ValueError: A number is out of its range, or samples have several labels or are all of one class.
     """
+
+    logs: ClassVar[tuple[str, ...]] = ("val/linear_accuracy*",)
 
     def __init__(self, cost: float = 1.0, every_n_epochs: int | None = None) -> None:
         super().__init__(every_n_epochs)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from lightning import LightningModule, Trainer
 from lightning.fabric.utilities.exceptions import MisconfigurationException
@@ -49,6 +49,8 @@ class Localisation(ScoresBeforeTraining):
     Source: Senocak et al. 2018; hche11/Localizing-Visual-Sounds-the-Hard-Way, test.py;
         docs/methods/dmc.md#sound-localisation. The baselines are ours.
     """
+
+    logs: ClassVar[tuple[str, ...]] = ("val/ciou", "val/ciou_*")
 
     def __init__(
         self,

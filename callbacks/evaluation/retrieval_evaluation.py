@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch.nn.functional as F
 from lightning import LightningModule, Trainer
@@ -124,6 +124,8 @@ class RetrievalEvaluation(BankEvaluation):
     Source: SCE section 4.2.2 and Table 19; docs/methods/sce.md#video-retrieval. The variant of SeLaVi
     (appendix A.7) is ``MaxPooledMaps`` without centring.
     """
+
+    logs: ClassVar[tuple[str, ...]] = ("val/recall@*",)
 
     def __init__(
         self,

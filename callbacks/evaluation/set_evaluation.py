@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import torch
 from lightning import LightningModule, Trainer
@@ -43,6 +43,8 @@ class SetEvaluation(ScoresBeforeTraining, ABC, Generic[SetT]):
         kind: The class of the sets.
         protocol: The title of the table.
     """
+
+    logs: ClassVar[tuple[str, ...]] = ("val/*/*/*",)
 
     kind: type[EvaluationSet]
     protocol: str

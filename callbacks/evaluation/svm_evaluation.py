@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import torch
 from lightning import LightningModule, Trainer
@@ -52,6 +52,8 @@ class SVMEvaluation(BankEvaluation):
 
     Source: salesforce/PCL, eval_svm_voc.py; SCE Table 10; docs/methods/sce.md#low-shot-svm.
     """
+
+    logs: ClassVar[tuple[str, ...]] = ("val/svm_map*", "val/svm_cost*")
 
     def __init__(
         self,

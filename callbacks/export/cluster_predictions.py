@@ -10,7 +10,7 @@ import torch
 from lightning import Callback, LightningModule, Trainer
 
 from callbacks.shared.batches import datamodule, not_replaced
-from callbacks.shared.loggers import log_folder
+from callbacks.shared.loggers import common_log_folder
 from unlabelled.contracts import Labelled, ReadsClips
 from unlabelled.missing import has_feature
 
@@ -56,7 +56,7 @@ class ClusterPredictions(Callback):
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the file and print its path."""
-        folder = Path(self.folder) if self.folder is not None else log_folder(trainer)
+        folder = Path(self.folder) if self.folder is not None else common_log_folder(trainer)
         folder.mkdir(parents=True, exist_ok=True)
         suffix = f"-rank{trainer.global_rank}" if trainer.world_size > 1 else ""
         path = folder / f"predictions{suffix}.csv"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from lightning import LightningModule, Trainer
@@ -50,6 +50,8 @@ class AnchorFigures(SetFigures):
 
     Source: SSPC supplement, section 4, Figures 1 to 4 and Table 8; docs/methods/sspc.md#anchors and #traps.
     """
+
+    logs: ClassVar[tuple[str, ...]] = ("val/*/anchors/*/*",)
 
     def __init__(self, every_n_epochs: int = 10, max_samples: int = 2000) -> None:
         super().__init__(every_n_epochs)

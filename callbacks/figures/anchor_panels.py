@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lightning import Trainer
 
-from callbacks.shared.loggers import boards, publish
+from callbacks.shared.loggers import publish, publish_text
 from unlabelled.data.datasets.evaluation_sets import EvaluationSet, LabelledSet
 from unlabelled.visualization.anchor_cases import anchor_cases
 from unlabelled.visualization.anchor_codes import (
@@ -62,8 +62,7 @@ def draw_categories(
     title = f"{evaluation_set.name}: categories of the most selective {modality} anchors and pairs of anchors"
     panels = [_panels(counts, overall, size) for size in (1, 2)]
     publish(trainer, f"{name}_categories", category_figure(panels, overall, names, title))
-    for board in boards(trainer):
-        board.add_text(f"{name}_top_categories", category_table(counts, overall, names), trainer.global_step)
+    publish_text(trainer, f"{name}_top_categories", category_table(counts, overall, names))
 
 
 def _names(evaluation_set: EvaluationSet, labels: Labels) -> list[str]:

@@ -1,10 +1,10 @@
-"""Tables of scores, in the terminal and in TensorBoard."""
+"""Tables of scores, in the terminal and in the logs."""
 
 from __future__ import annotations
 
 from lightning import Trainer
 
-from callbacks.shared.loggers import boards
+from callbacks.shared.loggers import publish_text
 
 Table = dict[str, dict[str, float]]
 """Values by row and column."""
@@ -15,7 +15,7 @@ _LARGE = 1e6
 
 
 def print_tables(trainer: Trainer, tables: dict[str, Table], name: str) -> None:
-    """Print tables, and add them to the TensorBoard logs as the text ``name``; on rank 0 only.
+    """Print tables, and add them to the logs as the text ``name``; on rank 0 only.
 
     Args:
         trainer: The trainer of the run.
@@ -26,8 +26,7 @@ def print_tables(trainer: Trainer, tables: dict[str, Table], name: str) -> None:
         return
     text = format_table({title: table for title, table in tables.items() if table})
     print(f"\n{text}\n")
-    for board in boards(trainer):
-        board.add_text(name, f"```\n{text}\n```", trainer.global_step)
+    publish_text(trainer, name, f"```\n{text}\n```")
 
 
 def format_table(tables: dict[str, Table]) -> str:

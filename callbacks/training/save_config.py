@@ -3,45 +3,42 @@
 from __future__ import annotations
 
 import itertools
-import os
+from pathlib import Path
 
+from jsonargparse import Namespace
 from lightning import LightningModule, Trainer
-from lightning.fabric.utilities.cloud_io import get_filesystem
-from lightning.pytorch.cli import SaveConfigCallback
+from lightning.pytorch.cli import LightningArgumentParser, SaveConfigCallback
 from lightning.pytorch.trainer.states import TrainerFn
 
+from callbacks.shared.loggers import log_folder
 from unlabelled.environment import describe
 
 
 class SaveConfig(SaveConfigCallback):
-    """Write the resolved configuration and the versions of the software into the log folder of the run.
+    """Write the configuration and the versions of the software into the log folder of the run.
 
-    ``fit`` writes ``config.yaml``, a second ``fit`` into the same folder ``config.resume1.yaml``, and so on;
-    another command writes ``config.test.yaml``, then ``config.test1.yaml``. For each of them there is a file
-    ``environment*.txt`` with the same suffix. No file is overwritten. ``cli.py`` adds this callback.
+    The configuration is written as it was given: it does not name the folders of the run, so that another run
+    of the file has its own. ``fit`` writes ``config.yaml``, a second ``fit`` into the same folder
+    ``config.resume1.yaml``, and so on; another command writes ``config.test.yaml``, then
+    ``config.test1.yaml``. For each of them there is a file ``environment*.txt`` with the same suffix. No file
+    is overwritten. ``cli.py`` adds this callback.
     """
 
-    folder: str | None = None
-
-    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Choose a file name that is not in use, and save the configuration."""
-        self.folder = trainer.log_dir  # a broadcast, hence on all ranks
-        if trainer.is_global_zero and not self.already_saved and self.folder is not None:
-            command = TrainerFn(stage).value
-            self.config_filename = f"config{_free_suffix(self.folder, command)}.yaml"
-        super().setup(trainer, pl_module, stage)
+    def __init__(self, parser: LightningArgumentParser, config: Namespace) -> None:
+        # Some loggers have no folder on this machine, and Lightning would stop without one.
+        super().__init__(parser, config, save_to_log_dir=False)
 
     def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Write the environment; called on rank 0 only."""
-        if self.folder is not None:
-            name = self.config_filename.replace("config", "environment", 1).replace(".yaml", ".txt")
-            with get_filesystem(self.folder).open(os.path.join(self.folder, name), "w") as file:
-                file.write(describe())
+        """Choose a file name that is not in use, and write both files; called on rank 0 only."""
+        folder = log_folder(trainer)
+        folder.mkdir(parents=True, exist_ok=True)
+        suffix = _free_suffix(folder, TrainerFn(stage).value)
+        self.parser.save(self.config, folder / f"config{suffix}.yaml", skip_unset=False, multifile=False)
+        (folder / f"environment{suffix}.txt").write_text(describe(), encoding="utf-8")
 
 
-def _free_suffix(folder: str, command: str) -> str:
+def _free_suffix(folder: Path, command: str) -> str:
     """Return the first of ``""``, ``.resume1``, ... or of ``.test``, ``.test1``, ... that is not in use."""
     first, repeated = ("", ".resume") if command == "fit" else (f".{command}", f".{command}")
     names = itertools.chain([first], (f"{repeated}{number}" for number in itertools.count(1)))
-    files = get_filesystem(folder)
-    return next(name for name in names if not files.isfile(os.path.join(folder, f"config{name}.yaml")))
+    return next(name for name in names if not (folder / f"config{name}.yaml").is_file())

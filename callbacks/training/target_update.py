@@ -31,6 +31,8 @@ class TargetUpdate(Callback):
     Source: SCE Eq. 2 and appendix D; docs/methods/sce.md#queue-and-target-network.
     """
 
+    logs: ClassVar[tuple[str, ...]] = ("train/momentum",)
+
     serves: ClassVar[type] = HasTarget
 
     def __init__(self, momentum: float = 0.996, final_momentum: float = 1.0) -> None:

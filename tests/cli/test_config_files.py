@@ -216,7 +216,8 @@ def save(folder: Path, stage: str, *args: str) -> None:
     """Call the callback as Lightning does at the beginning of a run."""
     cli = Parsed([stage, "--config", DEMO, *args])
     strategy: Any = SimpleNamespace(broadcast=lambda value: value)
-    trainer: Any = SimpleNamespace(log_dir=str(folder), is_global_zero=True, strategy=strategy)
+    logger = SimpleNamespace(log_dir=str(folder))
+    trainer: Any = SimpleNamespace(loggers=[logger], is_global_zero=True, strategy=strategy)
     callback = SaveConfig(cli._parser(stage), cli.config[stage])
     for _ in range(2):  # one run saves once
         callback.setup(trainer, None, stage)

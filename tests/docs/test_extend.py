@@ -104,9 +104,14 @@ def run_here(line: str, more: list[str]) -> int:
     return cli.main(words[words.index("$CLONE/cli.py") + 1 :] + more)
 
 
+def newest(name: str) -> Path:
+    """Return the folder of the last run of a name."""
+    runs = Path("runs", name)
+    return max(runs.glob("version_*"), key=lambda run: int(run.name.partition("_")[2]), default=runs)
+
+
 def scalars(log: Path) -> EventAccumulator:
-    newest = max(log.glob("version_*"), key=lambda folder: int(folder.name.partition("_")[2]))
-    return EventAccumulator(str(newest), {"scalars": 0, "tensors": 0}).Reload()
+    return EventAccumulator(str(log), {"scalars": 0, "tensors": 0}).Reload()
 
 
 def checkpoint(folder: Path) -> dict[str, Any]:
@@ -145,9 +150,9 @@ def test_a_method(project: Path, tiny_root: Path) -> None:
     labels = content["pseudo_labels"]
     assert labels.shape == (36, 2)
     assert (torch.stack([column.bincount(minlength=9) for column in labels.T]) > 0).sum(1).min() > 1
-    tested = scalars(project / "runs" / "cosine_labels" / "log")
+    tested = scalars(project / "runs" / "cosine_labels" / "test")
     assert {"test/nmi", "test/knn_accuracy"} <= set(tested.Tags()["scalars"])
-    trained = EventAccumulator(str(project / "runs" / "cosine_labels" / "log" / "version_0")).Reload()
+    trained = scalars(project / "runs" / "cosine_labels" / "fit")
     assert {"train/loss", "cluster/nmi_previous", "val/nmi"} <= set(trained.Tags()["scalars"])
 
 
@@ -175,23 +180,23 @@ def test_a_data_set(project: Path, listed_root: Path, caplog: pytest.LogCaptureF
     fit, test = commands("Add a data set")
     assert run_here(fit, small(listed_root, None)) == 0
     assert "left out 1: missing" in caplog.text
-    content = checkpoint(project / "runs" / "cosine_labels")
+    content = checkpoint(newest("cosine_labels"))
     assert content["pseudo_labels"].shape == (36, 2)
     assert passes(content) >= 10
     assert run_here(test, small(listed_root, None)) == 0
-    assert "test/nmi" in scalars(project / "runs" / "cosine_labels" / "log").Tags()["scalars"]
+    assert "test/nmi" in scalars(newest("cosine_labels") / "test").Tags()["scalars"]
 
 
 @pytest.mark.usefixtures("_inside")
 def test_a_clusterer(project: Path, tiny_root: Path) -> None:
     fit, test = commands("Add a clusterer")
     assert run_here(fit, small(tiny_root)) == 0
-    content = checkpoint(project / "runs" / "balanced")
+    content = checkpoint(newest("balanced"))
     assert passes(content) == 1
     sizes = content["pseudo_labels"][:, 0].bincount(minlength=9)
     assert sizes.min() >= 1
     assert sizes.max() <= 8
-    log = scalars(project / "runs" / "balanced" / "log")
+    log = scalars(newest("balanced") / "fit")
     assert {"cluster/balanced_distance", "train/loss", "val/knn_accuracy"} <= set(log.Tags()["scalars"])
     assert run_here(test, small(tiny_root)) == 0
 
@@ -200,11 +205,11 @@ def test_a_clusterer(project: Path, tiny_root: Path) -> None:
 def test_an_evaluation(project: Path, tiny_root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fit, test = commands("Add an evaluation callback")
     assert run_here(fit, small(tiny_root)) == 0
-    log = scalars(project / "runs" / "cosine_labels" / "log")
+    log = scalars(newest("cosine_labels") / "fit")
     assert {"val/silhouette_video", "val/nmi", "val/knn_accuracy"} <= set(log.Tags()["scalars"])
     assert run_here(test, small(tiny_root)) == 0
     table = capsys.readouterr().out
     assert "silhouette, test" in table
-    value = scalars(project / "runs" / "cosine_labels" / "log").Scalars("test/silhouette_video")[-1].value
+    value = scalars(newest("cosine_labels") / "test").Scalars("test/silhouette_video")[-1].value
     assert -1 <= value <= 1
     assert f"{value:.3f}" in table

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -42,6 +42,7 @@ class ClusteringMetrics(Metric):
         **kwargs: See ``torchmetrics.Metric``.
     """
 
+    names: ClassVar[tuple[str, ...]] = tuple(_MEASURES)
     is_differentiable = False
     higher_is_better = None
     full_state_update = False

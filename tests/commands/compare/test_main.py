@@ -100,14 +100,15 @@ class Commands:
 
     def main(self, arguments: list[str]) -> int:
         options = dict(each.removeprefix("--").partition("=")[::2] for each in arguments[1:])
-        folder = Path(options["trainer.logger.init_args.save_dir"])
+        folder = Path(options["trainer.default_root_dir"], options["run"])
         name = options["trainer.logger.init_args.version"]
         self.called.append(f"{name} {options['seed_everything']}")
         if name == self.fails:
             raise SystemExit(2)
-        assert not list((folder / name).iterdir())
-        (folder / name / "checkpoints").mkdir()
-        (folder / name / "checkpoints" / "last.ckpt").touch()
+        assert not (folder / name).exists()
+        if arguments[0] == "fit":
+            (folder / "checkpoints").mkdir()
+            (folder / "checkpoints" / "last.ckpt").touch()
         return 0
 
 

@@ -39,9 +39,11 @@ class Commands:
         self.calls.append(list(command))
         failed = self.broken != "" and self.broken in command
         if command[2] == "test" and not failed:
-            (folder,) = (c.partition("=")[2] for c in command if "save_dir" in c)
+            root, run = (
+                c.partition("=")[2] for c in command if c.startswith(("--trainer.default", "--run="))
+            )
             x, seed = (int(c[-1]) for c in command if c.startswith(("--x=", "--seed_everything=")))
-            with SummaryWriter(f"{folder}/test") as writer:
+            with SummaryWriter(f"{root}/{run}/test") as writer:
                 writer.add_scalar("test/nmi", x / 10 + seed / 100)
         return subprocess.CompletedProcess(command, int(failed))
 
@@ -84,18 +86,15 @@ def test_options_are_laid_over_one_another_and_checkpoints_are_apart(
     assert main([str(file), "--out", str(tmp_path / "out"), *arguments]) == 0
     fit, test = commands.calls[0][3:], next(c for c in commands.calls if c[2] == "test")
     folder = tmp_path / "out" / "high" / "first" / "seed1"
-    assert fit[:4] == [
+    assert fit == [
         "--config=configs/demo/selavi.yaml",
         "--config=configs/data/embedded.yaml",
-        f"--config={folder}/callbacks.yaml",
         "--x=2",
+        "--seed_everything=1",
+        f"--trainer.default_root_dir={folder.parent}",
+        "--run=seed1",
     ]
     assert f"--ckpt_path={folder}/checkpoints/best.ckpt" in test
-    callbacks = yaml.safe_load((folder / "callbacks.yaml").read_text())["trainer"]["callbacks"]
-    shipped = yaml.safe_load(Path("configs/demo/selavi.yaml").read_text())["trainer"]["callbacks"]
-    assert len(callbacks) == len(shipped)
-    folders = {each["init_args"].get("dirpath") for each in callbacks if "init_args" in each}
-    assert folders == {None, f"{folder}/checkpoints"}
 
 
 def test_a_failed_run_is_named_and_the_others_run(
@@ -118,6 +117,7 @@ def test_a_failed_run_is_named_and_the_others_run(
     [
         ({"row": {}}, "unknown key 'row'"),
         ({"base": ["--config", "x"]}, "'x' must be an option of one word"),
+        ({"base": ["--config=no.yaml"]}, "no.yaml"),
     ],
 )
 def test_wrong_files(
@@ -126,6 +126,16 @@ def test_wrong_files(
     file.write_text(yaml.safe_dump({**SWEEP, **change}))
     assert main([str(file)]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_a_folder_of_all_checkpoints_is_refused(
+    file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = tmp_path / "one.yaml"
+    one.write_text("trainer: {callbacks: {class_path: ModelCheckpoint, init_args: {dirpath: runs/one}}}")
+    file.write_text(yaml.safe_dump({**SWEEP, "base": [f"--config={one}"]}))
+    assert main([str(file)]) == 2
+    assert "one.yaml has a dirpath, into which all runs would write" in capsys.readouterr().err
 
 
 def test_unknown_row(file: Path, capsys: pytest.CaptureFixture[str]) -> None:

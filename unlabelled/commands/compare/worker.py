@@ -21,8 +21,7 @@ import yaml
 
 from unlabelled.commands.compare.plan import FROZEN, Method, Plan
 from unlabelled.commands.compare.results import Result, load, read_scores
-
-_FIT = "fit"
+from unlabelled.commands.runs.folders import CHECKPOINTS, FIT
 
 
 @dataclass(frozen=True)
@@ -33,8 +32,7 @@ class Run:
         plan: The comparison.
         method: The method.
         seed: The seed of all random numbers.
-        folder: The output folder: TensorBoard logs of ``fit`` and of each protocol in folders,
-            ``result.json``.
+        folder: The folder of the run, with the output of ``fit`` and of each protocol, and ``result.json``.
     """
 
     plan: Plan
@@ -45,7 +43,7 @@ class Run:
     @property
     def checkpoint(self) -> Path:
         """The checkpoint that ``fit`` writes."""
-        return self.folder / _FIT / "checkpoints" / "last.ckpt"
+        return self.folder / CHECKPOINTS / "last.ckpt"
 
     def complete(self) -> Result:
         """Run the steps that are not complete, write the result and return it."""
@@ -68,7 +66,7 @@ class Run:
             if content["fingerprint"] == fingerprint:
                 return float(content["seconds"])
         started = time.monotonic()
-        self._call("fit", _FIT, self.plan.fit_options(self.method))
+        self._call(FIT, FIT, self.plan.fit_options(self.method))
         seconds = time.monotonic() - started
         record.write_text(
             json.dumps({"fingerprint": fingerprint, "seconds": seconds}) + "\n", encoding="utf-8"
@@ -93,14 +91,14 @@ class Run:
         return options
 
     def _call(self, command: str, log: str, options: Sequence[str]) -> None:
-        shutil.rmtree(self.folder / log, ignore_errors=True)  # left by an interrupted run
-        (self.folder / log).mkdir(parents=True)
+        for name in (log, CHECKPOINTS) if log == FIT else (log,):
+            shutil.rmtree(self.folder / name, ignore_errors=True)  # left by an interrupted run
         arguments = [
             command,
             *options,
             f"--seed_everything={self.seed}",
-            f"--trainer.default_root_dir={self.folder}",
-            f"--trainer.logger.init_args.save_dir={self.folder}",
+            f"--trainer.default_root_dir={self.folder.parent}",
+            f"--run={self.folder.name}",
             f"--trainer.logger.init_args.version={log}",
         ]
         print(f"+ python cli.py {' '.join(arguments)}", flush=True)

@@ -79,7 +79,8 @@ def read_sweep(path: Path) -> Sweep:
     """Read the file of a sweep.
 
     Raises:
-        ValueError: A key is missing or unknown, or an option is no text that begins with ``--``.
+        ValueError: A key is missing or unknown, or an option is no text that begins with ``--``, or a
+            configuration names a folder of checkpoints.
     """
     content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
     if not isinstance(content, dict):
@@ -91,4 +92,7 @@ def read_sweep(path: Path) -> Sweep:
     for option in (each for group in groups for each in group):
         if not isinstance(option, str) or not option.startswith("--"):
             raise ValueError(f"{path}: {option!r} must be an option of one word, such as --key=value")
+        file = ROOT / option.removeprefix("--config=")
+        if option.startswith("--config=") and "dirpath:" in file.read_text(encoding="utf-8"):
+            raise ValueError(f"{path}: {file} has a dirpath, into which all runs would write; leave it out")
     return Sweep(**content)

@@ -10,9 +10,6 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from unlabelled.commands.compare.results import read_scores
 from unlabelled.commands.sweep.plan import ROOT, Cell, Sweep
@@ -65,28 +62,10 @@ class CellRun:
         write_atomically(str(self.folder / "result.json"), lambda file: file.write(text.encode()))
         return scores
 
-    def _options(self) -> list[str]:
-        """Return the options of the cell, with the folders of its configurations' checkpoints replaced."""
-        files = [each for each in self.cell.options if each.startswith("--config=")]
-        others = [each for each in self.cell.options if not each.startswith("--config=")]
-        for file in reversed(files):
-            content = yaml.safe_load(Path(ROOT, file.partition("=")[2]).read_text(encoding="utf-8"))
-            if callbacks := content.get("trainer", {}).get("callbacks"):
-                overlay = self.folder / "callbacks.yaml"
-                moved = {"trainer": {"callbacks": [_moved(each, self.folder) for each in callbacks]}}
-                overlay.write_text(yaml.safe_dump(moved, sort_keys=False), encoding="utf-8")
-                return [*files, f"--config={overlay}", *others]
-        return [*files, *others]
-
     def _call(self, command: str, *more: str) -> bool:
         """Run a command of ``cli.py`` on one core; return whether it succeeded."""
-        folders = [
-            f"--trainer.default_root_dir={self.folder}",
-            f"--trainer.logger.init_args.save_dir={self.folder}",
-            "--trainer.logger.init_args.name=",
-            f"--trainer.logger.init_args.version={command}",
-        ]
-        options = [*self._options(), f"--seed_everything={self.cell.seed}", *folders, *more]
+        folders = [f"--trainer.default_root_dir={self.folder.parent}", f"--run={self.folder.name}"]
+        options = [*self.cell.options, f"--seed_everything={self.cell.seed}", *folders, *more]
         with (self.folder / f"{command}.txt").open("w", encoding="utf-8") as file:
             done = subprocess.run(
                 [sys.executable, "cli.py", command, *options],
@@ -97,11 +76,3 @@ class CellRun:
                 check=False,
             )
         return done.returncode == 0
-
-
-def _moved(callback: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Return the configuration of a callback whose ``dirpath``, if any, is in a folder."""
-    init_args = callback.get("init_args", {})
-    if "dirpath" not in init_args:
-        return callback
-    return {**callback, "init_args": {**init_args, "dirpath": str(folder / "checkpoints")}}

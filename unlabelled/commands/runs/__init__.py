@@ -1,0 +1,1 @@
+"""The folders of a run, and checks of its configuration at the start."""

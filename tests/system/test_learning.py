@@ -41,19 +41,15 @@ def garments(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def scores(out: Path, *options: str, epochs: int) -> tuple[dict[str, float], dict[str, float]]:
     """Return the scores of ``test`` of untrained and of trained weights."""
-    common = [*options, "--data.init_args.num_workers=0", "--trainer.enable_progress_bar=false"]
-    folders = [f"--trainer.default_root_dir={out}", f"--trainer.logger.init_args.save_dir={out}"]
+    common = [*options, f"--trainer.default_root_dir={out}", "--trainer.enable_progress_bar=false"]
 
-    def run(command: str, version: str, *more: str) -> Path:
-        where = ["--trainer.logger.init_args.name=", f"--trainer.logger.init_args.version={version}"]
-        assert cli.main([command, *common, *folders, *where, *more]) == 0
-        return out / version
+    def run(command: str, name: str, *more: str) -> None:
+        assert cli.main([command, *common, f"--run={name}", "--data.init_args.num_workers=0", *more]) == 0
 
-    before = read_scores(run("test", "before"))
-    checkpoint = "--trainer.callbacks.lightning.pytorch.callbacks.ModelCheckpoint.dirpath"
-    run("fit", "fit", f"--trainer.max_epochs={epochs}", f"{checkpoint}={out}")
-    (path,) = out.glob("last*.ckpt")
-    return before, read_scores(run("test", "after", f"--ckpt_path={path}"))
+    run("test", "untrained")
+    run("fit", "trained", f"--trainer.max_epochs={epochs}")
+    run("test", "trained", "--ckpt_path=last")
+    return read_scores(out / "untrained" / "test"), read_scores(out / "trained" / "test")
 
 
 @pytest.mark.parametrize(("demo", "source", "gain"), [("selavi", "audio", 0.1), ("xdc", "audio", 0.05)])

@@ -1,0 +1,81 @@
+"""Write single frames of a composed set: PNG files in class folders, from one seed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from zlib import crc32
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from tqdm import tqdm
+
+from unlabelled.data.synthetic.composed.base import ComposedSet
+from unlabelled.data.synthetic.composed.video import place, render
+from unlabelled.data.synthetic.generated_folder import GeneratedFolder
+
+FORMAT = 1  # to be raised whenever the same arguments result in other images
+SPLITS = ("train", "val")
+
+
+def write_composed_images(
+    root: str,
+    source: ComposedSet,
+    seed: int = 0,
+    train_per_class: int = 200,
+    val_per_class: int = 50,
+    progress: bool = True,
+) -> None:
+    """Write images of a set: ``{train,val}/<class>/<number>.png``, one frame of a clip each.
+
+    A finished data set of the same arguments is not changed; one of other arguments, or an incomplete one,
+    is written again.
+
+    Args:
+        root: The folder; created if missing.
+        source: The set.
+        seed: The same seed gives the same images.
+        train_per_class: Training images of each class.
+        val_per_class: Held-out images of each class.
+        progress: Show a progress bar.
+
+    Raises:
+        ValueError: An argument is out of its range.
+        FileExistsError: ``root`` holds files that were not written by this function.
+    """
+    counts = dict(zip(SPLITS, (train_per_class, val_per_class), strict=True))
+    if seed < 0 or min(counts.values()) < 1:
+        raise ValueError(f"seed {seed} must be 0 or more, images per class {counts} 1 or more")
+    arguments = {
+        "format": FORMAT,
+        "set": source.name,
+        "seed": seed,
+        "train_per_class": train_per_class,
+        "val_per_class": val_per_class,
+        **source.arguments(),
+    }
+
+    def write(folder: Path) -> None:
+        total = len(source.classes) * sum(counts.values())
+        with tqdm(total=total, desc="composing images", unit="image", disable=not progress) as bar:
+            for split, count in counts.items():
+                for label, entry in enumerate(source.classes):
+                    (folder / split / entry.label).mkdir(parents=True)
+                    for number in range(count):
+                        pixels = compose_image(source, seed, split, label, number)
+                        Image.fromarray(pixels).save(folder / split / entry.label / f"{number:05d}.png")
+                    bar.update(count)
+
+    GeneratedFolder(root, arguments, SPLITS, f"write_composed_images of {source.name}").fill(write)
+
+
+def compose_image(
+    source: ComposedSet, seed: int, split: str, label: int, number: int
+) -> npt.NDArray[np.uint8]:
+    """Return the image ``(height, width, 3)``, which depends on (set, seed, split, class, number) only."""
+    key = [crc32(f"image of {source.name}".encode()), seed, SPLITS.index(split), label, number]
+    rng = np.random.default_rng(key)
+    size = source.style.sizes[int(rng.integers(len(source.style.sizes)))]
+    image = source.image(rng, label, "train" if split == "train" else "test")
+    placement = place(rng, source.style, size, rng.uniform(0, 4, 1))
+    return render(rng, image, source.style, size, placement)[0]

@@ -15,6 +15,9 @@ class Parsed(cli.CLI):
     def _set_seed(self) -> None:
         pass
 
+    def before_instantiate_classes(self) -> None:
+        pass  # no checks of this machine, which may lack a GPU
+
     def instantiate_classes(self) -> None:
         pass
 

@@ -27,8 +27,8 @@ def cluster_gallery(
         images: ``(n, height, width, 3)``, one frame per clip.
         clusters: ``(n,)`` predicted clusters.
         confidence: ``(n,)`` probabilities of these clusters.
-        labels: ``(n,)`` classes, for the captions.
-        class_names: Names of the classes, by label.
+        labels: ``(n,)`` classes, for the captions; -1: none.
+        class_names: Names of the classes, by label; empty: there are none.
         num_clusters: Number of rows.
         per_cluster: Number of clips in a row.
     """
@@ -52,7 +52,7 @@ def cluster_gallery(
 
 
 def _caption(cluster: int, labels: NDArray[np.int64], class_names: Sequence[str], show: int = 3) -> str:
-    counts = np.bincount(labels, minlength=len(class_names))
+    counts = np.bincount(labels[labels >= 0], minlength=len(class_names))
     shares = [
         f"{counts[label] / len(labels):.0%} {class_names[label]}"
         for label in np.argsort(-counts, kind="stable")[:show]

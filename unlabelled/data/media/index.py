@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, field
 from itertools import compress
+from typing import Any
 
 from tqdm import tqdm
 
@@ -23,10 +24,29 @@ _FILES_PER_WORKER = 32
 
 @dataclass(frozen=True)
 class Entry:
-    """One clip of a list: ``path`` relative to the root, with forward slashes, and its class."""
+    """One clip of a list.
+
+    Attributes:
+        path: Relative to the root, with forward slashes.
+        label: Its class; -1: none.
+        start: Beginning in the file in seconds.
+        end: End in seconds; None: that of the file.
+    """
 
     path: str
     label: int
+    start: float = 0.0
+    end: float | None = None
+
+    @property
+    def is_span(self) -> bool:
+        """True for a part of a file."""
+        return self.start > 0 or self.end is not None
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """Path and label, and for a part of a file its times: what identifies the clip."""
+        return astuple(self) if self.is_span else (self.path, self.label)
 
 
 @dataclass(frozen=True)
@@ -72,11 +92,13 @@ class ClipIndex:
     @property
     def fingerprint(self) -> str:
         """Hash of 16 hexadecimal digits of the usable clips, their order and labels."""
-        return short_hash(json.dumps([astuple(entry) for entry in self.entries]))
+        return short_hash(json.dumps([entry.key for entry in self.entries]))
 
     def summary(self) -> str:
         """Return one line: the numbers of usable and left out clips, with reasons and five names each."""
         text = f"{self.split}: {len(self)} of {self.listed} clips usable"
+        if any(entry.is_span for entry in self.entries):
+            text += f", parts of {len({entry.path for entry in self.entries})} files"
         if self.without_audio:
             text += f"; {len(self.without_audio)} without audio, but kept: {_describe(self.without_audio)}"
         if not self.left_out:
@@ -140,7 +162,7 @@ def index_entries(
     progress: bool = True,
 ) -> ClipIndex:
     """Return the same index as :func:`build_index`, which may be empty."""
-    key = json.dumps([split, [astuple(entry) for entry in entries], astuple(requirements)])
+    key = json.dumps([split, [entry.key for entry in entries], astuple(requirements)])
     results = ProbeResults(root, split, key, [entry.path for entry in entries])
     stale = results.stale()
     if stale:

@@ -28,7 +28,7 @@ import datamodules  # noqa: F401  # its classes can be named without their packa
 import lightning_modules
 from callbacks.training.save_config import SaveConfig
 from unlabelled.commands.errors.explanation import explain
-from unlabelled.commands.errors.overlays import misfit
+from unlabelled.commands.errors.overlays import fitting, misfit
 from unlabelled.commands.errors.run_errors import line_for_user, traceback_wanted
 from unlabelled.commands.errors.suggestions import abstract_methods, import_path
 from unlabelled.commands.errors.user_files import check_checkpoint
@@ -151,6 +151,8 @@ def main(args: Sequence[str] | None = None) -> int:
         line = line_for_user(error, (MisconfigurationException,))
         if line is None or traceback_wanted():
             raise
+        if holds := getattr(error, "holds", None):  # of data that lack a modality
+            line += f"; {fitting(holds)}"
         print(line, file=sys.stderr)
         return 1
     return 0

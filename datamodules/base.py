@@ -150,6 +150,11 @@ class SampleDataModule(LightningDataModule, Generic[IndexT, PipelineT]):
         """Return the file of each row of a split, and what else is known of it."""
         return [ClipName(path, split) for path in self.clip_paths(split)]
 
+    def inputs(self) -> frozenset[str]:
+        """Return the names of the tensors of a sample in evaluation, of the first one of the stage."""
+        split = next(iter(self._indices), None)
+        return frozenset() if split is None else frozenset(self.dataset(split, train=False)[0])
+
     def predicted_splits(self) -> list[str]:
         """Return the splits of ``predict`` in their order, of equal ones only the first."""
         splits: dict[str, str] = {}

@@ -16,7 +16,7 @@ from unlabelled.data.media.index import ClipIndex, EmptyIndexError, Entry
 from unlabelled.data.media.probe import DURATION_SLACK
 from unlabelled.data.media.segments import Segments, cut_index
 from unlabelled.modalities import UnfitDataError
-from unlabelled.pipelines import AudioVisualPipeline
+from unlabelled.pipelines.base import keep_missing_audio
 
 
 class OwnClips(ClipDataModule):
@@ -135,8 +135,8 @@ class Videos(OwnClips):
         if missing_audio not in ("keep", "leave_out"):
             raise ValueError(f"Videos: missing_audio={missing_audio!r} is neither keep nor leave_out")
         for pipeline in (self.pipeline, self.test_pipeline):
-            if isinstance(pipeline, AudioVisualPipeline) and missing_audio == "keep":
-                pipeline.allow_missing_audio = True
+            if missing_audio == "keep":
+                keep_missing_audio(pipeline)
 
     def find(self, split: str) -> ClipIndex:
         """Check the files of a split, and divide them into their clips."""

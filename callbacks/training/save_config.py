@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import itertools
 import os
+from typing import Any
 
+import yaml
 from lightning import LightningModule, Trainer
 from lightning.fabric.utilities.cloud_io import get_filesystem
 from lightning.pytorch.cli import SaveConfigCallback
 from lightning.pytorch.trainer.states import TrainerFn
 
+from unlabelled.checkpoints import DATA_KEY
 from unlabelled.environment import describe
 
 
@@ -18,10 +21,12 @@ class SaveConfig(SaveConfigCallback):
 
     ``fit`` writes ``config.yaml``, a second ``fit`` into the same folder ``config.resume1.yaml``, and so on;
     another command writes ``config.test.yaml``, then ``config.test1.yaml``. For each of them there is a file
-    ``environment*.txt`` with the same suffix. No file is overwritten. ``cli.py`` adds this callback.
+    ``environment*.txt`` with the same suffix. No file is overwritten. Checkpoints contain the part ``data``
+    of the configuration. ``cli.py`` adds this callback.
     """
 
     folder: str | None = None
+    _data: Any = None
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Choose a file name that is not in use, and save the configuration."""
@@ -30,6 +35,14 @@ class SaveConfig(SaveConfigCallback):
             command = TrainerFn(stage).value
             self.config_filename = f"config{_free_suffix(self.folder, command)}.yaml"
         super().setup(trainer, pl_module, stage)
+
+    def on_save_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Store the data module of the configuration, whose pipeline the encoders need for other files."""
+        if self._data is None:
+            self._data = yaml.safe_load(self.parser.dump(self.config, skip_none=False)).get("data")
+        checkpoint[DATA_KEY] = self._data
 
     def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Write the environment; called on rank 0 only."""

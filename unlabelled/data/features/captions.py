@@ -119,9 +119,15 @@ def _checked(
             f"video {video!r}: expected as many starts and ends as texts, found {starts.shape}, "
             f"{ends.shape} and {len(lines)}"
         )
-    if not (np.isfinite(starts).all() and np.isfinite(ends).all()):
-        raise ValueError(f"video {video!r}: a caption's start or end is not a finite number")
-    return starts, ends, ["" if _is_missing(line) else line for line in lines]
+    if (broken := ~(np.isfinite(starts) & np.isfinite(ends))).any():
+        raise ValueError(
+            f"video {video!r}, caption {int(broken.argmax())}: start or end is not a finite number"
+        )
+    lines = ["" if _is_missing(line) else line for line in lines]
+    for number, line in enumerate(lines):
+        if not isinstance(line, str):
+            raise ValueError(f"video {video!r}, caption {number}: {line!r} is no text")
+    return starts, ends, lines
 
 
 def _is_missing(line: Any) -> bool:

@@ -4,7 +4,7 @@ from unlabelled.data.lists.folder import FileList, Labels, list_files
 from unlabelled.data.lists.own_table import Listed
 from unlabelled.data.lists.shares import Shares
 from unlabelled.data.lists.tables import Record, read_records
-from unlabelled.data.lists.text import one_line, read_lines, read_text
+from unlabelled.data.lists.text import encoding_of, one_line, open_list, read_lines, read_text
 
 __all__ = [
     "FileList",
@@ -12,8 +12,10 @@ __all__ = [
     "Listed",
     "Record",
     "Shares",
+    "encoding_of",
     "list_files",
     "one_line",
+    "open_list",
     "read_lines",
     "read_records",
     "read_text",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import io
 import re
 import unicodedata
 from pathlib import Path
@@ -42,6 +43,12 @@ def read_text(path: str | Path) -> str:
         ) from error
 
 
+def encoding_of(path: str | Path) -> str:
+    """Return the encoding of a text that is too large to be read at once, from its first bytes."""
+    with open(path, "rb") as file:
+        return _encoding(file.read(_SAMPLE))
+
+
 def _encoding(raw: bytes) -> str:
     for mark, encoding in _MARKS:
         if raw.startswith(mark):
@@ -51,6 +58,11 @@ def _encoding(raw: bytes) -> str:
         if zeros and zeros.count(0) > len(zeros) / 2:
             return encoding
     return "utf-8"
+
+
+def open_list(path: str | Path) -> io.StringIO:
+    """Return the text of a list as a stream for ``csv``; see :func:`read_text`."""
+    return io.StringIO(read_text(path), newline="")
 
 
 def read_lines(path: str | Path) -> list[str]:

@@ -13,7 +13,7 @@ from typing import Any
 from tqdm import tqdm
 
 from unlabelled.data.left_out import list_left_out
-from unlabelled.data.media.probe import MISSING, Probe, probe
+from unlabelled.data.media.probe import MISSING, NO_AUDIO, NO_VIDEO, Probe, probe
 from unlabelled.data.media.probe_pool import probe_many
 from unlabelled.data.media.probe_results import ProbeResults
 from unlabelled.data.media.storage import short_hash
@@ -59,7 +59,16 @@ class Requirements:
 
 
 class EmptyIndexError(ValueError):
-    """No sample of a split is usable."""
+    """No sample of a split is usable.
+
+    Args:
+        message: The error in one line.
+        holds: Modalities that all files have, where another one is required; empty: not known.
+    """
+
+    def __init__(self, message: str, holds: Iterable[str] = ()) -> None:
+        super().__init__(message)
+        self.holds = frozenset(holds)
 
 
 @dataclass(frozen=True)
@@ -149,7 +158,10 @@ def build_index(
         )
     index = index_entries(root, split, entries, requirements, num_workers, progress)
     if not index.entries:
-        raise EmptyIndexError(_why_empty(index, entries, requirements))
+        other_stream = {NO_AUDIO: ["video"], NO_VIDEO: ["audio"]}
+        reasons = set(index.left_out.values())
+        holds = other_stream.get(reasons.pop(), []) if len(reasons) == 1 else []
+        raise EmptyIndexError(_why_empty(index, entries, requirements), holds)
     return index
 
 

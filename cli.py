@@ -32,6 +32,7 @@ from unlabelled.commands.errors.overlays import fitting, misfit
 from unlabelled.commands.errors.run_errors import line_for_user, traceback_wanted
 from unlabelled.commands.errors.suggestions import abstract_methods, import_path
 from unlabelled.commands.errors.user_files import check_checkpoint
+from unlabelled.contracts import EvaluatesOnSets
 
 
 class Parser(LightningArgumentParser):
@@ -104,6 +105,15 @@ class CLI(LightningCLI):
     def before_instantiate_classes(self) -> None:
         """Check the checkpoint before the data are indexed, which may take minutes."""
         check_checkpoint(self.config[self.config.subcommand].ckpt_path)
+
+    def before_predict(self) -> None:
+        """Add the table of predictions, unless a callback writes files or the data are evaluation sets."""
+        writers = (callbacks.ClusterPredictions, callbacks.ExportEncoder, callbacks.ExportFeatures)
+        added: list[Any] = self.trainer.callbacks  # type: ignore[attr-defined]
+        if not any(isinstance(each, writers) for each in added) and not isinstance(
+            self.datamodule, EvaluatesOnSets
+        ):
+            added.append(callbacks.ClusterPredictions())
 
     def _parse_ckpt_path(self) -> None:
         """Keep the model of the command line.

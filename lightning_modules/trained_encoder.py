@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -119,9 +121,9 @@ def load_encoder(checkpoint: str | Path, config: str | Path | None = None, **opt
     """
     if not Path(checkpoint).is_file():
         raise FileNotFoundError(f"there is no checkpoint {str(checkpoint)!r}")
-    if config is None:
-        data = torch.load(checkpoint, map_location="cpu", weights_only=True).get(DATA_KEY)
-    else:
+    stored = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    data = stored.get(DATA_KEY)
+    if config is not None:
         data = yaml.safe_load(Path(config).read_text("utf-8")).get("data")
     if not data:
         raise ValueError(
@@ -134,8 +136,20 @@ def load_encoder(checkpoint: str | Path, config: str | Path | None = None, **opt
         raise ValueError(f"{checkpoint}: its data, {data['class_path']}, have no pipeline that reads files")
     keep_missing_audio(pipeline)
     reader = _build(Reader, arguments.get("reader")) or DecordReader()
-    method = BaseModule.load_from_checkpoint(checkpoint, map_location="cpu")
+    with warnings.catch_warnings():  # Lightning's note to authors of modules whose arguments are modules
+        warnings.filterwarnings("ignore", ".*is an instance of `nn.Module` and is already saved")
+        method = _method_of(stored).load_from_checkpoint(checkpoint, map_location="cpu")
     return TrainedEncoder(method, pipeline, reader, **options)
+
+
+def _method_of(stored: dict[str, Any]) -> type[BaseModule]:
+    """Return the class of the method of a checkpoint."""
+    path = with_present_names(stored.get("hyper_parameters", {})).get("_class_path", "")
+    module, _, name = path.rpartition(".")
+    if not module:  # the run was started from Python
+        module, name = "lightning_modules", stored.get("unlabelled", {}).get("method", "")
+    found: type[BaseModule] = getattr(importlib.import_module(module), name)
+    return found
 
 
 def _build(base: type, spec: dict[str, Any] | None) -> Any:

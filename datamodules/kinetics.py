@@ -7,7 +7,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from lightning.pytorch.utilities import rank_zero_warn
+
 from datamodules.clips import ClipDataModule
+from unlabelled.data.left_out import list_left_out
 from unlabelled.data.lists import one_line, open_list, read_lines
 from unlabelled.data.media.files import MEDIA_SUFFIXES, find_list
 from unlabelled.data.media.index import Entry
@@ -117,7 +120,12 @@ class Kinetics(ClipDataModule):
     def listing(self, split: str) -> list[Entry]:
         """Return the clips of the chosen classes."""
         number = {name: n for n, name in enumerate(self.class_names)}
-        return [Entry(path, number[name]) for name, path in self._clips(split) if name in number]
+        clips = self._clips(split)
+        if self._chosen_classes() is None:
+            unknown = [f"{path} ({name})" for name, path in clips if name not in number]
+            for text in list_left_out({"of classes without a training clip, left out:": unknown}):
+                rank_zero_warn(f"{type(self).__name__}, {split}: {text}")
+        return [Entry(path, number[name]) for name, path in clips if name in number]
 
     def videos(self, split: str) -> list[str]:
         """Return the YouTube id of each clip, the first eleven characters of its file's name."""

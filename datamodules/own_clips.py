@@ -11,6 +11,7 @@ from datamodules.clips import ClipDataModule
 from datamodules.own_files import OwnFiles
 from unlabelled.data.datasets.clip_names import ClipName
 from unlabelled.data.lists import Labels, Shares
+from unlabelled.data.media.cached_reader import CachedReader
 from unlabelled.data.media.files import AUDIO_SUFFIXES, MEDIA_SUFFIXES
 from unlabelled.data.media.index import ClipIndex, EmptyIndexError, Entry
 from unlabelled.data.media.probe import DURATION_SLACK
@@ -35,6 +36,7 @@ class OwnClips(ClipDataModule):
         test_share: Share of the files of ``test``; 0: those of ``val``.
         split_seed: Seed of the shares, apart from the run's.
         segment_seconds: Divide each file, or span of it, into clips of this duration; ``null``: one clip.
+            Whole files are then not decoded at once, whatever the reader is.
         stride_seconds: Seconds from the start of one to that of the next; ``null``: ``segment_seconds``.
         min_seconds: Smallest duration of a clip. One that is shorter than what the pipeline reads is padded
             with silence and repeated frames; ``null``: that of the pipeline.
@@ -67,6 +69,9 @@ class OwnClips(ClipDataModule):
         if segment_seconds is None and stride_seconds is not None:
             raise ValueError(f"{name}: stride_seconds={stride_seconds} requires segment_seconds")
         self.segments = None if segment_seconds is None else Segments(segment_seconds, stride_seconds)
+        if self.segments is not None and isinstance(self.reader, CachedReader):
+            rank_zero_info(f"{name}: files that are divided are read without decoded copies of whole files")
+            self.reader = self.reader.reader
         self.min_seconds = min_seconds
 
     @property

@@ -14,6 +14,7 @@ from datamodules import Images, Sounds, Videos
 from tests._helpers.data_layouts import Plain, Silent, write_images
 from tests._helpers.media_files import write_clip
 from tests._helpers.own_files import mixed_audio, mixed_images, mixed_videos
+from unlabelled.data.media.cached_reader import CachedReader
 from unlabelled.data.media.index import EmptyIndexError
 from unlabelled.data.media.pyav_reader import PyAVReader
 from unlabelled.modalities import UnfitDataError
@@ -98,6 +99,10 @@ def test_a_long_film_becomes_segments(tmp_path: Path) -> None:
     assert not {Path(path).name for path in held_out.clip_paths("train")} & {
         Path(path).name for path in held_out.clip_paths("val")
     }
+    cached = CachedReader(PyAVReader(), 20, 8000)
+    assert Videos(pipeline=Silent(), **options(tmp_path, reader=cached)).reader is cached
+    divided = Videos(pipeline=Silent(), segment_seconds=1.0, **options(tmp_path, reader=cached))
+    assert divided.reader is cached.reader
     with pytest.raises(ValueError, match=r"Videos: stride_seconds=1\.0 requires segment_seconds"):
         Videos(pipeline=Silent(), stride_seconds=1.0, **options(tmp_path))
 
@@ -169,7 +174,7 @@ def test_images_of_all_kinds(tmp_path: Path) -> None:
 
 def test_data_without_a_modality_name_what_they_hold(tmp_path: Path) -> None:
     for number in range(4):
-        write_clip(tmp_path / f"{number}.mp4", duration=0.6, layout=None)
+        write_clip(tmp_path / f"{number}.mp4", duration=0.6 + number / 10, layout=None)
     data = Videos(pipeline=audio_visual(), **options(tmp_path))
     with pytest.raises(
         UnfitDataError, match=r"Videos: none of the 3 usable training files .* audio track"

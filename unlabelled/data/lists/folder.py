@@ -136,7 +136,8 @@ def _by_split(root: str, listed: Sequence[Listed], shares: Shares) -> tuple[dict
     elif all(folders) and len(set(folders)) > 1:
         named, how = folders, "splits: folders"
     else:
-        held_out = held_out_files(root, [each.path for each in listed], shares)
+        on_disk = [each.path for each in listed if os.path.isfile(os.path.join(root, each.path))]
+        held_out = held_out_files(root, on_disk or [each.path for each in listed], shares)
         named, how = [held_out.get(each.path, "train") for each in listed], f"splits: {shares}"
     found: dict[str, list[Listed]] = {split: [] for split in SPLITS}
     for each, split in zip(listed, named, strict=True):

@@ -48,7 +48,7 @@ def held_out_files(root: str, paths: Sequence[str], shares: Shares) -> dict[str,
 
     Args:
         root: Folder that the paths are relative to.
-        paths: Of files, which may be named several times, and may be missing.
+        paths: Of files, which may be named several times.
         shares: The shares.
 
     Raises:

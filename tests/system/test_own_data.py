@@ -15,10 +15,18 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import cli
 from lightning_modules import load_encoder
 from tests._helpers.commands import DEMO, FOUR_PASSES, load, output_options
-from tests._helpers.own_files import mixed_images, mixed_videos
+from tests._helpers.own_files import mixed_videos
 from unlabelled.__main__ import run_tool
 
 VIDEOS = [f"--config={DEMO}", "--config=configs/data/videos.yaml"]
+PIPELINE = """
+data:
+  class_path: datamodules.Videos
+  init_args:
+    pipeline:
+      class_path: unlabelled.pipelines.LabelledClips
+      init_args: {eval_short_side: 48, eval_crop: 40}
+"""
 LABEL_TAGS = ("nmi", "ari", "accuracy", "entropy", "purity", "kmeans", "knn", "degradation")
 
 
@@ -41,7 +49,8 @@ def fitted(folder: Path, tiny_overlay: Path, tmp_path_factory: pytest.TempPathFa
 
 
 def arguments(command: str, folder: Path, overlay: Path, out: Path, *more: str) -> list[str]:
-    options = ["--data.init_args.reader.init_args.short_side=20", f"--data.init_args.root={folder}"]
+    reader = "--data.init_args.reader.init_args"
+    options = [f"{reader}.short_side=20", f"{reader}.sample_rate=8000", f"--data.init_args.root={folder}"]
     return [command, *VIDEOS, f"--config={overlay}", *options, *output_options(out, FOUR_PASSES), *more]
 
 
@@ -124,16 +133,10 @@ def test_features_of_other_files(
 def test_data_of_another_modality_name_the_demos_that_fit(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    mixed_images(tmp_path / "images", 6)
     out = [f"--trainer.default_root_dir={tmp_path}", f"--trainer.logger.init_args.save_dir={tmp_path}"]
-    pipeline = "--data.init_args.pipeline=unlabelled.pipelines.LabelledClips"
-    args = [
-        "fit",
-        "--config=configs/demo/selavi.yaml",
-        "--data=Videos",
-        f"--data.init_args.root={folder}",
-        pipeline,
-    ]
+    pipeline = tmp_path / "pipeline.yaml"
+    pipeline.write_text(PIPELINE)
+    args = ["fit", f"--config={DEMO}", f"--config={pipeline}", f"--data.init_args.root={folder}"]
     assert cli.main([*args, *out]) == 1
     line = capsys.readouterr().err.strip().splitlines()[-1]
     start = (

@@ -54,7 +54,8 @@ def test_links_and_copies_are_on_one_side(tmp_path: Path) -> None:
     same = representatives(full.values())
     assert same[full["copy.mp4"]] == same[full["0.mp4"]]
     assert same[full["link.mp4"]] == same[full["1.mp4"]] != same[full["2.mp4"]]
-    (tmp_path / "list.csv").write_text("path\n" + "".join(f"{name}\n" for name in sorted(os.listdir(tmp_path))))
+    names = sorted(os.listdir(tmp_path))
+    (tmp_path / "list.csv").write_text("\n".join(["path", *names]))
     for seed in range(8):
         shares = Shares(val=0.5, seed=seed)
         for table in (None, "list.csv"):
@@ -98,7 +99,7 @@ def test_too_few_files_to_hold_one_out(tmp_path: Path) -> None:
         list_files(str(tmp_path), SUFFIXES)
     files = list_files(str(tmp_path), SUFFIXES, shares=Shares(val=0))
     assert not files.holds_out
-    assert splits(files) == dict.fromkeys(("train", "val", "test"), ["a.mp4"])
+    assert splits(files) == {split: ["a.mp4"] for split in ("train", "val", "test")}
     with pytest.raises(ValueError, match=r"val_share=0.7 and test_share=0.3 must be at least 0, and below 1"):
         Shares(0.7, 0.3)
     with pytest.raises(ValueError, match=r"no file that ends in \.mov \(passed over, .* 1 \(a\.mp4\)\)"):
@@ -111,7 +112,8 @@ def test_loops_of_links_end(tmp_path: Path) -> None:
     (tmp_path / "self").symlink_to(tmp_path)
     (tmp_path / "linked").symlink_to(tmp_path / "in")
     assert scan_files(str(tmp_path), SUFFIXES) == ["b.mp4", "in/a.mp4", "linked/a.mp4"]
-    assert [each.path for each in list_files(str(tmp_path), SUFFIXES).splits["train"]] in (["b.mp4"], ["in/a.mp4"])
+    (listed,) = list_files(str(tmp_path), SUFFIXES).splits["train"]
+    assert listed.path in ("b.mp4", "in/a.mp4")
 
 
 def test_names_are_found_in_either_unicode_form(tmp_path: Path) -> None:

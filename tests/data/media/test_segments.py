@@ -63,7 +63,8 @@ def test_whole_files_keep_the_fingerprint_of_earlier_versions() -> None:
 def test_a_span_is_read_like_a_file_of_its_own(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "a.mp4", duration=4.0, fps=25)
     reader = SpanReader(PyAVReader(), start=1.0, duration=1.5)
-    assert read_numbers(reader.frames(path, 0.2, 1.0, 5)) == read_numbers(PyAVReader().frames(path, 1.2, 1.0, 5))
+    expected = PyAVReader().frames(path, 1.2, 1.0, 5)
+    assert read_numbers(reader.frames(path, 0.2, 1.0, 5)) == read_numbers(expected)
     assert reader.info(path).duration == reader.info(path).audio_duration == 1.5
     waveform = reader.waveform(path, 0.0, 3.0, 16000)
     assert waveform.shape == (48000,)

@@ -107,7 +107,7 @@ def _seconds(record: Record, name: str) -> float | None:
         parts = [float(part) for part in text.replace(",", ".").split(":")]
     except ValueError:
         parts = []
-    seconds = sum(part * 60**power for power, part in enumerate(reversed(parts)))
+    seconds = sum(part * 60.0**power for power, part in enumerate(reversed(parts)))
     if not 1 <= len(parts) <= 3 or not math.isfinite(seconds) or min(parts) < 0:
         raise ValueError(
             f"{record.where}: {name}={text!r} is not a time; write seconds (12.5) or [hours:]minutes:seconds"

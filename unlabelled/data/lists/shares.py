@@ -59,8 +59,8 @@ def held_out_files(root: str, paths: Sequence[str], shares: Shares) -> dict[str,
     groups: dict[str, list[str]] = {}
     for path in sorted(full):
         groups.setdefault(same[full[path]], []).append(path)
-    wanted = {"val": shares.val, "test": shares.test}
-    wanted = {split: max(1, round(share * len(groups))) for split, share in wanted.items() if share > 0}
+    parts = {"val": shares.val, "test": shares.test}
+    wanted = {split: max(1, round(share * len(groups))) for split, share in parts.items() if share > 0}
     if sum(wanted.values()) >= len(groups) and wanted:
         raise ValueError(
             f"root={root!r} has {len(groups)} different file(s), too few for train, {' and '.join(wanted)}; "

@@ -87,7 +87,7 @@ def _walk(root: str, suffixes: tuple[str, ...], below: str = "") -> Iterator[str
     A link to a folder that contains it is not followed.
     """
     top = os.path.join(root, below)
-    containing = {top: (os.path.realpath(top),)}
+    containing: dict[str, tuple[str, ...]] = {top: (os.path.realpath(top),)}
     for folder, subfolders, names in os.walk(top, followlinks=True):
         outer = containing.pop(folder)
         real = {name: os.path.realpath(os.path.join(folder, name)) for name in subfolders}

@@ -11,6 +11,7 @@ from lightning import LightningDataModule
 from lightning.pytorch.utilities import rank_zero_info
 from torch.utils.data import DataLoader
 
+from datamodules.modalities import check_modalities
 from datamodules.splits import compare_splits
 from unlabelled.batch import Batch
 from unlabelled.data.datasets.clip_names import ClipName
@@ -129,10 +130,16 @@ class SampleDataModule(LightningDataModule, Generic[IndexT, PipelineT]):
         self.check_root()
 
     def setup(self, stage: str) -> None:
-        """Find the usable samples of the splits of a stage."""
+        """Find the usable samples of the splits of a stage.
+
+        Raises:
+            UnfitDataError: The samples lack a modality that the method learns from.
+        """
         self._enter(stage)
         for split in self.stage_splits(stage):
             self._index(split)
+        if self.trainer is not None:
+            check_modalities(self, self.dataset(self.stage_splits(stage)[0], train=False))
         if stage == "fit":
             self.compare("train")
 
@@ -149,11 +156,6 @@ class SampleDataModule(LightningDataModule, Generic[IndexT, PipelineT]):
     def clip_names(self, split: str) -> Sequence[ClipName]:
         """Return the file of each row of a split, and what else is known of it."""
         return [ClipName(path, split) for path in self.clip_paths(split)]
-
-    def inputs(self) -> frozenset[str]:
-        """Return the names of the tensors of a sample in evaluation, of the first one of the stage."""
-        split = next(iter(self._indices), None)
-        return frozenset() if split is None else frozenset(self.dataset(split, train=False)[0])
 
     def predicted_splits(self) -> list[str]:
         """Return the splits of ``predict`` in their order, of equal ones only the first."""

@@ -103,10 +103,6 @@ class TextVideoDataModule(SampleDataModule[IndexT, FeaturePipeline]):
         """Return the name of each sample of the evaluation sets of ``predict``."""
         return [ClipName(path, "test") for path in self.clip_paths("test")]
 
-    def inputs(self) -> frozenset[str]:
-        """Return no names: the pipeline checks the features that the method requires."""
-        return frozenset()
-
     def val_dataloader(self) -> list[DataLoader[Any]]:
         """Return a loader for each set, which reads it once over all ranks, in order."""
         return self._set_loaders("val")

@@ -18,9 +18,7 @@ from unlabelled.batch import Batch, Features
 from unlabelled.checkpoints import load_encoders, with_present_classes
 from unlabelled.contracts import Clusterable, HasCentroids, HasQueues, HasTarget
 from unlabelled.distributed import all_reduce_sum_, broadcast_buffers, world_size
-from unlabelled.encoders import MODALITY_NDIM
 from unlabelled.encoders.evaluation_crops import embed_crops
-from unlabelled.modalities import UnfitDataError
 from unlabelled.optim import WarmupCosine
 
 _KEY = "unlabelled"
@@ -69,15 +67,13 @@ class BaseModule(LightningModule):
         return super().load_from_checkpoint(with_present_classes(checkpoint_path), *args, **kwargs)
 
     def setup(self, stage: str) -> None:
-        """Check callbacks and data, and load the encoders of another run if ``encoder_checkpoint`` is given.
+        """Check the callbacks, and load the encoders of another run if ``encoder_checkpoint`` is given.
 
         Raises:
             MisconfigurationException: The configuration lacks a callback that this method requires.
-            UnfitDataError: The samples lack a modality of an encoder.
         """
         if stage == "fit":
             self._check_callbacks()
-        self._check_inputs()
         if self.encoder_checkpoint is not None and self.trainer.ckpt_path is None:
             load_encoders(self.encoders, self.encoder_checkpoint)
 
@@ -90,19 +86,6 @@ class BaseModule(LightningModule):
                     f"configuration: `- class_path: callbacks.{name}`, or to the command line: "
                     f"--trainer.callbacks+=callbacks.{name}"
                 )
-
-    def _check_inputs(self) -> None:
-        data = getattr(self.trainer, "datamodule", None)
-        inputs = data.inputs() if hasattr(data, "inputs") else frozenset()
-        missing = [name for name in getattr(self, "encoders", ()) if name not in inputs]
-        if inputs and missing:
-            given = [name for name in MODALITY_NDIM if name in inputs]
-            raise UnfitDataError(
-                f"{type(self).__name__} learns from {' and '.join(self.encoders)}, but the samples of "
-                f"{type(data).__name__} with {type(data.active_pipeline).__name__} have "
-                f"{' and '.join(given) or 'neither video nor image nor audio'}",
-                data.holds,
-            )
 
     @abstractmethod
     def embed(self, batch: Batch) -> Features:

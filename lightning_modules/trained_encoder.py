@@ -90,7 +90,7 @@ class TrainedEncoder:
     def _batches(self, files: list[str]) -> Iterator[FileBatch]:
         if not files:
             return
-        data = LooseFiles(files, self.pipeline, self.reader)  # type: ignore[arg-type]
+        data = LooseFiles(files, self.pipeline, self.reader)
         loader: DataLoader[Any] = DataLoader(
             data, self.batch_size, num_workers=self.num_workers, collate_fn=collate_files
         )

@@ -70,7 +70,7 @@ def test_mixed_videos_are_all_read(mixed: Path, caplog: pytest.LogCaptureFixture
 def test_fit_holds_files_out_and_batches_repeat(mixed: Path) -> None:
     data = Videos(pipeline=audio_visual(), **options(mixed))
     data.setup("fit")
-    assert (data.num_train_samples, len(data.val_dataloader().dataset)) == (6, 2)  # type: ignore[union-attr,arg-type]
+    assert (data.num_train_samples, len(data.val_dataloader().dataset)) == (6, 2)
     assert not set(data.clip_paths("train")) & set(data.clip_paths("val"))
     assert data.inputs() >= {"video", "audio", "label", "index"}
     other = Videos(pipeline=audio_visual(), **options(mixed))
@@ -78,7 +78,7 @@ def test_fit_holds_files_out_and_batches_repeat(mixed: Path) -> None:
     assert other.train_fingerprint == data.train_fingerprint
 
 
-def test_a_long_film_becomes_segments(tmp_path: Path) -> None:
+def test_a_long_video_becomes_segments(tmp_path: Path) -> None:
     write_clip(tmp_path / "long.mp4", duration=5.0)
     write_clip(tmp_path / "short.mkv", duration=1.0)
     shared: dict[str, Any] = {"pipeline": Silent(1.0), "val_share": 0.0}
@@ -133,7 +133,7 @@ def test_spans_of_a_table_are_clips(tmp_path: Path) -> None:
 def test_splits_of_predict(mixed: Path) -> None:
     counts = {}
     for split in ("all", "train", "val", "test"):
-        data = Videos(pipeline=Silent(0.3), predict_split=split, test_share=0.25, **options(mixed))  # type: ignore[arg-type]
+        data = Videos(pipeline=Silent(0.3), predict_split=split, test_share=0.25, **options(mixed))
         names, batches = predicted(data)
         counts[split] = len(names)
         rows = torch.cat([batch["index"] for batch in batches]).tolist()
@@ -142,30 +142,30 @@ def test_splits_of_predict(mixed: Path) -> None:
             assert sorted(rows) == list(range(len(names)))
     assert counts == {"all": 8, "train": 4, "val": 2, "test": 2}
     with pytest.raises(ValueError, match="predict_split='bank' is not train, val, test or all"):
-        Videos(pipeline=Silent(), predict_split="bank", **options(mixed))  # type: ignore[arg-type]
+        Videos(pipeline=Silent(), predict_split="bank", **options(mixed))
 
 
 def test_audio_files_and_the_tracks_of_videos(tmp_path: Path) -> None:
     names = mixed_audio(tmp_path, 6, seconds=(1.2, 0.3))
-    write_clip(tmp_path / "film.mp4", duration=1.0)
+    write_clip(tmp_path / "with audio.mp4", duration=1.0)
     write_clip(tmp_path / "mute.mp4", duration=1.0, layout=None)
     data = Sounds(pipeline=AudioPipeline(audio=AUDIO), **options(tmp_path))
     found, batches = predicted(data)
-    assert sorted(Path(name).name for name in found) == sorted([*names, "film.mp4"])
+    assert sorted(Path(name).name for name in found) == sorted([*names, "with audio.mp4"])
     assert all(batch["audio"].isfinite().all() for batch in batches)
     assert data.find("train").left_out | data.find("val").left_out == {"mute.mp4": "no audio stream"}
 
 
 def test_images_of_all_kinds(tmp_path: Path) -> None:
     names = mixed_images(tmp_path, 12)
-    data = Images(str(tmp_path), pipeline=Plain(), num_workers=0)  # type: ignore[arg-type]
+    data = Images(str(tmp_path), pipeline=Plain(), num_workers=0)
     found, batches = predicted(data)
     assert sorted(Path(name).name for name in found) == names
     assert sum(int((batch["replaced"] == -1).sum()) for batch in batches) == 12
     (tmp_path / "list.tsv").write_text(
         f"path\tlabel\n{names[0]}\tb\n{names[1]}\ta\nno.png\ta\n{names[2]}\t\n"
     )
-    listed = Images(str(tmp_path), table="list.tsv", val_share=0.25, pipeline=Plain(), num_workers=0)  # type: ignore[arg-type]
+    listed = Images(str(tmp_path), table="list.tsv", val_share=0.25, pipeline=Plain(), num_workers=0)
     listed.setup("fit")
     assert listed.class_names == ["a", "b"]
     labels = torch.cat([listed.source(split).labels for split in ("train", "val")]).tolist()
@@ -181,9 +181,9 @@ def test_data_without_a_modality_name_what_they_hold(tmp_path: Path) -> None:
     ) as error:
         data.setup("fit")
     assert error.value.holds == {"video"}
-    sounds = Sounds(pipeline=AudioPipeline(audio=AUDIO), **options(tmp_path))
+    audio = Sounds(pipeline=AudioPipeline(audio=AUDIO), **options(tmp_path))
     with pytest.raises(EmptyIndexError, match="no audio stream 3") as empty:
-        sounds.setup("fit")
+        audio.setup("fit")
     assert empty.value.holds == {"video"}
     write_images(tmp_path / "images", "a.png", "b.png")
     with pytest.raises(
@@ -204,7 +204,7 @@ def test_one_file_is_not_divided(tmp_path: Path) -> None:
 
 
 def test_the_run_draws_the_same_views_again(mixed: Path) -> None:
-    batches = []
+    batches: list[Any] = []
     for _ in range(2):
         random.seed(len(batches))
         np.random.default_rng()

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import sys
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 
 from unlabelled.commands.errors.run_errors import line_for_user, traceback_wanted
 from unlabelled.data.media.files import AUDIO_SUFFIXES, IMAGE_SUFFIXES, MEDIA_SUFFIXES, scan_files
@@ -47,12 +50,15 @@ def embed_folder(
     written = []
     for name, feature in features.items():
         written.append(Path(out, f"features_{name}.npy"))
-        array = feature.numpy()
-        write_atomically(str(written[-1]), lambda file, array=array: np.save(file, array))
+        write_atomically(str(written[-1]), functools.partial(_save, array=feature.numpy()))
     text = "".join(f"{path}\n" for path in paths)
     written.append(Path(out, "paths.txt"))
     write_atomically(str(written[-1]), lambda file: file.write(text.encode("utf-8", "surrogateescape")))
     return written
+
+
+def _save(file: BinaryIO, array: NDArray[np.float32]) -> None:
+    np.save(file, array)
 
 
 def main(argv: list[str]) -> int:

@@ -1,4 +1,4 @@
-"""What a table of predictions states of a clip."""
+"""Names of clips in tables of predictions."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ClipName(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The path, and for a part of a file its seconds: ``film.mp4 [10-20 s]``."""
+        """The path, and for a part of a file its seconds: ``a.mp4 [10-20 s]``."""
         return f"{self.path} [{self.start:g}-{self.end:g} s]" if self.is_part else self.path
 
     def overlaps(self, other: ClipName) -> bool:

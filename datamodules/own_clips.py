@@ -94,7 +94,16 @@ class OwnClips(ClipDataModule):
     def find(self, split: str) -> ClipIndex:
         """Check the files of a split, and divide them into their clips."""
         name, needed = type(self).__name__, self.active_pipeline.seconds
-        index = cut_index(super().find(split), self.segments, self.shortest())
+        try:
+            found = super().find(split)
+        except EmptyIndexError as error:
+            if split == "train" or not self.own.listed.by_share:
+                raise
+            raise EmptyIndexError(
+                f"{error}; other files are held out with --data.init_args.val_share or split_seed",
+                error.holds,
+            ) from error
+        index = cut_index(found, self.segments, self.shortest())
         if not index.entries:
             raise EmptyIndexError(f"{name}: no clip of root={self.root!r} is usable: {index.summary()}")
         if short := sum(seconds < needed - DURATION_SLACK for seconds in index.durations):

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from lightning import Callback, LightningModule, Trainer
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.utilities import rank_zero_info
+from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 from torch import Tensor
 
 from callbacks.shared.batches import datamodule
@@ -19,7 +19,7 @@ from callbacks.shared.predicted import predicted_clips
 from callbacks.shared.rows import RowCollection, Rows, on_first_rank
 from unlabelled.batch import Features
 from unlabelled.clustering.kmeans import kmeans
-from unlabelled.data.datasets.clip_names import ClipName
+from unlabelled.data.datasets.clip_names import ClipName, seconds
 from unlabelled.data.left_out import list_left_out
 from unlabelled.metrics import sharded_top_k
 from unlabelled.missing import has_feature
@@ -120,7 +120,7 @@ class ClusterPredictions(Callback):
         known = set(gathered.index.tolist())
         unread = [clip.path for row, clip in enumerate(self._clips) if row not in known]
         for text in list_left_out({"could not be read, and are not in the table:": unread}):
-            print(text)
+            rank_zero_warn(f"ClusterPredictions: {text}")
 
     def _header(self) -> list[str]:
         names = ["path", "start", "end", "split"]
@@ -131,8 +131,8 @@ class ClusterPredictions(Callback):
 
     def _line(self, rows: Rows, number: int) -> dict[str, Any]:
         clip, columns = self._clips[int(rows.index[number])], rows.columns
-        line: dict[str, Any] = {"path": clip.path, "start": f"{clip.start:g}", "split": clip.split}
-        line["end"] = "" if clip.end is None else f"{clip.end:g}"
+        line: dict[str, Any] = {"path": clip.path, "split": clip.split}
+        line |= {"start": seconds(clip.start), "end": seconds(clip.end)}
         line |= {name: value for name, value in (("label", clip.label), ("caption", clip.caption)) if value}
         line[_CLUSTER] = int(columns[_CLUSTER][number])
         line[_CONFIDENCE] = round(float(columns[_CONFIDENCE][number]), 4)

@@ -72,7 +72,6 @@ def test_fit_holds_files_out_and_batches_repeat(mixed: Path) -> None:
     data.setup("fit")
     assert (data.num_train_samples, len(data.val_dataloader().dataset)) == (6, 2)
     assert not set(data.clip_paths("train")) & set(data.clip_paths("val"))
-    assert data.inputs() >= {"video", "audio", "label", "index"}
     other = Videos(pipeline=audio_visual(), **options(mixed))
     other.setup("fit")
     assert other.train_fingerprint == data.train_fingerprint
@@ -149,7 +148,12 @@ def test_audio_files_and_the_tracks_of_videos(tmp_path: Path) -> None:
     names = mixed_audio(tmp_path, 6, seconds=(1.2, 0.3))
     write_clip(tmp_path / "with audio.mp4", duration=1.0)
     write_clip(tmp_path / "mute.mp4", duration=1.0, layout=None)
-    data = Sounds(pipeline=AudioPipeline(audio=AUDIO), **options(tmp_path))
+    alone = Sounds(pipeline=AudioPipeline(audio=AUDIO), **options(tmp_path))
+    with pytest.raises(
+        EmptyIndexError, match=r"no audio stream 1 \(mute.mp4\).*; other files are held out with"
+    ):
+        alone.setup("fit")
+    data = Sounds(pipeline=AudioPipeline(audio=AUDIO), val_share=0.4, **options(tmp_path))
     found, batches = predicted(data)
     assert sorted(Path(name).name for name in found) == sorted([*names, "with audio.mp4"])
     assert all(batch["audio"].isfinite().all() for batch in batches)

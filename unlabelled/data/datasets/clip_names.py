@@ -29,9 +29,18 @@ class ClipName(NamedTuple):
     @property
     def name(self) -> str:
         """The path, and for a part of a file its seconds: ``a.mp4 [10-20 s]``."""
-        return f"{self.path} [{self.start:g}-{self.end:g} s]" if self.is_part else self.path
+        return f"{self.path} [{seconds(self.start)}-{seconds(self.end)} s]" if self.is_part else self.path
 
     def overlaps(self, other: ClipName) -> bool:
         """Return whether two clips have seconds of the same file in common."""
         ends = [float("inf") if each.end is None else each.end for each in (self, other)]
         return self.path == other.path and self.start < ends[1] and other.start < ends[0]
+
+
+def seconds(time: float | None) -> str:
+    """Return a time in seconds with at most three decimals; empty: there is none.
+
+    >>> seconds(7200.125), seconds(12.0), seconds(None)
+    ('7200.125', '12', '')
+    """
+    return "" if time is None else f"{time:.3f}".rstrip("0").rstrip(".")

@@ -123,14 +123,14 @@ def _checked(
         raise ValueError(
             f"video {video!r}, caption {int(broken.argmax())}: start or end is not a finite number"
         )
-    lines = ["" if _is_missing(line) else line for line in lines]
+    lines = ["" if is_missing_text(line) else line for line in lines]
     for number, line in enumerate(lines):
         if not isinstance(line, str):
             raise ValueError(f"video {video!r}, caption {number}: {line!r} is no text")
     return starts, ends, lines
 
 
-def _is_missing(line: Any) -> bool:
+def is_missing_text(line: Any) -> bool:
     """Return whether a text is NaN or null, which table software writes for a missing text."""
     return line is None or (isinstance(line, float) and np.isnan(line))
 

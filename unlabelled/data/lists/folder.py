@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
@@ -27,11 +26,13 @@ class FileList:
         splits: The files of ``train``, ``val`` and ``test``. Without files of their own, ``val`` and ``test``
             are equal; without any held-out file both are ``train``.
         class_names: Names of the classes in alphabetical order; empty: there are no labels.
+        by_share: Whether the held-out files are a share, not those of a column or of folders.
         notes: Texts for the log: what was passed over, where classes and splits are from.
     """
 
     splits: dict[str, list[Listed]]
     class_names: list[str]
+    by_share: bool
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -84,9 +85,14 @@ def list_files(
             f"root={root!r} has no file that ends in {kinds}{passed}; set root to the folder of files"
         )
     listed, note = _with_labels(listed, labels)
-    splits, how = _by_split(root, listed, shares if shares is not None else Shares())
+    named, how = _named_splits(listed)
+    by_share = not named
+    if by_share:
+        shares = shares if shares is not None else Shares()
+        named, how = _drawn_splits(root, listed, shares), str(shares)
+    splits, counts = _by_split(root, listed, named)
     names = sorted({each.label for each in listed if each.label})
-    return FileList(splits, names, [*notes, note, how])
+    return FileList(splits, names, by_share, [*notes, note, f"splits: {how} ({counts})"])
 
 
 def _without_links(root: str, paths: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -128,23 +134,31 @@ def _class_folder(path: str) -> str:
     return one_line(folders[0]) if is_class else ""
 
 
-def _by_split(root: str, listed: Sequence[Listed], shares: Shares) -> tuple[dict[str, list[Listed]], str]:
-    """Return the files by split, and how they were divided."""
-    folders = [SPLIT_NAMES.get(PurePosixPath(each.path).parts[0].lower(), "") for each in listed]
+def _named_splits(listed: Sequence[Listed]) -> tuple[list[str], str]:
+    """Return the split of each file by the table or by folders, and which of them; none: neither names all."""
     if any(each.split for each in listed):
-        named, how = [each.split for each in listed], "splits: column split"
-    elif all(folders) and len(set(folders)) > 1:
-        named, how = folders, "splits: folders"
-    else:
-        on_disk = [each.path for each in listed if os.path.isfile(os.path.join(root, each.path))]
-        held_out = held_out_files(root, on_disk or [each.path for each in listed], shares)
-        named, how = [held_out.get(each.path, "train") for each in listed], f"splits: {shares}"
+        return [each.split for each in listed], "column split"
+    folders = [SPLIT_NAMES.get(PurePosixPath(each.path).parts[0].lower(), "") for each in listed]
+    return (folders, "folders") if all(folders) and len(set(folders)) > 1 else ([], "")
+
+
+def _drawn_splits(root: str, listed: Sequence[Listed], shares: Shares) -> list[str]:
+    """Return the split of each file, drawn among those on disk."""
+    on_disk = [each.path for each in listed if os.path.isfile(os.path.join(root, each.path))]
+    held_out = held_out_files(root, on_disk or [each.path for each in listed], shares)
+    return [held_out.get(each.path, "train") for each in listed]
+
+
+def _by_split(
+    root: str, listed: Sequence[Listed], named: Sequence[str]
+) -> tuple[dict[str, list[Listed]], str]:
+    """Return the files by split, and their numbers as a text."""
     found: dict[str, list[Listed]] = {split: [] for split in SPLITS}
     for each, split in zip(listed, named, strict=True):
         found[split].append(replace(each, split=split))
-    counts = Counter(named)
+    counts = ", ".join(f"{len(found[split])} {split}" for split in SPLITS if found[split])
     if not found["train"]:
-        raise ValueError(f"{how}, but no file of root={root!r} is in train; only {', '.join(sorted(counts))}")
+        raise ValueError(f"no file of root={root!r} is in train; there are {counts}")
     found["val"] = found["val"] or found["test"] or found["train"]
     found["test"] = found["test"] or found["val"]
-    return found, f"{how} ({', '.join(f'{counts[split]} {split}' for split in SPLITS if counts[split])})"
+    return found, counts

@@ -15,7 +15,9 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import cli
 from lightning_modules import load_encoder
 from tests._helpers.commands import DEMO, FOUR_PASSES, load, output_options
-from tests._helpers.own_files import mixed_videos
+from tests._helpers.own_files import mixed_images, mixed_videos
+from tests._helpers.shrink import shrink
+from tests.conftest import ROOT
 from unlabelled.__main__ import run_tool
 
 VIDEOS = [f"--config={DEMO}", "--config=configs/data/videos.yaml"]
@@ -144,3 +146,45 @@ def test_data_of_another_modality_name_the_demos_that_fit(
     )
     assert line.startswith(f"{start}demos that fit: ")
     assert "selavi" in line.partition("fit: ")[2]
+
+
+def tiny(demo: str, overlay: str, root: Path, out: Path) -> list[str]:
+    """Return the options of a short run of a demo on own files."""
+    path = ROOT / "configs" / "demo" / f"{demo}.yaml"
+    options = [
+        f"--config={path}",
+        f"--config=configs/data/{overlay}.yaml",
+        f"--config={shrink(path, out, 9)}",
+    ]
+    options += [f"--data.init_args.root={root}", "--trainer.max_epochs=1"]
+    if "CachedReader" in path.read_text():
+        options.append("--data.init_args.reader=unlabelled.data.media.PyAVReader")
+    return options
+
+
+@pytest.mark.parametrize(
+    ("demo", "overlay"),
+    [(name, "videos") for name in ("dmc", "shhc", "xdc", "gdt", "sce_video", "deepcluster")]
+    + [("sela_audio", "sounds"), ("sela_images", "images"), ("moco", "images")],
+)
+def test_any_demo_reads_own_files(demo: str, overlay: str, folder: Path, tmp_path: Path) -> None:
+    root = folder
+    if overlay == "images":
+        root = tmp_path / "images"
+        mixed_images(root, 24)
+    options = tiny(demo, overlay, root, tmp_path / "run")
+    assert cli.main(["fit", *options]) == 0
+    last = f"--ckpt_path={tmp_path / 'run' / 'checkpoints' / 'last.ckpt'}"
+    for command in ("test", "predict"):
+        assert cli.main([command, *options, last]) == 0
+    (table,) = (tmp_path / "run").rglob("predictions.csv")
+    with table.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == (24 if overlay == "images" else 12 if demo in ("dmc", "gdt") else 16)
+    assert all(row["cluster"].isdigit() for row in rows)
+
+
+def test_a_classifier_needs_labels(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["fit", *tiny("recognition", "videos", folder, tmp_path)]) == 1
+    line = capsys.readouterr().err.strip().splitlines()[-1]
+    assert "learns from labels, but Videos has none; give class folders or a table" in line

@@ -11,7 +11,7 @@ from typing import Any
 from unlabelled.data.features.captions import write_captions
 from unlabelled.data.features.json_entries import json_entries
 from unlabelled.data.features.records import write_records
-from unlabelled.data.features.safe_pickle import load_pickle, plain
+from unlabelled.data.features.safe_pickle import UnsafePickleError, load_pickle, plain
 from unlabelled.data.lists import encoding_of
 
 
@@ -41,6 +41,8 @@ def convert(file: str, folder: str) -> dict[str, int]:
             return _write(folder, load_pickle(pickled, file), file)
     except FileNotFoundError as error:
         raise FileNotFoundError(f"there is no file {file}") from error
+    except UnsafePickleError:
+        raise
     except ValueError as error:
         raise ValueError(str(error) if str(error).startswith(file) else f"{file}: {error}") from error
 

@@ -30,7 +30,7 @@ import datamodules  # noqa: F401  # its classes can be named without their packa
 import lightning_modules
 from callbacks.training.save_config import SaveConfig
 from unlabelled.commands.errors.explanation import explain
-from unlabelled.commands.errors.overlays import misfit
+from unlabelled.commands.errors.overlays import fitting, misfit
 from unlabelled.commands.errors.run_errors import line_for_user, traceback_wanted
 from unlabelled.commands.errors.suggestions import abstract_methods, import_path
 from unlabelled.commands.errors.user_files import check_checkpoint
@@ -38,6 +38,7 @@ from unlabelled.commands.runs.checks import check_accelerator, check_monitors, m
 from unlabelled.commands.runs.folders import RunFolder
 from unlabelled.commands.runs.outputs import LOGGER, direct
 from unlabelled.commands.runs.placement import name_of, place
+from unlabelled.contracts import EvaluatesOnSets
 
 
 class Parser(LightningArgumentParser):
@@ -159,6 +160,15 @@ class CLI(LightningCLI):
         """Check the monitored metrics before the data are indexed."""
         check_monitors(self.model, self.trainer.callbacks)  # type: ignore[attr-defined]
 
+    def before_predict(self) -> None:
+        """Add the table of predictions, unless a callback writes files or the data are evaluation sets."""
+        writers = (callbacks.ClusterPredictions, callbacks.ExportEncoder, callbacks.ExportFeatures)
+        added: list[Any] = self.trainer.callbacks  # type: ignore[attr-defined]
+        if not any(isinstance(each, writers) for each in added) and not isinstance(
+            self.datamodule, EvaluatesOnSets
+        ):
+            added.append(callbacks.ClusterPredictions())
+
     def _parse_ckpt_path(self) -> None:
         """Keep the model of the command line.
 
@@ -205,6 +215,8 @@ def main(args: Sequence[str] | None = None) -> int:
         line = line_for_user(error, (MisconfigurationException,))
         if line is None or traceback_wanted():
             raise
+        if holds := getattr(error, "holds", None):  # of data that lack a modality
+            line += f"; {fitting(holds)}"
         print(line, file=sys.stderr)
         return 1
     return 0

@@ -20,6 +20,8 @@ from datamodules.howto100m import HowTo100M
 from datamodules.image_folders import ImageFolder, ImageNet, ImageNet100
 from datamodules.images import ImageDataModule
 from datamodules.kinetics import Kinetics, KineticsSound
+from datamodules.own_clips import OwnClips, Sounds, Videos
+from datamodules.own_images import Images
 from datamodules.something_something import SomethingSomethingV2
 from datamodules.stl10 import STL10
 from datamodules.text_video import TextVideoDataModule
@@ -55,13 +57,17 @@ __all__ = [
     "ImageFolder",
     "ImageNet",
     "ImageNet100",
+    "Images",
     "Kinetics",
     "KineticsSound",
+    "OwnClips",
     "Patterns",
     "SampleDataModule",
     "SomethingSomethingV2",
+    "Sounds",
     "TextVideoDataModule",
     "TinyImageNet",
     "VGGSound",
+    "Videos",
     "YouCook2",
 ]

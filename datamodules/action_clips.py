@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from datamodules.clips import ClipDataModule
+from unlabelled.data.lists import read_lines
 from unlabelled.data.media.index import Entry
 
 Fold = Literal[1, 2, 3]
@@ -99,7 +100,7 @@ class UCF101(_ActionClips):
             path = folder / f"{split}list0{self.fold}.txt"
             if not path.is_file():
                 return
-            for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+            for number, line in enumerate(read_lines(path), 1):
                 if line.strip():
                     name, slash, file = line.split()[0].partition("/")
                     if not slash:
@@ -134,7 +135,7 @@ class HMDB51(_ActionClips):
     def _read(self, folder: Path) -> Iterator[Listed]:
         ending, splits = f"_test_split{self.fold}.txt", {"1": "train", "2": "test", "0": "neither"}
         for path in sorted(folder.glob(f"*{ending}")):
-            for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+            for number, line in enumerate(read_lines(path), 1):
                 fields = line.rsplit(None, 1)
                 if fields and (len(fields) != 2 or fields[1] not in splits):
                     raise ValueError(f"{path}, line {number}: {line!r} is not `file.avi 0|1|2`")

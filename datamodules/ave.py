@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from datamodules.clips import ClipDataModule
+from unlabelled.data.lists import read_lines
 from unlabelled.data.media.files import find_list
 from unlabelled.data.media.index import Entry
 
@@ -54,7 +55,7 @@ class AVE(ClipDataModule):
     def _events(self, split: str) -> list[tuple[str, str]]:
         path = find_list(self.root, [_LISTS[split], f"annotations/{_LISTS[split]}"], None, "AVE")
         events = []
-        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+        for number, line in enumerate(read_lines(path), 1):
             if line.strip() and not line.startswith("Category&"):
                 events.append(_parse(line, path, number))
         return events

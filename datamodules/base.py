@@ -5,14 +5,17 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 from lightning import LightningDataModule
 from lightning.pytorch.utilities import rank_zero_info
 from torch.utils.data import DataLoader
 
+from datamodules.modalities import check_modalities
 from datamodules.splits import compare_splits
 from unlabelled.batch import Batch
+from unlabelled.data.datasets.clip_names import ClipName
+from unlabelled.data.datasets.joined import JoinedDataset
 from unlabelled.data.datasets.samples import (
     DrawnShard,
     OrderedShard,
@@ -22,7 +25,9 @@ from unlabelled.data.datasets.samples import (
 )
 from unlabelled.pipelines.base import SamplePipeline
 
-STAGE_SPLITS = {"fit": ("train", "val"), "validate": ("val",), "test": ("test",), "predict": ("test",)}
+PredictSplit = Literal["train", "val", "test", "all"]
+_STAGE_SPLITS = {"fit": ("train", "val"), "validate": ("val",), "test": ("test",)}
+_ALL = ("train", "val", "test")
 
 Loaders = DataLoader[Any] | list[DataLoader[Any]]
 
@@ -43,6 +48,10 @@ class SampleDataModule(LightningDataModule, Generic[IndexT, PipelineT]):
         batch_size: Samples per rank and step in training.
         eval_batch_size: Samples per rank and step in evaluation and in passes; ``null``: twice as many.
         num_workers: Number of processes that read and augment.
+        predict_split: Split of ``predict``; ``all``: each sample of the three splits once.
+
+    Raises:
+        ValueError: ``predict_split`` is unknown.
 
     Attributes:
         bank_split: Split of the labelled training samples.
@@ -60,8 +69,14 @@ class SampleDataModule(LightningDataModule, Generic[IndexT, PipelineT]):
         batch_size: int = 16,
         eval_batch_size: int | None = None,
         num_workers: int = 2,
+        predict_split: PredictSplit = "test",
     ) -> None:
         super().__init__()
+        if predict_split not in (*_ALL, "all"):
+            raise ValueError(
+                f"{type(self).__name__}: predict_split={predict_split!r} is not train, val, test or all"
+            )
+        self.predict_split: PredictSplit = predict_split
         self.root = root
         self.pipeline: PipelineT = pipeline
         self.test_pipeline: PipelineT | None = test_pipeline
@@ -115,12 +130,43 @@ class SampleDataModule(LightningDataModule, Generic[IndexT, PipelineT]):
         self.check_root()
 
     def setup(self, stage: str) -> None:
-        """Find the usable samples of the splits of a stage."""
+        """Find the usable samples of the splits of a stage.
+
+        Raises:
+            UnfitDataError: The samples lack a modality that the method learns from.
+        """
         self._enter(stage)
-        for split in STAGE_SPLITS[stage]:
+        for split in self.stage_splits(stage):
             self._index(split)
+        if self.trainer is not None:
+            check_modalities(self, self.dataset(self.stage_splits(stage)[0], train=False))
         if stage == "fit":
-            compare_splits(self, "train")
+            self.compare("train")
+
+    def stage_splits(self, stage: str) -> tuple[str, ...]:
+        """Return the splits that a stage reads."""
+        if stage == "predict":
+            return _ALL if self.predict_split == "all" else (self.predict_split,)
+        return _STAGE_SPLITS[stage]
+
+    def compare(self, train: str) -> None:
+        """Compare the samples to train on with the held-out ones; see :func:`.splits.compare_splits`."""
+        compare_splits(self, train)
+
+    def clip_names(self, split: str) -> Sequence[ClipName]:
+        """Return the file of each row of a split, and what else is known of it."""
+        return [ClipName(path, split) for path in self.clip_paths(split)]
+
+    def predicted_splits(self) -> list[str]:
+        """Return the splits of ``predict`` in their order, of equal ones only the first."""
+        splits: dict[str, str] = {}
+        for split in self.stage_splits("predict"):
+            splits.setdefault(self._index(split).fingerprint, split)
+        return list(splits.values())
+
+    def predicted_clips(self) -> list[ClipName]:
+        """Return the name of each row of ``predict``."""
+        return [name for split in self.predicted_splits() for name in self.clip_names(split)]
 
     def check_root(self) -> None:
         """Check that the folder of the data set exists.
@@ -199,7 +245,7 @@ class SampleDataModule(LightningDataModule, Generic[IndexT, PipelineT]):
             self.trainer.strategy.barrier("bank")
         self._index(self.bank_split)
         if not found:
-            compare_splits(self, self.bank_split)
+            self.compare(self.bank_split)
         return self._eval_loader(self.bank_split)
 
     def val_dataloader(self) -> Loaders:
@@ -211,8 +257,10 @@ class SampleDataModule(LightningDataModule, Generic[IndexT, PipelineT]):
         return self._eval_loader("test")
 
     def predict_dataloader(self) -> Loaders:
-        """Return the test samples, each exactly once over all ranks."""
-        return self._eval_loader("test")
+        """Return the samples of ``predict_split``, each exactly once over all ranks."""
+        parts = [self.dataset(split, train=False) for split in self.predicted_splits()]
+        data = parts[0] if len(parts) == 1 else JoinedDataset(parts)
+        return self._eval_loader(self.predict_split, data)
 
     def _enter(self, stage: str) -> None:
         previous, self._stage = self.active_pipeline, stage

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar
 
-from datamodules.base import STAGE_SPLITS, SampleDataModule
+from datamodules.base import PredictSplit, SampleDataModule
 from datamodules.splits import warn_of_lists
+from unlabelled.data.datasets.clip_names import ClipName
 from unlabelled.data.datasets.clips import ClipDataset
 from unlabelled.data.media.decord_reader import DecordReader
 from unlabelled.data.media.files import MEDIA_SUFFIXES, StemTable
@@ -33,6 +34,7 @@ class ClipDataModule(SampleDataModule[ClipIndex, ClipPipeline]):
         num_workers: Number of processes that read and augment.
         index_workers: Number of processes that check the files before the first run; ``null``: one per core.
         test_pipeline: Makes tensors in ``test`` and ``predict``, also of the bank; ``null``: ``pipeline``.
+        predict_split: See :class:`~datamodules.base.SampleDataModule`.
 
     Attributes:
         suffixes: Endings of the files that :meth:`locate` finds.
@@ -55,9 +57,12 @@ class ClipDataModule(SampleDataModule[ClipIndex, ClipPipeline]):
         num_workers: int = 2,
         index_workers: int | None = None,
         test_pipeline: ClipPipeline | None = None,
+        predict_split: PredictSplit = "test",
     ) -> None:
         pipeline = pipeline if pipeline is not None else AudioVisualPipeline()
-        super().__init__(root, pipeline, test_pipeline, batch_size, eval_batch_size, num_workers)
+        super().__init__(
+            root, pipeline, test_pipeline, batch_size, eval_batch_size, num_workers, predict_split
+        )
         self.reader: Reader = reader if reader is not None else DecordReader()
         self.index_workers = index_workers
         self._stems: StemTable | None = None
@@ -72,6 +77,10 @@ class ClipDataModule(SampleDataModule[ClipIndex, ClipPipeline]):
             self._stems = StemTable(self.root, self.suffixes)
         return self._stems.locate(names, default)
 
+    def shortest(self) -> float:
+        """Return the smallest duration of a usable file in seconds: that of the pipeline."""
+        return self.active_pipeline.seconds
+
     def listed(self, split: str) -> Sequence[str]:
         """Return the path of each listed clip."""
         return [f"{self.root}/{entry.path}" for entry in self.listing(split)]
@@ -79,16 +88,17 @@ class ClipDataModule(SampleDataModule[ClipIndex, ClipPipeline]):
     def prepare_data(self) -> None:
         """Check the files, in one process per node; the others read the results from disk."""
         super().prepare_data()
-        for split in STAGE_SPLITS[self._stage]:
+        for split in self.stage_splits(self._stage):
             self._index(split)
 
     def find(self, split: str) -> ClipIndex:
         """Check the files of a split, or read the results of the last check."""
         pipeline = self.active_pipeline
-        requirements = Requirements(pipeline.needs_video, pipeline.needs_audio, pipeline.seconds)
+        requirements = Requirements(pipeline.needs_video, pipeline.needs_audio, self.shortest())
         entries, workers, progress = self.listing(split), self.index_workers, self._rank()[0] == 0
         repeated = self._stems.repeated if self._stems is not None else {}
-        warn_of_lists(type(self).__name__, split, [entry.path for entry in entries], repeated)
+        whole = [entry.path for entry in entries if not entry.is_span]
+        warn_of_lists(type(self).__name__, split, whole, repeated)
         index = build_index(self.root, split, entries, requirements, workers, progress)
         if not pipeline.allow_missing_audio:
             return index
@@ -104,3 +114,18 @@ class ClipDataModule(SampleDataModule[ClipIndex, ClipPipeline]):
         """Return the file of each row of a split."""
         index = self._indices[split]
         return [f"{index.root}/{entry.path}" for entry in index.entries]
+
+    def clip_names(self, split: str) -> list[ClipName]:
+        """Return the file, the times and the class of each row of a split."""
+        index, names = self._indices[split], self.class_names
+        return [
+            ClipName(
+                f"{index.root}/{entry.path}",
+                split,
+                entry.start,
+                round(entry.start + duration, 6),
+                names[entry.label] if 0 <= entry.label < len(names) else "",
+                is_part=entry.is_span,
+            )
+            for entry, duration in zip(index.entries, index.durations, strict=True)
+        ]

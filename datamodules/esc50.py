@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from datamodules.clips import ClipDataModule
+from unlabelled.data.lists import open_list
 from unlabelled.data.media.files import AUDIO_SUFFIXES, find_list
 from unlabelled.data.media.index import Entry
 
@@ -57,8 +58,7 @@ class ESC50(ClipDataModule):
     def rows(self) -> list[_Row]:
         """The official list."""
         path = find_list(self.root, ["meta/esc50.csv", "esc50.csv"], None, "ESC50")
-        with path.open(newline="", encoding="utf-8") as file:
-            return [_parse(row, path, number) for number, row in enumerate(csv.DictReader(file), 2)]
+        return [_parse(row, path, number) for number, row in enumerate(csv.DictReader(open_list(path)), 2)]
 
     @cached_property
     def class_names(self) -> list[str]:

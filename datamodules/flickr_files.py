@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 import torch
 from torch import Tensor
 
+from unlabelled.data.lists import read_lines
 from unlabelled.data.media.files import AUDIO_SUFFIXES, IMAGE_SUFFIXES, MEDIA_SUFFIXES, scan_files
 
 _ANNOTATION = ".xml"
@@ -109,7 +110,7 @@ def read_numbers(path: Path) -> Iterator[str]:
         ValueError: A line does not begin with a number.
     """
     found = set()
-    for row, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+    for row, line in enumerate(read_lines(path), 1):
         if not line.strip():
             continue
         number = video_number(line.split(",")[0].split()[0]) if line.split(",")[0].strip() else ""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from abc import abstractmethod
 
-from datamodules.base import SampleDataModule
+from datamodules.base import PredictSplit, SampleDataModule
+from unlabelled.data.datasets.clip_names import ClipName
 from unlabelled.data.datasets.images import ImageDataset, ImageSource
 from unlabelled.data.media.index import EmptyIndexError
 from unlabelled.pipelines.base import ImagePipeline
@@ -23,6 +24,7 @@ class ImageDataModule(SampleDataModule[ImageSource, ImagePipeline]):
         eval_batch_size: Images per rank and step in evaluation and in passes; ``null``: twice as many.
         num_workers: Number of processes that read and augment.
         test_pipeline: Makes tensors in ``test`` and ``predict``, also of the bank; ``null``: ``pipeline``.
+        predict_split: See :class:`~datamodules.base.SampleDataModule`.
 
     Raises:
         FileNotFoundError: ``root`` does not exist.
@@ -39,8 +41,11 @@ class ImageDataModule(SampleDataModule[ImageSource, ImagePipeline]):
         eval_batch_size: int | None = None,
         num_workers: int = 2,
         test_pipeline: ImagePipeline | None = None,
+        predict_split: PredictSplit = "test",
     ) -> None:
-        super().__init__(root, pipeline, test_pipeline, batch_size, eval_batch_size, num_workers)
+        super().__init__(
+            root, pipeline, test_pipeline, batch_size, eval_batch_size, num_workers, predict_split
+        )
 
     @abstractmethod
     def source(self, split: str) -> ImageSource:
@@ -67,3 +72,13 @@ class ImageDataModule(SampleDataModule[ImageSource, ImagePipeline]):
         """Return the file of each row of a split, or another name for it."""
         source = self._indices[split]
         return [source.path(row) for row in range(len(source))]
+
+    def clip_names(self, split: str) -> list[ClipName]:
+        """Return the file and the class of each row of a split."""
+        names, labels = self.class_names, self._indices[split].labels
+        if labels.ndim > 1:  # several classes per image
+            return [ClipName(path, split) for path in self.clip_paths(split)]
+        return [
+            ClipName(path, split, label=names[label] if 0 <= label < len(names) else "")
+            for path, label in zip(self.clip_paths(split), labels.tolist(), strict=True)
+        ]

@@ -7,7 +7,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from lightning.pytorch.utilities import rank_zero_warn
+
 from datamodules.clips import ClipDataModule
+from unlabelled.data.left_out import list_left_out
+from unlabelled.data.lists import one_line, open_list, read_lines
 from unlabelled.data.media.files import MEDIA_SUFFIXES, find_list
 from unlabelled.data.media.index import Entry
 
@@ -110,13 +114,18 @@ class Kinetics(ClipDataModule):
     def _chosen_classes(self) -> list[str] | None:
         if self.class_list is None:
             return None
-        lines = find_list(self.root, [], self.class_list, "class_list").read_text("utf-8").splitlines()
+        lines = read_lines(find_list(self.root, [], self.class_list, "class_list"))
         return [_class_name(line) for line in lines if line.strip()]
 
     def listing(self, split: str) -> list[Entry]:
         """Return the clips of the chosen classes."""
         number = {name: n for n, name in enumerate(self.class_names)}
-        return [Entry(path, number[name]) for name, path in self._clips(split) if name in number]
+        clips = self._clips(split)
+        if self._chosen_classes() is None:
+            unknown = [f"{path} ({name})" for name, path in clips if name not in number]
+            for text in list_left_out({"of classes without a training clip, left out:": unknown}):
+                rank_zero_warn(f"{type(self).__name__}, {split}: {text}")
+        return [Entry(path, number[name]) for name, path in clips if name in number]
 
     def videos(self, split: str) -> list[str]:
         """Return the YouTube id of each clip, the first eleven characters of its file's name."""
@@ -144,17 +153,16 @@ class Kinetics(ClipDataModule):
 
     def _from_csv(self, table: Path) -> list[tuple[str, str]]:
         clips = []
-        with table.open(newline="", encoding="utf-8") as file:
-            for number, row in enumerate(csv.DictReader(file), 2):
-                try:
-                    stem = f"{row['youtube_id']}_{int(row['time_start']):06d}_{int(row['time_end']):06d}"
-                    name = _class_name(row["label"])
-                except (KeyError, TypeError, ValueError) as error:
-                    raise ValueError(
-                        f"{table}, row {number}: expected the columns label,youtube_id,time_start,time_end "
-                        f"with whole seconds ({error!r})"
-                    ) from error
-                clips.append((name, self.locate([stem, row["youtube_id"]], f"{stem}.mp4")))
+        for number, row in enumerate(csv.DictReader(open_list(table)), 2):
+            try:
+                stem = f"{row['youtube_id']}_{int(row['time_start']):06d}_{int(row['time_end']):06d}"
+                name = _class_name(row["label"])
+            except (KeyError, TypeError, ValueError) as error:
+                raise ValueError(
+                    f"{table}, row {number}: expected the columns label,youtube_id,time_start,time_end "
+                    f"with whole seconds ({error!r})"
+                ) from error
+            clips.append((name, self.locate([stem, row["youtube_id"]], f"{stem}.mp4")))
         return clips
 
 
@@ -179,7 +187,7 @@ class KineticsSound(Kinetics):
 
 def _class_name(text: str) -> str:
     """Return one spelling for ``playing_drums``, ``playing drums`` and ``"playing drums"``."""
-    return text.strip().strip('"').replace("_", " ")
+    return one_line(text.strip().strip('"').replace("_", " "))
 
 
 def _first_file(paths: list[Path]) -> Path | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from datamodules.clips import ClipDataModule
+from unlabelled.data.lists import read_text
 from unlabelled.data.media.files import find_list
 from unlabelled.data.media.index import Entry
 
@@ -69,7 +70,7 @@ class SomethingSomethingV2(ClipDataModule):
         names = [f"{folder}{prefix}{name}.json" for folder in ("", "labels/") for prefix in (_PREFIX, "")]
         path = find_list(self.root, names, None, "SomethingSomethingV2")
         try:
-            return path, json.loads(path.read_text("utf-8"))
+            return path, json.loads(read_text(path))
         except ValueError as error:
             raise ValueError(f"{path}: not a JSON file ({error}); fetch it again") from error
 

@@ -14,6 +14,7 @@ from torchvision import datasets
 
 from datamodules.images import ImageDataModule
 from unlabelled.data.datasets.images import ImageArrays
+from unlabelled.data.lists import read_text
 
 _FOLDER = "stl10_binary"
 _SIDE = 96
@@ -59,7 +60,7 @@ class STL10(ImageDataModule):
     @cached_property
     def class_names(self) -> list[str]:
         """The class names in the file of the data set."""
-        return self._file("class_names.txt").read_text("utf-8").split()
+        return read_text(self._file("class_names.txt")).split()
 
     def source(self, split: str) -> ImageArrays:
         """Return the images of ``train_split``; the labelled training images (bank); or the test images."""

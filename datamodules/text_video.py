@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 from torch.utils.data import DataLoader
 
-from datamodules.base import STAGE_SPLITS, SampleDataModule
-from datamodules.splits import compare_splits
+from datamodules.base import SampleDataModule
+from unlabelled.data.datasets.clip_names import ClipName
 from unlabelled.data.datasets.evaluation_sets import EvaluationSet
 from unlabelled.data.datasets.samples import SampleIndex
 from unlabelled.pipelines.features import COUNTS, FeaturePipeline
@@ -78,13 +78,13 @@ class TextVideoDataModule(SampleDataModule[IndexT, FeaturePipeline]):
         self._enter(stage)
         self._open()
         if stage == "fit":
-            compare_splits(self, "train")
+            self.compare("train")
 
     def videos(self, split: str) -> Sequence[str]:
         """Return the identifiers of the training videos, or of those of the opened evaluation sets."""
         if split == "train":
             return [path.rsplit("/", 1)[-1] for path in self.clip_paths("train")]
-        sets = self.evaluation_sets(split) if split in STAGE_SPLITS[self._stage] else ()
+        sets = self.evaluation_sets(split) if split in self.stage_splits(self._stage) else ()
         return list(chain.from_iterable(each.identifiers() for each in sets))
 
     def listed(self, split: str) -> Sequence[str]:
@@ -98,6 +98,10 @@ class TextVideoDataModule(SampleDataModule[IndexT, FeaturePipeline]):
             return [data.path(row) for row in range(len(data))]
         sets = self.evaluation_sets(split)
         return list(chain.from_iterable(map(each.title, range(len(each))) for each in sets))
+
+    def predicted_clips(self) -> list[ClipName]:
+        """Return the name of each sample of the evaluation sets of ``predict``."""
+        return [ClipName(path, "test") for path in self.clip_paths("test")]
 
     def val_dataloader(self) -> list[DataLoader[Any]]:
         """Return a loader for each set, which reads it once over all ranks, in order."""
@@ -113,7 +117,7 @@ class TextVideoDataModule(SampleDataModule[IndexT, FeaturePipeline]):
 
     def _open(self) -> None:
         self.pipeline.text.open()
-        for split in STAGE_SPLITS[self._stage]:
+        for split in self.stage_splits(self._stage):
             if split == "train":
                 self._index(split)
             else:

@@ -8,6 +8,7 @@ import torch
 
 from datamodules.image_folders import ImageNet
 from unlabelled.data.datasets.images import ImageFiles
+from unlabelled.data.lists import read_lines
 from unlabelled.data.media.files import scan_images
 
 
@@ -43,7 +44,7 @@ class TinyImageNet(ImageNet):
     def _rows(self, annotations: Path) -> list[tuple[str, int]]:
         number = {name: label for label, name in enumerate(self.class_names)}
         rows = []
-        for line, text in enumerate(annotations.read_text("utf-8").splitlines(), 1):
+        for line, text in enumerate(read_lines(annotations), 1):
             fields = text.split("\t")
             if len(fields) < 2 or fields[1] not in number:
                 raise ValueError(f"{annotations}, line {line}: {text!r} is not `file<tab>wnid<tab>...`")

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from datamodules.clips import ClipDataModule
+from unlabelled.data.lists import one_line, open_list
 from unlabelled.data.media.files import find_list
 from unlabelled.data.media.index import Entry
 
@@ -41,15 +42,14 @@ class VGGSound(ClipDataModule):
         """The list: YouTube id, start in seconds, label, split."""
         path = find_list(self.root, ["vggsound.csv"], self.csv_file, type(self).__name__)
         rows = []
-        with path.open(newline="", encoding="utf-8") as file:
-            for number, row in enumerate(csv.reader(file), 1):
-                if not row:
-                    continue
-                if len(row) != 4 or not row[1].strip().isdigit() or row[3].strip() not in ("train", "test"):
-                    raise ValueError(
-                        f"{path}, row {number}: {row} is not `youtube_id,start_seconds,label,train|test`"
-                    )
-                rows.append((row[0], int(row[1]), row[2], row[3].strip()))
+        for number, row in enumerate(csv.reader(open_list(path)), 1):
+            if not row:
+                continue
+            if len(row) != 4 or not row[1].strip().isdigit() or row[3].strip() not in ("train", "test"):
+                raise ValueError(
+                    f"{path}, row {number}: {row} is not `youtube_id,start_seconds,label,train|test`"
+                )
+            rows.append((row[0], int(row[1]), one_line(row[2]), row[3].strip()))
         return rows
 
     @cached_property

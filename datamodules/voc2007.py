@@ -10,6 +10,7 @@ import torch
 
 from datamodules.images import ImageDataModule
 from unlabelled.data.datasets.images import ImageFiles
+from unlabelled.data.lists import read_lines
 from unlabelled.data.media.files import scan_images
 
 VOC_CLASSES = [
@@ -83,7 +84,7 @@ class VOC2007(ImageDataModule):
             raise FileNotFoundError(f"VOC2007: there is no {path}; expected the official list, one per class")
         meaning = {"1": 1.0, "-1": 0.0, "0": -1.0}
         column = {}
-        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+        for number, line in enumerate(read_lines(path), 1):
             fields = line.split()
             if len(fields) != 2 or fields[1] not in meaning:
                 raise ValueError(f"{path}, line {number}: {line!r} is not an image and -1, 0 or 1")

@@ -20,6 +20,7 @@ from lightning_modules.selavi import SeLaVi
 from lightning_modules.shhc import SHHC
 from lightning_modules.sspc import SSPC
 from lightning_modules.text_video_audio import TextVideoAudio
+from lightning_modules.trained_encoder import TrainedEncoder, load_encoder
 from lightning_modules.xdc import XDC
 
 __all__ = [
@@ -46,4 +47,6 @@ __all__ = [
     "SeLa",
     "SeLaVi",
     "TextVideoAudio",
+    "TrainedEncoder",
+    "load_encoder",
 ]

@@ -73,10 +73,15 @@ class Classifier(BaseModule):
         """Compare ``num_classes`` with the number of classes of the data.
 
         Raises:
-            MisconfigurationException: They differ.
+            MisconfigurationException: They differ, or the data have no labels.
         """
         super().setup(stage)
         data = getattr(self.trainer, "datamodule", None)
+        if isinstance(data, Labelled) and not data.class_names:
+            raise MisconfigurationException(
+                f"{type(self).__name__} learns from labels, but {type(data).__name__} has none; give class "
+                "folders or a table with the column label, or take a method that needs no labels"
+            )
         if isinstance(data, Labelled) and len(data.class_names) != self.num_classes:
             raise MisconfigurationException(
                 f"num_classes={self.num_classes}, but the data set has {len(data.class_names)} classes; set "

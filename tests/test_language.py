@@ -18,6 +18,7 @@ CODE = ("unlabelled", "lightning_modules", "datamodules", "callbacks", "benchmar
 FIXED_TERMS = re.compile(
     r"vgg[-_ ]?sounds?|kinetics[-_ ]?sounds?|flickr[-_ ]?sound|sound[-_ ]?nets?|fluid[-_ ]?sound"
     r"|visual[-_ ]sounds?|sound_params|sounds_off"
+    r"|(?-i:\bSounds\b)|\bsounds\.yaml"
     r"|sound[-_ ]?(locali[sz]ations?|sources?|events?|maps?|fonts?)|sounding",
     re.IGNORECASE,
 )

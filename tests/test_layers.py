@@ -22,6 +22,7 @@ FOLDERS = (
     "unlabelled.transforms",
     "unlabelled.data",
     "unlabelled.data.media",
+    "unlabelled.data.lists",
     "unlabelled.data.features",
     "unlabelled.pipelines",
     "unlabelled.data.datasets",

@@ -16,6 +16,7 @@ TOOLS = {
     "check": "unlabelled.commands.check_media",
     "check-features": "unlabelled.commands.check_features",
     "convert": "unlabelled.commands.convert",
+    "embed": "unlabelled.commands.embed",
     "real-data": "unlabelled.commands.real_data",
     "hierarchy": "unlabelled.commands.hierarchy",
     "compare": "unlabelled.commands.compare.main",
@@ -28,9 +29,10 @@ usage: {prog} COMMAND [options]
   fit       train:     {prog} fit --config configs/demo/selavi.yaml
   validate  evaluate a checkpoint on the validation split
   test      evaluate a checkpoint:  {prog} test --config FILE --ckpt_path FILE
-  predict   write the outputs of a checkpoint on the test split
+  predict   write the outputs of a checkpoint, on data.init_args.predict_split
   doctor    report versions and devices, and check packages and decoders
   check     find media files that cannot be used:  {prog} check DIR
+  embed     write the features of the files of a folder:  {prog} embed CKPT FOLDER
   check-features  find unusable feature files in HowTo100M's layout:  {prog} check-features ROOT LIST
   hierarchy  compare hierarchies of any features:  {prog} hierarchy FEATURES.npy
   compare   train and evaluate all methods on the embedded videos, in one table

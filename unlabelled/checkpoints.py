@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 from unlabelled.renamed import with_present_names
 
+DATA_KEY = "unlabelled_data"
+"""Key of the data module's class and arguments in a checkpoint, as in the configuration of the run."""
 _PREFIX = "encoders."
 
 

@@ -6,7 +6,7 @@ a pair of features that a symmetric loss compares.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import combinations
 
 import torch
@@ -88,3 +88,16 @@ def _weights(nonempty: Sequence[Tensor]) -> Tensor:
     """Return ``(modalities, B, 1)``, 1 for the modalities that count."""
     present = torch.stack(list(nonempty))
     return torch.where(present.any(0), present, True).unsqueeze(2).float()
+
+
+class UnfitDataError(ValueError):
+    """Data lack a modality that the configuration learns from.
+
+    Args:
+        message: The error in one line, without a hint of what fits.
+        holds: Modalities that the data have.
+    """
+
+    def __init__(self, message: str, holds: Iterable[str]) -> None:
+        super().__init__(message)
+        self.holds = frozenset(holds)

@@ -15,8 +15,9 @@ from torchmetrics import MeanMetric, SumMetric
 from callbacks.evaluation.kmeans_evaluation import kmeans_scores
 from callbacks.shared.batches import datamodule, frozen_state, iterate_batches, not_replaced
 from callbacks.shared.before_training import ScoresBeforeTraining
+from callbacks.shared.labels import class_names
 from callbacks.shared.loggers import board_folders
-from callbacks.shared.rows import RowCollection, as_float32
+from callbacks.shared.rows import NO_LABEL, RowCollection, as_float32
 from callbacks.shared.tables import Table, print_tables
 from unlabelled.contracts import HasHierarchies, Labelled, PredictsClusters
 from unlabelled.distributed import all_reduce_sum_
@@ -43,6 +44,9 @@ class ClusterEvaluation(ScoresBeforeTraining):
     Samples without a modality (:mod:`unlabelled.missing`) are left out of the scores of this modality, and
     counted as ``val/missing_audio``, ... where there are any; ``both`` is then the other modality alone.
 
+    Samples without a label are left out of the scores that compare with classes. Of data without labels only
+    the two metrics that use none are logged, and no table is printed.
+
     Args:
         before_training: Also score the untrained network, and k-means of its features, on the validation set,
             at the start of ``fit``; checkpoints contain the scores, and ``test`` prints them too.
@@ -65,6 +69,7 @@ class ClusterEvaluation(ScoresBeforeTraining):
         super().__init__(before_training)
         self._scores: dict[str, ClusteringMetrics] = {}
         self._empty: ClusteringMetrics
+        self._labelled = True
         self._loss: MeanMetric
         self._missing: dict[str, SumMetric] = {}
 
@@ -83,6 +88,9 @@ class ClusterEvaluation(ScoresBeforeTraining):
     ) -> tuple[dict[str, Any], dict[str, float]]:
         """Return the scores of the heads and of k-means as a table; nothing to log."""
         assert isinstance(pl_module, PredictsClusters)
+        classes = len(class_names(trainer))
+        if classes == 0:
+            return {}, {}
         loader = datamodule(trainer).val_dataloader()
         features = RowCollection("ClusterEvaluation")
         self.on_validation_epoch_start(trainer, pl_module)
@@ -91,18 +99,18 @@ class ClusterEvaluation(ScoresBeforeTraining):
                 outputs = pl_module.evaluation_step(batch)
                 self._update(outputs, batch)
                 features.add(batch, as_float32(outputs["features"]))
-        classes = len(datamodule(trainer).class_names)
         self._drop_unscored()
-        clustered = kmeans_scores(features.finish(), classes, classes)
+        clustered = kmeans_scores(features.finish().labelled(), classes, classes)
         return self._table() | {f"k-means, {source}": row for source, row in clustered.items()}, {}
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Reset the metrics."""
         assert isinstance(pl_module, PredictsClusters)
         heads, clusters = pl_module.num_clusterings, pl_module.num_clusters
-        classes = len(datamodule(trainer).class_names)
-        self._empty = ClusteringMetrics(heads, clusters, classes).to(pl_module.device)
-        self._scores = {BOTH: deepcopy(self._empty)}
+        classes = len(class_names(trainer))
+        self._labelled = classes > 0
+        self._empty = ClusteringMetrics(heads, clusters, max(classes, 1)).to(pl_module.device)
+        self._scores = {BOTH: deepcopy(self._empty)} if self._labelled else {}
         self._loss = MeanMetric().to(pl_module.device)
         self._missing = {}
 
@@ -129,8 +137,9 @@ class ClusterEvaluation(ScoresBeforeTraining):
     def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Log and print the scores."""
         self._log(pl_module, "test")
-        tables = {"before training": self.before, "after training": self._table()}
-        print_tables(trainer, tables, "test/table")
+        if BOTH in self._scores:
+            tables = {"before training": self.before, "after training": self._table()}
+            print_tables(trainer, tables, "test/table")
         for folder in board_folders(trainer):
             print(f"TensorBoard: {sys.executable} -m tensorboard.main --logdir {folder}")
 
@@ -140,16 +149,23 @@ class ClusterEvaluation(ScoresBeforeTraining):
         predictions = {name: value.argmax(2) for name, value in log_probs.items()}  # (B, H)
         predictions[BOTH] = torch.stack(list(log_probs.values())).sum(0).argmax(2)
         present = {name: has_feature(outputs["features"][name])[keep] for name in log_probs}
-        for name, prediction in predictions.items():
-            if name not in self._scores:
-                self._scores[name] = deepcopy(self._empty)
-            rows = present.get(name, torch.ones_like(keep[keep]))
-            self._scores[name].update(prediction[rows], batch["label"][keep][rows])
+        if self._labelled:
+            self._compare_classes(predictions, present, batch["label"][keep])
         self._count_missing(present)
         for name, value in log_probs.items():
             loss = multi_head_cross_entropy(value[present[name]], predictions[BOTH][present[name]])
             self._loss.update(loss.mean(), weight=int(present[name].sum()))
         self._compare_modalities(predictions, torch.stack(list(present.values())).all(0))
+
+    def _compare_classes(
+        self, predictions: dict[str, Tensor], present: dict[str, Tensor], labels: Tensor
+    ) -> None:
+        known = labels != NO_LABEL
+        for name, prediction in predictions.items():
+            if name not in self._scores:
+                self._scores[name] = deepcopy(self._empty)
+            rows = known & present.get(name, torch.ones_like(known))
+            self._scores[name].update(prediction[rows], labels[rows])
 
     def _count_missing(self, present: dict[str, Tensor]) -> None:
         for name, rows in present.items():
@@ -163,7 +179,7 @@ class ClusterEvaluation(ScoresBeforeTraining):
             return
         first, second = (predictions[name][rows, _HEAD] for name in names)
         if _AGREEMENT not in self._scores:
-            clusters = self._scores[BOTH].num_clusters
+            clusters = self._empty.num_clusters
             self._scores[_AGREEMENT] = ClusteringMetrics(1, clusters, clusters).to(first.device)
         self._scores[_AGREEMENT].update(first.unsqueeze(1), second)
 

@@ -11,7 +11,9 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 
 from callbacks.shared.batches import datamodule, frozen_state, iterate_batches, not_replaced
+from callbacks.shared.labels import class_names, is_idle
 from callbacks.shared.loggers import publish
+from callbacks.shared.rows import NO_LABEL
 from unlabelled.batch import Batch
 from unlabelled.contracts import PredictsClusters, ReadsClips
 from unlabelled.distributed import all_reduce_sum_
@@ -38,7 +40,8 @@ class Degradation(Callback):
     volume of the audio. Draws the NMI of head 0, of both modalities together, as curves and logs it as
     ``test/degradation/...``, and for each factor the number of clips that the degradation leaves without the
     modality as ``test/degradation/missing/...``: their clusters are those of the other modality. The paper
-    does not publish its factors, and has no brightness; these are ours.
+    does not publish its factors, and has no brightness; these are ours. On data without labels nothing is
+    scored.
 
     Args:
         compression: Factors by which the sides of a frame are reduced; 1: unchanged.
@@ -76,6 +79,8 @@ class Degradation(Callback):
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Score all degradations of both modalities in one pass over the test set."""
+        if is_idle(self, trainer):
+            return
         series: dict[str, dict[float, Callable[[Batch], Batch]]] = {
             "compression": {float(factor): self._compression(factor) for factor in self.compression},
             "volume": {factor: self._volume(factor) for factor in self.volume},
@@ -105,7 +110,7 @@ class Degradation(Callback):
         series: dict[str, dict[float, Callable[[Batch], Batch]]],
     ) -> dict[str, dict[float, _Score]]:
         assert isinstance(pl_module, PredictsClusters)
-        num_classes = len(datamodule(trainer).class_names)
+        num_classes = len(class_names(trainer))
         scores = {
             name: {
                 factor: _Score(
@@ -139,7 +144,7 @@ class Degradation(Callback):
 def _update(score: _Score, pl_module: Any, batch: Batch, degraded: str) -> None:
     outputs = pl_module.evaluation_step(batch)
     log_probs: dict[str, Tensor] = outputs["cluster_log_probs"]
-    keep = not_replaced(batch)
+    keep = not_replaced(batch) & (batch["label"] != NO_LABEL)
     prediction = torch.stack(list(log_probs.values())).sum(0)[:, :1].argmax(2)  # head 0
     score.clusters.update(prediction[keep], batch["label"][keep])
     score.missing.add_((~has_feature(outputs["features"][degraded]))[keep].sum())

@@ -11,6 +11,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from callbacks.shared.batches import datamodule
 from callbacks.shared.evaluation_times import EvaluationTimes
+from callbacks.shared.labels import class_names, is_idle
 from callbacks.shared.loggers import Messages
 from callbacks.shared.rows import RowCollection, Rows, as_float32, collect_features
 from unlabelled.batch import Batch, Features
@@ -23,12 +24,17 @@ class HeldOutEvaluation(Callback, ABC):
     """Score the features of the evaluated samples, at the end of an evaluation.
 
     The features are those of the evaluation step, without samples that have no label or could not be read.
-    Labels are used for evaluation only.
+    Labels are used for evaluation only; on data without labels nothing is evaluated.
 
     Args:
         every_n_epochs: Epochs between two evaluations within ``fit``; ``null``: none. ``validate`` and
             ``test`` always evaluate.
+
+    Attributes:
+        idle: True for data without labels.
     """
+
+    idle: bool = False
 
     def __init__(self, every_n_epochs: int | None) -> None:
         self.times = EvaluationTimes(self, every_n_epochs)
@@ -60,6 +66,7 @@ class HeldOutEvaluation(Callback, ABC):
                 f"{type(pl_module).__name__} is not"
             )
         self.check_data(getattr(trainer, "datamodule", None))
+        self.idle = is_idle(self, trainer)
 
     def check_data(self, data: Any) -> None:
         """Check the data module.
@@ -74,7 +81,8 @@ class HeldOutEvaluation(Callback, ABC):
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Create an empty collection, if features are to be scored in this evaluation."""
-        self._queries = RowCollection(type(self).__name__) if self.times.is_now(trainer) else None
+        is_now = self.times.is_now(trainer) and not self.idle
+        self._queries = RowCollection(type(self).__name__) if is_now else None
 
     on_test_epoch_start = on_validation_epoch_start
 
@@ -179,4 +187,4 @@ def class_of_each(rows: Rows, callback: str) -> torch.Tensor:
 
 def num_classes(trainer: Trainer) -> int:
     """Return the number of classes of the data set."""
-    return len(datamodule(trainer).class_names)
+    return len(class_names(trainer))

@@ -19,7 +19,9 @@ from callbacks.evaluation.hierarchy_tables import (
     tree_tables,
 )
 from callbacks.shared.batches import datamodule, not_replaced
+from callbacks.shared.labels import class_names, is_idle
 from callbacks.shared.loggers import Messages
+from callbacks.shared.rows import NO_LABEL
 from callbacks.shared.tables import Table, print_tables
 from unlabelled.contracts import GroupsClasses, HasHierarchies, Labelled
 from unlabelled.distributed import all_reduce_sum_
@@ -52,7 +54,7 @@ class HierarchyEvaluation(Callback):
     ``test`` logs the same for trees of other methods over the same centroids, as
     ``test/hierarchy/image/average/...``, and prints tables: single, complete, average and Ward linkage, and
     the trees of ``lowest_cost`` and over the graph of ``neighbours``. Before the first clustering pass there
-    are no trees, and no scores are logged.
+    are no trees, and no scores are logged; on data without labels nothing is scored.
 
     Args:
         cuts: Numbers of clusters, at most that of the method.
@@ -74,6 +76,7 @@ class HierarchyEvaluation(Callback):
             )
         self.cuts = cuts
         self._tables: Tensor | None = None  # (2, heads, K, C): joint predictions, those of one modality
+        self._idle = False
         self._messages = Messages(self)
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -85,6 +88,7 @@ class HierarchyEvaluation(Callback):
             )
         if not isinstance(getattr(trainer, "datamodule", None), Labelled):
             raise MisconfigurationException("HierarchyEvaluation needs a data module with class_names")
+        self._idle = is_idle(self, trainer)
         if max(self.cuts) > pl_module.num_clusters:
             raise ValueError(
                 f"HierarchyEvaluation: cuts={self.cuts} must be at most num_clusters={pl_module.num_clusters}"
@@ -93,12 +97,12 @@ class HierarchyEvaluation(Callback):
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Reset the counts; without trees nothing is counted."""
         self._tables = None
-        if trainer.sanity_checking:
+        if trainer.sanity_checking or self._idle:
             return
         hierarchies = _hierarchies(pl_module)
         if hierarchies is not None:
             assert isinstance(pl_module, HasHierarchies)
-            shape = (2, len(hierarchies), pl_module.num_clusters, len(datamodule(trainer).class_names))
+            shape = (2, len(hierarchies), pl_module.num_clusters, len(class_names(trainer)))
             self._tables = torch.zeros(shape, dtype=torch.int64, device=pl_module.device)
         else:
             self._messages.log_once(": there are no trees to score before the first clustering pass")
@@ -118,7 +122,7 @@ class HierarchyEvaluation(Callback):
         if self._tables is None:
             return
         assert isinstance(pl_module, HasHierarchies)
-        keep = not_replaced(batch)
+        keep = not_replaced(batch) & (batch["label"] != NO_LABEL)
         log_probs = {name: value[keep] for name, value in outputs["cluster_log_probs"].items()}  # (B, W, K)
         joint = torch.stack(list(log_probs.values())).sum(0)
         for head, tables in enumerate(self._tables.unbind(1)):

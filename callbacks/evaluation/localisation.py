@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from lightning import LightningModule, Trainer
 from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.utilities import rank_zero_info
 
 from callbacks.figures.localisation_figures import LocalisationFigures
 from callbacks.shared.batches import datamodule, frozen_state, iterate_batches
@@ -27,7 +28,8 @@ class Localisation(ScoresBeforeTraining):
     are compared with the boxes. Logs ``val/ciou``, the share of clips whose cIoU is at least 0.5,
     ``val/ciou_mean`` and ``val/ciou_auc``. There are two baselines: ``val/ciou_centred...``, a box in the
     centre of each frame with the mean width and height of the evaluated boxes, and the untrained network.
-    ``test`` prints a table and draws figures (:class:`LocalisationFigures`).
+    ``test`` prints a table and draws figures (:class:`LocalisationFigures`). On data without boxes nothing is
+    evaluated.
 
     Args:
         threshold: ``median``, ``fixed`` or ``rel_max``, as in
@@ -44,7 +46,7 @@ class Localisation(ScoresBeforeTraining):
         ValueError: An argument is out of its range, the batches have no ``frame_second``, or no clip could be
             read.
         MisconfigurationException: The method does not localise (:class:`unlabelled.contracts.Localises`), or
-            the data module has no boxes (:class:`unlabelled.contracts.HasBoxes`).
+            there is no data module.
 
     Source: Senocak et al. 2018; hche11/Localizing-Visual-Sounds-the-Hard-Way, test.py;
         docs/methods/dmc.md#sound-localisation. The baselines are ours.
@@ -75,17 +77,21 @@ class Localisation(ScoresBeforeTraining):
         self._messages = Messages(self)
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Check that the method localises and the data module has boxes."""
+        """Check that the method localises, and whether the data module has boxes."""
         if not isinstance(pl_module, Localises):
             raise MisconfigurationException(
                 "Localisation needs a method that localises (unlabelled.contracts.Localises), which "
                 f"{type(pl_module).__name__} is not"
             )
-        if not isinstance(getattr(trainer, "datamodule", None), HasBoxes):
+        data = getattr(trainer, "datamodule", None)
+        if data is None:
             raise MisconfigurationException(
                 "Localisation needs a data module with boxes (unlabelled.contracts.HasBoxes), such as "
                 "datamodules.Embedded or datamodules.FlickrSoundNet"
             )
+        self.idle = not isinstance(data, HasBoxes)
+        if self.idle:
+            rank_zero_info("Localisation: idle, as the data have no boxes (unlabelled.contracts.HasBoxes)")
 
     def score_untrained(
         self, trainer: Trainer, pl_module: LightningModule
@@ -103,12 +109,14 @@ class Localisation(ScoresBeforeTraining):
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Reset the clips."""
-        self._clips = self._new_clips(trainer, "val")
+        if not self.idle:
+            self._clips = self._new_clips(trainer, "val")
 
     def on_test_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Reset the clips."""
-        self._clips = self._new_clips(trainer, "test")
-        self._figures.reset()
+        if not self.idle:
+            self._clips = self._new_clips(trainer, "test")
+            self._figures.reset()
 
     def on_validation_batch_end(
         self,
@@ -120,6 +128,8 @@ class Localisation(ScoresBeforeTraining):
         dataloader_idx: int = 0,
     ) -> None:
         """Compare the maps of a batch with boxes."""
+        if self.idle:
+            return
         assert isinstance(pl_module, Localises)
         with trainer.precision_plugin.forward_context():
             localised = pl_module.localise(batch)
@@ -131,11 +141,13 @@ class Localisation(ScoresBeforeTraining):
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Log the scores."""
-        if not trainer.sanity_checking:
+        if not trainer.sanity_checking and not self.idle:
             self._log(pl_module, "val", self._clips.finish())
 
     def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Log and print the scores; draw the figures."""
+        if self.idle:
+            return
         overlaps = self._clips.finish()
         table = self._log(pl_module, "test", overlaps)
         title = f"cIoU, test ({self.threshold}, {self.level:g})"

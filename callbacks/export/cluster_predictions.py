@@ -1,4 +1,4 @@
-"""Export of the predicted cluster of each clip."""
+"""Export of the predicted cluster of each clip, and of its nearest clips."""
 
 from __future__ import annotations
 
@@ -7,34 +7,75 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from lightning import Callback, LightningModule, Trainer
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
+from torch import Tensor
 
-from callbacks.shared.batches import datamodule, not_replaced
-from callbacks.shared.loggers import common_log_folder
-from unlabelled.contracts import Labelled, ReadsClips
+from callbacks.shared.batches import datamodule
+from callbacks.shared.loggers import log_folder
+from callbacks.shared.predicted import predicted_clips
+from callbacks.shared.rows import RowCollection, Rows, on_first_rank
+from unlabelled.batch import Features
+from unlabelled.clustering.kmeans import kmeans
+from unlabelled.data.datasets.clip_names import ClipName, seconds
+from unlabelled.data.left_out import list_left_out
+from unlabelled.metrics import sharded_top_k
 from unlabelled.missing import has_feature
+from unlabelled.seeding import derive_seed, global_seed
+
+_CLUSTER, _CONFIDENCE, _NEAREST, _MISSING = "cluster", "confidence", "nearest", "missing"
+_FEATURE = "feature"
+_SPARE = 8  # candidates besides the nearest, as parts of the same file may overlap
 
 
 class ClusterPredictions(Callback):
-    """Write the cluster of each test clip, as predicted by head 0 from all modalities, in ``predict``.
+    """Write a table of the predicted clips, ``predictions.csv``, in ``predict``.
 
-    Each rank writes a CSV file with the columns ``path, label, cluster, confidence, missing``; the last names
-    the modalities that are missing (:mod:`unlabelled.missing`), from which the cluster is not predicted.
+    Its columns are ``path``, ``start`` and ``end`` in seconds, ``split``, ``label`` where there are labels,
+    ``cluster`` and ``confidence`` as predicted by head 0 from all modalities, ``nearest_1``, ... (the clips
+    with the most similar features, other than parts of the same seconds), ``missing`` (the modalities that
+    are missing, :mod:`unlabelled.missing`, from which the cluster is not predicted) and ``caption`` where
+    there are captions. Rank 0 writes it. The features of two clips are compared by the cosine of their
+    concatenation, each modality normalised.
+
+    The clusters of a method whose heads predict none are those of k-means of these features, on rank 0, and
+    the confidence is the cosine to the centroid. ``cli.py predict`` adds this callback if no other one
+    writes files.
 
     Args:
         folder: Folder of the file; ``null``: the log folder of the run.
+        num_clusters: K of k-means, for methods whose heads predict no clusters.
+        num_nearest: Number of nearest clips; 0: none.
+
+    Raises:
+        ValueError: ``num_clusters`` is below 1, or ``num_nearest`` negative.
+        MisconfigurationException: The data module does not name its samples.
     """
 
-    def __init__(self, folder: str | None = None) -> None:
-        self.folder = folder
-        self._rows: list[tuple[str, str, int, float, str]] = []
+    def __init__(self, folder: str | None = None, num_clusters: int = 10, num_nearest: int = 3) -> None:
+        if num_nearest < 0 or num_clusters < 1:
+            raise ValueError(
+                f"ClusterPredictions: num_clusters={num_clusters} must be at least 1, and "
+                f"num_nearest={num_nearest} at least 0"
+            )
+        self.folder, self.num_clusters, self.num_nearest = folder, num_clusters, num_nearest
+        self._features = RowCollection("ClusterPredictions")
+        self._clusters = RowCollection("ClusterPredictions")
+        self._modalities: list[str] = []
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Read the paths of the clips and the names of the classes."""
-        data = datamodule(trainer)
-        assert isinstance(data, ReadsClips)
-        assert isinstance(data, Labelled)
-        self._rows, self._paths, self._names = [], data.clip_paths("test"), list(data.class_names)
+        """Read the names of the clips."""
+        clips = predicted_clips(trainer)
+        if clips is None:
+            raise MisconfigurationException(
+                f"ClusterPredictions needs a data module that names its samples "
+                f"(unlabelled.contracts.NamesPredicted), which {type(datamodule(trainer)).__name__} does not"
+            )
+        self._clips = clips
+        self._features = RowCollection("ClusterPredictions")
+        self._clusters = RowCollection("ClusterPredictions")
 
     def on_predict_batch_end(
         self,
@@ -45,23 +86,85 @@ class ClusterPredictions(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Store the clusters of a batch."""
-        log_probs = outputs["cluster_log_probs"]
-        confidence, cluster = torch.stack(list(log_probs.values())).sum(0)[:, 0].softmax(1).max(1)
-        missing = {name: (~has_feature(outputs["features"][name])).tolist() for name in log_probs}
-        for row in not_replaced(batch).nonzero().flatten().tolist():
-            path, label = self._paths[int(batch["index"][row])], self._names[int(batch["label"][row])]
-            absent = "+".join(name for name, rows in missing.items() if rows[row])
-            self._rows.append((path, label, int(cluster[row]), round(float(confidence[row]), 4), absent))
+        """Store the clusters and the features of a batch."""
+        features = {name: each.float() for name, each in outputs["features"].items()}
+        self._modalities = list(features)
+        columns = {_MISSING: torch.stack([~has_feature(each) for each in features.values()], 1)}
+        if "cluster_log_probs" in outputs:
+            joint = torch.stack(list(outputs["cluster_log_probs"].values())).sum(0)[:, 0].softmax(1)
+            columns[_CONFIDENCE], columns[_CLUSTER] = joint.max(1)
+        self._clusters.add(batch, columns)
+        self._features.add(batch, {_FEATURE: _joint(features)})
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the file and print its path."""
-        folder = Path(self.folder) if self.folder is not None else common_log_folder(trainer)
+        rows, features = self._clusters.finish(), self._features.finish()
+        if self.num_nearest:
+            rows.columns[_NEAREST] = _nearest(features, self.num_nearest)
+        if _CLUSTER not in rows.columns:
+            rank_zero_info(f"ClusterPredictions: the clusters are {self.num_clusters} of k-means")
+        all_features = None if _CLUSTER in rows.columns else on_first_rank(features)
+        gathered = on_first_rank(rows)
+        if gathered is None:
+            return
+        if all_features is not None:
+            gathered.columns.update(_kmeans_columns(all_features.columns[_FEATURE], self.num_clusters))
+        folder = Path(self.folder) if self.folder is not None else log_folder(trainer)
         folder.mkdir(parents=True, exist_ok=True)
-        suffix = f"-rank{trainer.global_rank}" if trainer.world_size > 1 else ""
-        path = folder / f"predictions{suffix}.csv"
-        with path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(["path", "label", "cluster", "confidence", "missing"])
-            writer.writerows(self._rows)
-        print(f"{len(self._rows)} predictions written to {path}")
+        path = folder / "predictions.csv"
+        with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+            writer = csv.DictWriter(file, self._header())
+            writer.writeheader()
+            writer.writerows(self._line(gathered, number) for number in range(len(gathered)))
+        print(f"{len(gathered)} predictions written to {path}")
+        known = set(gathered.index.tolist())
+        unread = [clip.path for row, clip in enumerate(self._clips) if row not in known]
+        for text in list_left_out({"could not be read, and are not in the table:": unread}):
+            rank_zero_warn(f"ClusterPredictions: {text}")
+
+    def _header(self) -> list[str]:
+        names = ["path", "start", "end", "split"]
+        names += ["label"] if any(clip.label for clip in self._clips) else []
+        names += [_CLUSTER, _CONFIDENCE]
+        names += [f"{_NEAREST}_{number}" for number in range(1, self.num_nearest + 1)] + [_MISSING]
+        return names + (["caption"] if any(clip.caption for clip in self._clips) else [])
+
+    def _line(self, rows: Rows, number: int) -> dict[str, Any]:
+        clip, columns = self._clips[int(rows.index[number])], rows.columns
+        line: dict[str, Any] = {"path": clip.path, "split": clip.split}
+        line |= {"start": seconds(clip.start), "end": seconds(clip.end)}
+        line |= {name: value for name, value in (("label", clip.label), ("caption", clip.caption)) if value}
+        line[_CLUSTER] = int(columns[_CLUSTER][number])
+        line[_CONFIDENCE] = round(float(columns[_CONFIDENCE][number]), 4)
+        absent = zip(self._modalities, columns[_MISSING][number].tolist(), strict=True)
+        line[_MISSING] = "+".join(name for name, is_missing in absent if is_missing)
+        if _NEAREST in columns:
+            names = self._nearest_names(clip, columns[_NEAREST][number].tolist())
+            line |= {f"{_NEAREST}_{place}": name for place, name in enumerate(names, 1)}
+        return line
+
+    def _nearest_names(self, clip: ClipName, rows: list[int]) -> list[str]:
+        others = [self._clips[row] for row in rows if row >= 0]
+        return [other.name for other in others if not other.overlaps(clip)][: self.num_nearest]
+
+
+def _joint(features: Features) -> Tensor:
+    """Return ``(B, D)``: all modalities, each normalised, without fused features, normalised together."""
+    single = [F.normalize(feature) for name, feature in features.items() if "+" not in name]
+    return F.normalize(torch.cat(single, 1))
+
+
+def _kmeans_columns(feature: Tensor, num_clusters: int) -> dict[str, Tensor]:
+    """Return cluster and confidence ``(n,)`` of normalised features ``(n, D)``."""
+    num_clusters = min(num_clusters, len(feature))
+    cluster = kmeans(feature, num_clusters, derive_seed(global_seed(), "predictions") % 2**31)
+    sums = feature.new_zeros(num_clusters, feature.shape[1]).index_add_(0, cluster, feature)
+    cosine = (feature * F.normalize(sums)[cluster]).sum(1)
+    return {_CLUSTER: cluster, _CONFIDENCE: cosine}
+
+
+def _nearest(rows: Rows, count: int) -> Tensor:
+    """Return the rows ``(n, k)`` of the most similar clips of all ranks, also those of the clip itself."""
+    feature = rows.columns[_FEATURE]
+    none = torch.full_like(rows.index, -1)
+    return sharded_top_k(feature, feature, none, rows.index, count + 1 + _SPARE).ids

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from callbacks.shared.batches import datamodule
 from callbacks.shared.loggers import log_folder
+from callbacks.shared.predicted import clips_of, predict_split, predicted_clips
 from callbacks.shared.rows import (
     NO_LABEL,
     RowCollection,
@@ -23,6 +24,7 @@ from callbacks.shared.rows import (
     gathered_pieces,
 )
 from unlabelled.contracts import Embeds, LabelledBank
+from unlabelled.data.datasets.clip_names import ClipName
 from unlabelled.data.media.storage import write_atomically
 from unlabelled.distributed import all_reduce_max_, rank
 from unlabelled.encoders.evaluation_crops import embed_crops
@@ -31,12 +33,13 @@ Part: TypeAlias = Literal["test", "bank"]
 
 
 class ExportFeatures(Callback):
-    """Write ``features_<modality>.npy``, ``labels.npy``, ``paths.txt`` to ``<folder>/test`` in ``predict``.
+    """Write ``features_<modality>.npy``, ``labels.npy``, ``paths.txt`` to a folder in ``predict``.
 
-    Row i of the arrays, ``(N, D)`` float32 and ``(N,)`` or ``(N, C)`` int64, is row i of the data set; its
-    path is in line i. Where a sample could not be read, its features are NaN and its label is -1. Rank 0
-    receives and writes the features in pieces, so that no rank holds all of them. An interrupted export
-    leaves no incomplete file.
+    The folder is ``<folder>/<split>``, of the predicted split. Row i of the arrays, ``(N, D)`` float32 and
+    ``(N,)`` or ``(N, C)`` int64, is row i of the data set; its path is in line i. If samples are parts of
+    files, ``seconds.npy (N, 2)`` has their start and end; without labels there is no ``labels.npy``. Where a
+    sample could not be read, its features are NaN and its label is -1. Rank 0 receives and writes the
+    features in pieces, so that no rank holds all of them. An interrupted export leaves no incomplete file.
 
     Args:
         folder: Parent folder of the files; ``null``: the log folder of the run.
@@ -87,7 +90,7 @@ class ExportFeatures(Callback):
         data = datamodule(trainer)
         folder = Path(self.folder) if self.folder is not None else log_folder(trainer)
         if "test" in self.parts:
-            write_features(self._rows.finish(), _paths(data, "test"), folder / "test")
+            write_features(self._rows.finish(), predicted_clips(trainer), folder / predict_split(trainer))
         if "bank" in self.parts:
             assert isinstance(pl_module, Embeds)
             embed = pl_module.embed
@@ -95,38 +98,43 @@ class ExportFeatures(Callback):
             rows = collect_features(
                 trainer, pl_module, loader, lambda batch: embed_crops(embed, batch), "labelled bank"
             )
-            write_features(rows, _paths(data, getattr(data, "bank_split", "train")), folder / "bank")
+            clips = clips_of(data, getattr(data, "bank_split", "train"))
+            write_features(rows, clips, folder / "bank")
 
 
-def _paths(data: Any, split: str) -> list[str] | None:
-    """Return the paths of the samples of a split, if the data module has any."""
-    return list(data.clip_paths(split)) if hasattr(data, "clip_paths") else None
-
-
-def write_features(rows: Rows, paths: list[str] | None, folder: Path) -> None:
+def write_features(rows: Rows, clips: list[ClipName] | None, folder: Path) -> None:
     """Write the rows of all ranks; called on all of them.
 
     Args:
         rows: The rows of this rank.
-        paths: The path of each row of the data set; None: there are none, and no ``paths.txt``.
+        clips: The name of each row of the data set; None: there are none, and no ``paths.txt``.
         folder: The folder, which is created if it does not exist.
     """
     last = rows.index.max() if len(rows) else rows.index.new_tensor(-1)
-    total = len(paths) if paths is not None else int(all_reduce_max_(last.clone())) + 1
+    total = len(clips) if clips is not None else int(all_reduce_max_(last.clone())) + 1
     if rank() == 0:
         folder.mkdir(parents=True, exist_ok=True)
     written = 0
     for name, feature in rows.features.items():
         written = _write_array(folder / f"features_{name}.npy", feature, rows.index, total, np.nan)
-    _write_array(folder / "labels.npy", rows.labels, rows.index, total, NO_LABEL)
+    labelled = (rows.labels != NO_LABEL).any().int() if len(rows) else rows.index.new_tensor(0).int()
+    if all_reduce_max_(labelled):
+        _write_array(folder / "labels.npy", rows.labels, rows.index, total, NO_LABEL)
     if rank() > 0:
         return
-    if paths is not None:
-        text = "".join(f"{path}\n" for path in paths)
-        write_atomically(
-            str(folder / "paths.txt"), lambda file: file.write(text.encode("utf-8", "surrogateescape"))
-        )
+    if clips is not None:
+        _write_names(folder, clips)
     print(f"features of {written} of {total} samples written to {folder}")
+
+
+def _write_names(folder: Path, clips: list[ClipName]) -> None:
+    text = "".join(f"{clip.path}\n" for clip in clips)
+    write_atomically(
+        str(folder / "paths.txt"), lambda file: file.write(text.encode("utf-8", "surrogateescape"))
+    )
+    if any(clip.is_part for clip in clips):
+        seconds = np.array([(clip.start, np.inf if clip.end is None else clip.end) for clip in clips])
+        write_atomically(str(folder / "seconds.npy"), lambda file: np.save(file, seconds))
 
 
 def _write_array(path: Path, values: Tensor, index: Tensor, total: int, missing: float) -> int:

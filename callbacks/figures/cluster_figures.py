@@ -10,8 +10,9 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 
 from callbacks.figures.clip_figures import IMAGE, ClipFigures
-from callbacks.shared.batches import datamodule
+from callbacks.shared.labels import class_names
 from callbacks.shared.loggers import boards, publish
+from callbacks.shared.rows import NO_LABEL
 from unlabelled.batch import Batch
 from unlabelled.contracts import Labelled, PredictsClusters
 from unlabelled.metrics.clustering import contingency
@@ -33,7 +34,8 @@ class ClusterFigures(ClipFigures):
     """Draw the clusters of held-out clips: gallery, cluster-class matrix, sizes, and TensorBoard's projector.
 
     The clips are held-out clips of rank 0, at the end of ``test`` and every few epochs of ``fit``; clips of
-    audio alone have no gallery. The sizes are those of the pseudo-labels of head 0 of the training set.
+    audio alone have no gallery, data without labels no matrix. The sizes are those of the pseudo-labels of
+    head 0 of the training set.
 
     Args:
         every_n_epochs: Epochs between two sets of figures in ``fit``, whose last epoch is drawn too.
@@ -63,9 +65,11 @@ class ClusterFigures(ClipFigures):
     def draw(self, trainer: Trainer, pl_module: LightningModule, clips: dict[str, Tensor]) -> None:
         """Publish the figures."""
         assert isinstance(pl_module, PredictsClusters)
-        names = list(datamodule(trainer).class_names)
-        table = contingency(clips["cluster"], clips["label"], pl_module.num_clusters, len(names))
-        publish(trainer, "cluster_class_matrix", cluster_class_matrix(table.double().numpy(), names))
+        names, known = class_names(trainer), clips["label"] != NO_LABEL
+        if names and known.any():
+            clusters, labels = clips["cluster"][known], clips["label"][known]
+            table = contingency(clusters, labels, pl_module.num_clusters, len(names))
+            publish(trainer, "cluster_class_matrix", cluster_class_matrix(table.double().numpy(), names))
         if IMAGE in clips:
             publish(trainer, "cluster_gallery", _gallery(clips, names))
         self._draw_sizes(trainer)
@@ -80,18 +84,21 @@ class ClusterFigures(ClipFigures):
                 publish(trainer, "cluster_sizes", cluster_sizes(sizes.numpy(), targets))
 
     def _add_to_projector(self, trainer: Trainer, clips: dict[str, Tensor], names: list[str]) -> None:
-        """Add the features to TensorBoard's projector, with image, class and cluster of each point."""
+        """Add the features to TensorBoard's projector, with image, cluster and class of each point."""
         parts = [value for name, value in clips.items() if name.startswith(_FEATURES)]
         features = torch.cat([torch.nn.functional.normalize(value) for value in parts], dim=1)
-        metadata = [
-            [names[label], str(cluster)]
-            for label, cluster in zip(clips["label"].tolist(), clips["cluster"].tolist(), strict=True)
-        ]
+        columns = {"cluster": [str(cluster) for cluster in clips["cluster"].tolist()]}
+        if names:
+            classes = [names[label] if label >= 0 else "" for label in clips["label"].tolist()]
+            columns = {"class": classes, **columns}
+        one = len(columns) == 1  # TensorBoard takes a header for several columns only
         for board in boards(trainer):
             board.add_embedding(
                 features,
-                metadata=metadata,
-                metadata_header=["class", "cluster"],
+                metadata=columns["cluster"]
+                if one
+                else [list(row) for row in zip(*columns.values(), strict=True)],
+                metadata_header=None if one else list(columns),
                 label_img=_thumbnails(clips.get(IMAGE)),
                 global_step=trainer.global_step,
                 tag="clips",

@@ -14,6 +14,7 @@ from torch import Tensor
 from callbacks.figures.clip_figures import IMAGE, ClipFigures
 from callbacks.shared.batches import datamodule
 from callbacks.shared.loggers import Messages, publish
+from callbacks.shared.rows import NO_LABEL
 from unlabelled.batch import Batch
 from unlabelled.contracts import GroupsClasses, HasHierarchies, Labelled
 from unlabelled.hierarchy.cluster_tree import ClusterTree
@@ -24,16 +25,18 @@ from unlabelled.visualization.hierarchy_disk import hierarchy_disk
 from unlabelled.visualization.reordered_similarity import reordered_similarity
 
 _NO_CLIP = 240  # grey level of a leaf without held-out clips
+_CUT = 10  # clusters that are coloured where there are no classes
 
 
 class HierarchyFigures(ClipFigures):
     """Draw the tree of head 0 of each hierarchy, with the predictions of the head for held-out clips.
 
     The figures are the tree in the Poincaré disk, coloured by the classes of the clips and, if these belong
-    to groups, by the groups; a dendrogram with the image of the most confident clip of each cluster (without
-    images where clips are audio alone); and the similarities of the centroids, in the original order and in
-    that of the tree. The clips are held-out clips of rank 0, at the end of ``test`` and every few epochs of
-    ``fit``. Before the first clustering pass there are no figures.
+    to groups, by the groups (without labels, by the clusters of a cut); a dendrogram with the image of the
+    most confident clip of each cluster (without images where clips are audio alone); and the similarities of
+    the centroids, in the original order and in that of the tree. The clips are held-out clips of rank 0, at
+    the end of ``test`` and every few epochs of ``fit``. Before the first clustering pass there are no
+    figures.
 
     Args:
         every_n_epochs: Epochs between two sets of figures in ``fit``, whose last epoch is drawn too.
@@ -109,8 +112,11 @@ class HierarchyFigures(ClipFigures):
         colourings: dict[str, Groups],
         images: NDArray[np.uint8] | None,
     ) -> None:
-        classes, title = colourings["classes"], f"{name}, head 0"
-        counts, names = tree.counts.numpy(), _leaf_names(tree, classes)
+        classes, title = next(iter(colourings.values())), f"{name}, head 0"
+        counts = tree.counts.numpy()
+        names = (
+            _leaf_names(tree, classes) if "classes" in colourings else list(map(str, tree.clusters.tolist()))
+        )
         for kind, groups in colourings.items():
             disk = hierarchy_disk(tree.tree, groups, counts, names, title)
             publish(trainer, f"hierarchy_{name}_disk_{kind}", disk)
@@ -123,9 +129,16 @@ class HierarchyFigures(ClipFigures):
 
 
 def _colourings(trainer: Trainer, tree: ClusterTree, cluster: Tensor, label: Tensor) -> dict[str, Groups]:
-    """Return the numbers of clips in each leaf, by class and, if there are groups, by group."""
-    data = datamodule(trainer)
-    table = contingency(cluster, label, tree.num_clusters, len(data.class_names))[tree.clusters].numpy()
+    """Return the numbers of clips in each leaf, by class and, if there are groups, by group.
+
+    Without labels they are by the clusters of a cut.
+    """
+    data, known = datamodule(trainer), label != NO_LABEL
+    if not data.class_names:
+        counts = torch.bincount(cluster, minlength=tree.num_clusters)[tree.clusters].numpy()
+        return {"cut": Groups.from_cut(tree.tree, _CUT, counts)}
+    shape = tree.num_clusters, len(data.class_names)
+    table = contingency(cluster[known], label[known], *shape)[tree.clusters].numpy()
     colourings = {"classes": Groups(table.astype(np.float64), list(data.class_names), "class")}
     if isinstance(data, GroupsClasses):
         names, numbers = np.unique(np.array(data.class_groups), return_inverse=True)

@@ -18,7 +18,10 @@ class ScoresBeforeTraining(Callback):
 
     Attributes:
         before: The scores; empty where there are none.
+        idle: True for data without what is scored, such as labels.
     """
+
+    idle: bool = False
 
     def __init__(self, before_training: bool) -> None:
         self.before_training = before_training
@@ -32,7 +35,7 @@ class ScoresBeforeTraining(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Score the untrained network; log the scores at step 0."""
-        if not self.before_training or self.before or trainer.global_step > 0:
+        if self.idle or not self.before_training or self.before or trainer.global_step > 0:
             return
         self.before, metrics = self.score_untrained(trainer, pl_module)
         if metrics:

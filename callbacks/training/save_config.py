@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
+from typing import Any
 
+import yaml
 from jsonargparse import Namespace
 from lightning import LightningModule, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, SaveConfigCallback
 from lightning.pytorch.trainer.states import TrainerFn
 
 from callbacks.shared.loggers import log_folder
+from unlabelled.checkpoints import DATA_KEY
 from unlabelled.environment import describe
 
 
@@ -21,12 +24,22 @@ class SaveConfig(SaveConfigCallback):
     of the file has its own. ``fit`` writes ``config.yaml``, a second ``fit`` into the same folder
     ``config.resume1.yaml``, and so on; another command writes ``config.test.yaml``, then
     ``config.test1.yaml``. For each of them there is a file ``environment*.txt`` with the same suffix. No file
-    is overwritten. ``cli.py`` adds this callback.
+    is overwritten. Checkpoints contain the part ``data`` of the configuration. ``cli.py`` adds this callback.
     """
+
+    _data: Any = None
 
     def __init__(self, parser: LightningArgumentParser, config: Namespace) -> None:
         # Some loggers have no folder on this machine, and Lightning would stop without one.
         super().__init__(parser, config, save_to_log_dir=False)
+
+    def on_save_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Store the data module of the configuration, whose pipeline the encoders need for other files."""
+        if self._data is None:
+            self._data = yaml.safe_load(self.parser.dump(self.config, skip_unset=False)).get("data")
+        checkpoint[DATA_KEY] = self._data
 
     def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Choose a file name that is not in use, and write both files; called on rank 0 only."""

@@ -23,6 +23,7 @@ AUDIO_VISUAL = {
     "garments": "Garments",
     "digits": "Digits",
     "patterns": "Patterns",
+    "videos": "Videos",
     "vggsound": "VGGSound",
     "kinetics200": "Kinetics",
     "kinetics400": "Kinetics",
@@ -33,7 +34,7 @@ AUDIO_VISUAL = {
     "flickr_soundnet": "FlickrSoundNet",
 }
 VIDEOS = {"ucf101": "UCF101", "hmdb51": "HMDB51", "something_something_v2": "SomethingSomethingV2"}
-AUDIO = {"esc50": "ESC50", "dcase2014": "DCASE2014"}
+AUDIO = {"esc50": "ESC50", "dcase2014": "DCASE2014", "sounds": "Sounds"}
 IMAGES = {
     "cifar10": "CIFAR10",
     "cifar100": "CIFAR100",
@@ -41,6 +42,7 @@ IMAGES = {
     "drawn_images": "DrawnImages",
     "fashion_mnist": "FashionMNIST",
     "image_folder": "ImageFolder",
+    "images": "Images",
     "imagenet": "ImageNet",
     "imagenet100": "ImageNet100",
     "pattern_images": "ComposedImages",

@@ -310,3 +310,45 @@ def test_a_column_is_as_wide_as_its_widest_record(tmp_path: Path) -> None:
     stored = ColumnTable(str(tmp_path / "table")).ragged("2d")
     assert stored[1].dtype == np.float32
     assert np.array_equal(stored[1], single)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_captions_are_read_in_each_encoding(encoding: str, tmp_path: Path) -> None:
+    content = {"v": {"start": [0.0], "end": [1.0], "text": ["café"]}}
+    (tmp_path / "a.json").write_bytes(json.dumps(content, ensure_ascii=False).encode(encoding))
+    convert(str(tmp_path / "a.json"), str(tmp_path / "table"))
+    assert CaptionTable(str(tmp_path / "table"))[0].texts([0]) == ["café"]
+
+
+@pytest.mark.parametrize(
+    ("captions", "message"),
+    [
+        ({"start": [0, 1], "end": [1, 2], "text": ["a", 5]}, r"video 'v', caption 1: 5 is no text"),
+        (
+            {"start": [0, float("nan")], "end": [1, 2], "text": ["a", "b"]},
+            r"video 'v', caption 1: start or end",
+        ),
+        ({"start": [0], "end": [1], "text": ["a", "b"]}, r"video 'v': expected as many starts and ends"),
+    ],
+)
+def test_a_bad_caption_is_named_with_file_and_number(
+    captions: dict[str, Any], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = {"start": [0], "end": [1], "text": [None]}
+    (tmp_path / "a.json").write_text(json.dumps({"u": good, "v": captions}))
+    with pytest.raises(ValueError, match=rf"a\.json: {message}"):
+        convert(str(tmp_path / "a.json"), str(tmp_path / "table"))
+    assert main([str(tmp_path / "a.json"), str(tmp_path / "table2")]) == 1
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_bad_caption_of_a_retrieval_set_is_named(tmp_path: Path) -> None:
+    records = [{"id": "a", "caption": "one"}, {"id": "b", "caption": float("nan")}]
+    assert write_records(str(tmp_path / "good"), records, "x.pkl") == {"records": 2, "without caption": 1}
+    lists = [{"caption": ["one", "two"]}, {"caption": ["three", None]}, {"caption": "four"}]
+    write_records(str(tmp_path / "lists"), lists, "x.pkl")
+    column = ColumnTable(str(tmp_path / "lists")).texts("caption")
+    assert [column[row] for row in range(3)] == [["one", "two"], ["three", ""], ["four"]]
+    records.append({"id": "c", "caption": 7})
+    with pytest.raises(ValueError, match=r"x\.pkl, record 2, key 'caption': 7 is no text"):
+        write_records(str(tmp_path / "bad"), records, "x.pkl")

@@ -19,7 +19,7 @@ DEMOS = [
     ROOT / "configs" / "demo" / f"{name}.yaml"
     for method in ("sela", "deepcluster", "deepcluster_v2")
     for name in (method, f"{method}_images")
-] + [ROOT / "configs" / "demo" / "xdc.yaml"]
+] + [ROOT / "configs" / "demo" / f"{name}.yaml" for name in ("sela_audio", "xdc")]
 RECIPES = {
     path.stem: path
     for path in sorted((ROOT / "configs" / "recipes").glob("*.yaml"))

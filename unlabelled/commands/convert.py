@@ -11,7 +11,8 @@ from typing import Any
 from unlabelled.data.features.captions import write_captions
 from unlabelled.data.features.json_entries import json_entries
 from unlabelled.data.features.records import write_records
-from unlabelled.data.features.safe_pickle import load_pickle, plain
+from unlabelled.data.features.safe_pickle import UnsafePickleError, load_pickle, plain
+from unlabelled.data.lists import encoding_of
 
 
 def convert(file: str, folder: str) -> dict[str, int]:
@@ -34,12 +35,16 @@ def convert(file: str, folder: str) -> dict[str, int]:
     """
     try:
         if Path(file).suffix == ".json":
-            with open(file, encoding="utf-8") as stream:
+            with open(file, encoding=encoding_of(file)) as stream:
                 return write_captions(folder, json_entries(stream, file))
         with open(file, "rb") as pickled:
             return _write(folder, load_pickle(pickled, file), file)
     except FileNotFoundError as error:
         raise FileNotFoundError(f"there is no file {file}") from error
+    except UnsafePickleError:
+        raise
+    except ValueError as error:
+        raise ValueError(str(error) if str(error).startswith(file) else f"{file}: {error}") from error
 
 
 def _write(folder: str, content: Any, name: str) -> dict[str, int]:

@@ -26,6 +26,7 @@ from unlabelled.contracts.data import (
     GroupsClasses,
     Labelled,
     LabelledBank,
+    NamesPredicted,
     ReadsClips,
     TrainingSet,
 )
@@ -51,6 +52,7 @@ __all__ = [
     "LabelledBank",
     "LearnsFromAssignments",
     "Localises",
+    "NamesPredicted",
     "PredictsClusters",
     "ReadsClips",
     "ScoresPairs",

@@ -7,6 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from torch.utils.data import DataLoader
 
+from unlabelled.data.datasets.clip_names import ClipName
 from unlabelled.data.datasets.evaluation_sets import EvaluationSet
 from unlabelled.pipelines.base import SamplePipeline
 
@@ -82,6 +83,17 @@ class ReadsClips(Protocol):
 
     def clip_paths(self, split: str) -> Sequence[str]:
         """Return the path of each row of ``split`` (``train``, ``val`` or ``test``)."""
+        ...
+
+
+@runtime_checkable
+class NamesPredicted(Protocol):
+    """A data module that names the samples of ``predict``, of any split."""
+
+    predict_split: str
+
+    def predicted_clips(self) -> Sequence[ClipName]:
+        """Return the name of each row of the loader of ``predict``."""
         ...
 
 

@@ -59,6 +59,7 @@ class AudioVisualPipeline(ClipPipeline):
     """
 
     needs_video = True
+    marks_silence = True
 
     def __init__(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
@@ -56,9 +56,12 @@ class ClipPipeline(SamplePipeline):
 
     Attributes:
         allow_missing_audio: Whether files without an audio track are read with silent audio.
+        marks_silence: Whether methods recognise silent audio by ``silent`` in the samples, and learn from the
+            video of these alone.
     """
 
     allow_missing_audio: bool = False
+    marks_silence: ClassVar[bool] = False
 
     @property
     @abstractmethod
@@ -91,6 +94,15 @@ class ClipPipeline(SamplePipeline):
         Raises:
             DecodeError: The file cannot be read.
         """
+
+
+def keep_missing_audio(pipeline: object) -> None:
+    """Let a pipeline read files without an audio track as silent, if methods can leave out that modality.
+
+    These are the pipelines with the option ``allow_missing_audio`` whose samples have the mark ``silent``.
+    """
+    if getattr(pipeline, "marks_silence", False):
+        pipeline.allow_missing_audio = True  # type: ignore[attr-defined]
 
 
 class ImagePipeline(SamplePipeline):

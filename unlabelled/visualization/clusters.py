@@ -8,8 +8,11 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from unlabelled.visualization.items import cut
+
 Array = NDArray[np.float64]
 Images = NDArray[np.uint8]
+_LONGEST_NAME = 32  # characters
 
 
 def cluster_gallery(
@@ -27,8 +30,8 @@ def cluster_gallery(
         images: ``(n, height, width, 3)``, one frame per clip.
         clusters: ``(n,)`` predicted clusters.
         confidence: ``(n,)`` probabilities of these clusters.
-        labels: ``(n,)`` classes, for the captions.
-        class_names: Names of the classes, by label.
+        labels: ``(n,)`` classes, for the captions; -1: none.
+        class_names: Names of the classes, by label; empty: there are none.
         num_clusters: Number of rows.
         per_cluster: Number of clips in a row.
     """
@@ -42,9 +45,8 @@ def cluster_gallery(
         axis.set_axis_off()
     for row, cluster in zip(axes, largest, strict=True):
         members = np.flatnonzero(clusters == cluster)
-        row[0].text(
-            1, 0.5, _caption(int(cluster), labels[members], class_names), ha="right", va="center", fontsize=8
-        )
+        caption = _caption(int(cluster), labels[members], class_names)
+        row[0].text(1, 0.5, caption, ha="right", va="center", fontsize=8, parse_math=False)
         best = members[np.argsort(-confidence[members], kind="stable")][:per_cluster]
         for axis, member in zip(row[1:], best, strict=False):
             axis.imshow(images[member])
@@ -52,9 +54,9 @@ def cluster_gallery(
 
 
 def _caption(cluster: int, labels: NDArray[np.int64], class_names: Sequence[str], show: int = 3) -> str:
-    counts = np.bincount(labels, minlength=len(class_names))
+    counts = np.bincount(labels[labels >= 0], minlength=len(class_names))
     shares = [
-        f"{counts[label] / len(labels):.0%} {class_names[label]}"
+        f"{counts[label] / len(labels):.0%} {cut(class_names[label], _LONGEST_NAME)}"
         for label in np.argsort(-counts, kind="stable")[:show]
         if counts[label]
     ]
@@ -78,7 +80,8 @@ def cluster_class_matrix(table: Array, class_names: Sequence[str], most: int = 6
     figure = Figure(figsize=(side + 1.2, side), layout="constrained")
     axis = figure.subplots()
     image = axis.imshow(shares, cmap="magma_r", vmin=0, vmax=1, aspect="auto")
-    axis.set_xticks(range(len(columns)), [class_names[c] for c in columns], rotation=90, fontsize=7)
+    names = [cut(class_names[column], _LONGEST_NAME) for column in columns]
+    axis.set_xticks(range(len(columns)), names, rotation=90, fontsize=7, parse_math=False)
     axis.set_yticks(range(len(rows)), [str(r) for r in rows[order]], fontsize=7)
     axis.set(xlabel="class", ylabel="cluster")
     figure.colorbar(image, label="share of the cluster's clips")

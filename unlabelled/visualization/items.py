@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import textwrap
+import unicodedata
 from typing import Any, NamedTuple
 
 import numpy as np
+from matplotlib.font_manager import FontProperties, findfont, get_font
 from numpy.typing import NDArray
 
 from unlabelled.data.datasets.evaluation_sets import EvaluationSet, LabelledSet, RetrievalSet
@@ -48,13 +51,34 @@ def category_name(evaluation_set: EvaluationSet, label: int) -> str:
 
 def wrapped(text: str, width: int, lines: int) -> str:
     """Return ``text`` in at most ``lines`` lines of ``width`` characters; an ellipsis replaces the rest."""
-    return "\n".join(textwrap.wrap(text, width, max_lines=lines, placeholder=" …"))
+    return drawable("\n".join(textwrap.wrap(text, width, max_lines=lines, placeholder=" …")))
 
 
 def cut(text: str, width: int) -> str:
     """Return ``text`` in one line; an ellipsis replaces the end of a text longer than ``width``."""
     line = " ".join(text.split())
-    return line if len(line) <= width else f"{line[: width - 1].rstrip()}…"
+    return drawable(line if len(line) <= width else f"{line[: width - 1].rstrip()}…")
+
+
+def drawable(text: str) -> str:
+    """Return ``text`` with the code points of letters that the font of figures lacks: ``[U+1F436]``.
+
+    So classes whose names are in such letters can be distinguished. Invisible marks are dropped.
+    """
+    return "".join(_drawable(letter) for letter in text)
+
+
+@functools.lru_cache(maxsize=4096)
+def _drawable(letter: str) -> str:
+    if letter == "\n" or _font().get_char_index(ord(letter)):
+        return letter
+    is_mark = unicodedata.category(letter) in ("Cc", "Cf", "Mn")
+    return "" if is_mark else f"[U+{ord(letter):04X}]"
+
+
+@functools.cache
+def _font() -> Any:
+    return get_font(findfont(FontProperties()))
 
 
 def write(axis: Axis, x: float, y: float, text: str, **style: Any) -> None:

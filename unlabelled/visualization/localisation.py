@@ -13,6 +13,7 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from unlabelled.metrics.localisation import success_area, success_rates
+from unlabelled.visualization.items import drawable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -54,7 +55,7 @@ def localisation_overlays(frames: Sequence[LocalisedFrame], columns: int = 4) ->
     for number, frame in enumerate(frames):
         row, column = divmod(number, columns)
         plain, heated = axes[2 * row][column], axes[2 * row + 1][column]
-        plain.set_title(frame.title, fontsize=8)
+        plain.set_title(drawable(frame.title), fontsize=8, parse_math=False)
         _show(plain, frame)
         _show(heated, frame)
         heated.imshow(frame.heat, cmap="inferno", alpha=0.6, vmin=0, vmax=1, extent=(0, 1, 1, 0))
@@ -73,7 +74,7 @@ def localisation_clusters(frames: Sequence[LocalisedFrame]) -> Figure:
         axis.set_title(f"cluster {cluster}", fontsize=7)
     for row, frame in zip(axes, frames, strict=True):
         _show(row[0], frame)
-        row[0].set_title(frame.title, fontsize=6)
+        row[0].set_title(drawable(frame.title), fontsize=6, parse_math=False)
         for cluster, axis in enumerate(row[1:]):
             heat = _scaled(frame.clusters[cluster], frame.heat.shape)
             axis.imshow(heat, cmap="inferno", vmin=0, vmax=1, extent=(0, 1, 1, 0))

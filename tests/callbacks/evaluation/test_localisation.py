@@ -226,3 +226,13 @@ def test_a_batch_without_any_readable_clip_is_left_out() -> None:
     overlaps = clips.finish()
     assert overlaps.left_out == 1
     assert len(overlaps.maps) == len(overlaps.centred) == 0
+
+
+def test_data_without_boxes_are_not_evaluated(caplog: pytest.LogCaptureFixture) -> None:
+    class Unboxed(SquareData):
+        boxes = None  # type: ignore[assignment]
+
+    with caplog.at_level("INFO"):
+        (scores,) = trainer(Localisation()).test(BrightnessLocaliser(), Unboxed(), verbose=False)
+    assert not [name for name in scores if "ciou" in name]
+    assert "Localisation: idle, as the data have no boxes" in caplog.text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import subprocess
 import sys
 from pathlib import Path
@@ -16,10 +17,12 @@ from lightning.pytorch.demos.boring_classes import BoringModel
 from torch import nn
 from torch.utils.data import DataLoader
 
+from callbacks.export.cluster_predictions import ClusterPredictions
 from callbacks.export.export_encoder import ExportEncoder, export_encoder
 from callbacks.export.export_features import ExportFeatures
 from tests._helpers.embedding_modules import ColourData, Embedder, trainer
 from tests.conftest import environment
+from unlabelled.data.datasets.clip_names import ClipName
 from unlabelled.encoders import (
     Encoder,
     ImageResNet,
@@ -135,3 +138,46 @@ def test_a_bank_that_is_not_there_is_refused(tmp_path: Path) -> None:
         trainer(ExportFeatures(str(tmp_path), ["bank"])).predict(VideoAndAudio(), datamodule=OneClip())
     with pytest.raises(ValueError, match="expected `test`, `bank` or both"):
         ExportFeatures(parts=["train"])  # type: ignore[list-item]
+
+
+def table(folder: Path) -> list[dict[str, str]]:
+    with (folder / "predictions.csv").open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_method_without_clusters_gets_those_of_k_means(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    data = ColourData()
+    data.splits["test"].replaced[[3, 17]] = 5
+    with pytest.warns(UserWarning, match=r"could not be read, and are not in the table: 2 \("):
+        trainer(ClusterPredictions(str(tmp_path), num_clusters=4)).predict(Embedder(), datamodule=data)
+    rows, paths = table(tmp_path), data.clip_paths("test")
+    assert [row["path"] for row in rows] == [path for row, path in enumerate(paths) if row not in (3, 17)]
+    assert {row["cluster"] for row in rows} == {"0", "1", "2", "3"}
+    features = torch.nn.functional.normalize(data.splits["test"].images.mean((2, 3)))
+    for row in rows:
+        own = features[paths.index(row["path"])]
+        near = features[[paths.index(row[f"nearest_{place}"]) for place in (1, 2, 3)]] @ own
+        others = torch.cat([features @ own])
+        left_out = torch.tensor([paths.index(row["path"]), 3, 17])
+        others[left_out] = -2
+        torch.testing.assert_close(near, others.topk(3).values)
+    assert "label" not in rows[0]
+
+
+def test_parts_of_the_same_seconds_are_no_neighbours() -> None:
+    parts = [ClipName("a.mp4", "val", start, start + 2.0, is_part=True) for start in (0.0, 1.5, 3600.25)]
+    assert [part.name for part in parts] == [
+        "a.mp4 [0-2 s]",
+        "a.mp4 [1.5-3.5 s]",
+        "a.mp4 [3600.25-3602.25 s]",
+    ]
+    assert parts[0].overlaps(parts[1])
+    assert parts[0].overlaps(ClipName("a.mp4", "val"))
+    assert not parts[0].overlaps(parts[2])
+    assert not parts[0].overlaps(parts[0]._replace(path="b.mp4"))
+    with pytest.raises(ValueError, match="num_clusters=0 must be at least 1"):
+        ClusterPredictions(num_clusters=0)
+    with pytest.raises(MisconfigurationException, match="ClusterPredictions needs a data module that names"):
+        trainer(ClusterPredictions()).predict(VideoAndAudio(), datamodule=OneClip())

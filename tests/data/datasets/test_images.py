@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from numpy.typing import NDArray
+from PIL import Image, PngImagePlugin
 from torch.utils.data import DataLoader
 from torchvision.datasets import ImageFolder
 from torchvision.io import ImageReadMode
@@ -57,6 +58,62 @@ def test_modes_are_decoded_as_torchvision_does(mode: str, tmp_path: Path) -> Non
     assert image.dtype == torch.uint8
     assert torch.equal(image, pil_to_tensor(ImageFolder(tmp_path)[0][0]))
     assert torch.equal(image, torchvision_decode(str(folder / f"a.{suffix}"), ImageReadMode.RGB))
+
+
+def test_images_of_16_bits_keep_their_levels(tmp_path: Path) -> None:
+    ramp = np.linspace(0, 65535, 64).round().astype(np.uint16).reshape(8, 8)
+    for suffix in ("png", "tif"):
+        Image.fromarray(ramp).save(tmp_path / f"a.{suffix}")
+        image = decode_image(str(tmp_path / f"a.{suffix}"))
+        assert torch.equal(image, torch.from_numpy((ramp >> 8).astype(np.uint8)).expand(3, 8, 8))
+    assert len(image.unique()) == 64
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        (np.array([[0.0, 0.5, 1.0]], np.float32), None),
+        (np.array([[0, 32768, 65535]], np.int32), None),
+        (np.array([[0.0, 0.5, 255.0]], np.float32), "pixels of 32 bits from 0 to 255, expected 0 to 1;"),
+        (np.array([[0.0, np.nan, 1.0]], np.float32), "pixels of 32 bits from nan to nan, expected 0 to 1;"),
+        (np.array([[-1, 0, 70000]], np.int32), "pixels of 32 bits from -1 to 70000, expected 0 to 65535;"),
+    ],
+)
+def test_numbers_of_32_bits_are_scaled_or_refused(
+    values: NDArray[Any], reason: str | None, tmp_path: Path
+) -> None:
+    Image.fromarray(values).save(tmp_path / "a.tif")
+    if reason is None:
+        assert decode_image(str(tmp_path / "a.tif"))[:, 0].tolist() == [[0, 128, 255]] * 3
+        return
+    with pytest.raises(DecodeError, match=reason):
+        decode_image(str(tmp_path / "a.tif"))
+
+
+def test_what_is_transparent_is_white(tmp_path: Path) -> None:
+    pixels = np.zeros((1, 3, 4), np.uint8)
+    pixels[0] = [[200, 0, 0, 0], [200, 0, 0, 255], [0, 0, 0, 128]]
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    image = decode_image(str(tmp_path / "a.png"))[:, 0].T.tolist()
+    assert image[:2] == [[255, 255, 255], [200, 0, 0]]
+    assert all(abs(value - 127) <= 1 for value in image[2])
+    palette = Image.fromarray(pixels[:, :, :3]).convert("P")
+    palette.save(tmp_path / "p.png", transparency=palette.getpixel((0, 0)))
+    assert decode_image(str(tmp_path / "p.png"))[:, 0, 0].tolist() == [255, 255, 255]
+
+
+@pytest.mark.parametrize("kind", ["zTXt", "iTXt", "tEXt"])
+def test_large_texts_do_not_matter(kind: str, tmp_path: Path) -> None:
+    texts = PngImagePlugin.PngInfo()
+    for number in range(3):
+        text = "x" * 30_000_000
+        if kind == "iTXt":
+            texts.add_itxt(f"k{number}", text, zip=True)
+        else:
+            texts.add_text(f"k{number}", text, zip=kind == "zTXt")
+    random_image(0).save(tmp_path / "a.png", pnginfo=texts)
+    random_image(0).save(tmp_path / "b.png")
+    assert torch.equal(decode_image(str(tmp_path / "a.png")), decode_image(str(tmp_path / "b.png")))
 
 
 def test_the_orientation_of_a_camera_is_not_applied(tmp_path: Path) -> None:

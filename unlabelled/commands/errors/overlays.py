@@ -135,10 +135,20 @@ def _line(file: str, held: frozenset[str], module: Any, before: _Data) -> str:
     text = f"{file} holds {_words(held)}, {before.file} learns from {_words(before.needed)}"
     if before.needed <= held:
         text = f"{file} requires a pipeline, {before.file} has none"
+    return f"{text}; {fitting(held, module)}"
+
+
+def fitting(held: frozenset[str], module: Any = None) -> str:
+    """Return the demos, or else other configurations, that can read what a data set holds.
+
+    Args:
+        held: What it holds.
+        module: Its data module, which may require a pipeline.
+    """
     if demos := _fitting(_DEMOS, held, module):
-        return f"{text}; demos that fit: {', '.join(path.stem for path in demos)}"
+        return f"demos that fit: {', '.join(path.stem for path in demos)}"
     others = [str(path) for path in _fitting(_OTHERS, held, module)[:_MOST]]
-    return f"{text}; no demo fits" + (f", but {', '.join(others)}" if others else "")
+    return "no demo fits" + (f", but {', '.join(others)}" if others else "")
 
 
 def _fitting(folders: Sequence[str], held: frozenset[str], module: Any) -> list[Path]:

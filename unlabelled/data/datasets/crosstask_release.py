@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from unlabelled.data.lists import open_list, read_lines
+
 _TASK_LINES = ("id", "title", "url", "number of steps", "steps")
 
 
@@ -32,7 +34,7 @@ def read_tasks(path: Path) -> list[Task]:
         ValueError: A task does not have five lines, or has another number of steps than it states.
     """
     blocks: list[list[tuple[int, str]]] = [[]]
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(read_lines(path), 1):
         if line.strip():
             blocks[-1].append((number, line.strip()))
         elif blocks[-1]:
@@ -61,8 +63,7 @@ def read_videos(path: Path) -> list[tuple[str, str]]:
     Raises:
         ValueError: A row has no video.
     """
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = [row for row in csv.reader(file) if row]
+    rows = [row for row in csv.reader(open_list(path)) if row]
     columns = (0, 1)
     if rows and {"task", "video_id"} <= set(rows[0]):
         columns = (rows[0].index("task"), rows[0].index("video_id"))
@@ -86,21 +87,20 @@ def read_annotation(path: Path, num_seconds: int, num_steps: int) -> NDArray[np.
     docs/methods/sspc.md#step-localisation.
     """
     truth = np.zeros((num_seconds, num_steps), dtype=bool)
-    with path.open(newline="", encoding="utf-8") as file:
-        for number, row in enumerate(csv.reader(file), 1):
-            if not row:
-                continue
-            try:
-                step, start, end = (
-                    _column(row[0], num_steps),
-                    math.floor(float(row[1])),
-                    math.ceil(float(row[2])),
-                )
-                truth[max(0, start) : max(0, end), step] = True
-            except (ValueError, IndexError, OverflowError) as error:
-                raise ValueError(
-                    f"{path}, line {number}: {row} is not `step,start,end` with a step from 1 to {num_steps}"
-                ) from error
+    for number, row in enumerate(csv.reader(open_list(path)), 1):
+        if not row:
+            continue
+        try:
+            step, start, end = (
+                _column(row[0], num_steps),
+                math.floor(float(row[1])),
+                math.ceil(float(row[2])),
+            )
+            truth[max(0, start) : max(0, end), step] = True
+        except (ValueError, IndexError, OverflowError) as error:
+            raise ValueError(
+                f"{path}, line {number}: {row} is not `step,start,end` with a step from 1 to {num_steps}"
+            ) from error
     return truth
 
 

@@ -17,6 +17,7 @@ from unlabelled.data.features.column_format import encode, scalar, text
 from unlabelled.data.features.column_writer import ColumnWriter
 from unlabelled.data.features.columns import ColumnTable
 from unlabelled.data.left_out import MAX_NAMES, list_left_out
+from unlabelled.data.lists import encoding_of
 from unlabelled.data.media.storage import derived_folder, short_hash
 
 _VERSION = 1
@@ -147,7 +148,7 @@ def listed_paths(list_file: str) -> Iterator[str]:
     Raises:
         ValueError: It has no column ``path``, or a line has none.
     """
-    with open(list_file, encoding="utf-8", newline="") as file:
+    with open(list_file, encoding=encoding_of(list_file), newline="") as file:
         reader = csv.reader(file)
         header = [name.strip() for name in next(reader, [])]
         if "path" not in header:

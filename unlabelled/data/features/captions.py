@@ -119,12 +119,18 @@ def _checked(
             f"video {video!r}: expected as many starts and ends as texts, found {starts.shape}, "
             f"{ends.shape} and {len(lines)}"
         )
-    if not (np.isfinite(starts).all() and np.isfinite(ends).all()):
-        raise ValueError(f"video {video!r}: a caption's start or end is not a finite number")
-    return starts, ends, ["" if _is_missing(line) else line for line in lines]
+    if (broken := ~(np.isfinite(starts) & np.isfinite(ends))).any():
+        raise ValueError(
+            f"video {video!r}, caption {int(broken.argmax())}: start or end is not a finite number"
+        )
+    lines = ["" if is_missing_text(line) else line for line in lines]
+    for number, line in enumerate(lines):
+        if not isinstance(line, str):
+            raise ValueError(f"video {video!r}, caption {number}: {line!r} is no text")
+    return starts, ends, lines
 
 
-def _is_missing(line: Any) -> bool:
+def is_missing_text(line: Any) -> bool:
     """Return whether a text is NaN or null, which table software writes for a missing text."""
     return line is None or (isinstance(line, float) and np.isnan(line))
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from unlabelled.data.features.captions import is_missing_text
 from unlabelled.data.features.column_format import Column, ragged, scalar, text, texts
 from unlabelled.data.features.column_writer import ColumnWriter
 from unlabelled.data.features.safe_pickle import plain
@@ -40,15 +41,32 @@ def write_records(path: str, records: Sequence[Mapping[str, Any]], name: str) ->
     columns = {key: _column(key, records, name) for key in keys}
     counts: Counter[str] = Counter(records=len(records))
     with ColumnWriter(path, {_column_name(key): column for key, column in columns.items()}) as writer:
-        for record in records:
+        for number, record in enumerate(records):
             row = {}
             for key, column in columns.items():
                 value = _value(key, record)
+                if column.kind in ("text", "texts"):
+                    value = _as_text(value, column.kind, f"{name}, record {number}, key {key!r}")
                 counts[f"without {key}"] += value is None
                 row[_column_name(key)] = _empty(key, column, name) if value is None else value
             writer.append(row)
         writer.meta.update(counts=dict(counts))
     return {key: count for key, count in counts.items() if count}
+
+
+def _as_text(value: Any, kind: str, where: str) -> Any:
+    """Return a text, or a list of texts; NaN and None, which tables have for a missing text, are empty.
+
+    Raises:
+        ValueError: It is anything else.
+    """
+    several = kind == "texts" and isinstance(value, (list, tuple))
+    parts = ["" if is_missing_text(each) else each for each in (value if several else [value])]
+    if wrong := [each for each in parts if not isinstance(each, str)]:
+        raise ValueError(f"{where}: {wrong[0]!r} is no text")
+    if several:
+        return parts
+    return None if is_missing_text(value) else ([value] if kind == "texts" else value)
 
 
 def _column_name(key: Any) -> str:

@@ -29,6 +29,23 @@ def equal_files(first: Iterable[str], second: Iterable[str]) -> list[tuple[str, 
     return sorted((one, other) for other, one in pairs.items())
 
 
+def representatives(paths: Iterable[str]) -> dict[str, str]:
+    """Return for each path the first of those that lead to the same file, or to a copy of it.
+
+    Missing, unreadable and empty files are equal to none.
+    """
+    real = {path: os.path.realpath(path) for path in paths}
+    first: dict[str, str] = {}
+    for path, target in real.items():
+        first.setdefault(target, path)
+    for candidates in _by_size(first).values():
+        starts = _by_hash(candidates, _START) if len(candidates) > 1 else {}
+        for start in starts.values():
+            for copies in _by_hash(start).values() if len(start) > 1 else ():
+                first |= dict.fromkeys(copies, first[copies[0]])
+    return {path: first[target] for path, target in real.items()}
+
+
 def _by_size(paths: Iterable[str]) -> dict[int, list[str]]:
     found = defaultdict(list)
     for path in paths:

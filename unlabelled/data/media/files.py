@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -27,20 +28,23 @@ class StemTable:
         self.repeated: dict[str, list[str]] = {}
         self._paths: dict[str, list[str]] = {}
         for path in _walk(root, suffixes):
-            self._paths.setdefault(_stem(path), []).append(path)
+            self._paths.setdefault(composed(_stem(path)), []).append(path)
 
     def locate(self, names: Sequence[str], default: str) -> str:
         """Return the path, relative to the root, of the first name that is on disk.
 
-        Of several files the first one is taken, in sorted order, those in outer folders first.
+        Of several files the first one is taken, in sorted order, those in outer folders first. Letters with
+        accents may be stored as one character (NFC) or as two (NFD).
 
         Args:
             names: Stems, ``a``, or stems in a folder, ``folder/a``, which is anywhere below the root.
             default: Path that is returned if there is no such file; it will be reported as missing.
         """
         for name in names:
-            folder, _, stem = name.rpartition("/")
-            found = [path for path in self._paths.get(stem, ()) if not folder or _folder(path) == folder]
+            folder, _, stem = composed(name).rpartition("/")
+            found = [
+                path for path in self._paths.get(stem, ()) if not folder or composed(_folder(path)) == folder
+            ]
             if found:
                 self._note(found)
                 return found[0]
@@ -72,15 +76,35 @@ def scan_files(root: str, suffixes: tuple[str, ...]) -> list[str]:
     return list(_walk(root, suffixes))
 
 
+def other_files(root: str, suffixes: tuple[str, ...]) -> list[str]:
+    """Return the visible files with none of ``suffixes``, relative to ``root``, unopened."""
+    return [path for path in _walk(root, ("",)) if not path.lower().endswith(suffixes)]
+
+
 def _walk(root: str, suffixes: tuple[str, ...], below: str = "") -> Iterator[str]:
-    """Yield the files in all visible folders, relative to ``root``, each folder's in sorted order."""
-    for folder, subfolders, names in os.walk(os.path.join(root, below), followlinks=True):
-        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+    """Yield the files in all visible folders, relative to ``root``, each folder's in sorted order.
+
+    A link to a folder that contains it is not followed.
+    """
+    top = os.path.join(root, below)
+    containing: dict[str, tuple[str, ...]] = {top: (os.path.realpath(top),)}
+    for folder, subfolders, names in os.walk(top, followlinks=True):
+        outer = containing.pop(folder)
+        real = {name: os.path.realpath(os.path.join(folder, name)) for name in subfolders}
+        subfolders[:] = sorted(
+            name for name in subfolders if not name.startswith(".") and real[name] not in outer
+        )
+        containing |= {os.path.join(folder, name): (*outer, real[name]) for name in subfolders}
         prefix = os.path.relpath(folder, root)
         prefix = "" if prefix == os.curdir else prefix + "/"
         for name in sorted(names):
             if name.lower().endswith(suffixes) and not name.startswith("."):
                 yield prefix + name
+
+
+def composed(name: str) -> str:
+    """Return a name with letters and their accents as one character (NFC); macOS stores them as two."""
+    return unicodedata.normalize("NFC", name)
 
 
 def _folder(path: str) -> str:

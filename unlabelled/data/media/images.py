@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import io
+from pathlib import Path
+from typing import Any, TypeAlias
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -12,23 +16,81 @@ from torch.nn.functional import interpolate
 from unlabelled.data.media.reader import DecodeError
 
 
+Pixels: TypeAlias = NDArray[np.uint8]
+_PNG = b"\x89PNG\r\n\x1a\n"
+
+
 def decode_image(path: str) -> Tensor:
     """Return an image file as RGB, uint8 ``(3, H, W)``; it may be grey, palette, CMYK or transparent.
 
-    As in torchvision's ``ImageFolder``, the pixels are those stored: the orientation in EXIF is not applied,
-    and transparency is dropped. The first image is decoded if the file has several.
+    Pixels of 16 bits, and floats from 0 to 1, are scaled to 8 bits. Transparent pixels are those of a white
+    background. As in torchvision's ``ImageFolder``, the orientation in EXIF is not applied. The first image
+    is decoded if the file has several.
 
     Raises:
-        DecodeError: There is no such file, or it is damaged.
+        DecodeError: There is no such file, it is damaged, or its numbers have no known range.
     """
     try:
-        with open(path, "rb") as file, Image.open(file) as image:
-            pixels = np.array(image.convert("RGB"))
+        pixels = _decode(path)
     except FileNotFoundError as error:
         raise DecodeError(path, "no such file") from error
+    except DecodeError:
+        raise
     except Exception as error:  # Pillow's parsers raise errors of all types for damaged files
         raise DecodeError(path, _reason(error)) from error
     return torch.from_numpy(pixels).permute(2, 0, 1)
+
+
+def _decode(path: str) -> Pixels:
+    """Return the pixels; of a PNG file that Pillow refuses, those of a copy without texts."""
+    try:
+        with open(path, "rb") as file, Image.open(file) as image:
+            return _to_rgb(path, image)
+    except ValueError:  # Pillow limits the texts beside the pixels
+        shorter = without_text(Path(path).read_bytes())
+        if shorter is None:
+            raise
+        with Image.open(io.BytesIO(shorter)) as image:
+            return _to_rgb(path, image)
+
+
+def _to_rgb(path: str, image: Image.Image) -> Pixels:
+    """Return ``(H, W, 3)`` uint8."""
+    if image.mode.startswith("I;16"):
+        grey = (np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8)
+        return np.repeat(grey[:, :, None], 3, 2)
+    if image.mode in ("I", "F"):
+        return np.repeat(_scaled(path, np.asarray(image))[:, :, None], 3, 2)
+    if image.has_transparency_data:
+        layer = image.convert("RGBA")
+        white = Image.new("RGBA", layer.size, "white")
+        image = Image.alpha_composite(white, layer)
+    return np.array(image.convert("RGB"))
+
+
+def _scaled(path: str, values: NDArray[Any]) -> Pixels:
+    """Return numbers of 32 bits as uint8: floats from 0 to 1, or integers of 16 bits."""
+    low, high = values.min(), values.max()
+    limit = 1 if values.dtype.kind == "f" else 65535
+    if not 0 <= low <= high <= limit:  # also for NaN
+        raise DecodeError(
+            path, f"pixels of 32 bits from {low:g} to {high:g}, expected 0 to {limit}; write 8 or 16 bits"
+        )
+    return np.round(values / limit * 255).astype(np.uint8)
+
+
+def without_text(content: bytes) -> bytes | None:
+    """Return a PNG file without its texts; None: the file is no PNG, or has none."""
+    if not content.startswith(_PNG):
+        return None
+    kept, start = [_PNG], len(_PNG)
+    while start + 8 <= len(content):
+        end = start + 12 + int.from_bytes(content[start : start + 4])
+        if content[start + 4 : start + 8] not in (b"tEXt", b"zTXt", b"iTXt"):
+            kept.append(content[start:end])
+        start = end
+    shorter = b"".join(kept)
+    return shorter if len(shorter) < len(content) else None
 
 
 def scale_frames(frames: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:

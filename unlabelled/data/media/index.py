@@ -8,13 +8,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, field
 from itertools import compress
+from typing import Any
 
 from tqdm import tqdm
 
 from unlabelled.data.left_out import list_left_out
-from unlabelled.data.media.probe import MISSING, Probe, probe
+from unlabelled.data.media.probe import MISSING, NO_VIDEO, Probe, probe
 from unlabelled.data.media.probe_pool import probe_many
 from unlabelled.data.media.probe_results import ProbeResults
+from unlabelled.data.media.reader import NO_AUDIO
 from unlabelled.data.media.storage import short_hash
 
 # A process takes 0.3 s to start, as long as probing about a hundred short clips.
@@ -23,10 +25,29 @@ _FILES_PER_WORKER = 32
 
 @dataclass(frozen=True)
 class Entry:
-    """One clip of a list: ``path`` relative to the root, with forward slashes, and its class."""
+    """One clip of a list.
+
+    Attributes:
+        path: Relative to the root, with forward slashes.
+        label: Its class; -1: none.
+        start: Beginning in the file in seconds.
+        end: End in seconds; None: that of the file.
+    """
 
     path: str
     label: int
+    start: float = 0.0
+    end: float | None = None
+
+    @property
+    def is_span(self) -> bool:
+        """True for a part of a file."""
+        return self.start > 0 or self.end is not None
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """Path and label, and for a part of a file its times: what identifies the clip."""
+        return astuple(self) if self.is_span else (self.path, self.label)
 
 
 @dataclass(frozen=True)
@@ -39,7 +60,16 @@ class Requirements:
 
 
 class EmptyIndexError(ValueError):
-    """No sample of a split is usable."""
+    """No sample of a split is usable.
+
+    Args:
+        message: The error in one line.
+        holds: Modalities that all files have, where another one is required; empty: not known.
+    """
+
+    def __init__(self, message: str, holds: Iterable[str] = ()) -> None:
+        super().__init__(message)
+        self.holds = frozenset(holds)
 
 
 @dataclass(frozen=True)
@@ -72,11 +102,13 @@ class ClipIndex:
     @property
     def fingerprint(self) -> str:
         """Hash of 16 hexadecimal digits of the usable clips, their order and labels."""
-        return short_hash(json.dumps([astuple(entry) for entry in self.entries]))
+        return short_hash(json.dumps([entry.key for entry in self.entries]))
 
     def summary(self) -> str:
         """Return one line: the numbers of usable and left out clips, with reasons and five names each."""
         text = f"{self.split}: {len(self)} of {self.listed} clips usable"
+        if any(entry.is_span for entry in self.entries):
+            text += f", parts of {len({entry.path for entry in self.entries})} files"
         if self.without_audio:
             text += f"; {len(self.without_audio)} without audio, but kept: {_describe(self.without_audio)}"
         if not self.left_out:
@@ -127,7 +159,10 @@ def build_index(
         )
     index = index_entries(root, split, entries, requirements, num_workers, progress)
     if not index.entries:
-        raise EmptyIndexError(_why_empty(index, entries, requirements))
+        other_stream = {NO_AUDIO: ["video"], NO_VIDEO: ["audio"]}
+        reasons = set(index.left_out.values())
+        holds = other_stream.get(reasons.pop(), []) if len(reasons) == 1 else []
+        raise EmptyIndexError(_why_empty(index, entries, requirements), holds)
     return index
 
 
@@ -140,7 +175,7 @@ def index_entries(
     progress: bool = True,
 ) -> ClipIndex:
     """Return the same index as :func:`build_index`, which may be empty."""
-    key = json.dumps([split, [astuple(entry) for entry in entries], astuple(requirements)])
+    key = json.dumps([split, [entry.key for entry in entries], astuple(requirements)])
     results = ProbeResults(root, split, key, [entry.path for entry in entries])
     stale = results.stale()
     if stale:

@@ -1,0 +1,161 @@
+"""Features of any files from a checkpoint."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from jsonargparse import ArgumentParser
+from torch.utils.data import DataLoader
+
+from lightning_modules.base import BaseModule
+from unlabelled.batch import Features
+from unlabelled.checkpoints import DATA_KEY
+from unlabelled.data.datasets.loose_files import FileBatch, LooseFiles, collate_files
+from unlabelled.data.left_out import list_left_out
+from unlabelled.data.media.decord_reader import DecordReader
+from unlabelled.data.media.reader import Reader
+from unlabelled.pipelines.base import ClipPipeline, ImagePipeline, SamplePipeline, keep_missing_audio
+from unlabelled.renamed import with_present_names
+
+_log = logging.getLogger(__name__)
+
+
+class TrainedEncoder:
+    """Computes the features of files with a trained method, as its evaluations do.
+
+    Args:
+        method: The method, in evaluation mode.
+        pipeline: Makes the tensors of a file.
+        reader: Decodes media files; images are read without it.
+        batch_size: Files in a batch.
+        num_workers: Number of processes that read.
+
+    Raises:
+        ValueError: The pipeline reads pre-extracted features, not files.
+    """
+
+    def __init__(
+        self,
+        method: BaseModule,
+        pipeline: SamplePipeline,
+        reader: Reader | None = None,
+        batch_size: int = 16,
+        num_workers: int = 0,
+    ) -> None:
+        if not isinstance(pipeline, ClipPipeline | ImagePipeline):
+            raise ValueError(
+                f"{type(method).__name__} with {type(pipeline).__name__} reads extracted features, no files"
+            )
+        self.method, self.pipeline, self.reader = method.eval(), pipeline, reader
+        self.batch_size, self.num_workers = batch_size, num_workers
+
+    @property
+    def reads_images(self) -> bool:
+        """True for image files, False for video or audio files."""
+        return isinstance(self.pipeline, ImagePipeline)
+
+    @torch.no_grad()
+    def embed(self, paths: Sequence[str | Path]) -> Features:
+        """Return ``{modality: (N, D)}`` float32, row i of path i; NaN for files that cannot be read.
+
+        Files that cannot be read are logged with the reason.
+
+        Raises:
+            ValueError: There is no path, or no file can be read.
+        """
+        files = [str(path) for path in paths]
+        features: Features = {}
+        reasons: dict[str, list[str]] = {}
+        for batch, unread in self._batches(files):
+            for row, reason in unread.items():
+                reasons.setdefault(reason, []).append(files[row])
+            if batch is not None:
+                for name, feature in self.method.evaluation_step(batch)["features"].items():
+                    filled = features.setdefault(name, torch.full((len(files), feature.shape[1]), torch.nan))
+                    filled[batch["index"].cpu()] = feature.float().cpu()
+        left_out = ", ".join(list_left_out(reasons))
+        if not features:
+            raise ValueError(f"embed: no file can be read: {left_out or 'no path was given'}")
+        if left_out:
+            _log.warning("embed: features of files that cannot be read are NaN: %s", left_out)
+        return features
+
+    def _batches(self, files: list[str]) -> Iterator[FileBatch]:
+        if not files:
+            return
+        data = LooseFiles(files, self.pipeline, self.reader)
+        loader: DataLoader[Any] = DataLoader(
+            data, self.batch_size, num_workers=self.num_workers, collate_fn=collate_files
+        )
+        for batch, unread in loader:
+            if batch is not None:
+                moved = self.method.transfer_batch_to_device(batch, self.method.device, 0)
+                batch = self.pipeline.finish(moved)
+            yield FileBatch(batch, unread)
+
+
+def load_encoder(checkpoint: str | Path, config: str | Path | None = None, **options: Any) -> TrainedEncoder:
+    """Return the encoders of a checkpoint with the pipeline that they were trained with.
+
+    Args:
+        checkpoint: A checkpoint that ``fit`` has written.
+        config: The configuration of the run, ``config.yaml`` in its log folder; None: the one that the
+            checkpoint contains, as those of this version do.
+        **options: ``batch_size`` and ``num_workers``; see :class:`TrainedEncoder`.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The checkpoint contains no pipeline, and no configuration is given.
+
+    Example::
+
+        encoder = load_encoder("runs/selavi_demo/checkpoints/last.ckpt")
+        features = encoder.embed(["a.mp4", "b.mp4"])["video"]
+    """
+    if not Path(checkpoint).is_file():
+        raise FileNotFoundError(f"there is no checkpoint {str(checkpoint)!r}")
+    stored = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    data = stored.get(DATA_KEY)
+    if config is not None:
+        data = yaml.safe_load(Path(config).read_text("utf-8")).get("data")
+    if not data:
+        raise ValueError(
+            f"{checkpoint} contains no pipeline; give the configuration of its run as well, config.yaml in "
+            "its log folder"
+        )
+    arguments = with_present_names(data)["init_args"]
+    pipeline = _build(SamplePipeline, arguments.get("test_pipeline") or arguments.get("pipeline"))
+    if pipeline is None:
+        raise ValueError(f"{checkpoint}: its data, {data['class_path']}, have no pipeline that reads files")
+    keep_missing_audio(pipeline)
+    reader = _build(Reader, arguments.get("reader")) or DecordReader()
+    with warnings.catch_warnings():  # Lightning's note to authors of modules whose arguments are modules
+        warnings.filterwarnings("ignore", ".*is an instance of `nn.Module` and is already saved")
+        method = _method_of(stored).load_from_checkpoint(checkpoint, map_location="cpu")
+    return TrainedEncoder(method, pipeline, reader, **options)
+
+
+def _method_of(stored: dict[str, Any]) -> type[BaseModule]:
+    """Return the class of the method of a checkpoint."""
+    path = with_present_names(stored.get("hyper_parameters", {})).get("_class_path", "")
+    module, _, name = path.rpartition(".")
+    if not module:  # the run was started from Python
+        module, name = "lightning_modules", stored.get("unlabelled", {}).get("method", "")
+    found: type[BaseModule] = getattr(importlib.import_module(module), name)
+    return found
+
+
+def _build(base: type, spec: dict[str, Any] | None) -> Any:
+    """Return the object of ``{class_path, init_args}``; None for none."""
+    if spec is None:
+        return None
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_argument("--it", type=base)
+    return parser.instantiate_classes(parser.parse_object({"it": spec})).it

@@ -16,6 +16,7 @@ from unlabelled.data.datasets.samples import (
 )
 from unlabelled.data.media.index import ClipIndex
 from unlabelled.data.media.reader import Reader
+from unlabelled.data.media.span_reader import SpanReader
 from unlabelled.pipelines.base import ClipPipeline
 
 __all__ = ["NOT_REPLACED", "ClipDataset", "OrderedShard", "SampleKey", "ShuffledShard"]
@@ -43,6 +44,8 @@ class ClipDataset(SampleDataset):
 
     def read(self, row: int, rng: np.random.Generator) -> dict[str, Any]:
         """Return the pipeline's tensors and ``label``."""
-        duration, path = self.index.durations[row], self.path(row)
-        sample: dict[str, Any] = self.pipeline.load(self.reader, path, duration, rng, self.train)
-        return {**sample, "label": torch.tensor(self.index.entries[row].label)}
+        duration, path, entry = self.index.durations[row], self.path(row), self.index.entries[row]
+        late = self.index.late.get(entry.path, 0.0)
+        reader = SpanReader(self.reader, late, duration) if late > 0 else self.reader
+        sample: dict[str, Any] = self.pipeline.load(reader, path, duration, rng, self.train)
+        return {**sample, "label": torch.tensor(entry.label)}

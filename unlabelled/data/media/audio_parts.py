@@ -13,12 +13,12 @@ from unlabelled.data.media.streams import UNDECODABLE
 
 Samples = NDArray[np.float32]
 
-# A span without audio is silence, unless it is in a gap of more seconds than this: there the clock has jumped.
+# A span without audio is silence, unless it is in a gap of more seconds than this: there the clock jumps.
 _LONGEST_SILENCE = 10.0
 
 
 class AudioPart(NamedTuple):
-    """Samples without a gap, and the number of the first one, counted from the beginning of the presentation."""
+    """Samples without a gap, and the number of the first one from the beginning of the presentation on."""
 
     begin: int
     samples: Samples
@@ -42,7 +42,7 @@ def cut_parts(
 
 
 def copy_block(out: Samples, block: Samples, begin: int) -> bool:
-    """Copy the samples of a block that begins at position ``begin`` of ``out``; return whether there are any."""
+    """Copy what a block at position ``begin`` has in common with ``out``; return whether there is any."""
     first, last = max(begin, 0), min(begin + len(block), len(out))
     if first < last:
         out[first:last] = block[first - begin : last - begin]

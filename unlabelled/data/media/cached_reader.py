@@ -164,7 +164,10 @@ def _decode(reader: WholeFileReader, path: str, short_side: int, sample_rate: in
 def _join(parts: list[AudioPart]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Return ``(begin, offset, length)`` of each part, and the samples of all ``(samples,)``."""
     ends = np.cumsum([len(part.samples) for part in parts], dtype=np.int64)
-    table = [(part.begin, end - len(part.samples), len(part.samples)) for part, end in zip(parts, ends, strict=True)]
+    table = [
+        (part.begin, end - len(part.samples), len(part.samples))
+        for part, end in zip(parts, ends, strict=True)
+    ]
     samples = [np.zeros(0, np.float32), *(part.samples for part in parts)]
     return np.array(table, np.int64).reshape(-1, 3), np.concatenate(samples)
 

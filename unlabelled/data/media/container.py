@@ -79,9 +79,37 @@ def is_cut_short(path: str, container: Any) -> bool:
 
 
 def seek(container: Any, stream: Any, second: float) -> bool:
-    """Go to the last keyframe before a second of the presentation; return whether the format can."""
+    """Go to the last keyframe before a second of the presentation; return whether the format can.
+
+    After a seek in a program stream, frames have the time stamps of others.
+    """
+    if is_program_stream(container):
+        return False
     try:
         container.seek(int((second + origin(container)) / stream.time_base), stream=stream)
     except (av.FFmpegError, OverflowError):
         return False
     return True
+
+
+def is_program_stream(container: Any) -> bool:
+    """Return whether this is MPEG-PS (MPG, VOB), which has time stamps of some frames only."""
+    return bool(container.format.name == "mpeg")
+
+
+def decode(container: Any, stream: Any) -> Iterator[Any]:
+    """Yield the frames of a stream from here on; what cannot be decoded before the first one is passed over.
+
+    A cut, or a seek, may have divided a packet. Damage after the first frame is an error.
+    """
+    begun = False
+    for packet in container.demux(stream):
+        try:
+            frames = packet.decode()
+        except av.InvalidDataError:
+            if begun:
+                raise
+            continue
+        for frame in frames:
+            begun = True
+            yield frame

@@ -102,12 +102,14 @@ class ClipIndex:
     def _remarks(self) -> str:
         """Return what is unusual about usable clips."""
         errs = {path: "header errs" for path in self.details if path not in self.left_out}
-        late = {path: "begin late" for path in self.late}
+        late = dict.fromkeys(self.late, "begin late")
         seconds = {path: f"from {second:.2f} s" for path, second in self.late.items()}
         text = f"; usable, but {_describe(errs, self.details)}" if errs else ""
         text += f"; usable, but {_describe(late, seconds)}" if late else ""
         if self.backend:
-            text += f"; {self.backend} reads the frames of {len(self.proved)}, PyAV those of {len(self.unproved)}"
+            text += (
+                f"; {self.backend} reads the frames of {len(self.proved)}, PyAV those of {len(self.unproved)}"
+            )
             text += f": {_describe(self.unproved)}" if self.unproved else ""
         return text
 
@@ -119,7 +121,7 @@ class ClipIndex:
 
 
 def _describe(left_out: dict[str, str], details: Mapping[str, str] | None = None) -> str:
-    """Return the reasons, most frequent first: ``truncated 2 (a.mp4, b.mp4: its video stops at 4 s of 8 s)``."""
+    """Return the reasons, most frequent first: ``truncated 2 (a.mp4: its video stops at 4 s, b.mp4)``."""
     names = defaultdict(list)
     for path, reason in left_out.items():
         detail = (details or {}).get(path)

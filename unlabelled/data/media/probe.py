@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from unlabelled.data.media import container as media
-from unlabelled.data.media.container import is_cut_short, open_media, seek
+from unlabelled.data.media.container import decode, is_cut_short, open_media, seek
 from unlabelled.data.media.pyav_video import UntimelyError, decode_and_sort, decode_video
 from unlabelled.data.media.reader import NO_AUDIO, DecodeError
 from unlabelled.data.media.streams import (
@@ -149,9 +149,9 @@ def _frame_seconds(stream: Any) -> float:
 
 def _spans(container: Any, stream: Any, step: float, start: float) -> Iterator[tuple[float, float]]:
     """Yield the begin and the end of each frame from second ``start`` on, in seconds of the presentation."""
-    decode = _decode_audio if stream.type == "audio" else decode_video
+    frames = _decode_audio if stream.type == "audio" else decode_video
     try:
-        for time, frame in decode(container, stream, start):
+        for time, frame in frames(container, stream, start):
             yield time, time + max(float((frame.duration or 0) * (frame.time_base or 0)), step)
     except UntimelyError:  # the decoder goes on from there
         for time, _ in decode_and_sort(container, stream, start):
@@ -162,7 +162,7 @@ def _decode_audio(container: Any, stream: Any, start: float) -> Iterator[tuple[f
     if start > 0 and not seek(container, stream, start):
         return
     zero, end = origin(container), 0.0
-    for frame in container.decode(stream):
+    for frame in decode(container, stream):
         if frame.time is None and start > 0:
             return
         time = end if frame.time is None else frame.time - zero

@@ -159,7 +159,7 @@ def _start_process(job: str) -> subprocess.Popen[str]:
 def _serve(job: str) -> None:
     """Read one question per line from standard input, and print its answer.
 
-    A path is answered by the values of its `Probe`; a backend, a path and its duration by what `prove` returns.
+    A path is answered by the values of its `Probe`; a backend, a path and a duration by that of `prove`.
     """
     needs_video, needs_audio, min_duration = json.loads(job)
     answers = os.fdopen(os.dup(1), "w")

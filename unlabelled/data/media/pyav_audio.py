@@ -10,7 +10,7 @@ import av
 import numpy as np
 
 from unlabelled.data.media.audio_parts import AudioPart, Samples, check_gap, copy_block
-from unlabelled.data.media.container import TRUNCATED, open_media, seek
+from unlabelled.data.media.container import TRUNCATED, decode, open_media, seek
 from unlabelled.data.media.reader import DecodeError
 from unlabelled.data.media.streams import END_SLACK, LATE, check_overlap, missing_seconds, need_audio, origin
 
@@ -59,8 +59,10 @@ def read_parts(path: str, sample_rate: int) -> list[AudioPart]:
 
 
 def _lead_in(stream: Any) -> float:
-    """Return the seconds by which decoding begins early: MP3 and AAC need two or three packets, Opus 80 ms."""
-    return float(0.1 + 4 * (stream.codec_context.frame_size or 1024) / (stream.codec_context.sample_rate or 48000))
+    """Return how many seconds early decoding begins: MP3 and AAC need two or three packets, Opus 80 ms."""
+    return float(
+        0.1 + 4 * (stream.codec_context.frame_size or 1024) / (stream.codec_context.sample_rate or 48000)
+    )
 
 
 @overload
@@ -135,7 +137,7 @@ def _resampled(container: Any, stream: Any, sample_rate: int) -> Iterator[tuple[
     """Yield blocks of samples, each with the second of its first sample."""
     graph: Any = None
     current: tuple[object, ...] = ()
-    for frame in container.decode(stream):
+    for frame in decode(container, stream):
         shape = (frame.format.name, frame.layout.name, frame.sample_rate)
         if shape != current:  # the format may change, for example where two files were joined
             yield from _drain(graph)

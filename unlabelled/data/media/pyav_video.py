@@ -16,7 +16,14 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from unlabelled.data.media.container import TRUNCATED, is_cut_short, open_media, seek
+from unlabelled.data.media.container import (
+    TRUNCATED,
+    decode,
+    is_cut_short,
+    is_program_stream,
+    open_media,
+    seek,
+)
 from unlabelled.data.media.reader import DecodeError, earliest_times, frame_times
 from unlabelled.data.media.streams import (
     END_SLACK,
@@ -37,9 +44,12 @@ TimedFrames = Iterator[tuple[float, Any]]
 # A seek may end after the required frame (open GOPs, poor indices): then seek this many seconds earlier. The
 # last one is the beginning of the file, which is opened again, as some formats cannot seek there.
 _BACK_OFF_SECONDS = (0.0, 1.0, 10.0, math.inf)
+# In a program stream, time stamps are given to the wrong frames, of which each one follows the one before it
+# unless its time stamp differs by more than this; seconds.
+_JUMP = 0.5
 # Decoders change the order of at most 16 frames: time stamps in the order of decoding are no further apart.
 _REORDERED = 32
-# In AVI, which has time stamps of decoding only, those that FFmpeg derives for these codecs are in that order.
+# In AVI, which has time stamps of decoding only, those that FFmpeg derives are in that order for these.
 _STAMPED_IN_ORDER_OF_DECODING = ("h264", "hevc")
 
 
@@ -75,13 +85,13 @@ def frames_of_span(
 def _from_the_beginning(
     path: str,
     span: tuple[float, float, int],
-    decode: Callable[..., TimedFrames],
+    decoder: Callable[..., TimedFrames],
     use: Callable[[list[Any], float], T],
 ) -> T:
     with open_media(path) as container:
         stream = need_video(path, container)
         times = frame_times(*span, frame_rate(stream))
-        frames = _frames_at(path, container, stream, times, 0.0, decode)
+        frames = _frames_at(path, container, stream, times, 0.0, decoder)
         if frames is None:
             raise no_frames(path, container)
         return use(frames, pixel_aspect(stream))
@@ -93,12 +103,12 @@ def _frames_at(
     stream: Any,
     times: NDArray[np.float64],
     begin: float,
-    decode: Callable[..., TimedFrames],
+    decoder: Callable[..., TimedFrames],
 ) -> list[Any] | None:
     """Return the frame displayed at each of ``times``; ``None``: decoding from ``begin`` starts too late."""
     frames: list[Any] = []
     last: tuple[float, Any] | None = None
-    for time, frame in decode(container, stream, begin):
+    for time, frame in decoder(container, stream, begin):
         appears = float(earliest_times(np.array(time)))
         if last is None and appears > times[0]:
             if begin > 0:
@@ -122,11 +132,11 @@ def all_frames_of(path: str, use: Callable[[Any, float], T]) -> tuple[list[float
     Raises:
         DecodeError: The file is truncated, or cannot be decoded.
     """
-    for decode in (decode_video, decode_and_sort):
+    for decoder in (decode_video, decode_and_sort):
         with open_media(path) as container, suppress(UntimelyError):
             stream = need_video(path, container)
             times, used, aspect = [], [], pixel_aspect(stream)
-            for time, frame in decode(container, stream, 0.0):
+            for time, frame in decoder(container, stream, 0.0):
                 times.append(time)
                 used.append(use(frame, aspect))
             if not times:
@@ -151,9 +161,9 @@ def decode_video(container: Any, stream: Any, start: float) -> TimedFrames:
     in_avi = container.format.name == "avi"
     zero = origin(container) + (_delay_in_avi(container) if in_avi else 0.0)
     by_packet = in_avi and stream.codec_context.name in _STAMPED_IN_ORDER_OF_DECODING
-    decode = _decode_by_packet if by_packet else _decode_by_frame
+    frames = _decode_by_packet if by_packet else _decode_by_frame
     last = -math.inf
-    for time, frame in decode(container, stream, start > 0):
+    for time, frame in frames(container, stream, start > 0):
         if time < last:
             raise UntimelyError
         last = time
@@ -162,13 +172,17 @@ def decode_video(container: Any, stream: Any, start: float) -> TimedFrames:
 
 def _decode_by_frame(container: Any, stream: Any, sought: bool) -> TimedFrames:
     """Yield time stamps and frames, after a seek from the first intact keyframe with a time stamp on."""
-    step = 1 / frame_rate(stream)
-    time = origin(container) - step
-    for frame in container.decode(stream):
+    by_duration, step = is_program_stream(container), 1 / frame_rate(stream)
+    due: float | None = None
+    for frame in decode(container, stream):
         if sought and (frame.time is None or not frame.key_frame or frame.is_corrupt):
             continue
-        sought, time = False, time + step if frame.time is None else frame.time
+        sought, time = False, frame.time
+        if time is None or (by_duration and due is not None and abs(time - due) < _JUMP):
+            time = origin(container) if due is None else due
         yield time, frame
+        lasts = float(frame.duration * frame.time_base) if frame.duration and frame.time_base else step
+        due = time + (lasts if step / 2 < lasts < 4 * step else step)
 
 
 def _decode_by_packet(container: Any, stream: Any, sought: bool) -> TimedFrames:
@@ -201,13 +215,13 @@ def _delay_in_avi(container: Any) -> float:
 
 @functools.lru_cache(maxsize=4096)
 def _avi_delay(path: str, size: int, modified: int) -> float:
-    """Return the seconds by which the time stamps of frames are late, of which AVI has those of decoding only.
+    """Return the seconds by which the time stamps of frames are late.
 
-    FFmpeg derives the others from them, later by the frames that a decoder for B-frames holds back. The n-th
-    frame in the order of display is that of the n-th place in the file.
+    AVI has time stamps of decoding only. FFmpeg derives the others from them, later by the frames that a
+    decoder for B-frames holds back; but the n-th frame of the display belongs to the n-th place of the file.
     """
     with av.open(path, metadata_errors="ignore") as container:
-        stream = find_video(container)
+        stream: Any = find_video(container)
         packets = list(islice(container.demux(stream), _REORDERED))
         stamps = [(packet.pts, packet.dts) for packet in packets if None not in (packet.pts, packet.dts)]
     if len(stamps) < 2:
@@ -227,7 +241,7 @@ def decode_and_sort(container: Any, stream: Any, start: float) -> TimedFrames:
         if time < last:
             raise DecodeError(
                 container.name,
-                f"{UNDECODABLE}: its time stamps run backwards, from {last - zero:.2f} s to {time - zero:.2f} s",
+                f"{UNDECODABLE}: its time stamps run backwards at {last - zero:.2f} s",
             )
         last = time
         yield time - zero, frame

@@ -24,7 +24,9 @@ LATE = 1.0
 
 _Flag = av.stream.Disposition
 _STILL = _Flag.attached_pic | _Flag.timed_thumbnails | _Flag.still_image
-_COMMENTARY = _Flag.comment | _Flag.visual_impaired | _Flag.hearing_impaired | _Flag.karaoke | _Flag.descriptions
+_COMMENTARY = (
+    _Flag.comment | _Flag.visual_impaired | _Flag.hearing_impaired | _Flag.karaoke | _Flag.descriptions
+)
 # Formats whose header states durations; those of others are estimates from the bitrate or the last packets.
 _STATED = {"mov", "matroska", "avi", "asf", "flv", "wav", "flac", "aiff", "au", "caf", "w64"}
 # Sample aspect ratios outside of this factor are damage: they would make images of any size.
@@ -132,7 +134,7 @@ def stream_end(container: Any, stream: Any) -> float:
         return end - zero
     if container.duration is not None:
         return float(container.duration / av.time_base)
-    return packet_extents(container)[stream.index].end - zero
+    return float(packet_extents(container)[stream.index].end) - zero
 
 
 def _own_end(stream: Any) -> float | None:

@@ -250,7 +250,7 @@ def remux(
 def join_streams(
     target: str | os.PathLike[str], streams: Sequence[tuple[str, str, bool]], first_packets: int | None = None
 ) -> str:
-    """Write one file with streams of MP4 files, ``(path, type, default)``; of the first only some packets."""
+    """Write one file with streams of MP4 files, ``(path, type, default)``; of the first some packets."""
     target = os.fspath(target)
     default = av.stream.Disposition.default
     with av.open(target, "w") as writer:

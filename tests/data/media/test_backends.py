@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -103,22 +102,18 @@ class _VideoDecoder:
 
     def __init__(self, path: str, dimension_order: str, num_ffmpeg_threads: int) -> None:
         assert (dimension_order, num_ffmpeg_threads) == ("NHWC", 1)
-        self.times, self.images = PyAVReader().all_frames(path)
-        end = float(self.times[-1]) + 0.04
-        self.metadata = types.SimpleNamespace(begin_stream_seconds=0.0, end_stream_seconds=end)
+        self.images = PyAVReader().all_frames(path)[1]
 
-    def get_frames_played_at(self, seconds: list[float]) -> Any:
-        assert all(0 <= second < self.metadata.end_stream_seconds for second in seconds)
-        shown = np.searchsorted(self.times, seconds, side="right") - 1 - self.late
+    def get_frames_at(self, indices: list[int]) -> Any:
+        shown = np.array(indices) - self.late
         return types.SimpleNamespace(data=torch.from_numpy(self.images[shown.clip(0)]))
 
 
 @pytest.fixture
-def _torchcodec(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _torchcodec(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         backends, "import_backend", lambda name: types.SimpleNamespace(VideoDecoder=_VideoDecoder)
     )
-    yield
 
 
 @pytest.mark.usefixtures("_torchcodec")

@@ -143,9 +143,8 @@ def probed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def spy(paths: dict[str, str], *needs: Any, **options: Any) -> Iterator[tuple[str, Probe]]:
         names.extend(os.path.basename(path) for path in paths)
-        return probe_many(paths, *needs, **options)
+        return probe_pool.probe_many(paths, *needs, **options)
 
-    probe_many = index_module.probe_many
     monkeypatch.setattr(index_module, "probe_many", spy)
     return names
 

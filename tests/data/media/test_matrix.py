@@ -100,7 +100,7 @@ def _span(kind: Kind) -> float:
 
 def _starts(kind: Kind, times: NDArray[np.float64], fps: float) -> list[float]:
     """Return random starts of spans none of whose frames changes within the rounding of time stamps."""
-    rng, starts = np.random.default_rng(1), []
+    rng, starts = np.random.default_rng(1), list[float]()
     while len(starts) < _STARTS:
         start = float(rng.uniform(0, kind.duration - _span(kind)))
         wanted = frame_times(start, _span(kind), _FRAMES, fps)

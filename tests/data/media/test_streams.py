@@ -13,12 +13,13 @@ import numpy as np
 import pytest
 
 from tests._helpers import media_files as media
+from tests._helpers.audio_files import write_tone
 from tests.conftest import ROOT
 from unlabelled.data.datasets import ClipDataset
 from unlabelled.data.media import CachedReader, DecordReader, Entry, PyAVReader, Requirements, build_index
 from unlabelled.data.media.probe import probe
 from unlabelled.data.media.reader import DecodeError, Reader
-from unlabelled.pipelines import AudioVisualPipeline
+from unlabelled.pipelines import AudioPipeline, AudioVisualPipeline
 from unlabelled.transforms import LogMel
 
 WALL_CLOCK = 7200.0
@@ -109,7 +110,7 @@ def test_memory_does_not_depend_on_time_stamps(tmp_path: Path) -> None:
     tracemalloc.start()
     for reader in (cached, PyAVReader()):
         assert len(media.click_positions(reader.waveform(path, 0.1, 0.8, 16000), 16000)) == 3
-        with pytest.raises(DecodeError, match="undecodable: no audio from 1.60 s to 100000"):
+        with pytest.raises(DecodeError, match=r"undecodable: no audio from 1\.60 s to 100000"):
             reader.waveform(path, 1.2, 0.4, 16000)
     assert tracemalloc.get_traced_memory()[1] < 30e6
     tracemalloc.stop()
@@ -221,3 +222,31 @@ def test_what_ends_a_process_ends_that_of_the_check_only(
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{ROOT}")
     with pytest.raises(ValueError, match=r"undecodable 1 \(a\.mp4: it crashes its decoder"):
         build_index(str(tmp_path), "train", [Entry("a.mp4", 0)], Requirements(), 0, progress=False)
+
+
+def _with_holes(path: Path) -> str:
+    """Write float audio of 3 s; after 1.5 s there are NaN and infinite values."""
+    seconds = np.arange(3 * 16000) / 16000
+    track = (0.3 * np.sin(2 * np.pi * 440 * seconds)).astype(np.float32)
+    track[24000:24010], track[24100] = np.nan, np.inf
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("pcm_f32le", rate=16000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(track[None], format="flt", layout="mono")
+        frame.sample_rate = 16000
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path.name
+
+
+def test_audio_that_is_not_finite_is_replaced(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write_tone(tmp_path / "good.wav", 440, seconds=3)
+    entries = [Entry(_with_holes(tmp_path / "holes.wav"), 0), Entry("good.wav", 0)]
+    needs = Requirements(video=False, min_duration=1.0)
+    index = build_index(str(tmp_path), "train", entries, needs, progress=False)
+    pipeline = AudioPipeline(LogMel(sample_rate=16000, num_filters=20, num_frames=50))
+    for reader in (PyAVReader(), CachedReader(PyAVReader(), 48, 16000)):
+        caplog.clear()
+        sample = ClipDataset(index, reader, pipeline, train=False)[0]
+        assert (sample["index"].item(), sample["replaced"].item()) == (1, 0)
+        assert sample["audio"].isfinite().all()
+        assert "holes.wav: its audio has values that are not finite" in caplog.text

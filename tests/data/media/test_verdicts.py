@@ -71,7 +71,24 @@ def test_a_truncated_file_states_by_how_much(tmp_path: Path) -> None:
 
 
 def test_one_list_of_endings() -> None:
-    for suffix in ".mpg .mpeg .wmv .flv .ts .mts .3gp .ogv .vob .gif .mp4 .mkv .webm .avi .mov .m4v".split():
+    for suffix in [
+        ".mpg",
+        ".mpeg",
+        ".wmv",
+        ".flv",
+        ".ts",
+        ".mts",
+        ".3gp",
+        ".ogv",
+        ".vob",
+        ".gif",
+        ".mp4",
+        ".mkv",
+        ".webm",
+        ".avi",
+        ".mov",
+        ".m4v",
+    ]:
         assert suffix in MEDIA_SUFFIXES
     assert {".jfif", ".avif"} <= set(IMAGE_SUFFIXES)
     assert not set(MEDIA_SUFFIXES) & set(AUDIO_SUFFIXES)

@@ -6,6 +6,7 @@ import functools
 import importlib
 import logging
 import os
+import re
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,6 +26,8 @@ _log = logging.getLogger(__name__)
 _SEEKS, _KEYFRAMES, _FRAMES = 5, 8, 6
 # Mean difference of two decoders' conversions of the same frame to RGB, in grey levels.
 _TOLERANCE = 2.0
+# The time and the line of source code at the beginning of decord's messages.
+_PLACE = re.compile(r"^\[[\d:]+\] \S+: ")
 # Sizes (source width, height, target width, height) at which decord's scaling has failed.
 _unscalable: set[tuple[int, int, int, int]] = set()
 
@@ -63,7 +66,8 @@ def backend_frames(
     except BackendError:
         raise
     except Exception as error:  # their bindings raise errors of all types
-        raise BackendError(" ".join(str(error).split())[:200] or type(error).__name__) from error
+        message = _PLACE.sub("", " ".join(str(error).split()))[:100]
+        raise BackendError(message or type(error).__name__) from error
     if frames.shape != (num_frames, size[1], size[0], 3):
         raise BackendError(f"frames of shape {frames.shape}")
     return frames
@@ -158,10 +162,20 @@ def _with_torchcodec(
 ) -> NDArray[np.uint8]:
     from unlabelled.data.media.images import scale_frames  # it imports torch
 
-    decoder = torchcodec.VideoDecoder(path, dimension_order="NHWC", num_ffmpeg_threads=1)
-    first, end = decoder.metadata.begin_stream_seconds, decoder.metadata.end_stream_seconds
-    if times[-1] + header.zero > end + END_SLACK:
+    timestamps = _display_times(path) - header.zero
+    if times[-1] > timestamps[-1] + END_SLACK:
         raise BackendError("the span is beyond the last frame")
-    seconds = (times + header.zero + 1e-5).clip(first, np.nextafter(end, first))
-    batch = decoder.get_frames_played_at(seconds=seconds.tolist())
-    return scale_frames(batch.data.numpy(), *size)
+    decoder = torchcodec.VideoDecoder(path, dimension_order="NHWC", num_ffmpeg_threads=1)
+    unique, positions = np.unique(choose_frames(timestamps, times), return_inverse=True)
+    frames: NDArray[np.uint8] = decoder.get_frames_at(indices=unique.tolist()).data.numpy()
+    return scale_frames(frames[positions], *size)
+
+
+def _display_times(path: str) -> NDArray[np.float64]:
+    """Return the time stamps of all packets in order: torchcodec seeks by numbers of frames in this order."""
+    with open_media(path) as container:
+        packets = container.demux(need_video(path, container))
+        stamps = [float(packet.pts * packet.time_base) for packet in packets if packet.pts is not None]
+    if not stamps:
+        raise BackendError("no time stamps")
+    return np.sort(np.array(stamps))

@@ -80,9 +80,9 @@ def probe(path: str, needs_video: bool, needs_audio: bool, min_duration: float) 
     try:
         start, end, detail = _covered(path, needs_video, needs_audio)
     except DecodeError as error:
-        reason, _, detail = error.reason.partition(": ")
-        reason = _REASONS_OF_READERS.get(reason, reason)
-        return Probe(0.0, reason if reason in REASONS else UNDECODABLE, detail=detail)
+        plain, _, detail = error.reason.partition(": ")
+        plain = _REASONS_OF_READERS.get(plain, plain)
+        return Probe(0.0, plain if plain in REASONS else UNDECODABLE, detail=detail)
     duration = round(max(0.0, end - start), 6)
     reason = TOO_SHORT if duration < min_duration - DURATION_SLACK else None
     return Probe(duration, reason, round(start, 6), detail)

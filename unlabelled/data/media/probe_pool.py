@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import unlabelled
-from unlabelled.data.media.probe import UNDECODABLE, Probe, probe
+from unlabelled.data.media.probe import Probe, probe
 from unlabelled.data.media.reader import DecodeError
+from unlabelled.data.media.streams import UNDECODABLE
 
 # An intact file takes milliseconds on a local disk, and may take seconds over the network.
 TIMEOUT_SECONDS = 60.0

@@ -232,7 +232,7 @@ def remux(
     shift: Callable[[str, float], float] = lambda kind, second: 0.0,
     keep: Sequence[str] = ("video", "audio"),
 ) -> str:
-    """Copy streams of an MP4 file; ``shift(type, second)`` seconds are added to the time stamps of packets."""
+    """Write a file with streams of MP4 files, ``(path, type, default)``, and some packets of the first one."""
     target = os.fspath(target)
     with av.open(os.fspath(source)) as reader, av.open(target, "w") as writer:
         copies = {s.index: writer.add_stream_from_template(s) for s in reader.streams if s.type in keep}
@@ -250,7 +250,7 @@ def remux(
 def join_streams(
     target: str | os.PathLike[str], streams: Sequence[tuple[str, str, bool]], first_packets: int | None = None
 ) -> str:
-    """Write one file with streams of MP4 files, ``(path, type, default)``; of the first some packets."""
+    """Write one file with streams of MP4 files, ``(path, type, default)``; some packets of the first."""
     target = os.fspath(target)
     default = av.stream.Disposition.default
     with av.open(target, "w") as writer:

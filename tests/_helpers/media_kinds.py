@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from tests._helpers.media_matrix import Kind
 
-_NTSC, _FILM = Fraction(30000, 1001), Fraction(24000, 1001)
+_NTSC, _CINEMA = Fraction(30000, 1001), Fraction(24000, 1001)
 _OPEN = {"x264-params": "open-gop=1:keyint=20"}
 _REFRESH = {"x264-params": "intra-refresh=1:keyint=20"}
 _PYRAMID = {"b-pyramid": "normal"}
@@ -30,7 +30,7 @@ H264 = [
     Kind("m4v", bframes=2, fps=Fraction(50)),
     Kind("3gp", gop=25),
     Kind("f4v", bframes=2),
-    Kind("mkv", bframes=2, fps=_FILM),
+    Kind("mkv", bframes=2, fps=_CINEMA),
     Kind("mkv", bframes=2, offset=100.0),
     Kind("mkv", bframes=2, options=_OPEN, gop=20, audio="ac3"),
     Kind("mkv", options=_REFRESH, gop=20, audio="libmp3lame"),

@@ -24,7 +24,7 @@ _SIZE = (80, 64)
 
 @dataclass(frozen=True)
 class Kind:
-    """How a file is made.
+    """The codecs, the container and the times of a file.
 
     Attributes:
         suffix: The container, as a file ending.

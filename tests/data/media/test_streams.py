@@ -1,4 +1,4 @@
-"""Which streams of a file are read, from when on, and what is refused because of them."""
+"""The choice of streams, their begins and ends, and what is refused because of them."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ _REASONS_OF_READERS = {media.MISSING: MISSING, media.EMPTY: EMPTY_FILE}
 
 
 class Probe(NamedTuple):
-    """What is known of a file.
+    """The verdict on a file.
 
     Attributes:
         duration: Seconds covered by all required streams.

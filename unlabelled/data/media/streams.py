@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import operator
 import os
 import re
 from typing import Any, NamedTuple
@@ -24,8 +25,9 @@ LATE = 1.0
 
 _Flag = av.stream.Disposition
 _STILL = _Flag.attached_pic | _Flag.timed_thumbnails | _Flag.still_image
-_COMMENTARY = (
-    _Flag.comment | _Flag.visual_impaired | _Flag.hearing_impaired | _Flag.karaoke | _Flag.descriptions
+_COMMENTARY = functools.reduce(
+    operator.or_,
+    (_Flag[name] for name in ("comment", "visual_impaired", "hearing_impaired", "karaoke", "descriptions")),
 )
 # Formats whose header states durations; those of others are estimates from the bitrate or the last packets.
 _STATED = {"mov", "matroska", "avi", "asf", "flv", "wav", "flac", "aiff", "au", "caf", "w64"}
@@ -36,7 +38,7 @@ _OWN_ORDER = re.compile(r"\d+ channels \(|ambisonic")
 
 
 class Extent(NamedTuple):
-    """What the packets of a stream cover: begin and end on the file's clock in seconds, and their number."""
+    """Begin and end of the packets of a stream on the file's clock, in seconds, and their number."""
 
     begin: float
     end: float

@@ -232,7 +232,7 @@ def remux(
     shift: Callable[[str, float], float] = lambda kind, second: 0.0,
     keep: Sequence[str] = ("video", "audio"),
 ) -> str:
-    """Write a file with streams of MP4 files, ``(path, type, default)``, and some packets of the first one."""
+    """Copy streams of an MP4 file; ``shift(type, second)`` seconds are added to its time stamps."""
     target = os.fspath(target)
     with av.open(os.fspath(source)) as reader, av.open(target, "w") as writer:
         copies = {s.index: writer.add_stream_from_template(s) for s in reader.streams if s.type in keep}

@@ -74,6 +74,7 @@ bench: setup
 	$(BIN)/python benchmarks/contrast_loss.py
 	$(BIN)/python benchmarks/contrast_step.py
 	$(BIN)/python benchmarks/augmentation.py
+	$(BIN)/python benchmarks/decode.py
 	$(BIN)/python benchmarks/multi_sinkhorn.py
 	$(BIN)/python benchmarks/retrieval.py
 	$(BIN)/python benchmarks/hierarchy.py

@@ -136,10 +136,13 @@ def evaluate(encoder: nn.Module, plan: Plan, seed: int) -> dict[str, float]:
         protocol.write_text(yaml.safe_dump(plan.frozen(plan.method(LIKE))), encoding="utf-8")
         options = [f"--config={path}" for path in (*plan.setting, protocol)]
         options += [f"--model.init_args.encoder_checkpoint={Path(folder, 'encoder.ckpt')}"]
-        options += [f"--trainer.logger.init_args.save_dir={folder}", "--trainer.logger.init_args.version=test"]
+        options += [
+            f"--trainer.logger.init_args.save_dir={folder}",
+            "--trainer.logger.init_args.version=test",
+        ]
         if cli.main(["test", *options, f"--seed_everything={seed}"]) != 0:
             raise RuntimeError("the test ended with an error")
-        return read_scores(Path(folder, "test"))
+        return read_scores(Path(folder, "reference", "test"))
 
 
 def pca_scores(plan: Plan, seed: int) -> dict[str, float]:
@@ -181,7 +184,9 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     plan = Plan(CONFIGS, find_data(CONFIGS, args.data))
-    jobs: dict[str, Callable[[int], dict[str, float]]] = {"PCA of raw input": lambda seed: pca_scores(plan, seed)}
+    jobs: dict[str, Callable[[int], dict[str, float]]] = {
+        "PCA of raw input": lambda seed: pca_scores(plan, seed)
+    }
     for name in REFERENCES:
         jobs[name] = lambda seed, name=name: evaluate(train(name, plan, seed), plan, seed)
     for name, job in jobs.items():

@@ -11,9 +11,10 @@ from datamodules.base import PredictSplit, SampleDataModule
 from datamodules.splits import warn_of_lists
 from unlabelled.data.datasets.clip_names import ClipName
 from unlabelled.data.datasets.clips import ClipDataset
-from unlabelled.data.media.decord_reader import DecordReader
+from unlabelled.data.media.decord_reader import BackendReader
 from unlabelled.data.media.files import MEDIA_SUFFIXES, StemTable
 from unlabelled.data.media.index import ClipIndex, Entry, Requirements, build_index, index_entries
+from unlabelled.data.media.pyav_reader import PyAVReader
 from unlabelled.data.media.reader import Reader
 from unlabelled.pipelines import AudioVisualPipeline, ClipPipeline
 
@@ -28,7 +29,7 @@ class ClipDataModule(SampleDataModule[ClipIndex, ClipPipeline]):
     Args:
         root: Folder of the data set.
         pipeline: Makes tensors of a clip; ``null``: SeLaVi's (30 frames at 112x112, log-mel 257x199).
-        reader: Decodes files; ``null``: decord for video, PyAV for audio.
+        reader: Decodes files; ``null``: :class:`~unlabelled.data.media.PyAVReader`.
         batch_size: Clips per rank and step in training.
         eval_batch_size: Clips per rank and step in evaluation and clustering passes; ``null``: twice as many.
         num_workers: Number of processes that read and augment.
@@ -63,7 +64,7 @@ class ClipDataModule(SampleDataModule[ClipIndex, ClipPipeline]):
         super().__init__(
             root, pipeline, test_pipeline, batch_size, eval_batch_size, num_workers, predict_split
         )
-        self.reader: Reader = reader if reader is not None else DecordReader()
+        self.reader: Reader = reader if reader is not None else PyAVReader()
         self.index_workers = index_workers
         self._stems: StemTable | None = None
 
@@ -99,7 +100,10 @@ class ClipDataModule(SampleDataModule[ClipIndex, ClipPipeline]):
         repeated = self._stems.repeated if self._stems is not None else {}
         whole = [entry.path for entry in entries if not entry.is_span]
         warn_of_lists(type(self).__name__, split, whole, repeated)
-        index = build_index(self.root, split, entries, requirements, workers, progress)
+        backend = self.reader.backend if isinstance(self.reader, BackendReader) and requirements.video else ""
+        index = build_index(self.root, split, entries, requirements, workers, progress, backend)
+        if isinstance(self.reader, BackendReader):
+            self.reader.trust(index.proved)
         if not pipeline.allow_missing_audio:
             return index
         audio = Requirements(video=False, audio=True)

@@ -48,7 +48,5 @@ class ComposedImages(ImageFolder):
     def prepare_data(self) -> None:
         """Write the files if they are absent, and check them."""
         source = _SETS[self.images]()
-        write_composed_images(
-            self.root, source, self.data_seed, self.train_per_class, self.val_per_class
-        )
+        write_composed_images(self.root, source, self.data_seed, self.train_per_class, self.val_per_class)
         super().prepare_data()

@@ -83,7 +83,7 @@ def scan_flickr(root: str) -> FlickrFiles:
         number, suffix = video_number(path), PurePosixPath(path).suffix.lower()
         if suffix in AUDIO_SUFFIXES:
             files.audio.setdefault(number, []).append(path)
-        elif suffix in MEDIA_SUFFIXES:
+        elif suffix in MEDIA_SUFFIXES and suffix not in IMAGE_SUFFIXES:
             files.videos.setdefault(number, []).append(path)
         elif suffix == _ANNOTATION:
             files.annotations.setdefault(number, path)

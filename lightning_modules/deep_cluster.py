@@ -25,10 +25,10 @@ class FeatureClustered(SelfLabelled):
     """Predict the k-means clusters of features, with a new top layer after every clustering.
 
     k-means (:class:`callbacks.FixedClusteringPass` with :class:`unlabelled.clustering.KMeansClusterer`)
-    renumbers its clusters each time, so a trained top layer cannot be kept, unless it has ``warm_start``. To balance clusters the released
-    code (facebookresearch/deepcluster, util.py) draws clusters uniformly and samples within them; here every
-    sample occurs once per epoch with a weight of one over the size of its cluster, which has the same
-    expectation.
+    renumbers its clusters each time, so a trained top layer cannot be kept, unless it has ``warm_start``. To
+    balance clusters the released code (facebookresearch/deepcluster, util.py) draws clusters uniformly and
+    samples within them; here every sample occurs once per epoch with a weight of one over the size of its
+    cluster, which has the same expectation.
 
     There is a ReLU between the clustered features and the top layers; it has no effect if the encoder ends
     with one.

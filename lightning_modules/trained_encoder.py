@@ -19,7 +19,7 @@ from unlabelled.batch import Features
 from unlabelled.checkpoints import DATA_KEY
 from unlabelled.data.datasets.loose_files import FileBatch, LooseFiles, collate_files
 from unlabelled.data.left_out import list_left_out
-from unlabelled.data.media.decord_reader import DecordReader
+from unlabelled.data.media.pyav_reader import PyAVReader
 from unlabelled.data.media.reader import Reader
 from unlabelled.pipelines.base import ClipPipeline, ImagePipeline, SamplePipeline, keep_missing_audio
 from unlabelled.renamed import with_present_names
@@ -135,7 +135,7 @@ def load_encoder(checkpoint: str | Path, config: str | Path | None = None, **opt
     if pipeline is None:
         raise ValueError(f"{checkpoint}: its data, {data['class_path']}, have no pipeline that reads files")
     keep_missing_audio(pipeline)
-    reader = _build(Reader, arguments.get("reader")) or DecordReader()
+    reader = _build(Reader, arguments.get("reader")) or PyAVReader()
     with warnings.catch_warnings():  # Lightning's note to authors of modules whose arguments are modules
         warnings.filterwarnings("ignore", ".*is an instance of `nn.Module` and is already saved")
         method = _method_of(stored).load_from_checkpoint(checkpoint, map_location="cpu")

@@ -33,11 +33,6 @@ def log_folder(trainer: Trainer) -> Path:
     return Path(folder if folder is not None else trainer.default_root_dir)
 
 
-def common_log_folder(trainer: Trainer) -> Path:
-    """Return the log folder of rank 0; called on all ranks, which may have chosen others."""
-    return Path(trainer.strategy.broadcast(str(log_folder(trainer))))
-
-
 def publish(trainer: Trainer, name: str, figure: Figure) -> None:
     """Add a figure to the logs as ``figures/<name>``, and write it as a PNG file into the log folder."""
     if not trainer.is_global_zero:

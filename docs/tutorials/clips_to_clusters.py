@@ -123,7 +123,7 @@ train = find("train", [entry for number, entry in enumerate(entries) if number %
 # ## 2. Read clips
 #
 # The reader decodes, the pipeline makes tensors. `CachedReader` keeps a decoded copy of each file, small
-# enough for a few thousand short clips; for a large data set take `DecordReader()` or `PyAVReader()` alone.
+# enough for a few thousand short clips; for a large data set take `PyAVReader()` alone.
 # A file that cannot be read later is replaced by another clip, and `replaced` is its row.
 #
 # All randomness of a sample depends on the seed, the epoch and the row. The samplers of the package yield

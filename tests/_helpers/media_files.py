@@ -7,7 +7,7 @@ and the audio is silence with short clicks at known times, so tests can check wh
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -223,4 +223,49 @@ def stream_copy_cut(source: str, target: str | os.PathLike[str], start: float, d
             packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
             packet.stream = copies[packet.stream.index]
             writer.mux(packet)
+    return target
+
+
+def remux(
+    source: str | os.PathLike[str],
+    target: str | os.PathLike[str],
+    shift: Callable[[str, float], float] = lambda kind, second: 0.0,
+    keep: Sequence[str] = ("video", "audio"),
+) -> str:
+    """Copy streams of an MP4 file; ``shift(type, second)`` seconds are added to its time stamps."""
+    target = os.fspath(target)
+    with av.open(os.fspath(source)) as reader, av.open(target, "w") as writer:
+        copies = {s.index: writer.add_stream_from_template(s) for s in reader.streams if s.type in keep}
+        for packet in reader.demux([reader.streams[index] for index in copies]):
+            if packet.dts is None or packet.pts is None:
+                continue
+            seconds = shift(packet.stream.type, float(packet.pts * packet.time_base))
+            ticks = round(seconds / packet.time_base)
+            packet.pts, packet.dts = packet.pts + ticks, packet.dts + ticks
+            packet.stream = copies[packet.stream.index]
+            writer.mux(packet)
+    return target
+
+
+def join_streams(
+    target: str | os.PathLike[str], streams: Sequence[tuple[str, str, bool]], first_packets: int | None = None
+) -> str:
+    """Write one file with streams of MP4 files, ``(path, type, default)``; some packets of the first."""
+    target = os.fspath(target)
+    default = av.stream.Disposition.default
+    with av.open(target, "w") as writer:
+        readers = [av.open(path) for path, _, _ in streams]
+        packets = []
+        for number, (reader, (_, kind, flagged)) in enumerate(zip(readers, streams, strict=True)):
+            stream = getattr(reader.streams, kind)[0]
+            copy = writer.add_stream_from_template(stream)
+            copy.disposition = default if flagged else av.stream.Disposition(0)
+            found = [packet for packet in reader.demux(stream) if packet.dts is not None]
+            for packet in found[: first_packets if number == 0 else None]:
+                packets.append((float(packet.dts * packet.time_base), packet, copy))
+        for _, packet, copy in sorted(packets, key=lambda each: each[0]):
+            packet.stream = copy
+            writer.mux(packet)
+        for reader in readers:
+            reader.close()
     return target

@@ -100,7 +100,9 @@ def test_a_warm_start_keeps_the_numbers_of_clusters(options: dict[str, Any]) -> 
 def test_a_warm_start_fills_empty_clusters() -> None:
     features, labels = blobs()
     previous = labels.clamp(max=2)  # two blobs have one label, and label 3 has no rows
-    assignment = KMeansClusterer(warm_start=True)(features, dataclasses.replace(context(4), previous=previous))
+    assignment = KMeansClusterer(warm_start=True)(
+        features, dataclasses.replace(context(4), previous=previous)
+    )
     assert assignment.report["kmeans_empty"] == 0
     known = labels < 2
     assert torch.equal(assignment.labels[known], labels[known])

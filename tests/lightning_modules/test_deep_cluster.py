@@ -11,7 +11,7 @@ import torch.nn.functional as F
 
 from lightning_modules import DeepCluster
 from tests._helpers.clustering_passes import SIZE, batch, checkpoint_of, one_pass, resume, silent
-from unlabelled.clustering import KMeansClusterer, SinkhornClusterer
+from unlabelled.clustering import ClusterContext, KMeansClusterer, SinkhornClusterer
 from unlabelled.contracts import Clusterable, LearnsFromAssignments, PredictsClusters
 from unlabelled.encoders import SmallImageEncoder
 

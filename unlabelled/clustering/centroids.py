@@ -44,9 +44,7 @@ def fit_centroids(
 
 
 @torch.no_grad()
-def fit(
-    features: Tensor, num_clusters: int, seed: int, lloyd: Lloyd, start: Tensor | None = None
-) -> Fitted:
+def fit(features: Tensor, num_clusters: int, seed: int, lloyd: Lloyd, start: Tensor | None = None) -> Fitted:
     """Find the centroids of the rows of all ranks on rank 0, from a sample of bounded size.
 
     The sample is sent to rank 0 only, which returns the centroids: memory and traffic do not grow with the

@@ -7,33 +7,31 @@ import os
 import sys
 from collections import Counter
 
+from unlabelled.data.left_out import list_left_out
+from unlabelled.data.media.files import AUDIO_SUFFIXES, MEDIA_SUFFIXES, scan_files
 from unlabelled.data.media.index import ClipIndex, Entry, Requirements, index_entries
 
-MEDIA_SUFFIXES = (".mp4", ".mkv", ".webm", ".avi", ".mov", ".m4v")
 
-
-def find_media(folder: str) -> list[str]:
+def find_media(folder: str, suffixes: tuple[str, ...] = MEDIA_SUFFIXES) -> list[str]:
     """Return the relative paths of the media files below ``folder``, sorted, without hidden ones."""
-    found = []
-    for parent, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in names:
-            if name.lower().endswith(MEDIA_SUFFIXES) and not name.startswith("."):
-                path = os.path.relpath(os.path.join(parent, name), folder)
-                found.append(path.replace(os.sep, "/"))
-    return sorted(found)
+    return sorted(scan_files(folder, suffixes))
 
 
 def check_folder(
-    folder: str, requirements: Requirements, num_workers: int | None = None, progress: bool = True
+    folder: str,
+    requirements: Requirements,
+    num_workers: int | None = None,
+    progress: bool = True,
+    backend: str = "",
 ) -> ClipIndex:
-    """Probe every media file below ``folder``.
+    """Probe every video file below ``folder``, and if no video is required every audio file.
 
     Args:
         folder: A folder, read with all folders in it.
         requirements: The streams and the duration that a file must have.
         num_workers: Number of processes; None: all cores.
         progress: Whether to show a progress bar.
+        backend: Name of a decoder whose frames are compared with those of PyAV; empty: none.
 
     Returns: An index of the usable files, whose labels are -1, with the reasons of the others.
 
@@ -42,8 +40,17 @@ def check_folder(
     """
     if not os.path.isdir(folder):
         raise FileNotFoundError(f"there is no folder {folder}")
-    entries = [Entry(path, -1) for path in find_media(folder)]
-    return index_entries(folder, "check", entries, requirements, num_workers, progress)
+    entries = [Entry(path, -1) for path in find_media(folder, _suffixes(requirements))]
+    return index_entries(folder, "check", entries, requirements, num_workers, progress, backend)
+
+
+def _suffixes(requirements: Requirements) -> tuple[str, ...]:
+    return MEDIA_SUFFIXES if requirements.video else (*MEDIA_SUFFIXES, *AUDIO_SUFFIXES)
+
+
+def passed_over(folder: str, suffixes: tuple[str, ...]) -> list[str]:
+    """Return the visible files with other endings, relative to ``folder``, sorted."""
+    return sorted(path for path in scan_files(folder, ("",)) if not path.lower().endswith(suffixes))
 
 
 def report(index: ClipIndex) -> str:
@@ -54,8 +61,34 @@ def report(index: ClipIndex) -> str:
         lines[0] += f": {sum(index.durations) / 3600:.2f} h, {shortest:.2f} s to {longest:.2f} s each"
     for reason, count in Counter(index.left_out.values()).most_common():
         lines.append(f"{reason}: {count}")
-        lines.extend(f"  {path}" for path, why in index.left_out.items() if why == reason)
+        lines.extend(
+            f"  {_with_detail(index, path)}" for path, why in index.left_out.items() if why == reason
+        )
+    remarks = [path for path in index.details if path not in index.left_out]
+    if remarks:
+        lines += [f"usable, but the header errs: {len(remarks)}"]
+        lines += [f"  {_with_detail(index, path)}" for path in remarks]
+    if index.late:
+        lines += [f"usable, but a stream begins late: {len(index.late)}"]
+        lines += [f"  {path}: at {second:.2f} s" for path, second in index.late.items()]
+    if index.backend:
+        lines += backend_lines(index)
     return "\n".join(lines)
+
+
+def backend_lines(index: ClipIndex) -> list[str]:
+    """Return how many files a backend reads, and the other ones by the reason why PyAV reads them."""
+    reasons = Counter(index.unproved.values())
+    lines = [f"frames by {index.backend}: {len(index.proved)}", f"frames by PyAV: {len(index.unproved)}"]
+    for reason, count in reasons.most_common():
+        lines.append(f"  {index.backend}: {reason}: {count}")
+        lines.extend(f"    {path}" for path, why in index.unproved.items() if why == reason)
+    return lines
+
+
+def _with_detail(index: ClipIndex, path: str) -> str:
+    detail = index.details.get(path)
+    return f"{path}: {detail}" if detail else path
 
 
 def main(argv: list[str]) -> int:
@@ -63,14 +96,21 @@ def main(argv: list[str]) -> int:
     options = _parser().parse_args(argv)
     requirements = Requirements(options.video, options.audio, options.min_duration)
     try:
-        index = check_folder(options.folder, requirements, options.workers, sys.stderr.isatty())
+        index = check_folder(
+            options.folder, requirements, options.workers, sys.stderr.isatty(), options.backend
+        )
     except FileNotFoundError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    suffixes = _suffixes(requirements)
     if index.listed == 0:
-        print(f"error: no media files ({', '.join(MEDIA_SUFFIXES)}) in {index.root}", file=sys.stderr)
+        print(f"error: no media files ({', '.join(suffixes)}) in {index.root}", file=sys.stderr)
         return 2
     print(report(index))
+    for text in list_left_out(
+        {"not media by their endings, passed over:": passed_over(index.root, suffixes)}
+    ):
+        print(text)
     return 1 if index.left_out else 0
 
 
@@ -85,6 +125,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--min-duration", type=float, default=0.0, metavar="S", help="shortest duration in seconds"
+    )
+    parser.add_argument(
+        "--backend",
+        choices=["decord", "torchcodec"],
+        default="",
+        help="a decoder whose frames are compared with those of PyAV, for the readers of these names",
     )
     parser.add_argument(
         "--workers", type=int, default=None, metavar="N", help="number of processes; default: all cores"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import importlib.util
 import math
 import os
 import tempfile
@@ -57,13 +58,21 @@ class Check:
 def main(argv: Sequence[str] = ()) -> int:
     """Print the report; return 0 if all essential checks pass, else 1."""
     parser = argparse.ArgumentParser(prog="doctor", description=__doc__)
-    parser.parse_args(argv)
+    parser.add_argument(
+        "folder",
+        metavar="DIR",
+        nargs="?",
+        help="videos that each decoder is tried on",
+    )
+    options = parser.parse_args(argv)
     versions = environment.versions()
     width = max(map(len, versions))
     print("versions", *(f"  {name:{width}}  {found}" for name, found in versions.items()), "checks", sep="\n")
     with tempfile.TemporaryDirectory() as folder:
         results = [(check, check.passes()) for check in checks(os.path.join(folder, "clip.mp4"))]
     failed = [check.name for check, passed in results if check.essential and not passed]
+    if options.folder is not None:
+        print("decoders", *(f"  {line}" for line in _decoders(options.folder)), sep="\n")
     print(f"not ready: {', '.join(failed)}" if failed else "ready")
     return 1 if failed else 0
 
@@ -78,7 +87,24 @@ def checks(clip: str) -> Iterator[Check]:
     yield Check("PyAV writes", partial(_writes, clip), "install av again: its wheels include FFmpeg")
     yield Check("PyAVReader", partial(_reads, clip, "PyAVReader"), "install av again")
     yield Check("DecordReader", partial(_reads, clip, "DecordReader"), "use PyAVReader")
-    yield Check("decord", partial(_decord, clip), "nothing: DecordReader reads with PyAV instead", False)
+    yield Check("decord", partial(_backend, "decord", clip), "nothing: PyAV reads all files", False)
+    if importlib.util.find_spec("torchcodec") is not None:
+        yield Check(
+            "torchcodec", partial(_backend, "torchcodec", clip), "nothing: PyAV reads all files", False
+        )
+
+
+def _decoders(folder: str) -> Iterator[str]:
+    """Yield how many files of a folder each decoder reads, and why another one than PyAV does not."""
+    from unlabelled.commands.check_media import backend_lines, check_folder
+    from unlabelled.data.media.backends import BACKENDS
+    from unlabelled.data.media.index import Requirements
+
+    for name in BACKENDS:
+        index = check_folder(folder, Requirements(audio=False), progress=False, backend=name)
+        if name == BACKENDS[0]:
+            yield f"usable: {len(index)} of {index.listed}, all of them by PyAVReader"
+        yield from backend_lines(index)
 
 
 def _imports(name: str) -> str:
@@ -117,11 +143,15 @@ def _reads(clip: str, name: str) -> str:
     return f"{len(frames)} correct frames, correct audio"
 
 
-def _decord(clip: str) -> str:
-    decord = importlib.import_module("decord")
-    reader = decord.VideoReader(clip, decord.cpu(0), num_threads=1)
-    check_frames(reader.get_batch(range(len(reader))).asnumpy())
-    return "correct frames, by decord itself"
+def _backend(name: str, clip: str) -> str:
+    from unlabelled.data.media.backends import backend_frames, prove
+
+    check_frames(backend_frames(name, clip, 0.0, float(SECONDS), SECONDS * FPS, None))
+    if reason := prove(name, clip, float(SECONDS)):
+        raise ValueError(f"PyAV reads the clip: {reason}")
+    return (
+        "correct frames, as proved; a reader of its name uses it for files of which the index proves the same"
+    )
 
 
 def write_clip(path: str) -> None:

@@ -135,9 +135,12 @@ def read_waveform(reader: Reader, path: str, start: float, duration: float, samp
     """Return the mono waveform of a span ``(samples,)`` float64; see :meth:`Reader.waveform`.
 
     Raises:
-        DecodeError: The file cannot be read.
+        DecodeError: The file cannot be read, or a sample of the span is not finite.
     """
-    return torch.from_numpy(np.array(reader.waveform(path, start, duration, sample_rate), dtype=np.float64))
+    waveform = np.array(reader.waveform(path, start, duration, sample_rate), dtype=np.float64)
+    if not np.isfinite(waveform).all():
+        raise DecodeError(path, f"its audio has values that are not finite after {start:.2f} s")
+    return torch.from_numpy(waveform)
 
 
 def read_waveform_or_silence(

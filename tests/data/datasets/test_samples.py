@@ -119,3 +119,41 @@ def test_what_cannot_be_read_is_replaced_and_named(caplog: pytest.LogCaptureFixt
 def test_nothing_readable_is_an_error() -> None:
     with pytest.raises(DecodeError, match=r"file1: and 19 others could not be read; last: file\d: broken"):
         _Numbers(3, {0, 1, 2})[1]
+
+
+class _WithHoles(SampleDataset):
+    """Row 1 has a value that is not finite, at some place of the sample."""
+
+    def __init__(self, hole: Any) -> None:
+        self.hole = hole
+
+    def __len__(self) -> int:
+        return 3
+
+    def path(self, row: int) -> str:
+        return f"{row}.mp4"
+
+    def read(self, row: int, rng: np.random.Generator) -> dict[str, Any]:
+        video = self.hole if row == 1 else torch.zeros(2)
+        return {"video": video, "label": torch.tensor(0), "counts": {"words": 1}}
+
+
+@pytest.mark.parametrize(
+    "hole",
+    [
+        torch.tensor([0.0, torch.nan]),
+        torch.tensor([torch.inf], dtype=torch.float64),
+        [torch.zeros(2), torch.tensor(-torch.inf)],
+        {"fine": torch.zeros(2), "coarse": np.array([np.nan], np.float32)},
+    ],
+)
+def test_a_sample_that_is_not_finite_is_replaced_and_named(
+    hole: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    samples = _WithHoles(hole)
+    assert samples[0]["replaced"].item() == NOT_REPLACED
+    assert caplog.text == ""
+    sample = samples[1]
+    assert sample["replaced"].item() == 1
+    assert sample["index"].item() in (0, 2)
+    assert "1.mp4: its video has values that are not finite" in caplog.text

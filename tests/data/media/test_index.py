@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -140,11 +141,11 @@ def probed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the files that get probed."""
     names: list[str] = []
 
-    def spy(path: str, *needs: object) -> Probe:
-        names.append(os.path.basename(path))
-        return probe(path, *needs)
+    def spy(paths: dict[str, str], *needs: Any, **options: Any) -> Iterator[tuple[str, Probe]]:
+        names.extend(os.path.basename(path) for path in paths)
+        return probe_pool.probe_many(paths, *needs, **options)
 
-    monkeypatch.setattr(index_module, "probe", spy)
+    monkeypatch.setattr(index_module, "probe_many", spy)
     return names
 
 
@@ -270,7 +271,8 @@ def test_files_that_crash_or_hang_a_decoder_cost_only_themselves(monkeypatch: py
     paths = ["a", "crash", "b", "hang", "c", "crash too", "d"]
     found = dict(probe_pool.probe_many(paths, True, True, 1.0, num_workers=2, timeout=0.5))
     bad = {"crash", "hang", "crash too"}
-    assert found == {path: Probe(0.0, "undecodable") if path in bad else Probe(1.5, None) for path in paths}
+    ended = Probe(0.0, "undecodable", detail="it crashes its decoder, or decoding does not end")
+    assert found == {path: ended if path in bad else Probe(1.5, None) for path in paths}
 
 
 def test_workers_that_cannot_start_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

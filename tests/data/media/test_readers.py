@@ -15,7 +15,6 @@ from torch._utils import ExceptionWrapper
 from torch.utils.data import DataLoader, Dataset
 
 from tests._helpers import media_files as media
-from unlabelled.data.media import decord_reader
 from unlabelled.data.media.cached_reader import CachedReader
 from unlabelled.data.media.decord_reader import DecordReader
 from unlabelled.data.media.pyav_reader import PyAVReader
@@ -417,27 +416,6 @@ def test_decode_error_keeps_its_type_across_a_data_loader() -> None:
         pickle.loads(sent).reraise()
 
 
-# --- decord ------------------------------------------------------------------------------------------------
-
-
-def test_decord_is_used_for_plain_files(clip: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("decord")
-
-    def refuse(*_: object) -> None:
-        raise AssertionError("PyAV was asked")
-
-    monkeypatch.setattr(PyAVReader, "frames", refuse)
-    assert media.read_numbers(DecordReader().frames(clip, 1.0, 1.0, 25)) == list(range(25, 50))
-    assert media.read_numbers(DecordReader().frames(clip, 1.0, 1.0, 25, 40)) == list(range(25, 50))
-
-
-def test_without_decord_pyav_reads_the_frames(clip: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decord_reader, "import_decord", lambda: None)
-    np.testing.assert_array_equal(
-        DecordReader().frames(clip, 1.0, 1.0, 25), PyAVReader().frames(clip, 1.0, 1.0, 25)
-    )
-
-
 # --- cached ------------------------------------------------------------------------------------------------
 
 
@@ -536,7 +514,7 @@ def test_cached_reader_returns_frames_whose_audio_is_damaged(tmp_path: Path) -> 
 
 
 class _Deaf(PyAVReader):
-    def waveform(self, path: str, start: float, duration: float, sample_rate: int):  # type: ignore[no-untyped-def]
+    def all_audio(self, path: str, sample_rate: int):  # type: ignore[no-untyped-def]
         raise DecodeError(path, "undecodable: noise")
 
 

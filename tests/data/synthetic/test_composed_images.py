@@ -15,7 +15,7 @@ from unlabelled.data.synthetic.composed import DigitsSet, PatternsSet, write_com
 from unlabelled.data.synthetic.composed.base import ComposedSet
 from unlabelled.data.synthetic.composed.images import compose_image
 from unlabelled.pipelines import ContrastiveImages
-from unlabelled.transforms import AugmentedCrop, Augmentation, RandomResizedCrop
+from unlabelled.transforms import Augmentation, AugmentedCrop, RandomResizedCrop
 
 SETS = [DigitsSet(), PatternsSet()]
 
@@ -39,7 +39,9 @@ def test_splits_and_seeds_differ() -> None:
     source = SETS[0]
     same = compose_image(source, 0, "train", 3, 1)
     assert np.array_equal(same, compose_image(source, 0, "train", 3, 1))
-    others = [compose_image(source, *key) for key in ((0, "val", 3, 1), (1, "train", 3, 1), (0, "train", 3, 2))]
+    others = [
+        compose_image(source, *key) for key in ((0, "val", 3, 1), (1, "train", 3, 1), (0, "train", 3, 2))
+    ]
     assert not any(np.array_equal(same, other) for other in others)
 
 

@@ -45,6 +45,7 @@ class ClipDataset(SampleDataset):
     def read(self, row: int, rng: np.random.Generator) -> dict[str, Any]:
         """Return the pipeline's tensors and ``label``."""
         duration, path, entry = self.index.durations[row], self.path(row), self.index.entries[row]
-        reader = SpanReader(self.reader, entry.start, duration) if entry.is_span else self.reader
+        begin = max(entry.start, self.index.late.get(entry.path, 0.0))
+        reader = SpanReader(self.reader, begin, duration) if entry.is_span or begin > 0 else self.reader
         sample: dict[str, Any] = self.pipeline.load(reader, path, duration, rng, self.train)
         return {**sample, "label": torch.tensor(entry.label)}

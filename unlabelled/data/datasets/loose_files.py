@@ -13,6 +13,7 @@ from unlabelled.data.media.images import decode_image
 from unlabelled.data.media.index import usable_cores
 from unlabelled.data.media.probe_pool import probe_many
 from unlabelled.data.media.reader import DecodeError, Reader
+from unlabelled.data.media.span_reader import SpanReader
 from unlabelled.pipelines.base import ClipPipeline, ImagePipeline
 from unlabelled.seeding import numpy_generator
 
@@ -67,11 +68,12 @@ class LooseFiles(Dataset[tuple[int, dict[str, Any] | str]]):
         rng = numpy_generator(0, "file")  # evaluation draws no numbers
         if isinstance(self.pipeline, ImagePipeline):
             return self.pipeline.load(decode_image(path), rng, train=False)
-        duration, reason = self.probes[path]
-        if reason is not None:
-            raise DecodeError(path, reason)
+        found = self.probes[path]
+        if found.reason is not None:
+            raise DecodeError(path, found.reason)
         assert self.reader is not None
-        return self.pipeline.load(self.reader, path, duration, rng, train=False)
+        reader = SpanReader(self.reader, found.start, found.duration) if found.start > 0 else self.reader
+        return self.pipeline.load(reader, path, found.duration, rng, train=False)
 
 
 def collate_files(samples: list[tuple[int, dict[str, Any] | str]]) -> FileBatch:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.utils.data import Dataset, DistributedSampler
 
 from unlabelled.data.media.reader import DecodeError
@@ -46,7 +47,7 @@ class SampleIndex(Protocol):
 
 
 class SampleDataset(Dataset[dict[str, Any]], ABC):
-    """Samples as tensors; a sample that cannot be read is replaced by another one.
+    """Samples as tensors; a sample that cannot be read, or is not finite, is replaced by another one.
 
     ``index`` (the row that was read) and ``replaced`` (the row that could not be read, or
     :data:`NOT_REPLACED`) are added to the tensors of :meth:`read`. All random numbers depend on the seed of
@@ -87,6 +88,7 @@ class SampleDataset(Dataset[dict[str, Any]], ABC):
                 row = int(rng.integers(len(self)))
             try:
                 sample = self.read(row, numpy_generator(global_seed(), "view", epoch, row))
+                check_finite_sample(self.path(row), sample)
             except DecodeError as error:
                 failure = error
                 log.warning("replaced by another sample: %s", error)
@@ -97,6 +99,31 @@ class SampleDataset(Dataset[dict[str, Any]], ABC):
         raise DecodeError(
             self.path(requested), f"and {_ATTEMPTS - 1} others could not be read; last: {failure}"
         )
+
+
+def check_finite_sample(path: str, sample: Mapping[str, Any]) -> None:
+    """Check that no tensor of a sample has a value that is NaN or infinite.
+
+    Raises:
+        DecodeError: One has.
+    """
+    for name, value in sample.items():
+        if not all(bool(tensor.isfinite().all()) for tensor in _floating(value)):
+            raise DecodeError(path, f"its {name} has values that are not finite")
+
+
+def _floating(value: Any) -> Iterator[Tensor]:
+    """Yield the tensors of floating-point numbers in a tensor, an array, a list or a dictionary."""
+    if isinstance(value, np.ndarray) and value.dtype.kind == "f":
+        yield torch.from_numpy(value)
+    elif isinstance(value, Tensor) and value.is_floating_point():
+        yield value
+    elif isinstance(value, Mapping):
+        for each in value.values():
+            yield from _floating(each)
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from _floating(each)
 
 
 class ShuffledShard(DistributedSampler[Any]):

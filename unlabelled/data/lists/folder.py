@@ -135,7 +135,7 @@ def _class_folder(path: str) -> str:
 
 
 def _named_splits(listed: Sequence[Listed]) -> tuple[list[str], str]:
-    """Return the split of each file by the table or by folders, and which of them; none: neither names all."""
+    """Return the split of each file by the table or by folders, and which; none: neither names all."""
     if any(each.split for each in listed):
         return [each.split for each in listed], "column split"
     folders = [SPLIT_NAMES.get(PurePosixPath(each.path).parts[0].lower(), "") for each in listed]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from unlabelled.data.media.cached_reader import CachedReader
-    from unlabelled.data.media.decord_reader import DecordReader
+    from unlabelled.data.media.decord_reader import DecordReader, TorchCodecReader
     from unlabelled.data.media.files import MEDIA_SUFFIXES, scan_files
     from unlabelled.data.media.index import ClipIndex, Entry, Requirements, build_index
     from unlabelled.data.media.paired_reader import PairedReader
@@ -23,6 +23,7 @@ __all__ = [
     "PairedReader",
     "PyAVReader",
     "Requirements",
+    "TorchCodecReader",
     "build_index",
     "scan_files",
 ]
@@ -35,6 +36,7 @@ _MODULES = {
     "PairedReader": "paired_reader",
     "PyAVReader": "pyav_reader",
     "Requirements": "index",
+    "TorchCodecReader": "decord_reader",
     "build_index": "index",
     "MEDIA_SUFFIXES": "files",
     "scan_files": "files",

@@ -13,7 +13,8 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from unlabelled.data.media.container import EMPTY, MISSING, NO_VIDEO, UNDECODABLE
+from unlabelled.data.media.audio_parts import AudioPart, cut_parts
+from unlabelled.data.media.container import EMPTY, MISSING
 from unlabelled.data.media.reader import (
     NO_AUDIO,
     DecodeError,
@@ -24,9 +25,10 @@ from unlabelled.data.media.reader import (
     scaled_size,
 )
 from unlabelled.data.media.storage import derived_folder, short_hash, write_atomically
+from unlabelled.data.media.streams import NO_VIDEO, UNDECODABLE
 
 # To be raised whenever the meaning of the stored data changes: older files are then decoded again.
-_VERSION = 1
+_VERSION = 2
 # A stored file: the header's length (8 bytes), the header (JSON), then the arrays at multiples of 64 bytes.
 _ALIGNMENT = 64
 
@@ -95,12 +97,9 @@ class CachedReader:
         copy = self._decoded(path)
         if "waveform" not in copy.arrays:
             raise DecodeError(path, copy.audio_error)
-        out = np.zeros(round(duration * sample_rate), np.float32)
-        begin = round(start * sample_rate)
-        part = copy.arrays["waveform"][max(begin, 0) : max(begin + len(out), 0)]
-        offset = max(-begin, 0)
-        out[offset : offset + len(part)] = part
-        return out
+        parts, waveform = copy.arrays["parts"].tolist(), copy.arrays["waveform"]
+        found = (AudioPart(begin, waveform[offset : offset + length]) for begin, offset, length in parts)
+        return cut_parts(path, found, start, duration, sample_rate)
 
     def _decoded(self, path: str) -> _Copy:
         """Return the copy of a file, which is written if there is none."""
@@ -134,7 +133,7 @@ def _folder_beside(folder: str) -> str:
 
 
 class _Copy(NamedTuple):
-    """A decoded file: the arrays ``timestamps`` and ``frames``, and ``waveform``, of its decodable streams.
+    """A decoded file: the arrays ``timestamps`` and ``frames``, ``parts`` and ``waveform``, of its streams.
 
     The errors are the reasons why a stream is absent.
     """
@@ -156,10 +155,21 @@ def _decode(reader: WholeFileReader, path: str, short_side: int, sample_rate: in
             errors["video"] = error.reason
     if info.has_audio:
         try:
-            arrays["waveform"] = reader.waveform(path, 0.0, info.audio_duration, sample_rate)
+            arrays["parts"], arrays["waveform"] = _join(reader.all_audio(path, sample_rate))
         except DecodeError as error:
             errors["audio"] = error.reason
     return _Copy(info, errors["video"], errors["audio"], arrays)
+
+
+def _join(parts: list[AudioPart]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Return ``(begin, offset, length)`` of each part, and the samples of all ``(samples,)``."""
+    ends = np.cumsum([len(part.samples) for part in parts], dtype=np.int64)
+    table = [
+        (part.begin, end - len(part.samples), len(part.samples))
+        for part, end in zip(parts, ends, strict=True)
+    ]
+    samples = [np.zeros(0, np.float32), *(part.samples for part in parts)]
+    return np.array(table, np.int64).reshape(-1, 3), np.concatenate(samples)
 
 
 def _store(copy: _Copy, path: str, target: str) -> None:

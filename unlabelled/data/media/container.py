@@ -1,4 +1,4 @@
-"""Open media files with PyAV: streams, time origin, durations, error messages."""
+"""Open media files with PyAV, seek in them, and explain why they cannot be read."""
 
 from __future__ import annotations
 
@@ -9,14 +9,12 @@ from typing import Any
 
 import av
 
-from unlabelled.data.media.reader import NO_AUDIO, DecodeError, MediaInfo
+from unlabelled.data.media.reader import DecodeError
+from unlabelled.data.media.streams import NOT_MEDIA, UNDECODABLE, origin
 
 MISSING = "no such file"
 EMPTY = "file is empty"
-NOT_MEDIA = "not a media file"
-NO_VIDEO = "no video stream"
 TRUNCATED = "truncated"
-UNDECODABLE = "undecodable"
 
 # Errors that PyAV raises on damaged input; apart from its own, those of numbers out of range and empty lists.
 _FAILURES = (av.FFmpegError, OSError, ValueError, EOFError, LookupError, ArithmeticError)
@@ -80,110 +78,38 @@ def is_cut_short(path: str, container: Any) -> bool:
     return False
 
 
-def find_video(container: Any) -> Any | None:
-    """Return the first video stream that is not cover art."""
-    cover = av.stream.Disposition.attached_pic
-    return next((s for s in container.streams.video if not s.disposition & cover), None)
+def seek(container: Any, stream: Any, second: float) -> bool:
+    """Go to the last keyframe before a second of the presentation; return whether the format can.
 
-
-def find_audio(container: Any) -> Any | None:
-    """Return the first audio stream."""
-    return next(iter(container.streams.audio), None)
-
-
-def need_video(path: str, container: Any) -> Any:
-    """Return the video stream, ready to decode.
-
-    Raises:
-        DecodeError: There is none, or no decoder for it.
+    After a seek in a program stream, frames have the time stamps of others.
     """
-    return _decodable(path, find_video(container), NO_VIDEO)
-
-
-def need_audio(path: str, container: Any) -> Any:
-    """Return the audio stream, ready to decode.
-
-    Raises:
-        DecodeError: There is none, or no decoder for it.
-    """
-    return _decodable(path, find_audio(container), NO_AUDIO)
-
-
-def _decodable(path: str, stream: Any | None, absent: str) -> Any:
-    if stream is None:
-        raise DecodeError(path, absent)
-    if stream.codec_context is None:
-        raise DecodeError(path, f"{UNDECODABLE}: no decoder for its {stream.type} stream")
-    stream.codec_context.thread_count = 1  # a DataLoader has a process per core
-    return stream
-
-
-def origin(container: Any) -> float:
-    """Return the timestamp at which the presentation begins, in seconds of the file's clock.
-
-    The clock of a transport stream may start at any value. Frames with negative timestamps are not presented:
-    those before a cut, and the priming samples of an audio coder.
-    """
-    return float(max(0.0, (container.start_time or 0) / av.time_base))
-
-
-def frame_rate(stream: Any) -> float:
-    """Return the average number of frames per second; 30 if the file does not contain it."""
-    return float(stream.average_rate or stream.guessed_rate or stream.base_rate or 30)
-
-
-def stream_end(container: Any, stream: Any) -> float:
-    """Return the end of a stream according to its header, in seconds of the presentation."""
-    zero = origin(container)
-    if stream.duration is not None:
-        return float((stream.duration + (stream.start_time or 0)) * stream.time_base) - zero
-    if (tag := _matroska_end(stream)) is not None:
-        return tag - zero
-    if container.duration is not None:
-        return float(container.duration / av.time_base)
-    return _scanned_end(container, stream) - zero
-
-
-def _matroska_end(stream: Any) -> float | None:
-    """Return the end in Matroska's tag, a text such as ``00:00:02.064000000``; None if there is none."""
+    if is_program_stream(container):
+        return False
     try:
-        hours, minutes, seconds = stream.metadata["DURATION"].split(":")
-        return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
-    except (KeyError, ValueError):
-        return None
+        container.seek(int((second + origin(container)) / stream.time_base), stream=stream)
+    except (av.FFmpegError, OverflowError):
+        return False
+    return True
 
 
-def _scanned_end(container: Any, stream: Any) -> float:
-    """Return the end of the last packet, without decoding; live recordings store no duration."""
-    end = 0.0
-    for packet in container.demux(stream):
-        if packet.pts is not None:
-            end = max(end, float((packet.pts + (packet.duration or 0)) * packet.time_base))
-    container.seek(0)
-    return end
+def is_program_stream(container: Any) -> bool:
+    """Return whether this is MPEG-PS (MPG, VOB), which has time stamps of some frames only."""
+    return bool(container.format.name == "mpeg")
 
 
-def media_info(path: str, container: Any) -> MediaInfo:
-    """Return the `MediaInfo` of an open container, from its header.
+def decode(container: Any, stream: Any) -> Iterator[Any]:
+    """Yield the frames of a stream from here on; what cannot be decoded before the first one is passed over.
 
-    Raises:
-        DecodeError: There is neither a video nor an audio stream, or no decoder for one of them.
+    A cut, or a seek, may have divided a packet. Damage after the first frame is an error.
     """
-    video, audio = find_video(container), find_audio(container)
-    if video is None and audio is None:
-        raise DecodeError(path, f"{NOT_MEDIA}: neither video nor audio in it")
-    for stream in (video, audio):
-        if stream is not None:
-            _decodable(path, stream, NOT_MEDIA)
-    ends = [max(0.0, stream_end(container, stream)) for stream in (video, audio) if stream is not None]
-    return MediaInfo(
-        duration=min(ends),
-        has_video=video is not None,
-        has_audio=audio is not None,
-        width=0 if video is None else video.codec_context.width,
-        height=0 if video is None else video.codec_context.height,
-        fps=0.0 if video is None else frame_rate(video),
-        audio_duration=0.0 if audio is None else ends[-1],
-        sample_rate=0 if audio is None else audio.codec_context.sample_rate,
-        channels=0 if audio is None else audio.codec_context.channels,
-    )
+    begun = False
+    for packet in container.demux(stream):
+        try:
+            frames = packet.decode()
+        except av.InvalidDataError:
+            if begun:
+                raise
+            continue
+        for frame in frames:
+            begun = True
+            yield frame

@@ -15,7 +15,6 @@ from torch.nn.functional import interpolate
 
 from unlabelled.data.media.reader import DecodeError
 
-
 Pixels: TypeAlias = NDArray[np.uint8]
 _PNG = b"\x89PNG\r\n\x1a\n"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, field
 from itertools import compress
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 from tqdm import tqdm
 
 from unlabelled.data.left_out import list_left_out
-from unlabelled.data.media.probe import MISSING, NO_VIDEO, Probe, probe
+from unlabelled.data.media.probe import MISSING, NO_VIDEO, Probe
 from unlabelled.data.media.probe_pool import probe_many
 from unlabelled.data.media.probe_results import ProbeResults
 from unlabelled.data.media.reader import NO_AUDIO
@@ -52,7 +52,13 @@ class Entry:
 
 @dataclass(frozen=True)
 class Requirements:
-    """Streams that a clip must have, and their smallest duration in seconds."""
+    """Streams that a clip must have, and their smallest duration in seconds.
+
+    Attributes:
+        video: Whether a video stream is required.
+        audio: Whether an audio stream is required.
+        min_duration: Smallest duration in seconds.
+    """
 
     video: bool = True
     audio: bool = True
@@ -85,6 +91,10 @@ class ClipIndex:
         listed: Number of entries in the list.
         cache_file: File with the complete result.
         without_audio: Reason by path of usable clips that have no audio, where it is not required.
+        details: What is wrong with a file in full, by path; of usable ones, how their headers err.
+        late: Second at which all required streams have begun, by path, where one of them is late.
+        backend: Name of the reader's backend, whose frames were compared; empty: there is none.
+        unproved: By path, why PyAV reads the frames of a usable file in place of the backend.
     """
 
     root: str
@@ -95,6 +105,10 @@ class ClipIndex:
     listed: int
     cache_file: str = field(default="", compare=False)
     without_audio: dict[str, str] = field(default_factory=dict)
+    details: dict[str, str] = field(default_factory=dict)
+    late: dict[str, float] = field(default_factory=dict)
+    backend: str = ""
+    unproved: dict[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -111,17 +125,39 @@ class ClipIndex:
             text += f", parts of {len({entry.path for entry in self.entries})} files"
         if self.without_audio:
             text += f"; {len(self.without_audio)} without audio, but kept: {_describe(self.without_audio)}"
+        text += self._remarks()
         if not self.left_out:
             return text
-        text += f"; left out {self.listed - len(self)}: {_describe(self.left_out)}"
+        text += f"; left out {self.listed - len(self)}: {_describe(self.left_out, self.details)}"
         return text + (f"; full list in {self.cache_file}" if self.cache_file else "")
 
+    def _remarks(self) -> str:
+        """Return what is unusual about usable clips."""
+        errs = {path: "header errs" for path in self.details if path not in self.left_out}
+        late = dict.fromkeys(self.late, "begin late")
+        seconds = {path: f"from {second:.2f} s" for path, second in self.late.items()}
+        text = f"; usable, but {_describe(errs, self.details)}" if errs else ""
+        text += f"; usable, but {_describe(late, seconds)}" if late else ""
+        if self.backend:
+            text += (
+                f"; {self.backend} reads the frames of {len(self.proved)}, PyAV those of {len(self.unproved)}"
+            )
+            text += f": {_describe(self.unproved)}" if self.unproved else ""
+        return text
 
-def _describe(left_out: dict[str, str]) -> str:
-    """Return the reasons, most frequent first: ``truncated 2 (a.mp4, b.mp4)``."""
+    @property
+    def proved(self) -> list[str]:
+        """The files, in full, whose frames the backend reads."""
+        paths = [entry.path for entry in self.entries if self.backend and entry.path not in self.unproved]
+        return [f"{self.root}/{path}" for path in dict.fromkeys(paths)]
+
+
+def _describe(left_out: dict[str, str], details: Mapping[str, str] | None = None) -> str:
+    """Return the reasons, most frequent first: ``truncated 2 (a.mp4: its video stops at 4 s, b.mp4)``."""
     names = defaultdict(list)
     for path, reason in left_out.items():
-        names[reason].append(path)
+        detail = (details or {}).get(path)
+        names[reason].append(f"{path}: {detail}" if detail else path)
     frequent_first = sorted(names.items(), key=lambda item: -len(item[1]))
     return ", ".join(list_left_out(dict(frequent_first)))
 
@@ -133,6 +169,7 @@ def build_index(
     requirements: Requirements,
     num_workers: int | None = None,
     progress: bool = True,
+    backend: str = "",
 ) -> ClipIndex:
     """Probe the files of a list and return the index of the usable ones.
 
@@ -145,9 +182,10 @@ def build_index(
         split: Name of the list, for messages.
         entries: The list.
         requirements: Requirements on a usable clip.
-        num_workers: Processes that probe; ``None``: one per CPU core, fewer for short lists; 0: the calling
-            process, which is lost if a decoder crashes.
+        num_workers: Processes that probe, at least one apart from this one, as a decoder may crash; ``None``:
+            one per CPU core, fewer for short lists.
         progress: Show a progress bar while files are being probed.
+        backend: Name of a decoder whose frames are compared with those of PyAV; empty: none.
 
     Raises:
         EmptyIndexError: No clip is usable.
@@ -157,7 +195,7 @@ def build_index(
             f"no usable clip in split {split!r} of {os.path.abspath(root)}: there is no such folder; "
             f"{len(entries)} clips are listed, set the data root to the folder that their paths start from"
         )
-    index = index_entries(root, split, entries, requirements, num_workers, progress)
+    index = index_entries(root, split, entries, requirements, num_workers, progress, backend)
     if not index.entries:
         other_stream = {NO_AUDIO: ["video"], NO_VIDEO: ["audio"]}
         reasons = set(index.left_out.values())
@@ -173,31 +211,34 @@ def index_entries(
     requirements: Requirements,
     num_workers: int | None = None,
     progress: bool = True,
+    backend: str = "",
 ) -> ClipIndex:
     """Return the same index as :func:`build_index`, which may be empty."""
-    key = json.dumps([split, [entry.key for entry in entries], astuple(requirements)])
+    key = json.dumps([split, [entry.key for entry in entries], astuple(requirements), backend])
     results = ProbeResults(root, split, key, [entry.path for entry in entries])
     stale = results.stale()
     if stale:
         try:
-            for path, result in _probed(stale, requirements, num_workers, progress, split):
+            for path, result in _probed(stale, requirements, num_workers, progress, split, backend):
                 results.add(path, result)
         finally:  # an interrupted run keeps its results
             results.save()
-    return _assemble(split, entries, results)
+    return _assemble(split, entries, results, backend)
 
 
 def _probed(
-    stale: dict[str, str], requirements: Requirements, num_workers: int | None, progress: bool, split: str
+    stale: dict[str, str],
+    requirements: Requirements,
+    num_workers: int | None,
+    progress: bool,
+    split: str,
+    backend: str,
 ) -> Iterable[tuple[str, Probe]]:
     """Yield the listed path and the `Probe` of each file of ``stale`` (listed path by full path)."""
     needs = (requirements.video, requirements.audio, requirements.min_duration)
     if num_workers is None:
         num_workers = min(usable_cores(), 1 + len(stale) // _FILES_PER_WORKER)
-    if num_workers > 0:
-        probes = iter(probe_many(stale, *needs, num_workers))
-    else:
-        probes = ((path, probe(path, *needs)) for path in stale)
+    probes = probe_many(stale, *needs, num_workers, backend=backend)
     bar = tqdm(probes, total=len(stale), desc=f"checking {split}", unit="clip", disable=not progress)
     for full, result in bar:
         yield stale[full], result
@@ -211,10 +252,11 @@ def usable_cores() -> int:
         return os.cpu_count() or 1
 
 
-def _assemble(split: str, entries: Sequence[Entry], results: ProbeResults) -> ClipIndex:
+def _assemble(split: str, entries: Sequence[Entry], results: ProbeResults, backend: str) -> ClipIndex:
     probes = [results[entry.path] for entry in entries]
     usable = [result.reason is None for result in probes]
-    pairs = zip(entries, probes, strict=True)
+    pairs = list(zip(entries, probes, strict=True))
+    good = {entry.path: result for entry, result in pairs if result.reason is None}
     return ClipIndex(
         root=results.root,
         split=split,
@@ -223,6 +265,10 @@ def _assemble(split: str, entries: Sequence[Entry], results: ProbeResults) -> Cl
         left_out={entry.path: result.reason for entry, result in pairs if result.reason is not None},
         listed=len(entries),
         cache_file=results.file,
+        details={entry.path: result.detail for entry, result in pairs if result.detail},
+        late={path: result.start for path, result in good.items() if result.start > 0},
+        backend=backend,
+        unproved={path: result.backend for path, result in good.items() if result.backend},
     )
 
 
@@ -233,7 +279,7 @@ def _why_empty(index: ClipIndex, entries: Sequence[Entry], requirements: Require
     if not entries:
         return text + "its list is empty; check the list and the name of the split"
     text += f"{index.listed} listed, which must have {needs} and last {requirements.min_duration:g} s, but "
-    text += _describe(index.left_out) + "; "
+    text += _describe(index.left_out, index.details) + "; "
     if set(index.left_out.values()) == {MISSING}:
         return text + "check that the root is the folder that the paths in the list start from"
     return text + (

@@ -12,9 +12,12 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import unlabelled
-from unlabelled.data.media.probe import UNDECODABLE, Probe, probe
+from unlabelled.data.media.probe import Probe, probe
+from unlabelled.data.media.reader import DecodeError
+from unlabelled.data.media.streams import UNDECODABLE
 
 # An intact file takes milliseconds on a local disk, and may take seconds over the network.
 TIMEOUT_SECONDS = 60.0
@@ -28,10 +31,12 @@ def probe_many(
     min_duration: float,
     num_workers: int,
     timeout: float = TIMEOUT_SECONDS,
+    backend: str = "",
 ) -> Iterator[tuple[str, Probe]]:
     """Yield ``(path, Probe)`` for all paths, in the order in which they are completed.
 
-    A file that crashes the process, or takes longer than ``timeout`` seconds, is ``undecodable``.
+    A file that crashes the process, or takes longer than ``timeout`` seconds, is ``undecodable``. If a
+    backend is named, its frames of each usable file are compared with those of PyAV.
 
     Raises:
         RuntimeError: The worker processes cannot be started; the message has their output.
@@ -43,7 +48,7 @@ def probe_many(
         count += 1
     done: queue.SimpleQueue[tuple[str, Probe] | BaseException] = queue.SimpleQueue()
     job = json.dumps([needs_video, needs_audio, min_duration])
-    workers = [_Worker(todo, done, job, timeout) for _ in range(max(1, min(num_workers, count)))]
+    workers = [_Worker(todo, done, job, timeout, backend) for _ in range(max(1, min(num_workers, count)))]
     try:
         for worker in workers if count else []:
             worker.thread.start()
@@ -66,8 +71,9 @@ class _Worker:
         done: queue.SimpleQueue[tuple[str, Probe] | BaseException],
         job: str,
         timeout: float,
+        backend: str,
     ) -> None:
-        self.todo, self.done, self.job, self.timeout = todo, done, job, timeout
+        self.todo, self.done, self.job, self.timeout, self.backend = todo, done, job, timeout, backend
         self.stopped = threading.Event()
         self.process: subprocess.Popen[str] | None = None
         self.thread = threading.Thread(target=self._run, daemon=True)
@@ -98,16 +104,24 @@ class _Worker:
                 self.done.put(error)
 
     def _probe(self, path: str) -> Probe:
+        answer = self._request(path)
+        if not answer:
+            return Probe(0.0, UNDECODABLE, detail="it crashes its decoder, or decoding does not end")
+        result = Probe(*json.loads(answer))
+        if not self.backend or result.reason is not None:
+            return result
+        answer = self._request([self.backend, path, result.start + result.duration])
+        return result._replace(backend=json.loads(answer) if answer else "crashes")
+
+    def _request(self, question: str | list[Any]) -> str:
+        """Return the line that the process answers; empty: it has ended, perhaps killed after the timeout."""
         process = self.process = self.process or _start_process(self.job)
-        answer = self._request(process, json.dumps(path))
+        answer = self._answer(process, json.dumps(question))
         if not answer:
             self._end_process()
-            return Probe(0.0, UNDECODABLE)
-        duration, reason = json.loads(answer)
-        return Probe(duration, reason)
+        return answer
 
-    def _request(self, process: subprocess.Popen[str], line: str) -> str:
-        """Return the line that the process answers; empty: it has ended, perhaps killed after the timeout."""
+    def _answer(self, process: subprocess.Popen[str], line: str) -> str:
         assert process.stdin is not None
         assert process.stdout is not None
         alarm = threading.Timer(self.timeout, process.kill)
@@ -144,14 +158,30 @@ def _start_process(job: str) -> subprocess.Popen[str]:
 
 
 def _serve(job: str) -> None:
-    """Read one path per line from standard input, and print ``[duration, reason]`` for each."""
+    """Read one question per line from standard input, and print its answer.
+
+    A path is answered by the values of its `Probe`; a backend, a path and a duration by that of `prove`.
+    """
     needs_video, needs_audio, min_duration = json.loads(job)
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # output of native code must not be mixed with the answers
     print(_READY, file=answers, flush=True)
     for line in sys.stdin:
-        result = probe(json.loads(line), needs_video, needs_audio, min_duration)
+        question = json.loads(line)
+        if isinstance(question, str):
+            result: object = probe(question, needs_video, needs_audio, min_duration)
+        else:
+            result = _prove(*question)
         print(json.dumps(result), file=answers, flush=True)
+
+
+def _prove(backend: str, path: str, duration: float) -> str:
+    from unlabelled.data.media.backends import prove  # only readers with a backend require it
+
+    try:
+        return prove(backend, path, duration)
+    except DecodeError as error:
+        return error.reason
 
 
 if __name__ == "__main__":

@@ -15,11 +15,11 @@ from unlabelled.data.media.storage import derived_folder, short_hash, write_atom
 _log = logging.getLogger(__name__)
 
 # To be raised when results may differ from those of earlier versions: all files are then probed again.
-_VERSION = 1
+_VERSION = 2
 
 
 class ProbeResults:
-    """`Probe` by path, stored as JSON: ``{"files": {path: [size, mtime_ns, duration, reason]}}``.
+    """`Probe` by path, stored as JSON: ``{"files": {path: [size, mtime_ns, duration, reason, ...]}}``.
 
     Args:
         root: Folder that ``paths`` are relative to.
@@ -37,8 +37,7 @@ class ProbeResults:
     def __getitem__(self, path: str) -> Probe:
         if self.states[path] is None:
             return Probe(0.0, MISSING)
-        _, _, duration, reason = self.known[path]
-        return Probe(duration, reason)
+        return Probe(*self.known[path][2:])
 
     def stale(self) -> dict[str, str]:
         """Return the path by full path of the files to probe: new and changed ones."""
@@ -50,7 +49,10 @@ class ProbeResults:
 
     def add(self, path: str, result: Probe) -> None:
         """Store a result for the state that the file had when this object was created."""
-        self.known[path] = [*(self.states[path] or (0, 0)), *result]
+        values = [*result]
+        while len(values) > 2 and values[-1] == Probe._field_defaults[Probe._fields[len(values) - 1]]:
+            values.pop()
+        self.known[path] = [*(self.states[path] or (0, 0)), *values]
 
     def save(self) -> None:
         """Write the file in one step; a failure is logged, and the files are probed again next time."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from unlabelled.data.media.audio_parts import AudioPart
 
 NO_AUDIO = "no audio stream"
 
@@ -88,12 +91,16 @@ class Reader(Protocol):
 
 
 class WholeFileReader(Reader, Protocol):
-    """A reader that can also decode every frame of a file at once."""
+    """A reader that can also decode all frames and all audio of a file at once."""
 
     def all_frames(
         self, path: str, short_side: int | None = None
     ) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
         """Return the times ``(frames,)`` and RGB frames ``(frames, height, width, 3)`` of a whole file."""
+        ...
+
+    def all_audio(self, path: str, sample_rate: int) -> list[AudioPart]:
+        """Return the parts of the audio track between its gaps, all channels mixed to one."""
         ...
 
 

@@ -57,19 +57,21 @@ def cut_index(index: ClipIndex, segments: Segments | None, shortest: float) -> C
     """Return the index of the parts of files, from one of whole files whose entries may be spans.
 
     Args:
-        index: The usable files; the durations are those of the files.
+        index: The usable files; the durations are those of the files, from where all streams have begun.
         segments: The division; None: each span is one clip.
         shortest: Smallest duration of a clip in seconds.
     """
     entries, durations, left_out = list[Entry](), list[float](), dict(index.left_out)
     for entry, seconds in zip(index.entries, index.durations, strict=True):
-        end = seconds if entry.end is None else min(entry.end, seconds)
-        if end - entry.start < max(shortest - DURATION_SLACK, 0.0) or end <= entry.start:
-            left_out[_name(entry)] = BEYOND_END if entry.start >= seconds else TOO_SHORT
+        late = index.late.get(entry.path, 0.0)
+        begin, last = max(entry.start, late), late + seconds  # all streams are there from begin to last
+        end = last if entry.end is None else min(entry.end, last)
+        if end - begin < max(shortest - DURATION_SLACK, 0.0) or end <= begin:
+            left_out[_name(entry)] = BEYOND_END if begin >= last else TOO_SHORT
             continue
-        for start, stop in [(entry.start, end)] if segments is None else segments(entry.start, end):
-            whole = start == 0 and stop == seconds
-            entries.append(replace(entry, start=start, end=None if whole else stop))
+        for start, stop in [(begin, end)] if segments is None else segments(begin, end):
+            whole = start == late and stop == last
+            entries.append(replace(entry, start=0.0 if whole else start, end=None if whole else stop))
             durations.append(round(stop - start, 6))
     files_left_out = index.listed - len(index.entries)
     spans_left_out = len(left_out) - len(index.left_out)

@@ -16,6 +16,8 @@ MISSING = "no such file"
 EMPTY = "file is empty"
 TRUNCATED = "truncated"
 
+# Packets that a cut, or a seek, may have divided.
+_DIVIDED_PACKETS = 2
 # Errors that PyAV raises on damaged input; apart from its own, those of numbers out of range and empty lists.
 _FAILURES = (av.FFmpegError, OSError, ValueError, EOFError, LookupError, ArithmeticError)
 
@@ -98,18 +100,19 @@ def is_program_stream(container: Any) -> bool:
 
 
 def decode(container: Any, stream: Any) -> Iterator[Any]:
-    """Yield the frames of a stream from here on; what cannot be decoded before the first one is passed over.
+    """Yield the frames of a stream from here on; up to two packets before the first one may be damaged.
 
-    A cut, or a seek, may have divided a packet. Damage after the first frame is an error.
+    A cut, or a seek, may have divided them. All other damage is an error.
     """
-    begun = False
+    divided = _DIVIDED_PACKETS
     for packet in container.demux(stream):
         try:
             frames = packet.decode()
         except av.InvalidDataError:
-            if begun:
+            if divided == 0:
                 raise
+            divided -= 1
             continue
         for frame in frames:
-            begun = True
+            divided = 0
             yield frame

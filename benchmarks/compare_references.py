@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import functools
 import math
 import statistics
 import tempfile
@@ -91,7 +92,7 @@ def moco(encoder: nn.Module) -> tuple[Step, list[nn.Parameter]]:
 REFERENCES = {"lightly's SimCLR, video": simclr, "lightly's MoCo, video": moco}
 
 
-def train(name: str, plan: Plan, seed: int) -> nn.Module:
+def train(name: str, plan: Plan, seed: int) -> Any:
     """Return the encoder that a reference has trained."""
     built = Built(["fit", *plan.fit_options(plan.method(LIKE)), f"--seed_everything={seed}"])
     data, encoder = built.datamodule, built.model.encoders["video"]
@@ -105,7 +106,7 @@ def train(name: str, plan: Plan, seed: int) -> nn.Module:
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda number: _rate(number, warmup, total))
     encoder.train()
     for batch in _batches(data, loader, plan.epochs):
-        loss = step(*batch["views"])
+        loss: Any = step(*batch["views"])
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -115,7 +116,7 @@ def train(name: str, plan: Plan, seed: int) -> nn.Module:
 
 def _batches(data: Any, loader: Any, epochs: int) -> Iterator[Batch]:
     for epoch in range(epochs):
-        loader.batch_sampler.set_epoch(epoch)
+        loader.sampler.set_epoch(epoch)
         for batch in loader:
             yield data.pipeline.finish(batch)
 
@@ -175,6 +176,10 @@ def _features(model: Any, data: Any, loader: Any) -> tuple[dict[str, Any], list[
     return {name: torch.cat([part[name] for part in parts]).numpy() for name in parts[0]}, labels
 
 
+def _reference(name: str, plan: Plan, seed: int) -> dict[str, float]:
+    return evaluate(train(name, plan, seed), plan, seed)
+
+
 def main() -> None:
     """Print the mean and the standard deviation of each score over seeds."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -188,7 +193,7 @@ def main() -> None:
         "PCA of raw input": lambda seed: pca_scores(plan, seed)
     }
     for name in REFERENCES:
-        jobs[name] = lambda seed, name=name: evaluate(train(name, plan, seed), plan, seed)
+        jobs[name] = functools.partial(_reference, name, plan)
     for name, job in jobs.items():
         runs = [job(seed) for seed in args.seeds]
         print(f"\n{name}, seeds {' '.join(map(str, args.seeds))}")

@@ -49,7 +49,7 @@ def test_arguments_are_checked(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="seed -1 must be 0 or more"):
         write_composed_images(str(tmp_path / "a"), SETS[0], -1)
     with pytest.raises(ValueError, match="images='cats' must be one of digits, patterns"):
-        ComposedImages("cats")  # type: ignore[arg-type]
+        ComposedImages("cats")
 
 
 def test_data_module_writes_and_lists_the_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

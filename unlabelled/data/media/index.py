@@ -13,11 +13,12 @@ from typing import Any
 from tqdm import tqdm
 
 from unlabelled.data.left_out import list_left_out
-from unlabelled.data.media.probe import MISSING, NO_VIDEO, Probe
+from unlabelled.data.media.probe import MISSING, Probe
 from unlabelled.data.media.probe_pool import probe_many
 from unlabelled.data.media.probe_results import ProbeResults
 from unlabelled.data.media.reader import NO_AUDIO
 from unlabelled.data.media.storage import short_hash
+from unlabelled.data.media.streams import NO_VIDEO
 
 # A process takes 0.3 s to start, as long as probing about a hundred short clips.
 _FILES_PER_WORKER = 32

@@ -72,7 +72,9 @@ def test_other_pipelines_have_the_same_duration_size_and_spectrogram(name: str) 
     pipeline = METHODS[name].content["data"]["init_args"]["pipeline"]["init_args"]
     if "video" in METHODS[name].modalities:
         assert pipeline["num_frames"] == setting["num_frames"]
-        assert pipeline.get("duration", setting["num_frames"] / pipeline.get("fps", 4)) == 1.0
+        duration = setting["num_frames"] / setting["fps"]
+        assert pipeline.get("duration", duration) == duration
+        assert pipeline.get("fps", setting["fps"]) == setting["fps"]
         sizes = {node["init_args"]["size"] for node in nodes(pipeline) if "size" in node.get("init_args", {})}
         assert (sizes or {pipeline["crop"]}) == {setting["crop"]}
     if "audio" in METHODS[name].modalities:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import faiss
 import numpy as np
 import pytest
@@ -142,9 +144,9 @@ def test_the_number_of_threads_does_not_matter() -> None:
 def test_the_search_uses_a_bounded_sample(monkeypatch: pytest.MonkeyPatch) -> None:
     run, seen = Lloyd.run, []
 
-    def recorded(self: Lloyd, points: Tensor, clusters: int, seed: int, device: torch.device) -> Fitted:
+    def recorded(self: Lloyd, points: Tensor, *arguments: Any) -> Fitted:
         seen.append(points)
-        return run(self, points, clusters, seed, device)
+        return run(self, points, *arguments)
 
     monkeypatch.setattr(Lloyd, "run", recorded)
     points = rows()

@@ -53,7 +53,7 @@ class AudioVisualPipeline(ClipPipeline):
 
     Raises:
         ValueError: A short side below ``crop``, a range whose first number is the larger one, or
-            ``min_seconds`` is above the duration of the clip.
+            ``min_seconds`` is not above 0.
 
     Source: SeLaVi appendix A.2; docs/methods/selavi.md#input. ``silence`` is ours.
     """

@@ -57,8 +57,7 @@ class TransformedClips(ClipPipeline):
         std: Standard deviation of red, green and blue.
 
     Raises:
-        ValueError: A number is out of its range, a short side below ``crop``, or ``min_seconds`` above the
-            duration of a clip.
+        ValueError: A number is out of its range, or a short side below ``crop``.
 
     Source: facebookresearch/GDT, datasets/GDTPretrainDataset.py; docs/methods/selavi.md#gdt.
     """

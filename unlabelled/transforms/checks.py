@@ -61,15 +61,12 @@ def check_num_views(owner: object, name: str, count: int) -> None:
 
 
 def check_min_seconds(owner: object, min_seconds: float | None, span: float) -> float:
-    """Return the smallest duration of a usable file; ``None``: ``span``, that of a clip.
+    """Return the smallest duration of a usable file, at most ``span``, that of a clip; ``None``: ``span``.
 
     Raises:
-        ValueError: It is not above 0, or above ``span``.
+        ValueError: It is not above 0.
     """
-    least = span if min_seconds is None else min_seconds
-    if not 0 < least <= span:
-        raise ValueError(
-            f"{_name(owner)}: min_seconds={min_seconds} must be above 0 and at most {span:g}, the duration "
-            "of the clip"
-        )
-    return least
+    if min_seconds is None:
+        return span
+    check_positive(owner, min_seconds=min_seconds)
+    return min(min_seconds, span)

@@ -195,7 +195,7 @@ def test_a_table_of_captions(tmp_path: Path) -> None:
         ),
         (
             {"start": [0], "end": [np.nan], "text": ["a"]},
-            "video 'v': a caption's start or end is not a finite",
+            "video 'v', caption 0: start or end is not a finite number",
         ),
         ({"start": ["x"], "end": [1], "text": ["a"]}, "video 'v': `start` and `end` must be seconds"),
     ],

@@ -107,9 +107,9 @@ def main(argv: list[str]) -> int:
         print(f"error: no media files ({', '.join(suffixes)}) in {index.root}", file=sys.stderr)
         return 2
     print(report(index))
-    for text in list_left_out(
-        {"not media by their endings, passed over:": passed_over(index.root, suffixes)}
-    ):
+    kind = "videos (--no-video for audio files)" if requirements.video else "media"
+    passed = {f"no {kind} by their endings, passed over:": passed_over(index.root, suffixes)}
+    for text in list_left_out(passed):
         print(text)
     return 1 if index.left_out else 0
 

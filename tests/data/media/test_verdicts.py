@@ -86,11 +86,12 @@ def test_other_files_are_counted_and_named(tmp_path: Path, capsys: pytest.Captur
     assert main([str(tmp_path), "--workers", "0"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith(f"1 of 1 files in {tmp_path} are usable")
-    assert lines[-1] == "not media by their endings, passed over: 3 (clip.mp3, list.csv, notes.txt)"
+    assert lines[-1].startswith("no videos (--no-video for audio files) by their endings, passed over: 3 (")
+    assert lines[-1].endswith("(clip.mp3, list.csv, notes.txt)")
     assert main([str(tmp_path), "--workers", "0", "--no-video"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith(f"2 of 2 files in {tmp_path} are usable")
-    assert lines[-1] == "not media by their endings, passed over: 2 (list.csv, notes.txt)"
+    assert lines[-1] == "no media by their endings, passed over: 2 (list.csv, notes.txt)"
 
 
 def test_noise_is_reproducible() -> None:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
-from tqdm import tqdm
 
 from unlabelled.data.synthetic.composed.base import ComposedSet
 from unlabelled.data.synthetic.composed.video import place, render
-from unlabelled.data.synthetic.generated_folder import GeneratedFolder
+from unlabelled.data.synthetic.image_folder import SPLITS, write_image_folder
 
 FORMAT = 1  # to be raised whenever the same arguments result in other images
-SPLITS = ("train", "val")
 
 
 def write_composed_images(
@@ -43,9 +39,6 @@ def write_composed_images(
         ValueError: An argument is out of its range.
         FileExistsError: ``root`` holds files that were not written by this function.
     """
-    counts = dict(zip(SPLITS, (train_per_class, val_per_class), strict=True))
-    if seed < 0 or min(counts.values()) < 1:
-        raise ValueError(f"seed {seed} must be 0 or more, images per class {counts} 1 or more")
     arguments = {
         "format": FORMAT,
         "set": source.name,
@@ -54,19 +47,14 @@ def write_composed_images(
         "val_per_class": val_per_class,
         **source.arguments(),
     }
-
-    def write(folder: Path) -> None:
-        total = len(source.classes) * sum(counts.values())
-        with tqdm(total=total, desc="composing images", unit="image", disable=not progress) as bar:
-            for split, count in counts.items():
-                for label, entry in enumerate(source.classes):
-                    (folder / split / entry.label).mkdir(parents=True)
-                    for number in range(count):
-                        pixels = compose_image(source, seed, split, label, number)
-                        Image.fromarray(pixels).save(folder / split / entry.label / f"{number:05d}.png")
-                    bar.update(count)
-
-    GeneratedFolder(root, arguments, SPLITS, f"write_composed_images of {source.name}").fill(write)
+    write_image_folder(
+        root,
+        arguments,
+        [entry.label for entry in source.classes],
+        lambda split, label, number: compose_image(source, seed, split, label, number),
+        f"write_composed_images of {source.name}",
+        progress,
+    )
 
 
 def compose_image(

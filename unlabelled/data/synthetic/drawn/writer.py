@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
-from PIL import Image
-from tqdm import tqdm
+import numpy.typing as npt
 
 from unlabelled.data.synthetic.drawn.image import CLASSES, draw_image
-from unlabelled.data.synthetic.generated_folder import GeneratedFolder
+from unlabelled.data.synthetic.image_folder import SPLITS, write_image_folder
 
 FORMAT = 1  # to be raised whenever the same arguments result in other images
-SPLITS = ("train", "val")
 
 
 def write_drawn(
@@ -38,8 +34,6 @@ def write_drawn(
         ValueError: An argument is out of its range.
         FileExistsError: ``root`` holds files that were not written by this function.
     """
-    _check(seed, train_per_class, val_per_class)
-    counts = dict(zip(SPLITS, (train_per_class, val_per_class), strict=True))
     arguments = {
         "format": FORMAT,
         "seed": seed,
@@ -47,29 +41,8 @@ def write_drawn(
         "val_per_class": val_per_class,
     }
 
-    def write(folder: Path) -> None:
-        total = len(CLASSES) * sum(counts.values())
-        with tqdm(total=total, desc="drawing images", unit="image", disable=not progress) as bar:
-            for split, count in counts.items():
-                for label in range(len(CLASSES)):
-                    _write_class(folder / split, seed, split, label, count)
-                    bar.update(count)
+    def draw(split: str, label: int, number: int) -> npt.NDArray[np.uint8]:
+        """Draw an image, which depends on (seed, split, class, number) only."""
+        return draw_image(np.random.default_rng([seed, SPLITS.index(split), label, number]), CLASSES[label])
 
-    GeneratedFolder(root, arguments, SPLITS, "write_drawn").fill(write)
-
-
-def _check(seed: int, train: int, val: int) -> None:
-    if seed < 0:
-        raise ValueError(f"seed {seed} must be 0 or more")
-    for name, count in (("train_per_class", train), ("val_per_class", val)):
-        if count < 1:
-            raise ValueError(f"{name} {count} must be 1 or more")
-
-
-def _write_class(folder: Path, seed: int, split: str, label: int, count: int) -> None:
-    """Write the images of one class; each depends on (seed, split, class, number) only."""
-    class_folder = folder / CLASSES[label]
-    class_folder.mkdir(parents=True)
-    for number in range(count):
-        rng = np.random.default_rng([seed, SPLITS.index(split), label, number])
-        Image.fromarray(draw_image(rng, CLASSES[label])).save(class_folder / f"{number:05d}.png")
+    write_image_folder(root, arguments, CLASSES, draw, "write_drawn", progress)

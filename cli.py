@@ -37,7 +37,7 @@ from unlabelled.commands.errors.user_files import check_checkpoint
 from unlabelled.commands.runs.checks import check_accelerator, check_monitors, missing_package
 from unlabelled.commands.runs.folders import RunFolder
 from unlabelled.commands.runs.outputs import LOGGER, direct
-from unlabelled.commands.runs.placement import name_of, place
+from unlabelled.commands.runs.placement import forget_choice, name_of, place
 from unlabelled.contracts import EvaluatesOnSets
 
 
@@ -100,6 +100,7 @@ class CLI(LightningCLI):
         finally:
             if self.folder is not None and _rank() == 0:
                 self.folder.remove_unused()
+                forget_choice()
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add the name of the run, and the callback that every run requires."""

@@ -21,6 +21,7 @@ from unlabelled.batch import Features
 from unlabelled.clustering.kmeans import kmeans
 from unlabelled.data.datasets.clip_names import ClipName, seconds
 from unlabelled.data.left_out import list_left_out
+from unlabelled.distributed import all_reduce_sum_
 from unlabelled.metrics import sharded_top_k
 from unlabelled.missing import has_feature
 from unlabelled.seeding import derive_seed, global_seed
@@ -105,10 +106,13 @@ class ClusterPredictions(Callback):
             rank_zero_info(f"ClusterPredictions: the clusters are {self.num_clusters} of k-means")
         all_features = None if _CLUSTER in rows.columns else on_first_rank(features)
         gathered = on_first_rank(rows)
-        if gathered is None:
-            return
-        if all_features is not None:
-            gathered.columns.update(_kmeans_columns(all_features.columns[_FEATURE], self.num_clusters))
+        if gathered is not None:
+            if all_features is not None:
+                gathered.columns.update(_kmeans_columns(all_features.columns[_FEATURE], self.num_clusters))
+            self._write(trainer, gathered)
+        all_reduce_sum_(torch.zeros(1, device=rows.index.device))  # no rank ends before the file is written
+
+    def _write(self, trainer: Trainer, gathered: Rows) -> None:
         folder = Path(self.folder) if self.folder is not None else log_folder(trainer)
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / "predictions.csv"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -166,8 +167,10 @@ def test_a_mistake_is_one_line_before_the_data_are_read(
 
 
 def test_a_run_that_cannot_begin_leaves_no_folder(base: Arguments, tmp_path: Path) -> None:
+    environ = dict(os.environ)
     assert run("fit", [*base, "--data.init_args.root=no/such/folder"], tmp_path) == 1
     assert not list(tmp_path.iterdir())
+    assert not {name for name in os.environ.keys() - environ if str(tmp_path) in os.environ[name]}
 
 
 def test_last_of_a_run_without_checkpoints(

@@ -143,4 +143,9 @@ def _of_first_process(root: Path) -> RunFolder | None:
     if chosen is None:
         return None
     run, output = json.loads(chosen)
-    return RunFolder(root, Path(run), Path(output))
+    return RunFolder(root, Path(run), Path(output)) if Path(run).is_relative_to(root) else None
+
+
+def forget_choice() -> None:
+    """Forget the folders of the last run, which processes that are started later would take for theirs."""
+    os.environ.pop(_CHOSEN, None)

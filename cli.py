@@ -103,7 +103,7 @@ class CLI(LightningCLI):
                 forget_choice()
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Add the name of the run, and the callback that every run requires."""
+        """Add the name of the run, and the callbacks that every run has."""
         parser.add_argument(
             "--run",
             type=str | None,
@@ -112,6 +112,7 @@ class CLI(LightningCLI):
             "null: the configuration's name.",
         )
         parser.add_lightning_class_args(callbacks.SeededSteps, "seeded_steps")
+        parser.add_lightning_class_args(callbacks.DivergenceChecks, "divergence")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Parse, and refuse what jsonargparse accepts: unfit data, no trainer options, abstract classes."""

@@ -32,6 +32,7 @@ from callbacks.training.centroid_update import CentroidUpdate
 from callbacks.training.clustering_pass import ClusteringPass
 from callbacks.training.cpu_threads import CPUThreads
 from callbacks.training.data_counts import DataCounts
+from callbacks.training.divergence_checks import DivergenceChecks
 from callbacks.training.fixed_clustering_pass import FixedClusteringPass
 from callbacks.training.queue_update import QueueUpdate
 from callbacks.training.remembered_clustering_pass import RememberedClusteringPass
@@ -54,6 +55,7 @@ __all__ = [
     "CorrespondenceEvaluation",
     "DataCounts",
     "Degradation",
+    "DivergenceChecks",
     "ExportEncoder",
     "ExportFeatures",
     "FixedClusteringPass",

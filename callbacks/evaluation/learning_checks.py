@@ -18,9 +18,10 @@ from callbacks.evaluation.learning_measures import (
     num_clusters,
     queue_measures,
 )
-from callbacks.evaluation.learning_samples import augmented_copies, choose_rows, columns_of, evaluated_rows
+from callbacks.evaluation.learning_samples import augmented_copies, columns_of, evaluated_rows
 from callbacks.evaluation.learning_verdicts import Progress, verdict
 from callbacks.shared.batches import datamodule, frozen_state, not_replaced
+from callbacks.shared.chosen_rows import choose_rows
 from callbacks.shared.evaluation_times import EvaluationTimes
 from callbacks.shared.loggers import Messages, publish_text
 from callbacks.shared.rows import RowCollection, gather

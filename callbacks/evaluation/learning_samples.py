@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -11,27 +11,18 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from callbacks.shared.batches import frozen_state, iterate_batches
+from callbacks.shared.chosen_rows import chunks_of, loader_of, view_of
 from callbacks.shared.rows import RowCollection, Rows, as_float32, gather
 from unlabelled.batch import Batch, Features
 from unlabelled.contracts import Embeds, PredictsClusters
 from unlabelled.data.datasets.clips import ClipDataset, SampleKey
-from unlabelled.distributed import rank, world_size
 from unlabelled.encoders.evaluation_crops import embed_crops
 from unlabelled.metrics.input_statistics import input_statistics
 from unlabelled.metrics.learning import JOINT
-from unlabelled.seeding import global_seed, numpy_generator
 
 PREDICTION, LOSS, FEATURE, STATISTIC = "prediction", "loss", "feature", "statistic"
 DURATION = "duration"
 _COPIES = (-(10**9), -(10**9) - 1)  # epochs of the augmentation; clustering passes count down from -1
-
-
-def choose_rows(num_rows: int, count: int, purpose: str) -> list[int]:
-    """Return at most ``count`` of the rows of a data set in order, chosen by the seed of the run."""
-    if num_rows <= count:
-        return list(range(num_rows))
-    generator = numpy_generator(global_seed(), "learning checks", purpose, num_rows)
-    return sorted(generator.choice(num_rows, count, replace=False).tolist())
 
 
 def columns_of(outputs: dict[str, Any], batch: Batch) -> dict[str, Tensor]:
@@ -79,7 +70,7 @@ def evaluated_rows(
     """Evaluate rows of the data set of a loader; return this rank's :func:`columns_of`."""
     collection, keys = RowCollection(owner), [SampleKey(row, 0) for row in rows]
     with frozen_state(module):
-        for batch in iterate_batches(trainer, module, loader_of(loader, _chunks(loader, keys)), "learning"):
+        for batch in iterate_batches(trainer, module, loader_of(loader, chunks_of(loader, keys)), "learning"):
             outputs = (
                 module.evaluation_step(batch)
                 if isinstance(module, PredictsClusters)
@@ -98,54 +89,21 @@ def augmented_copies(
     read are left out.
     """
     copies = [RowCollection(owner), RowCollection(owner)]
-    chunks = [_chunks(loader, [SampleKey(row, epoch) for row in rows]) for epoch in _COPIES]
+    chunks = [chunks_of(loader, [SampleKey(row, epoch) for row in rows]) for epoch in _COPIES]
     batches = loader_of(loader, [*chunks[0], *chunks[1]])
     with frozen_state(module):
         for number, batch in enumerate(iterate_batches(trainer, module, batches, "learning")):
             copy = int(number >= len(chunks[0]))
-            features = _embed(module)(_view(module, batch, copy))
+            features = _embed(module)(view_of(module, batch, copy))
             copies[copy].add(batch, as_float32(features))
     first, second = (gather(copy.finish()) for copy in copies)
     shared = [_first_of_each(each.index, other.index) for each, other in ((first, second), (second, first))]
     return first.where(shared[0]).features, second.where(shared[1]).features
 
 
-def loader_of(loader: DataLoader[Any], batches: Sequence[Sequence[SampleKey]]) -> DataLoader[Any]:
-    """Return a loader of the same data set with other batches."""
-    return DataLoader(
-        loader.dataset,
-        batch_sampler=batches,  # type: ignore[arg-type]
-        num_workers=min(loader.num_workers, 1),
-        collate_fn=loader.collate_fn,
-    )
-
-
-def _chunks(loader: DataLoader[Any], keys: Sequence[SampleKey]) -> list[list[SampleKey]]:
-    own, size = keys[rank() :: world_size()], loader.batch_size or 1
-    return [list(own[start : start + size]) for start in range(0, len(own), size)]
-
-
 def _embed(module: LightningModule) -> Any:
     assert isinstance(module, Embeds)
     return module.embed
-
-
-def _view(module: LightningModule, batch: Batch, copy: int) -> Batch:
-    """Return a view of each sample as a batch without views."""
-    if "views" not in batch:
-        return batch
-    views = batch["views"]
-    view = views[min(copy, len(views) - 1)]
-    if isinstance(view, list):  # several directions of each shift
-        view = view[0]
-    if isinstance(view, dict):
-        return {**batch, **view}
-    return {**batch, next(iter(_encoders(module))): view}
-
-
-def _encoders(module: LightningModule) -> Iterator[str]:
-    encoders: Any = module.encoders
-    return iter(encoders)
 
 
 def _first_of_each(index: Tensor, other: Tensor) -> Tensor:

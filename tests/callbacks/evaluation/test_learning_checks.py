@@ -12,7 +12,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.demos.boring_classes import BoringModel
 
 from callbacks import LearningChecks
-from callbacks.evaluation.learning_samples import choose_rows
+from callbacks.shared.chosen_rows import choose_rows
 from tests._helpers.embedding_modules import trainer
 from tests._helpers.learning_runs import Embedding, Predicting, StripeData
 from tests._helpers.two_processes import in_two_processes

@@ -1,0 +1,239 @@
+"""Checks of every run for values that are not finite, and for collapse."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, ClassVar, Literal, NamedTuple
+
+import torch
+from lightning import Callback, LightningModule, Trainer
+from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.optim import Optimizer
+
+from callbacks.shared.loggers import publish_text
+from callbacks.training.collapse import (
+    collapsed_features,
+    collapsed_labels,
+    collapsed_queues,
+    sampled_features,
+)
+from unlabelled.contracts import HasQueues
+from unlabelled.data.datasets.samples import SampleDataset
+from unlabelled.distributed import all_reduce_max_
+
+logger = logging.getLogger(__name__)
+_LOWER = "lower model.init_args.optimizer.init_args.lr"
+_REMEDY = f"{_LOWER}, or leave such steps out with --divergence.on_divergence skip"
+_NAMED = 3  # samples in a message
+
+
+class DivergedError(RuntimeError):
+    """A run whose loss, gradient or weights are not finite, or that has collapsed; one line."""
+
+
+class Step(NamedTuple):
+    """A step that was not yet checked.
+
+    Attributes:
+        number: Number of optimisation steps before it, as in the logs.
+        epoch: The epoch, from 0.
+        batch_idx: The number of the batch in its epoch, from 0.
+        rows: Rows of the training set ``(B,)``.
+        bad: Which of loss and gradient is not finite, ``(2,)`` uint8 on the device.
+    """
+
+    number: int
+    epoch: int
+    batch_idx: int
+    rows: Tensor
+    bad: Tensor
+
+
+class DivergenceChecks(Callback):
+    """Stop a run that is no longer finite, and warn of one that has collapsed.
+
+    The loss and the gradient of each step are checked on the device, and read every
+    ``log_every_n_steps`` steps and before a checkpoint; none is written of weights that are not finite. After
+    each epoch a few training samples are embedded: features that are equal, inputs that are constant,
+    pseudo-labels that are all the same and queues of equal rows are named. ``cli.py`` adds this callback to
+    every run; a run is the same with and without it, unless it diverges.
+
+    Args:
+        on_divergence: ``stop``: end the run with an error that names the first such step and its samples.
+            ``skip``: set the gradient of such a step to zero, so that only momentum and weight decay change
+            the weights; count and name the steps, and end the run after ``max_skipped`` in a row.
+        on_collapse: ``warn``: log a warning when the finding changes. ``stop``: end the run.
+        max_skipped: Number of skipped steps in a row that ends the run.
+        num_samples: Number of training samples that are embedded after each epoch; 0: none.
+
+    Raises:
+        ValueError: A number is out of its range.
+    """
+
+    logs: ClassVar[tuple[str, ...]] = ("divergence/skipped",)
+
+    def __init__(
+        self,
+        on_divergence: Literal["stop", "skip"] = "stop",
+        on_collapse: Literal["warn", "stop"] = "warn",
+        max_skipped: int = 10,
+        num_samples: int = 16,
+    ) -> None:
+        if max_skipped < 1 or num_samples < 0:
+            raise ValueError(
+                f"DivergenceChecks: max_skipped={max_skipped}, num_samples={num_samples}; expected at least "
+                "1 and 0"
+            )
+        self.on_divergence, self.on_collapse = on_divergence, on_collapse
+        self.max_skipped, self.num_samples = max_skipped, num_samples
+        self.skipped = 0
+        self._skipped_in_a_row = 0
+        self._steps: list[Step] = []
+        self._bad_gradient: Tensor | None = None
+        self._number = 0
+        self._finding = ""
+
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Store the number of the step, which the step changes."""
+        self._number = trainer.global_step
+
+    def on_before_optimizer_step(
+        self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer
+    ) -> None:
+        """Check the gradient; with ``skip``, set it to zero if it is not finite."""
+        if getattr(trainer.precision_plugin, "scaler", None) is not None:
+            return  # the scaler of float16 looks for such gradients and leaves the step out
+        gradients = [
+            p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None
+        ]
+        if not gradients:
+            return
+        finite = torch.stack(torch._foreach_norm(gradients)).isfinite().all()
+        if self.on_divergence == "skip":
+            for gradient in gradients:
+                gradient.masked_fill_(~finite, 0)
+        bad = ~finite
+        self._bad_gradient = bad if self._bad_gradient is None else self._bad_gradient | bad
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Add the step to those to be checked; check them every ``log_every_n_steps`` steps."""
+        loss = outputs.get("loss") if isinstance(outputs, dict) else outputs
+        if isinstance(loss, Tensor):
+            bad_loss = ~loss.detach().isfinite().all()
+            bad_gradient = (
+                self._bad_gradient if self._bad_gradient is not None else torch.zeros_like(bad_loss)
+            )
+            bad = torch.stack([bad_loss, bad_gradient]).to(torch.uint8)
+            self._steps.append(Step(self._number, trainer.current_epoch, batch_idx, batch["index"], bad))
+        self._bad_gradient = None
+        if (batch_idx + 1) % _interval(trainer) == 0 or trainer.is_last_batch:
+            self._check_steps(trainer)
+
+    def on_save_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Refuse a checkpoint of weights that are not finite, before it is written."""
+        self._check_steps(trainer)
+        if name := _not_finite(pl_module):
+            raise DivergedError(
+                f"{name} is not finite after {trainer.global_step} steps: the run has diverged, and its last "
+                f"checkpoint is kept; {_REMEDY}"
+            )
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Look for signs of collapse."""
+        findings = [
+            *collapsed_features(*sampled_features(trainer, pl_module, self.num_samples)),
+            *collapsed_labels(pl_module),
+            *collapsed_queues(pl_module),
+        ]
+        finding = "; ".join(findings)
+        if finding == self._finding:
+            return
+        self._finding = finding
+        if not finding:
+            publish_text(trainer, "divergence/collapse", "nothing found")
+            return
+        text = f"{finding} (after {trainer.current_epoch + 1} epochs)"
+        if self.on_collapse == "stop":
+            raise DivergedError(f"the run has collapsed: {text}")
+        if trainer.is_global_zero:
+            logger.warning("DivergenceChecks: %s", text)
+        publish_text(trainer, "divergence/collapse", text)
+
+    def _check_steps(self, trainer: Trainer) -> None:
+        """Read the flags of the steps since the last call; this waits for the device."""
+        steps, self._steps = self._steps, []
+        if not steps:
+            return
+        own = torch.stack([step.bad for step in steps])  # (steps, 2)
+        both = torch.stack([own, all_reduce_max_(own.clone())], 1).bool()
+        for step, ((own_loss, _), (any_loss, any_gradient)) in zip(steps, both.tolist(), strict=True):
+            if not (any_loss or any_gradient):
+                self._skipped_in_a_row = 0
+                continue
+            what = "the loss" if any_loss else "the gradient"
+            where = f"epoch {step.epoch}, batch {step.batch_idx}, counted from 0"
+            is_elsewhere = any_loss and not own_loss  # all processes have the gradient of all
+            samples = "samples of another process" if is_elsewhere else _names(trainer, step.rows)
+            self._handle(trainer, f"{what} of step {step.number} is not finite ({where}: {samples})")
+
+    def _handle(self, trainer: Trainer, text: str) -> None:
+        if self.on_divergence == "stop":
+            raise DivergedError(f"{text}; {_REMEDY}")
+        self.skipped += 1
+        self._skipped_in_a_row += 1
+        logger.warning("DivergenceChecks: %s; the step was left out", text)
+        for each in trainer.loggers:
+            each.log_metrics({"divergence/skipped": float(self.skipped)}, step=trainer.global_step)
+        if self._skipped_in_a_row >= self.max_skipped:
+            raise DivergedError(
+                f"{text}; {self._skipped_in_a_row} steps in a row were left out: the run has diverged; "
+                f"{_LOWER}"
+            )
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the number of skipped steps and the last finding."""
+        return {"skipped": self.skipped, "in_a_row": self._skipped_in_a_row, "finding": self._finding}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Restore the state of a checkpoint."""
+        self.skipped, self._skipped_in_a_row = state_dict["skipped"], state_dict["in_a_row"]
+        self._finding = state_dict["finding"]
+
+
+def _interval(trainer: Trainer) -> int:
+    """Return ``log_every_n_steps``; 1 for a trainer that logs nothing."""
+    steps: int = trainer.log_every_n_steps  # type: ignore[attr-defined]
+    return steps or 1
+
+
+def _not_finite(module: LightningModule) -> str | None:
+    """Return the name of a weight, running statistic or queue that is not finite, or None."""
+    named: dict[str, Any] = dict(module.named_parameters())
+    for name, part in module.named_modules():
+        if isinstance(part, _BatchNorm):
+            named |= {
+                f"{name}.{key}": value for key, value in part.named_buffers() if value.is_floating_point()
+            }
+    if isinstance(module, HasQueues):
+        named |= {f"queues.{name}.rows": queue.rows for name, queue in module.queues.items()}
+    values = [value.detach() for value in named.values()]
+    if not values:
+        return None
+    finite = torch.stack([norm.float() for norm in torch._foreach_norm(values, torch.inf)]).isfinite()
+    return next((name for name, is_finite in zip(named, finite.tolist(), strict=True) if not is_finite), None)
+
+
+def _names(trainer: Trainer, index: Tensor) -> str:
+    """Return the files of the first rows of a batch."""
+    data = getattr(trainer.train_dataloader, "dataset", None)
+    rows = index.flatten().tolist()
+    names = [data.path(row) if isinstance(data, SampleDataset) else f"row {row}" for row in rows[:_NAMED]]
+    more = len(rows) - len(names)
+    return ", ".join(names) + (f" and {more} more" if more else "")

@@ -49,6 +49,19 @@ def explanation(capsys: pytest.CaptureFixture[str], *args: str) -> str:
     return err.removeprefix("error: ").rstrip("\n")
 
 
+def test_nested_aliases_are_refused_before_they_are_expanded(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bomb = tmp_path / "bomb.yaml"
+    lists = "\n".join(f"a{n}: &a{n} [{', '.join(9 * [f'*a{n - 1}'])}]" for n in range(1, 12))
+    bomb.write_text(f"a0: &a0 [lol]\n{lists}\n")
+    line = explanation(capsys, "fit", f"--config={DEMO}", f"--config={bomb}")
+    assert line == f"{bomb}: 7.5e+10 values with those of its aliases (*name), at most 100000"
+    bomb.write_text("a: &a {b: *a}\n")
+    line = explanation(capsys, "fit", f"--config={bomb}")
+    assert line == f"{bomb}: an alias (*name) stands in its own value; write the value itself"
+
+
 MISTAKES = yaml.safe_load(Path(__file__).with_name("mistakes.yaml").read_text())
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import struct
 import warnings
+import zlib
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -88,6 +90,30 @@ def test_numbers_of_32_bits_are_scaled_or_refused(
         return
     with pytest.raises(DecodeError, match=reason):
         decode_image(str(tmp_path / "a.tif"))
+
+
+@pytest.mark.parametrize("suffix", ["eps", "png"])
+def test_formats_that_are_programs_are_refused_whatever_the_ending(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"a.{suffix}"
+    random_image(0).save(path, "EPS")
+    with Image.open(path) as image:
+        assert image.format == "EPS"  # Pillow knows it
+    with pytest.raises(DecodeError, match="not an image file"):
+        decode_image(str(path))
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+@pytest.mark.parametrize("side", [9_460, 40_000])
+def test_images_of_too_many_pixels_are_refused_by_their_header(side: int, tmp_path: Path) -> None:
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+        )
+
+    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b""))
+    with pytest.raises(DecodeError, match=r"too many|exceeds limit"):
+        decode_image(str(tmp_path / "a.png"))
 
 
 def test_what_is_transparent_is_white(tmp_path: Path) -> None:

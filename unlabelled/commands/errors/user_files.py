@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import re
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
+
+_MOST_VALUES = 100_000
 
 
 def unreadable(files: Sequence[str]) -> str | None:
@@ -24,6 +27,36 @@ def unreadable(files: Sequence[str]) -> str | None:
         if not isinstance(content, dict):
             return f"{file}: expected options by name (NAME: VALUE), got {type(content).__name__}"
     return None
+
+
+def too_large(files: Sequence[str]) -> str | None:
+    """Return which file has too many values with those of its aliases (``*name``); else ``None``.
+
+    A few lines of nested aliases may stand for more values than fit into memory. The file is not expanded
+    here. Files that are no YAML are left out: see :func:`unreadable`.
+    """
+    for file in files:
+        try:
+            node = yaml.compose(Path(file).read_text("utf-8"), Loader=yaml.SafeLoader)
+        except (yaml.YAMLError, OSError, UnicodeDecodeError):
+            continue
+        number = _num_values(node, {})
+        if number > _MOST_VALUES:
+            if math.isinf(number):
+                return f"{file}: an alias (*name) stands in its own value; write the value itself"
+            return f"{file}: {number:.1e} values with those of its aliases (*name), at most {_MOST_VALUES}"
+    return None
+
+
+def _num_values(node: yaml.Node | None, known: dict[int, float]) -> float:
+    """Return the number of nodes below a node; infinite if it is below itself."""
+    if not isinstance(node, yaml.CollectionNode):
+        return 1
+    if id(node) not in known:
+        known[id(node)] = math.inf  # until it is known, for a node that is its own alias
+        parts = [part for pair in node.value for part in (pair if isinstance(pair, tuple) else (pair,))]
+        known[id(node)] = 1 + sum(_num_values(part, known) for part in parts)
+    return known[id(node)]
 
 
 def location(pattern: str, files: Sequence[str]) -> str:
@@ -50,8 +83,7 @@ def check_checkpoint(path: str | None) -> None:
 
     Args:
         path: The path of a file. Other values (``best``, ``last``, ``hpc``, a URL, a folder of shards) are
-            not
-            checked: Lightning resolves them.
+            not checked: Lightning resolves them.
 
     Raises:
         FileNotFoundError: There is no such file.

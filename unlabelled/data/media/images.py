@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import IO, Any, TypeAlias
 
 import numpy as np
 import torch
@@ -17,6 +17,10 @@ from unlabelled.data.media.reader import DecodeError
 
 Pixels: TypeAlias = NDArray[np.uint8]
 _PNG = b"\x89PNG\r\n\x1a\n"
+# No other parsers see a file, whatever its ending: Pillow would pass PostScript to Ghostscript.
+_FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
+MAX_PIXELS = 89_478_485
+"""Largest number of pixels of an image, 256 MiB as RGB; Pillow warns of larger ones."""
 
 
 def decode_image(path: str) -> Tensor:
@@ -24,10 +28,12 @@ def decode_image(path: str) -> Tensor:
 
     Pixels of 16 bits, and floats from 0 to 1, are scaled to 8 bits. Transparent pixels are those of a white
     background. As in torchvision's ``ImageFolder``, the orientation in EXIF is not applied. The first image
-    is decoded if the file has several.
+    is decoded if the file has several. Formats are those of the list of endings
+    (:data:`~unlabelled.data.media.files.IMAGE_SUFFIXES`) and JPEG 2000, whatever the ending of the file.
 
     Raises:
-        DecodeError: There is no such file, it is damaged, or its numbers have no known range.
+        DecodeError: There is no such file, it is damaged or of another format, it has more than
+            :data:`MAX_PIXELS` pixels, or its numbers have no known range.
     """
     try:
         pixels = _decode(path)
@@ -43,14 +49,22 @@ def decode_image(path: str) -> Tensor:
 def _decode(path: str) -> Pixels:
     """Return the pixels; of a PNG file that Pillow refuses, those of a copy without texts."""
     try:
-        with open(path, "rb") as file, Image.open(file) as image:
+        with open(path, "rb") as file, _open(path, file) as image:
             return _to_rgb(path, image)
     except ValueError:  # Pillow limits the texts beside the pixels
         shorter = without_text(Path(path).read_bytes())
         if shorter is None:
             raise
-        with Image.open(io.BytesIO(shorter)) as image:
+        with _open(path, io.BytesIO(shorter)) as image:
             return _to_rgb(path, image)
+
+
+def _open(path: str, file: IO[bytes]) -> Image.Image:
+    """Read the header of an image; the pixels are decoded later."""
+    image = Image.open(file, formats=_FORMATS)
+    if image.width * image.height > MAX_PIXELS:
+        raise DecodeError(path, f"{image.width} x {image.height} pixels are too many; at most {MAX_PIXELS}")
+    return image
 
 
 def _to_rgb(path: str, image: Image.Image) -> Pixels:

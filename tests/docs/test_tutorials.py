@@ -14,7 +14,7 @@ import pytest
 from tests.conftest import ROOT, environment
 
 TUTORIALS = ROOT / "docs" / "tutorials"
-SMALL = ["--epochs=4", "--batch-size=6", "--width=2", "--crop=16"]
+SMALL = ["--steps=12", "--batch-size=6", "--width=2", "--crop=16"]
 
 
 def run(name: str, *arguments: object, cwd: Path) -> str:

@@ -113,6 +113,7 @@ class CLI(LightningCLI):
         )
         parser.add_lightning_class_args(callbacks.SeededSteps, "seeded_steps")
         parser.add_lightning_class_args(callbacks.DivergenceChecks, "divergence")
+        parser.add_lightning_class_args(callbacks.RankTimeout, "rank_timeout")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Parse, and refuse what jsonargparse accepts: unfit data, no trainer options, abstract classes."""
@@ -158,7 +159,11 @@ class CLI(LightningCLI):
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Create the trainer; the saved configuration names no folder, as a run of it has its own."""
         self.config = self._saved
-        return super().instantiate_trainer(**kwargs)
+        trainer = super().instantiate_trainer(**kwargs)
+        for each in trainer.callbacks:  # type: ignore[attr-defined]
+            if isinstance(each, callbacks.RankTimeout):
+                each.prepare(trainer)
+        return trainer
 
     def before_fit(self) -> None:
         """Check the monitored metrics before the data are indexed."""

@@ -35,6 +35,7 @@ from callbacks.training.data_counts import DataCounts
 from callbacks.training.divergence_checks import DivergenceChecks
 from callbacks.training.fixed_clustering_pass import FixedClusteringPass
 from callbacks.training.queue_update import QueueUpdate
+from callbacks.training.rank_timeout import RankTimeout
 from callbacks.training.remembered_clustering_pass import RememberedClusteringPass
 from callbacks.training.run_length import RunLength
 from callbacks.training.seeded_steps import SeededSteps
@@ -69,6 +70,7 @@ __all__ = [
     "MaxPooledMaps",
     "PooledFeatures",
     "QueueUpdate",
+    "RankTimeout",
     "RememberedClusteringPass",
     "RetrievalEvaluation",
     "RetrievalFeatures",

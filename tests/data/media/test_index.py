@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -187,10 +188,32 @@ def test_verdicts_are_stored_beside_the_data_in_full(tmp_path: Path) -> None:
     (file,) = (tmp_path / ".unlabelled").iterdir()
     assert index.cache_file == str(file)
     assert file.name.startswith("index-my_train-")
-    files = json.loads(file.read_text())["files"]
+    files = json.loads(file.read_text().partition("\n")[2])["files"]
     status = (tmp_path / "a.mp4").stat()
     assert files["a.mp4"] == [status.st_size, status.st_mtime_ns, 1.0, None]
     assert files["b.mp4"][3] == "empty file"
+
+
+@pytest.mark.parametrize("old", ["1.0, null", "null", '"a.mp4"', "files", "["])
+def test_changed_verdicts_are_not_believed(
+    old: str, tmp_path: Path, probed: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    media.write_clip(tmp_path / "a.mp4")
+    media.truncate(media.write_clip(tmp_path / "b.mp4"))
+    entries = [Entry("a.mp4", 0), Entry("b.mp4", 0)]
+    expected = build_index(str(tmp_path), "train", entries, BOTH, 0, progress=False)
+    file = Path(expected.cache_file)
+    text = re.sub(r"\s*\n\s*", " ", file.read_text())
+    file.write_text(text.replace(old, "9.0, null" if old[0] == "1" else "", 1))
+    probed.clear()
+    again = build_index(str(tmp_path), "train", entries, BOTH, 0, progress=False)
+    assert (again.entries, again.durations, again.left_out) == (
+        expected.entries,
+        expected.durations,
+        expected.left_out,
+    )
+    assert probed == ["a.mp4", "b.mp4"]
+    assert "the checksum of" in caplog.text
 
 
 def test_a_broken_or_unwritable_store_is_no_obstacle(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import pickle
 import resource
 from collections.abc import Callable
@@ -475,22 +474,36 @@ def test_cached_reader_replaces_a_broken_copy(clip: str, tmp_path: Path) -> None
     assert [file.name for file in tmp_path.iterdir()] == [copy.name]
 
 
-def test_cached_reader_reads_copies_with_more_facts_than_it_needs(clip: str, tmp_path: Path) -> None:
-    """Version 0.1.0 also stored the duration of the video alone."""
-    counting = _Counting()
-    cached = CachedReader(counting, 48, 16000, str(tmp_path))
-    expected = cached.frames(clip, 0.0, 1.0, 5)
-    (copy,) = tmp_path.glob("*.clip")
+@pytest.mark.parametrize("seed", range(4))
+def test_cached_reader_believes_no_changed_byte(seed: int, clip: str, tmp_path: Path) -> None:
+    cached = CachedReader(PyAVReader(), 24, 8000, str(tmp_path))
+    frames, waveform = cached.frames(clip, 1.0, 1.0, 25), cached.waveform(clip, 1.0, 1.0, 8000)
+    (copy,) = tmp_path.iterdir()
     content = copy.read_bytes()
-    end = 8 + int.from_bytes(content[:8], "little")
-    header = json.loads(content[8:end])
-    header["info"]["video_duration"] = 1.0
-    text = json.dumps(header).encode()
-    text += b" " * (-(len(text) + 8) % 64)
-    copy.write_bytes(len(text).to_bytes(8, "little") + text + content[end:])
-    decoded = counting.decoded
-    np.testing.assert_array_equal(cached.frames(clip, 0.0, 1.0, 5), expected)
-    assert counting.decoded == decoded
+    rng = np.random.default_rng(seed)
+    header = 16 + int.from_bytes(content[:8], "little")
+    for position in (
+        *range(seed, 16, 4),
+        *rng.integers(16, header, 4),
+        *rng.integers(header, len(content), 8),
+    ):
+        changed = bytearray(content)
+        changed[position] ^= 1 << int(rng.integers(8))
+        copy.write_bytes(changed)
+        np.testing.assert_array_equal(cached.frames(clip, 1.0, 1.0, 25), frames)
+        np.testing.assert_array_equal(cached.waveform(clip, 1.0, 1.0, 8000), waveform)
+
+
+def test_cached_reader_does_not_take_the_copy_of_another_file(clip: str, tmp_path: Path) -> None:
+    other = media.write_clip(tmp_path / "b.mp4", duration=1, fps=30)
+    folder = tmp_path / "decoded"
+    cached = CachedReader(PyAVReader(), 48, 16000, str(folder))
+    assert cached.info(clip).fps == 25
+    (copy,) = folder.iterdir()
+    assert cached.info(other).fps == 30
+    (of_other,) = set(folder.iterdir()) - {copy}
+    copy.write_bytes(of_other.read_bytes())
+    assert cached.info(clip).fps == 25
 
 
 def test_cached_reader_goes_to_the_users_folder_when_the_data_cannot_be_written(

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import functools
 import json
+import logging
 import mmap
 import os
+import zlib
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from typing import Any, BinaryIO, NamedTuple
@@ -28,9 +31,13 @@ from unlabelled.data.media.storage import derived_folder, short_hash, write_atom
 from unlabelled.data.media.streams import NO_VIDEO, UNDECODABLE
 
 # To be raised whenever the meaning of the stored data changes: older files are then decoded again.
-_VERSION = 2
-# A stored file: the header's length (8 bytes), the header (JSON), then the arrays at multiples of 64 bytes.
+_VERSION = 3
+# A stored file: length and CRC-32 of the header (8 bytes each), the header (JSON), then the arrays at
+# multiples of 64 bytes.
 _ALIGNMENT = 64
+_PREFIX = 16
+
+_log = logging.getLogger(__name__)
 
 
 class CachedReader:
@@ -39,7 +46,8 @@ class CachedReader:
     A copy takes ``3 * short_side * long side`` bytes per frame, far more than the video: 3 s at 128 x 96 and
     25 frames per second take 2.8 MB, 10 s at 340 x 256 and 30 frames per second take 78 MB. Files are decoded
     as a whole, so nothing of a truncated file can be read. A file whose size or modification time has changed
-    is decoded again; its old copy is not deleted.
+    is decoded again; its old copy is not deleted. What is read of a copy is compared with its checksum; one
+    that is damaged, incomplete, of another file or of another version is made again.
 
     Args:
         reader: Decodes whole files.
@@ -76,7 +84,10 @@ class CachedReader:
         if "frames" not in copy.arrays:
             raise DecodeError(path, copy.video_error)
         times = frame_times(start, duration, num_frames, copy.info.fps)
-        frames: NDArray[np.uint8] = copy.arrays["frames"][choose_frames(copy.arrays["timestamps"], times)]
+        chosen = choose_frames(copy.arrays["timestamps"], times)
+        if not copy.is_intact("frames", np.unique(chosen).tolist()):
+            copy = self._renewed(path)
+        frames: NDArray[np.uint8] = copy.arrays["frames"][chosen]
         if short_side in (None, self.short_side):
             return frames
         from unlabelled.data.media.images import scale_frames  # it imports torch
@@ -97,6 +108,8 @@ class CachedReader:
         copy = self._decoded(path)
         if "waveform" not in copy.arrays:
             raise DecodeError(path, copy.audio_error)
+        if not copy.is_intact("waveform"):
+            copy = self._renewed(path)
         parts, waveform = copy.arrays["parts"].tolist(), copy.arrays["waveform"]
         found = (AudioPart(begin, waveform[offset : offset + length]) for begin, offset, length in parts)
         return cut_parts(path, found, start, duration, sample_rate)
@@ -104,13 +117,25 @@ class CachedReader:
     def _decoded(self, path: str) -> _Copy:
         """Return the copy of a file, which is written if there is none."""
         target = self._target(path)
-        with suppress(FileNotFoundError, ValueError, KeyError, TypeError):  # no copy, or an incomplete one
+        try:
             return _load(target)
+        except FileNotFoundError:
+            pass
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+            _log.info("the decoded copy %s of %s is made again: %s", target, path, error)
         copy = _decode(self.reader, path, self.short_side, self.sample_rate)
         if not copy.arrays:  # not stored, since the cause may be temporary, such as the network
             return copy
         _store(copy, path, target)
         return _load(target)
+
+    def _renewed(self, path: str) -> _Copy:
+        """Return a new copy of a file, in place of a damaged one."""
+        target = self._target(path)
+        _log.warning("the decoded copy %s of %s is made again: its checksum differs", target, path)
+        with suppress(FileNotFoundError):  # another process may renew it as well
+            os.unlink(target)
+        return self._decoded(path)
 
     def _target(self, path: str) -> str:
         try:
@@ -135,13 +160,27 @@ def _folder_beside(folder: str) -> str:
 class _Copy(NamedTuple):
     """A decoded file: the arrays ``timestamps`` and ``frames``, ``parts`` and ``waveform``, of its streams.
 
-    The errors are the reasons why a stream is absent.
+    The errors are the reasons why a stream is absent; the checksums are the CRC-32 of each row of ``frames``,
+    and of the other arrays as a whole.
     """
 
     info: MediaInfo
     video_error: str
     audio_error: str
     arrays: dict[str, NDArray[Any]]
+    checksums: dict[str, list[int]]
+
+    def is_intact(self, name: str, rows: Sequence[int] | None = None) -> bool:
+        """Return whether rows of an array, or the whole of it, have their checksums."""
+        parts = _parts(name, self.arrays[name])
+        known = self.checksums[name]
+        numbers = range(len(parts)) if rows is None else rows
+        return len(parts) == len(known) and all(zlib.crc32(parts[row].data) == known[row] for row in numbers)
+
+
+def _parts(name: str, array: NDArray[Any]) -> Sequence[NDArray[Any]]:
+    """Return the parts of an array that have a checksum each."""
+    return list(array) if name == "frames" else [array]
 
 
 def _decode(reader: WholeFileReader, path: str, short_side: int, sample_rate: int) -> _Copy:
@@ -158,7 +197,9 @@ def _decode(reader: WholeFileReader, path: str, short_side: int, sample_rate: in
             arrays["parts"], arrays["waveform"] = _join(reader.all_audio(path, sample_rate))
         except DecodeError as error:
             errors["audio"] = error.reason
-    return _Copy(info, errors["video"], errors["audio"], arrays)
+    arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    checksums = {name: [zlib.crc32(part.data) for part in _parts(name, array)] for name, array in arrays.items()}
+    return _Copy(info, errors["video"], errors["audio"], arrays, checksums)
 
 
 def _join(parts: list[AudioPart]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
@@ -178,12 +219,14 @@ def _store(copy: _Copy, path: str, target: str) -> None:
         for name, array in copy.arrays.items():
             table[name] = (array.dtype.str, array.shape, position)
             position += -(-array.nbytes // _ALIGNMENT) * _ALIGNMENT
-        content = {"version": _VERSION, **copy._asdict(), "info": asdict(copy.info), "arrays": table}
-        header = json.dumps(content).encode()
-        header += b" " * (-(len(header) + 8) % _ALIGNMENT)
-        file.write(len(header).to_bytes(8, "little") + header)
+        content = {"version": _VERSION, "name": os.path.basename(target), **copy._asdict()}
+        header = json.dumps({**content, "info": asdict(copy.info), "arrays": table}).encode()
+        header += b" " * (-(len(header) + _PREFIX) % _ALIGNMENT)
+        for number in (len(header), zlib.crc32(header)):
+            file.write(number.to_bytes(8, "little"))
+        file.write(header)
         for array in copy.arrays.values():
-            file.write(np.ascontiguousarray(array).data)
+            file.write(array.data)
             file.write(b"\0" * (-array.nbytes % _ALIGNMENT))
 
     try:
@@ -197,16 +240,26 @@ def _store(copy: _Copy, path: str, target: str) -> None:
 
 
 def _load(target: str) -> _Copy:
-    """Map a stored copy into memory."""
+    """Map a stored copy into memory.
+
+    Raises:
+        ValueError: The header or a small array is damaged, or the copy is of another version or file.
+    """
     with open(target, "rb", buffering=0) as file:
         memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    base = 8 + int.from_bytes(memory[:8], "little")
-    header = json.loads(memory[8:base])
-    if header["version"] != _VERSION:
-        raise ValueError(f"{target} is of version {header['version']}, not {_VERSION}")
+    base = _PREFIX + int.from_bytes(memory[:8], "little")
+    text = memory[_PREFIX:base]
+    if zlib.crc32(text) != int.from_bytes(memory[8:_PREFIX], "little"):
+        raise ValueError("its header is damaged, or of an earlier version")
+    header = json.loads(text)
+    if (header["version"], header["name"]) != (_VERSION, os.path.basename(target)):
+        raise ValueError("it is of another version or of another file")
     arrays = {
         name: np.frombuffer(memory, dtype, int(np.prod(shape)), base + position).reshape(shape)
         for name, (dtype, shape, position) in header["arrays"].items()
     }
     info = {name: value for name, value in header["info"].items() if name in MediaInfo.__dataclass_fields__}
-    return _Copy(MediaInfo(**info), header["video_error"], header["audio_error"], arrays)
+    copy = _Copy(MediaInfo(**info), header["video_error"], header["audio_error"], arrays, header["checksums"])
+    if not all(copy.is_intact(name) for name in ("timestamps", "parts") if name in arrays):
+        raise ValueError("its checksum differs")
+    return copy

@@ -15,11 +15,13 @@ from unlabelled.data.media.storage import derived_folder, short_hash, write_atom
 _log = logging.getLogger(__name__)
 
 # To be raised when results may differ from those of earlier versions: all files are then probed again.
-_VERSION = 2
+_VERSION = 3
 
 
 class ProbeResults:
     """`Probe` by path, stored as JSON: ``{"files": {path: [size, mtime_ns, duration, reason, ...]}}``.
+
+    A line before it has the checksum of the rest; of a file that was changed or cut, nothing is believed.
 
     Args:
         root: Folder that ``paths`` are relative to.
@@ -59,9 +61,10 @@ class ProbeResults:
         if not self.file:
             return
         files = {path: self.known[path] for path in self.states if path in self.known}
-        text = json.dumps({"root": self.root, "files": files}, indent=0).encode()
+        text = json.dumps({"root": self.root, "files": files}, indent=0)
+        content = f"{short_hash(text)}\n{text}".encode()
         try:
-            write_atomically(self.file, lambda file: file.write(text))
+            write_atomically(self.file, lambda file: file.write(content))
         except OSError as error:
             _log.warning(
                 "the check of %s will be repeated next time: cannot write its results: %s", self.root, error
@@ -70,9 +73,19 @@ class ProbeResults:
     def _read(self) -> dict[str, list[Any]]:
         try:
             with open(self.file, encoding="utf-8") as file:
-                return dict(json.load(file)["files"])
-        except (OSError, ValueError, KeyError, TypeError):  # no file, or an incomplete one
+                checksum, _, text = file.read().partition("\n")
+        except FileNotFoundError:
             return {}
+        except (OSError, ValueError) as error:
+            _log.warning("the files of %s are checked again: cannot read %s: %s", self.root, self.file, error)
+            return {}
+        if checksum != short_hash(text):
+            _log.warning(
+                "the files of %s are checked again: the checksum of %s differs", self.root, self.file
+            )
+            return {}
+        known: dict[str, list[Any]] = json.loads(text)["files"]
+        return known
 
     def _full(self, path: str) -> str:
         return os.path.join(self.root, *path.split("/"))

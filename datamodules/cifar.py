@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
@@ -12,6 +11,7 @@ from torchvision import datasets
 
 from datamodules.images import ImageDataModule
 from unlabelled.data.datasets.images import ImageArrays
+from unlabelled.data.features.safe_pickle import load_pickle
 
 
 class CIFAR10(ImageDataModule):
@@ -41,12 +41,12 @@ class CIFAR10(ImageDataModule):
 
     @cached_property
     def class_names(self) -> list[str]:
-        """The class names in the file of the data set."""
+        """The class names in the file of the data set, which no code is run from."""
         path = Path(self.root, self.files.base_folder, self.files.meta["filename"])
         if not path.is_file():
             raise self._missing(f"there is no {path}")
         with path.open("rb") as file:
-            return list(pickle.load(file, encoding="latin1")[self.files.meta["key"]])
+            return list(load_pickle(file, str(path))[self.files.meta["key"]])
 
     def source(self, split: str) -> ImageArrays:
         """Return the 50 000 training images, or the 10 000 test images for ``val`` and ``test``."""

@@ -19,6 +19,7 @@ from datamodules.image_folders import IMAGENET100_LIST
 from datamodules.voc2007 import VOC_CLASSES
 from tests._helpers.data_layouts import Plain, labels, rows, write_images
 from tests.conftest import ROOT
+from unlabelled.data.features.safe_pickle import UnsafePickleError
 
 
 def options(root: Path) -> dict[str, Any]:
@@ -215,6 +216,27 @@ def test_cifar(module: type[CIFAR10], data_set: Any, tmp_path: Path, monkeypatch
     np.testing.assert_array_equal(data.source("test").image(1), pixels[-1, 1])
     assert only(data.val_dataloader())["label"].tolist() == [len(pixels) - 1, len(pixels)]
     assert data.clip_paths("val")[1] == f"{module.__name__} test[1]"
+
+
+class _Program:
+    """A pickle of it creates a file when it is read."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> Any:
+        return (Path.touch, (self.path,))
+
+
+def test_no_code_is_run_from_the_class_names_of_cifar(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_cifar(tmp_path, datasets.CIFAR10, monkeypatch)
+    meta = tmp_path / "cifar-10-batches-py" / "batches.meta"
+    meta.write_bytes(pickle.dumps({"label_names": _Program(tmp_path / "run")}))
+    with pytest.raises(UnsafePickleError, match=r"batches\.meta is refused: "):
+        _ = CIFAR10(**options(tmp_path)).class_names
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.fixture

@@ -29,11 +29,12 @@ import callbacks
 import datamodules  # noqa: F401  # its classes can be named without their package
 import lightning_modules
 from callbacks.training.save_config import SaveConfig
+from unlabelled.commands.errors.checkpoint import check_checkpoint
 from unlabelled.commands.errors.explanation import explain
 from unlabelled.commands.errors.overlays import fitting, misfit
 from unlabelled.commands.errors.run_errors import line_for_user, traceback_wanted
 from unlabelled.commands.errors.suggestions import abstract_methods, import_path
-from unlabelled.commands.errors.user_files import check_checkpoint, too_large
+from unlabelled.commands.errors.user_files import too_large
 from unlabelled.commands.runs.checks import check_accelerator, check_monitors, missing_package
 from unlabelled.commands.runs.folders import RunFolder
 from unlabelled.commands.runs.outputs import LOGGER, direct
@@ -134,7 +135,9 @@ class CLI(LightningCLI):
     def before_instantiate_classes(self) -> None:
         """Check the checkpoint and the devices before the data are indexed, which may take minutes."""
         config = self.config[self.config.subcommand]
-        check_checkpoint(config.ckpt_path)
+        check_checkpoint(config.ckpt_path, resumes=self.config.subcommand == "fit")
+        if config.weights_only is None:  # Lightning would run code from a checkpoint at a URL
+            config.weights_only = True
         check_accelerator(config.trainer)
 
     def instantiate_classes(self) -> None:

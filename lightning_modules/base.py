@@ -10,10 +10,12 @@ import torch
 from lightning import LightningModule
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from lightning_modules.resumed_checkpoint import check_resumed
 from unlabelled.batch import Batch, Features
 from unlabelled.checkpoints import load_encoders, with_present_classes
 from unlabelled.contracts import Clusterable, HasCentroids, HasQueues, HasTarget
@@ -171,10 +173,11 @@ class BaseModule(LightningModule):
         checkpoint[_KEY] = {"method": type(self).__name__}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse a checkpoint of another method or another shape.
+        """Refuse a checkpoint of another method, shape or precision, or whose weights are not finite.
 
         Raises:
             ValueError: The method or the shape of a parameter differs; the message lists the differences.
+                Or a weight is NaN or infinite, or a run would continue from weights of lower precision.
         """
         method = checkpoint.get(_KEY, {}).get("method")
         own = type(self).__name__
@@ -188,6 +191,20 @@ class BaseModule(LightningModule):
                 f"the checkpoint does not fit the configured model {own}: {differing}; give the options that "
                 "it was trained with"
             )
+        resumes = self._trainer is not None and self.trainer.state.fn == TrainerFn.FITTING
+        if resumes:
+            check_resumed(self.trainer, checkpoint)
+        for name, value in self.named_parameters():
+            stored = checkpoint["state_dict"][name]
+            if not stored.isfinite().all():
+                raise ValueError(
+                    f"the checkpoint's {name} is not finite: its run has diverged; give an earlier one"
+                )
+            if resumes and stored.dtype.itemsize < value.dtype.itemsize:
+                raise ValueError(
+                    f"the checkpoint's {name} is {stored.dtype}, but the run trains {value.dtype}: the lost "
+                    "digits cannot be restored; give the checkpoint that fit wrote"
+                )
 
 
 def _shape_differences(own: dict[str, Tensor], stored: dict[str, Tensor], limit: int = 3) -> str:

@@ -11,6 +11,7 @@ from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor
 from torch.optim import Optimizer
 
+from lightning_modules.resumed_checkpoint import stored_part
 from lightning_modules.self_labelled import SelfLabelled
 from unlabelled.batch import Features
 from unlabelled.clustering import Assignment
@@ -123,7 +124,7 @@ class FeatureClustered(SelfLabelled):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Restore the number of renewals."""
         super().on_load_checkpoint(checkpoint)
-        self._renewals = checkpoint["renewals"]
+        self._renewals = stored_part(checkpoint, "renewals")
 
 
 class DeepCluster(FeatureClustered):

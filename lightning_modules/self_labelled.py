@@ -10,6 +10,7 @@ from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor, nn
 
 from lightning_modules.base import BaseModule
+from lightning_modules.resumed_checkpoint import stored_part
 from unlabelled.batch import Batch, Features
 from unlabelled.clustering.pseudo_labels import UNLABELLED, PseudoLabels
 from unlabelled.encoders import Encoder
@@ -189,7 +190,7 @@ class SelfLabelled(BaseModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Restore the pseudo-labels."""
         super().on_load_checkpoint(checkpoint)
-        self.pseudo_labels.table = checkpoint["pseudo_labels"]
+        self.pseudo_labels.table = stored_part(checkpoint, "pseudo_labels")
 
 
 class ClusterPredictor(SelfLabelled):

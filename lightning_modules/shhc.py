@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor
 
+from lightning_modules.resumed_checkpoint import stored_part
 from lightning_modules.self_labelled import ClusterPredictor
 from unlabelled.batch import Features
 from unlabelled.clustering import Assignment
@@ -200,7 +201,7 @@ class SHHC(ClusterPredictor):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Restore the trees."""
         super().on_load_checkpoint(checkpoint)
-        self.hierarchies = hierarchies_from_states(checkpoint["hierarchies"])
+        self.hierarchies = hierarchies_from_states(stored_part(checkpoint, "hierarchies"))
 
 
 def _sources(names: list[str], hierarchies_of: HierarchiesOf) -> list[list[str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import zipfile
 from pathlib import Path
 from typing import IO, Any
 
@@ -15,6 +16,45 @@ from unlabelled.renamed import with_present_names
 DATA_KEY = "unlabelled_data"
 """Key of the data module's class and arguments in a checkpoint, as in the configuration of the run."""
 _PREFIX = "encoders."
+
+
+def read_checkpoint(path: str | Path, mapped: bool = False, name: str = "checkpoint") -> dict[str, Any]:
+    """Read a file written by ``torch.save``, compare it with its checksums, and run no code from it.
+
+    Args:
+        path: The file. Those of torch before 1.6 have no checksums.
+        mapped: Map tensors into memory, rather than reading them.
+        name: The option that names the file, for messages.
+
+    Returns: Its dictionary; tensors are on the CPU.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is damaged, no checkpoint, or contains other objects than tensors and plain values.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"{name}: there is no file {str(path)!r}; give the path of a checkpoint")
+    try:
+        _compare_checksums(path)
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped or None)
+    except Exception as error:  # of any type: torch's readers do not check what a damaged file states
+        if isinstance(error, pickle.UnpicklingError) and "global" in str(error).lower():
+            raise ValueError(
+                f"{name}: {str(path)!r} is refused: it contains other objects than tensors and plain values, "
+                "and reading them could run code; export its state_dict alone"
+            ) from error
+        raise ValueError(f"{name}: {str(path)!r} is damaged or no checkpoint; give another file") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{name}: {str(path)!r} contains a {type(content).__name__}, expected a checkpoint")
+    return content
+
+
+def _compare_checksums(path: str | Path) -> None:
+    """Raise ``BadZipFile`` if a part of a file has another checksum, which torch does not compare."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as file:
+            if (part := file.testzip()) is not None:
+                raise zipfile.BadZipFile(part)
 
 
 def load_encoders(encoders: nn.ModuleDict, path: str) -> None:
@@ -29,9 +69,7 @@ def load_encoders(encoders: nn.ModuleDict, path: str) -> None:
         FileNotFoundError: There is no such file.
         ValueError: The checkpoint lacks an encoder, or has one of another shape.
     """
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"encoder_checkpoint: there is no file {path!r}")
-    checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    checkpoint = read_checkpoint(path, name="encoder_checkpoint")
     stored = _stored_encoders(checkpoint, list(encoders))
     wanted = encoders.state_dict()
     for name, value in wanted.items():
@@ -55,11 +93,8 @@ def with_present_classes(checkpoint: str | Path | IO[bytes]) -> str | Path | IO[
     if not isinstance(checkpoint, str | Path) or not Path(checkpoint).is_file():
         return checkpoint
     try:
-        content = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    except (
-        pickle.UnpicklingError,
-        RuntimeError,
-    ):  # other objects, or no checkpoint
+        content = read_checkpoint(checkpoint)
+    except ValueError:  # Lightning reads it, and explains
         return checkpoint
     stored = content.get("hyper_parameters", {})
     content["hyper_parameters"] = with_present_names(stored)

@@ -100,6 +100,11 @@ class ClusteringPass(Callback):
                 "the checkpoint's pseudo-labels belong to another list of training clips: files or labels "
                 "were added, removed or changed since; restore them, or start a new run"
             )
+        if self._clock_state is not None and len(self._method.pseudo_labels) not in (0, num_samples):
+            raise ValueError(
+                f"the checkpoint has pseudo-labels of {len(self._method.pseudo_labels)} training clips, but "
+                f"there are {num_samples}; give another one, or start a new run"
+            )
         self._fingerprint = self._data.train_fingerprint
         if (
             self._clock_state is not None

@@ -155,7 +155,7 @@ def test_a_missing_root(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [(None, "there is no file"), (b"PK\x03\x04 cut short", "or is incomplete")],
+    [(None, "there is no file"), (b"PK\x03\x04 cut short", "is damaged or no checkpoint")],
 )
 def test_a_missing_or_truncated_checkpoint(
     content: bytes | None, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 from torchvision.models import VGG, vgg16
 
+from unlabelled.checkpoints import read_checkpoint
 from unlabelled.encoders.base import Encoder
 
 _POOL5 = 30  # index of the last pooling in torchvision's ``features``
@@ -52,7 +52,7 @@ def _torchvision_vgg16(weights: str | None) -> VGG:
             "vgg16, or the name IMAGENET1K_V1"
         )
     net = vgg16()
-    net.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
+    net.load_state_dict(read_checkpoint(weights, name="VGG16"))
     return net
 
 

@@ -1,10 +1,9 @@
-"""Check the files of the command line: configurations and the checkpoint."""
+"""Check the configurations of the command line."""
 
 from __future__ import annotations
 
 import math
 import re
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -76,22 +75,3 @@ def location(pattern: str, files: Sequence[str]) -> str:
         numbers = [number for number, line in enumerate(lines, 1) if pattern and words.search(line)]
         found += [f" ({file}, line {number})" for number in numbers]
     return found[0] if len(found) == 1 else ""
-
-
-def check_checkpoint(path: str | None) -> None:
-    """Check ``--ckpt_path`` before the run begins.
-
-    Args:
-        path: The path of a file. Other values (``best``, ``last``, ``hpc``, a URL, a folder of shards) are
-            not checked: Lightning resolves them.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: The file is no checkpoint, or is incomplete.
-    """
-    if path is None or path in ("best", "last", "hpc") or ":" in path or Path(path).is_dir():
-        return
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"ckpt_path: there is no file {path!r}; give the path of a checkpoint")
-    if not zipfile.is_zipfile(path):  # the index is at the end, so a truncated file has none
-        raise ValueError(f"ckpt_path: {path!r} is no checkpoint, or is incomplete; give another checkpoint")

@@ -198,7 +198,9 @@ def _decode(reader: WholeFileReader, path: str, short_side: int, sample_rate: in
         except DecodeError as error:
             errors["audio"] = error.reason
     arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    checksums = {name: [zlib.crc32(part.data) for part in _parts(name, array)] for name, array in arrays.items()}
+    checksums = {
+        name: [zlib.crc32(part.data) for part in _parts(name, array)] for name, array in arrays.items()
+    }
     return _Copy(info, errors["video"], errors["audio"], arrays, checksums)
 
 

@@ -1,4 +1,4 @@
-"""What a run needs of a checkpoint beside the weights."""
+"""Check and read the parts of a checkpoint beside the weights."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lightning import Trainer
 def check_resumed(trainer: Trainer, checkpoint: dict[str, Any]) -> None:
     """Check the loops, the optimisers and the callbacks that a method depends on.
 
-    Lightning takes what is there, and begins anew with what is absent.
+    Lightning takes what is there, and leaves the rest as in a new run.
 
     Raises:
         ValueError: A part is absent, or of another kind.

@@ -1,4 +1,4 @@
-# make setup | real-data | demo | compare | test | test-fast [FOLDER=clustering] | lint | types | docs | docs-serve | bench | clean
+# make setup | real-data | demo | compare | test | test-fast [FOLDER=clustering] | fuzz | lint | types | docs | docs-serve | bench | clean
 PYTHON ?= python3
 VENV := .venv
 FAISS ?= $(if $(wildcard $(VENV)/.installed-gpu),gpu,cpu)
@@ -13,7 +13,7 @@ INSTALL_VENV = { rm -rf $(VENV); test "$$(id -u)" = 0 && apt-get update -qq && \
   apt-get install -qq -y python3-venv && $(PYTHON) -m venv $(VENV); } || \
   { rm -rf $(VENV); echo "error: $(PYTHON) cannot make environments; sudo apt-get install python3-venv"; exit 1; }
 
-.PHONY: setup real-data demo compare test test-fast lint types docs docs-serve bench clean
+.PHONY: setup real-data demo compare test test-fast fuzz lint types docs docs-serve bench clean
 
 setup: $(VENV)/.installed-$(FAISS)
 
@@ -53,6 +53,10 @@ FAST := nn encoders hierarchy clustering losses metrics transforms data pipeline
 test-fast: setup
 	$(BIN)/python -m pytest -n 2 --dist loadfile \
 	  $(if $(FOLDER),tests/$(FOLDER) $(wildcard unlabelled/$(FOLDER)),$(addprefix tests/,$(FAST)) $(wildcard tests/test_*.py))
+
+# Thousands of mutated files, which the tests have a share of.
+fuzz: setup
+	$(BIN)/python -m tests.fuzz
 
 lint: setup
 	$(BIN)/python -m tools.check_yaml

@@ -34,7 +34,7 @@ from unlabelled.commands.errors.explanation import explain
 from unlabelled.commands.errors.overlays import fitting, misfit
 from unlabelled.commands.errors.run_errors import line_for_user, traceback_wanted
 from unlabelled.commands.errors.suggestions import abstract_methods, import_path
-from unlabelled.commands.errors.user_files import too_large
+from unlabelled.commands.errors.user_files import unusable
 from unlabelled.commands.runs.checks import check_accelerator, check_monitors, missing_package
 from unlabelled.commands.runs.folders import RunFolder
 from unlabelled.commands.runs.outputs import LOGGER, direct
@@ -121,7 +121,7 @@ class CLI(LightningCLI):
         given = sys.argv[1:] if args is None else args
         if isinstance(given, list):
             files = _config_files(given)
-            if line := too_large(files) or misfit(files, given):
+            if line := unusable(files) or misfit(files, given):
                 parser.error(line)
         super().parse_arguments(parser, args)
         config = self.config[self.config.subcommand]

@@ -62,6 +62,13 @@ def test_nested_aliases_are_refused_before_they_are_expanded(
     assert line == f"{bomb}: an alias (*name) stands in its own value; write the value itself"
 
 
+def test_a_configuration_in_another_encoding(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "latin.yaml"
+    path.write_bytes(b"# f\xfcr mich\ntrainer: {max_epochs: 1}\n")
+    line = explanation(capsys, "fit", f"--config={DEMO}", f"--config={path}")
+    assert line == f"{path}: not UTF-8 at byte 4; save it as UTF-8"
+
+
 MISTAKES = yaml.safe_load(Path(__file__).with_name("mistakes.yaml").read_text())
 
 

@@ -137,6 +137,24 @@ def test_a_late_stream_is_read_from_where_it_has_begun(late: str, kinds: str, tm
 # --- shapes, channels, values ------------------------------------------------------------------------------
 
 
+def test_a_frame_in_a_wrong_place_of_a_damaged_file_shifts_no_other(tmp_path: Path) -> None:
+    """The time stamps are in their order then, but not those of the frames in their order."""
+    whole = media.write_clip(tmp_path / "whole.mkv", duration=4, gop=12, bframes=0, layout=None)
+    moved = str(tmp_path / "moved.mkv")
+    with av.open(whole) as source, av.open(moved, "w") as target:
+        video = target.add_stream_from_template(source.streams.video[0])
+        packets = [packet for packet in source.demux(video=0) if packet.dts is not None]
+        order = [*packets[:24], packets[72], *packets[24:72], *packets[73:]]
+        stamps = sorted(packet.pts for packet in packets)
+        for packet, stamp in zip(order, stamps, strict=True):
+            packet.stream, packet.dts = video, stamp - 2 * stamps[1]
+            target.mux(packet)
+    reader = PyAVReader()
+    with pytest.raises(DecodeError, match=r"its time stamps run backwards at 2\.88 s"):
+        reader.all_frames(moved)
+    assert media.read_numbers(reader.frames(moved, 0.0, 0.8, 20))[:19] == list(range(19))
+
+
 def _with_aspect(path: Path, aspect: Fraction) -> str:
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=25)

@@ -28,16 +28,18 @@ def unreadable(files: Sequence[str]) -> str | None:
     return None
 
 
-def too_large(files: Sequence[str]) -> str | None:
-    """Return which file has too many values with those of its aliases (``*name``); else ``None``.
+def unusable(files: Sequence[str]) -> str | None:
+    """Return which file is not UTF-8, or has too many values with those of its aliases; else ``None``.
 
-    A few lines of nested aliases may stand for more values than fit into memory. The file is not expanded
-    here. Files that are no YAML are left out: see :func:`unreadable`.
+    A few lines of nested aliases (``*name``) may stand for more values than fit into memory. The file is not
+    expanded here. Files that are no YAML are left out: see :func:`unreadable`.
     """
     for file in files:
         try:
             node = yaml.compose(Path(file).read_text("utf-8"), Loader=yaml.SafeLoader)
-        except (yaml.YAMLError, OSError, UnicodeDecodeError):
+        except UnicodeDecodeError as error:
+            return f"{file}: not UTF-8 at byte {error.start + 1}; save it as UTF-8"
+        except (yaml.YAMLError, OSError):
             continue
         number = _num_values(node, {})
         if number > _MOST_VALUES:

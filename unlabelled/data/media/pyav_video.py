@@ -47,8 +47,10 @@ _BACK_OFF_SECONDS = (0.0, 1.0, 10.0, math.inf)
 # In a program stream, time stamps are given to the wrong frames, of which each one follows the one before it
 # unless its time stamp differs by more than this; seconds.
 _JUMP = 0.5
-# Decoders change the order of at most 16 frames: time stamps in the order of decoding are no further apart.
+# Decoders change the order of at most 16 frames, or 32 fields: time stamps in the order of decoding are no
+# further apart.
 _REORDERED = 32
+_HELD_BACK = 16
 # In AVI, which has time stamps of decoding only, those that FFmpeg derives are in that order for these.
 _STAMPED_IN_ORDER_OF_DECODING = ("h264", "hevc")
 
@@ -237,14 +239,30 @@ def decode_and_sort(container: Any, stream: Any, start: float) -> TimedFrames:
         DecodeError: The time stamps of frames that are far apart run backwards.
     """
     zero, last = origin(container), -math.inf
-    for time, frame in _sorted_stamps(_decode_by_frame(container, stream, start > 0)):
+    frames = _decode_by_frame(container, stream, start > 0)
+    for time, frame in _sorted_stamps(_near_their_order(frames, container, _HELD_BACK / frame_rate(stream))):
         if time < last:
-            raise DecodeError(
-                container.name,
-                f"{UNDECODABLE}: its time stamps run backwards at {last - zero:.2f} s",
-            )
+            raise _backwards(container, last)
         last = time
         yield time - zero, frame
+
+
+def _near_their_order(frames: TimedFrames, container: Any, furthest: float) -> TimedFrames:
+    """Yield the frames, whose time stamps may run back by ``furthest`` seconds.
+
+    A frame that is further away is in a wrong place of a damaged file.
+    """
+    latest = -math.inf
+    for time, frame in frames:
+        if time < latest - furthest:
+            raise _backwards(container, latest)
+        latest = max(latest, time)
+        yield time, frame
+
+
+def _backwards(container: Any, last: float) -> DecodeError:
+    second = last - origin(container)
+    return DecodeError(container.name, f"{UNDECODABLE}: its time stamps run backwards at {second:.2f} s")
 
 
 def _sorted_stamps(frames: Iterable[tuple[float, Any]]) -> TimedFrames:

@@ -35,8 +35,10 @@ from callbacks.training.data_counts import DataCounts
 from callbacks.training.fixed_clustering_pass import FixedClusteringPass
 from callbacks.training.queue_update import QueueUpdate
 from callbacks.training.remembered_clustering_pass import RememberedClusteringPass
+from callbacks.training.resumable_run import ResumableRun
 from callbacks.training.run_length import RunLength
 from callbacks.training.seeded_steps import SeededSteps
+from callbacks.training.stop_at_signal import StopAtSignal
 from callbacks.training.target_update import TargetUpdate
 from callbacks.training.throughput import Throughput
 from callbacks.training.training_mode_clustering_pass import TrainingModeClusteringPass
@@ -68,6 +70,7 @@ __all__ = [
     "PooledFeatures",
     "QueueUpdate",
     "RememberedClusteringPass",
+    "ResumableRun",
     "RetrievalEvaluation",
     "RetrievalFeatures",
     "RetrievalFigures",
@@ -75,6 +78,7 @@ __all__ = [
     "SVMEvaluation",
     "SeededSteps",
     "StepLocalisation",
+    "StopAtSignal",
     "TargetUpdate",
     "Throughput",
     "TrainingModeClusteringPass",

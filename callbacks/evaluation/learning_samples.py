@@ -77,7 +77,7 @@ def evaluated_rows(
     trainer: Trainer, module: LightningModule, loader: DataLoader[Any], rows: Sequence[int], owner: str
 ) -> RowCollection:
     """Evaluate rows of the data set of a loader; return this rank's :func:`columns_of`."""
-    collection, keys = RowCollection(owner), [SampleKey(row, 0) for row in rows]
+    collection, keys = RowCollection(owner), [SampleKey(row, 0, global_seed()) for row in rows]
     with frozen_state(module):
         for batch in iterate_batches(trainer, module, loader_of(loader, _chunks(loader, keys)), "learning"):
             outputs = (
@@ -98,7 +98,8 @@ def augmented_copies(
     read are left out.
     """
     copies = [RowCollection(owner), RowCollection(owner)]
-    chunks = [_chunks(loader, [SampleKey(row, epoch) for row in rows]) for epoch in _COPIES]
+    seed = global_seed()
+    chunks = [_chunks(loader, [SampleKey(row, epoch, seed) for row in rows]) for epoch in _COPIES]
     batches = loader_of(loader, [*chunks[0], *chunks[1]])
     with frozen_state(module):
         for number, batch in enumerate(iterate_batches(trainer, module, batches, "learning")):
@@ -117,6 +118,7 @@ def loader_of(loader: DataLoader[Any], batches: Sequence[Sequence[SampleKey]]) -
         batch_sampler=batches,  # type: ignore[arg-type]
         num_workers=min(loader.num_workers, 1),
         collate_fn=loader.collate_fn,
+        worker_init_fn=loader.worker_init_fn,
     )
 
 

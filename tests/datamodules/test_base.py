@@ -182,8 +182,11 @@ def test_a_run_goes_on_in_the_middle_of_an_epoch(root: Path) -> None:
     whole = rows(data.train_dataloader())
 
     def resumed(done: int, limit: int | float) -> list[int]:
-        progress = SimpleNamespace(current=SimpleNamespace(ready=done))
-        loop = SimpleNamespace(restarting=True, epoch_loop=SimpleNamespace(batch_progress=progress))
+        progress = SimpleNamespace(current=SimpleNamespace(processed=done))
+        epochs = SimpleNamespace(current=SimpleNamespace(processed=0))
+        loop = SimpleNamespace(
+            restarting=True, epoch_loop=SimpleNamespace(batch_progress=progress), epoch_progress=epochs
+        )
         data.trainer.fit_loop, data.trainer.limit_train_batches = loop, limit
         return rows(data.train_dataloader())
 

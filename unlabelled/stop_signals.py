@@ -7,6 +7,7 @@ is complete. At any other time the process ends at once.
 from __future__ import annotations
 
 import contextlib
+import functools
 import multiprocessing
 import os
 import signal
@@ -87,15 +88,27 @@ class StopSignals:
         """Return the function by which the processes of a loader ignore these signals, if handled here.
 
         A terminal or a scheduler sends a signal to all processes of a job. Those of the loader would end in
-        the middle of a step; they end with their parent.
+        the middle of a step; they end when this process ends them.
         """
-        return ignore_stop_signals if self.active else None
+        return functools.partial(stopped_by, os.getpid()) if self.active else None
 
 
-def ignore_stop_signals(worker: int = 0) -> None:
-    """Ignore SIGTERM and SIGINT in this process."""
-    for each in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(each, signal.SIG_IGN)
+def stopped_by(process: int, worker: int = 0) -> None:
+    """Ignore SIGINT, and SIGTERM unless a given process sends it, in this process.
+
+    Args:
+        process: Number of the process.
+        worker: Number of this process among those of a loader.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    threading.Thread(target=_end_when_sent_by, args=(process,), daemon=True).start()
+
+
+def _end_when_sent_by(process: int) -> None:
+    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != process:
+        pass
+    os._exit(0)
 
 
 def _end_children() -> None:

@@ -33,6 +33,7 @@ class StopSignals:
         self.received: int | None = None
         self.deferred = self.active = False
         self._time = 0.0
+        self._previous: dict[int, Any] = {}
 
     @contextlib.contextmanager
     def handled(self) -> Iterator[None]:
@@ -41,15 +42,20 @@ class StopSignals:
             yield
             return
         self.received, self.deferred, self.active = None, False, True
-        previous = {each: signal.signal(each, self.handle) for each in (signal.SIGTERM, signal.SIGINT)}
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self.add(number)
         try:
             yield
         finally:
             self.deferred = self.active = False
-            for each, handler in previous.items():
-                signal.signal(each, handler)
+            while self._previous:
+                signal.signal(*self._previous.popitem())
             if self.received is not None:
                 _end_children()
+
+    def add(self, number: int) -> None:
+        """Handle another signal as well, until :meth:`handled` ends."""
+        self._previous.setdefault(number, signal.signal(number, self.handle))
 
     def handle(self, number: int, frame: FrameType | None = None) -> None:
         """Record a signal, or end the process with the exit code 128 + ``number``.

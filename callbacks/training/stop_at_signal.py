@@ -38,7 +38,7 @@ class StopAtSignal(Callback):
         if stage != "fit" or not STOP.active or not isinstance(environment, SLURMEnvironment):
             return
         if environment.auto_requeue and environment.requeue_signal is not None:
-            signal.signal(environment.requeue_signal, STOP.handle)
+            STOP.add(environment.requeue_signal)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Defer signals from here on."""

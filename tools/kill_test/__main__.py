@@ -2,9 +2,9 @@
 
 Run ``make kill-test``, or a part: ``python -m tools.kill_test --demos sce --kills 2 --places pass``. Runs are
 killed at random times, half of them a second time after they were resumed, and at chosen places. All is as
-shipped (processes that read, callbacks, schedules) but the number of samples and of epochs. Results are kept in
-``DIR/results.jsonl``, so that a test which was interrupted goes on where it stopped; ``--write FILE`` writes the
-table into a page.
+shipped (processes that read, callbacks, schedules) but the number of samples and of epochs. Results are kept
+in ``DIR/results.jsonl``, so that a test which was interrupted goes on where it stopped; with ``--write FILE``
+the table of a page is renewed.
 """
 
 from __future__ import annotations

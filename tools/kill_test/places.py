@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import torch
 from lightning import Callback, LightningModule, Trainer
 
 from callbacks import ClusteringPass
 
-Place = Literal["step", "pass", "validation", "write", "SIGTERM", "SIGINT"]
-PLACES: tuple[Place, ...] = get_args(Place)
+Place = Literal["step", "pass", "validation", "write", "SIGTERM", "SIGINT", "SIGUSR1"]
+PLACES: tuple[Place, ...] = ("step", "pass", "validation", "write", "SIGTERM", "SIGINT")
 """In an epoch, a clustering pass, a validation, the writing of a checkpoint; two signals that stop a run."""
 
 
@@ -23,10 +23,11 @@ class KillAt(Callback):
     Args:
         place: The place.
         step: The first step, or number of steps made, at which the process is killed.
+        rank: The only rank that gets a signal; None: all ranks.
     """
 
-    def __init__(self, place: Place, step: int) -> None:
-        self.place, self.step = place, step
+    def __init__(self, place: Place, step: int, rank: int | None = None) -> None:
+        self.place, self.step, self.rank = place, step, rank
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Place the call between the two halves of a pass, and within the writing of a file."""
@@ -41,7 +42,8 @@ class KillAt(Callback):
         """Kill within an epoch, or send a signal."""
         if self.place == "step":
             self._kill(trainer)
-        if self.place in ("SIGTERM", "SIGINT") and trainer.global_step == self.step:
+        own = self.rank in (None, trainer.global_rank)
+        if self.place.startswith("SIG") and own and trainer.global_step == self.step:
             os.kill(os.getpid(), signal.Signals[self.place])
 
     def on_validation_batch_end(self, trainer: Trainer, *_: Any) -> None:

@@ -19,11 +19,11 @@ def run(folder: Path, scores: dict[int, list[float]], **content: Any) -> Path:
     checkpoint = {"state_dict": {"weight": torch.arange(3.0)}, "dirpath": str(folder), **content}
     torch.save(checkpoint, folder / "checkpoints" / "last.ckpt")
     for number, values in scores.items():
-        writer = SummaryWriter(str(folder / (f"fit_{number}" if number else "fit")))  # type: ignore[no-untyped-call]
+        writer = SummaryWriter(str(folder / (f"fit_{number}" if number else "fit")))
         for step, value in enumerate(values, 10 * number):
-            writer.add_scalar("val/loss", value, step)  # type: ignore[no-untyped-call]
-            writer.add_scalar("data/clips_per_second", 1 + number, step)  # type: ignore[no-untyped-call]
-        writer.close()  # type: ignore[no-untyped-call]
+            writer.add_scalar("val/loss", value, step)
+            writer.add_scalar("data/clips_per_second", 1 + number, step)
+        writer.close()
     return folder
 
 

@@ -50,7 +50,7 @@ class StopSignals:
             self.deferred = self.active = False
             while self._previous:
                 signal.signal(*self._previous.popitem())
-            if self.received is not None:
+            if self.exit_code:
                 _end_children()
 
     def add(self, number: int) -> None:
@@ -96,7 +96,8 @@ class StopSignals:
         A terminal or a scheduler sends a signal to all processes of a job. Those of the loader would end in
         the middle of a step; they end when this process ends them.
         """
-        return functools.partial(stopped_by, os.getpid()) if self.active else None
+        known = hasattr(signal, "sigwaitinfo")  # macOS does not state who sent a signal
+        return functools.partial(stopped_by, os.getpid()) if self.active and known else None
 
 
 def stopped_by(process: int, worker: int = 0) -> None:

@@ -8,6 +8,7 @@ from lightning import Callback, LightningModule, Trainer
 from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch.loops.fit_loop import _FitLoop
 from lightning.pytorch.loops.loop import _Loop
+from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
 from lightning.pytorch.utilities import rank_zero_info
 
 from callbacks.training.checkpoint_files import WholeCheckpoints
@@ -40,7 +41,9 @@ class ResumableRun(Callback):
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Take the place of Lightning's files and loop, unless the configuration names another plugin."""
-        if type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:
+        strategy = trainer.strategy  # those that write shards have files of their own
+        whole = isinstance(strategy, SingleDeviceStrategy | DDPStrategy)
+        if whole and type(strategy.checkpoint_io) is TorchCheckpointIO:
             trainer.strategy.checkpoint_io = WholeCheckpoints()
         if type(trainer.fit_loop) is _FitLoop:
             trainer.fit_loop.__class__ = _WholeEpochs

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from lightning import Callback, LightningModule, Trainer
-from lightning.fabric.plugins.environments import SLURMEnvironment
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.utilities import rank_zero_info
 from lightning.pytorch.utilities.exceptions import SIGTERMException
@@ -23,7 +23,8 @@ class StopAtSignal(Callback):
     The ranks agree after each optimiser step, so that all of them stop after the same one, whichever of them
     got the signal. A clustering pass or a validation is completed first. Under SLURM, the signal that
     announces the requeue of a job is handled likewise: the checkpoint is the one that Lightning requeues the
-    job with. ``cli.py`` adds this callback to every run.
+    job with. ``cli.py`` adds this callback to every run; it acts where :data:`unlabelled.stop_signals.STOP`
+    handles signals.
     """
 
     def __init__(self) -> None:
@@ -32,20 +33,23 @@ class StopAtSignal(Callback):
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Take the place of Lightning's handlers, which let ranks communicate in the middle of a step."""
+        if not STOP.active:
+            return
         connector: Any = trainer._signal_connector
         connector._sigterm_notifier_fn = _ignore
         environment = trainer._accelerator_connector.cluster_environment
-        if stage != "fit" or not STOP.active or not isinstance(environment, SLURMEnvironment):
+        if stage != "fit" or not isinstance(environment, SLURMEnvironment):
             return
         if environment.auto_requeue and environment.requeue_signal is not None:
             STOP.add(environment.requeue_signal)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Defer signals from here on."""
-        loop: Any = trainer.fit_loop.epoch_loop
-        loop._broadcast_sigterm_tensor = _ignore  # waits for the device before each step
         self._last_step, self._between_steps = trainer.global_step, True
-        STOP.deferred = STOP.active
+        if STOP.active:
+            loop: Any = trainer.fit_loop.epoch_loop
+            loop._broadcast_sigterm_tensor = _ignore  # waits for the device before each step
+            STOP.deferred = True
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -66,7 +70,7 @@ class StopAtSignal(Callback):
 
     def _agree(self, trainer: Trainer) -> None:
         """Let Lightning stop at its next place, if any rank has received a signal."""
-        if not self._between_steps:
+        if not STOP.active or not self._between_steps:
             return
         received = int(all_reduce_max_(torch.tensor(STOP.received or 0)))
         if received:

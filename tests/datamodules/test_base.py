@@ -198,7 +198,7 @@ def test_the_first_epoch_is_that_of_the_run_however_many_processes_read_ahead(
 ) -> None:
     def epoch(number: int, workers: int) -> list[int]:
         (data,) = ranks(root, 1, batch_size=3, num_workers=workers)
-        data.trainer.fit_loop = loop_after(epochs=number)  # type: ignore[union-attr]
+        data.trainer.fit_loop = loop_after(epochs=number)
         loader = data.train_dataloader()
         batches = iter(loader)  # the trainer opens the loader before it sets the epoch
         loader.sampler.set_epoch(number)  # type: ignore[attr-defined]

@@ -70,7 +70,7 @@ class KillTest:
         started, killed = time.monotonic(), []
         if label in PLACES:
             last = torch.load(whole / "checkpoints" / "last.ckpt", weights_only=True)["global_step"]
-            step = 0 if label == "pass" else last // 2 + 1
+            step = last // 4 + 1 if label == "pass" else last // 2 + 1
             place = [
                 "--trainer.callbacks+=tools.kill_test.places.KillAt",
                 f"--trainer.callbacks.place={label}",

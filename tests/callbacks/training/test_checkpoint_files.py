@@ -29,7 +29,7 @@ def test_a_checkpoint_is_written_and_replaced(tmp_path: Path) -> None:
         assert [each.name for each in path.parent.iterdir()] == ["last.ckpt"]
 
 
-@pytest.mark.parametrize("moment", ["fsync", "replace"])
+@pytest.mark.parametrize("moment", ["os.fsync", "pathlib.Path.replace"])
 def test_a_process_that_is_killed_while_it_writes_leaves_the_previous_one(
     moment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -37,8 +37,7 @@ def test_a_process_that_is_killed_while_it_writes_leaves_the_previous_one(
     write(path, global_step=1)
     process = os.fork()
     if process == 0:
-        kill = lambda *_: os.kill(os.getpid(), signal.SIGKILL)  # noqa: E731
-        monkeypatch.setattr(*((os, "fsync") if moment == "fsync" else (Path, "replace")), kill)
+        monkeypatch.setattr(moment, lambda *_: os.kill(os.getpid(), signal.SIGKILL))
         write(path, global_step=2)
         os._exit(0)
     assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == -signal.SIGKILL

@@ -1,4 +1,5 @@
-# make setup | real-data | demo | compare | test | test-fast [FOLDER=clustering] | fuzz | lint | types | docs | docs-serve | bench | clean
+# make setup | real-data | demo | compare | test | test-fast [FOLDER=clustering] | kill-test [KILLS=20] | fuzz
+# make lint | types | docs | docs-serve | bench | clean
 PYTHON ?= python3
 VENV := .venv
 FAISS ?= $(if $(wildcard $(VENV)/.installed-gpu),gpu,cpu)
@@ -6,6 +7,7 @@ BIN := $(VENV)/bin
 SEED ?= 1
 SEEDS ?= 3
 JOBS ?= 2
+KILLS ?= 20
 DEMO := configs/demo/selavi.yaml
 
 # Debian and Ubuntu have no ensurepip: root (a new container) installs it; for other users an error names the package.
@@ -13,7 +15,7 @@ INSTALL_VENV = { rm -rf $(VENV); test "$$(id -u)" = 0 && apt-get update -qq && \
   apt-get install -qq -y python3-venv && $(PYTHON) -m venv $(VENV); } || \
   { rm -rf $(VENV); echo "error: $(PYTHON) cannot make environments; sudo apt-get install python3-venv"; exit 1; }
 
-.PHONY: setup real-data demo compare test test-fast fuzz lint types docs docs-serve bench clean
+.PHONY: setup real-data demo compare test test-fast kill-test fuzz lint types docs docs-serve bench clean
 
 setup: $(VENV)/.installed-$(FAISS)
 
@@ -57,6 +59,9 @@ test-fast: setup
 # Thousands of mutated files, which the tests have a share of.
 fuzz: setup
 	$(BIN)/python -m tests.fuzz
+
+kill-test: setup  # hours; goes on where it was stopped
+	$(BIN)/python -m tools.kill_test --kills $(KILLS) --write docs/reliability.md
 
 lint: setup
 	$(BIN)/python -m tools.check_yaml

@@ -24,6 +24,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.utilities import rank_zero_info
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 import callbacks
 import datamodules  # noqa: F401  # its classes can be named without their package
@@ -40,6 +41,7 @@ from unlabelled.commands.runs.folders import RunFolder
 from unlabelled.commands.runs.outputs import LOGGER, direct
 from unlabelled.commands.runs.placement import forget_choice, name_of, place
 from unlabelled.contracts import EvaluatesOnSets
+from unlabelled.stop_signals import STOP
 
 
 class Parser(LightningArgumentParser):
@@ -89,7 +91,10 @@ class CLI(LightningCLI):
                 lightning_modules.BaseModule,
                 LightningDataModule,
                 trainer_class=Trainer,
-                trainer_defaults={"logger": LOGGER},
+                trainer_defaults={
+                    "logger": LOGGER,
+                    "callbacks": [callbacks.ResumableRun(), callbacks.StopAtSignal()],
+                },
                 save_config_callback=SaveConfig,
                 parser_class=Parser,
                 parser_kwargs={"allow_abbrev": False},  # else --trainer.max_epoch is taken as max_epochs
@@ -197,6 +202,7 @@ def hide_notices() -> None:
         r"LightningCLI's args parameter",  # tests and notebooks call main(args)
         r"Found \d+ module\(s\) in eval mode at the start of training",  # a frozen encoder is
         r"`isinstance\(treespec, LeafSpec\)` is deprecated",  # a note of torch to Lightning
+        r"You're resuming from a checkpoint that ended before the epoch ended",  # the loader goes on
     ):
         warnings.filterwarnings("ignore", pattern)
     logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(_is_no_tip)
@@ -212,7 +218,8 @@ def main(args: Sequence[str] | None = None) -> int:
     Args:
         args: The command line after the program's name; ``None``: that of this process.
 
-    Returns: The exit code: 0; 1 after an error that one line on stderr explains; else that of a tool.
+    Returns: The exit code: 0; 1 after an error that one line on stderr explains; 143 after SIGTERM, 130 after
+        SIGINT; else that of a tool.
 
     Raises:
         SystemExit: The command line or a configuration is wrong; the code is 2.
@@ -222,7 +229,10 @@ def main(args: Sequence[str] | None = None) -> int:
         return code
     hide_notices()
     try:
-        CLI(None if args is None else list(args))
+        with STOP.handled():
+            CLI(None if args is None else list(args))
+    except SIGTERMException:
+        return STOP.exit_code
     except Exception as error:
         line = line_for_user(error, (MisconfigurationException,))
         if line is None or traceback_wanted():

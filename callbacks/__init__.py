@@ -37,8 +37,10 @@ from callbacks.training.fixed_clustering_pass import FixedClusteringPass
 from callbacks.training.queue_update import QueueUpdate
 from callbacks.training.rank_timeout import RankTimeout
 from callbacks.training.remembered_clustering_pass import RememberedClusteringPass
+from callbacks.training.resumable_run import ResumableRun
 from callbacks.training.run_length import RunLength
 from callbacks.training.seeded_steps import SeededSteps
+from callbacks.training.stop_at_signal import StopAtSignal
 from callbacks.training.target_update import TargetUpdate
 from callbacks.training.throughput import Throughput
 from callbacks.training.training_mode_clustering_pass import TrainingModeClusteringPass
@@ -72,6 +74,7 @@ __all__ = [
     "QueueUpdate",
     "RankTimeout",
     "RememberedClusteringPass",
+    "ResumableRun",
     "RetrievalEvaluation",
     "RetrievalFeatures",
     "RetrievalFigures",
@@ -79,6 +82,7 @@ __all__ = [
     "SVMEvaluation",
     "SeededSteps",
     "StepLocalisation",
+    "StopAtSignal",
     "TargetUpdate",
     "Throughput",
     "TrainingModeClusteringPass",

@@ -24,6 +24,7 @@ from unlabelled.data.datasets.samples import (
     ShuffledShard,
 )
 from unlabelled.pipelines.base import SamplePipeline
+from unlabelled.stop_signals import STOP
 
 PredictSplit = Literal["train", "val", "test", "all"]
 _STAGE_SPLITS = {"fit": ("train", "val"), "validate": ("val",), "test": ("test",)}
@@ -195,7 +196,11 @@ class SampleDataModule(LightningDataModule, Generic[IndexT, PipelineT]):
         return self._indices["train"].fingerprint
 
     def train_dataloader(self) -> DataLoader[Any]:
-        """Return shuffled, augmented batches of equal size."""
+        """Return shuffled, augmented batches of equal size, from where a resumed run stopped.
+
+        Epoch and position are set here, not left to the trainer, which opens the loader before it sets the
+        epoch: processes that read ahead would begin with the first epoch.
+        """
         data = self.dataset("train", train=True)
         rank, world_size = self._rank()
         sampler = ShuffledShard(len(data), rank, world_size, self.batch_size)
@@ -204,6 +209,7 @@ class SampleDataModule(LightningDataModule, Generic[IndexT, PipelineT]):
                 f"{type(self).__name__}: {len(data)} training samples on {world_size} process(es) do not "
                 f"fill one batch of batch_size={self.batch_size}; lower --data.init_args.batch_size"
             )
+        sampler.set_epoch(self._epoch())
         sampler.skip = self._rows_done(sampler)
         return self._loader(data, sampler, self.batch_size, drop_last=True, persistent=True)
 
@@ -291,6 +297,13 @@ class SampleDataModule(LightningDataModule, Generic[IndexT, PipelineT]):
             )
         return self._loader(data, OrderedShard(len(data), rank, world_size), self.eval_batch_size)
 
+    def _epoch(self) -> int:
+        """Return the number of epochs that the run has completed."""
+        if self.trainer is None:
+            return 0
+        progress: Any = self.trainer.fit_loop.epoch_progress.current
+        return int(progress.processed)
+
     def _rows_done(self, sampler: ShuffledShard) -> int:
         """Return the number of rows of its first epoch that a resumed run has used on each rank.
 
@@ -302,7 +315,8 @@ class SampleDataModule(LightningDataModule, Generic[IndexT, PipelineT]):
         limit = trainer.limit_train_batches
         batches = limit if isinstance(limit, int) else int(sampler.num_batches * limit)
         per_epoch = max(1, min(sampler.num_batches, batches))
-        return trainer.fit_loop.epoch_loop.batch_progress.current.ready % per_epoch * sampler.batch_size
+        progress: Any = trainer.fit_loop.epoch_loop.batch_progress.current
+        return int(progress.processed) % per_epoch * sampler.batch_size
 
     def _rank(self) -> tuple[int, int]:
         return (0, 1) if self.trainer is None else (self.trainer.global_rank, self.trainer.world_size)
@@ -323,4 +337,5 @@ class SampleDataModule(LightningDataModule, Generic[IndexT, PipelineT]):
             drop_last=drop_last,
             pin_memory=self.trainer is not None and self.trainer.strategy.root_device.type == "cuda",
             persistent_workers=persistent and self.num_workers > 0,
+            worker_init_fn=STOP.worker_init(),
         )

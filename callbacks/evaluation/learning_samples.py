@@ -19,6 +19,7 @@ from unlabelled.data.datasets.clips import ClipDataset, SampleKey
 from unlabelled.encoders.evaluation_crops import embed_crops
 from unlabelled.metrics.input_statistics import input_statistics
 from unlabelled.metrics.learning import JOINT
+from unlabelled.seeding import global_seed
 
 PREDICTION, LOSS, FEATURE, STATISTIC = "prediction", "loss", "feature", "statistic"
 DURATION = "duration"
@@ -68,7 +69,7 @@ def evaluated_rows(
     trainer: Trainer, module: LightningModule, loader: DataLoader[Any], rows: Sequence[int], owner: str
 ) -> RowCollection:
     """Evaluate rows of the data set of a loader; return this rank's :func:`columns_of`."""
-    collection, keys = RowCollection(owner), [SampleKey(row, 0) for row in rows]
+    collection, keys = RowCollection(owner), [SampleKey(row, 0, global_seed()) for row in rows]
     with frozen_state(module):
         for batch in iterate_batches(trainer, module, loader_of(loader, chunks_of(loader, keys)), "learning"):
             outputs = (
@@ -89,7 +90,8 @@ def augmented_copies(
     read are left out.
     """
     copies = [RowCollection(owner), RowCollection(owner)]
-    chunks = [chunks_of(loader, [SampleKey(row, epoch) for row in rows]) for epoch in _COPIES]
+    seed = global_seed()
+    chunks = [chunks_of(loader, [SampleKey(row, epoch, seed) for row in rows]) for epoch in _COPIES]
     batches = loader_of(loader, [*chunks[0], *chunks[1]])
     with frozen_state(module):
         for number, batch in enumerate(iterate_batches(trainer, module, batches, "learning")):

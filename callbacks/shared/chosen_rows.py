@@ -29,6 +29,7 @@ def loader_of(loader: DataLoader[Any], batches: Sequence[Sequence[SampleKey]]) -
         batch_sampler=batches,  # type: ignore[arg-type]
         num_workers=min(loader.num_workers, 1),
         collate_fn=loader.collate_fn,
+        worker_init_fn=loader.worker_init_fn,
     )
 
 

@@ -18,6 +18,7 @@ from unlabelled.data.datasets.samples import SampleDataset, SampleKey
 from unlabelled.distributed import world_size
 from unlabelled.encoders.base import MODALITY_NDIM
 from unlabelled.missing import has_feature, present_modalities
+from unlabelled.seeding import global_seed
 
 _PRESENT = "present/"
 
@@ -61,7 +62,7 @@ def sampled_features(
     if not isinstance(loader.dataset, SampleDataset):
         return {}, {}
     rows = choose_rows(len(loader.dataset), max(num_samples, world_size()), "divergence")
-    chunks = chunks_of(loader, [SampleKey(row, 0) for row in rows])
+    chunks = chunks_of(loader, [SampleKey(row, 0, global_seed()) for row in rows])
     collection = RowCollection("DivergenceChecks")
     with frozen_state(module):
         for batch in iterate_batches(trainer, module, loader_of(loader, chunks), "checking"):

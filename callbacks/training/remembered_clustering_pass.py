@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import torch
 from lightning import LightningModule, Trainer
 
 from callbacks.shared.batches import frozen_state
@@ -12,7 +13,7 @@ from callbacks.shared.rows import RowCollection
 from callbacks.training.clustering_pass import ClusteringPass
 from unlabelled.clustering.base import Clusterer
 from unlabelled.clustering.schedule import Schedule
-from unlabelled.distributed import broadcast_buffers
+from unlabelled.distributed import broadcast_buffers, gather_rows, rank, world_size
 
 
 class RememberedClusteringPass(ClusteringPass):
@@ -23,9 +24,10 @@ class RememberedClusteringPass(ClusteringPass):
     those of training mode, and up to an epoch old.
 
     Three passes do go over the data: the first of a run, when there are no features yet; the first of a
-    finished run that is made longer; and the one at the end of an epoch in which the run was resumed. Samples
-    that the epoch dropped (an incomplete last batch) keep their labels; if the clusterer renumbers its
-    clusters, they have no label until the next pass.
+    finished run that is made longer; and the one at the end of an epoch that was resumed from a checkpoint
+    without its features. A checkpoint from within an epoch contains them. Samples that the epoch dropped (an
+    incomplete last batch) keep their labels; if the clusterer renumbers its clusters, they have no label
+    until the next pass.
 
     The method's ``training_step`` must return its detached ``features`` beside the loss.
     """
@@ -34,6 +36,7 @@ class RememberedClusteringPass(ClusteringPass):
         super().__init__(clusterer, schedule)
         self._collection = RowCollection("clustering pass")
         self._num_batches = 0
+        self._restored: dict[str, Any] | None = None
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Remove the features of the last epoch."""
@@ -55,6 +58,37 @@ class RememberedClusteringPass(ClusteringPass):
         features = {name: feature.float() for name, feature in outputs["features"].items()}
         self._collection.add(batch, features)
         self._num_batches += 1
+
+    def on_save_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Store the features of an epoch that is not over, of all ranks."""
+        if 0 < self._num_batches < trainer.num_training_batches:
+            rows = self._collection.finish()
+            self._collection.append(rows.columns)
+            self._collection.left_out = rows.left_out
+            sizes = gather_rows(torch.tensor([len(rows)], device=rows.index.device)).tolist()
+            columns = {name: gather_rows(column).cpu() for name, column in rows.columns.items()}
+            stored = {"columns": columns, "sizes": sizes, "num_batches": self._num_batches}
+            checkpoint["callbacks"][self.state_key]["remembered"] = stored
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Restore the state of a checkpoint."""
+        super().load_state_dict(state_dict)
+        self._restored = state_dict.get("remembered")
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Take this rank's share of the features in the checkpoint; see :class:`ClusteringPass`."""
+        super().on_train_start(trainer, pl_module)
+        if self._restored is None:
+            return
+        columns, sizes = self._restored["columns"], self._restored["sizes"]
+        if len(sizes) != world_size():
+            parts = {name: column.tensor_split(world_size()) for name, column in columns.items()}
+        else:
+            parts = {name: column.split(sizes) for name, column in columns.items()}
+        self._collection.append({name: part[rank()].to(pl_module.device) for name, part in parts.items()})
+        self._num_batches, self._restored = self._restored["num_batches"], None
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Cluster the features of the epoch, if a pass is due and the run goes on."""

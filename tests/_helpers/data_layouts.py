@@ -58,6 +58,16 @@ def videos(tiny_root: Path) -> list[Path]:
     return [tiny_root / "video" / f"{row[0]}_{int(row[1]):06d}.mp4" for row in rows]
 
 
+def loop_after(batches: int = 0, epochs: int = 0) -> Any:
+    """Return a loop that goes on after some epochs, and some batches of the next one."""
+
+    def progress(done: int) -> Any:
+        return SimpleNamespace(current=SimpleNamespace(processed=done))
+
+    inner = SimpleNamespace(batch_progress=progress(batches))
+    return SimpleNamespace(restarting=batches > 0, epoch_loop=inner, epoch_progress=progress(epochs))
+
+
 def pretend_rank(data: LightningDataModule, rank: int, world_size: int) -> None:
     """Make a data module think that it is one of several processes."""
     data.trainer = SimpleNamespace(  # type: ignore[assignment]
@@ -65,7 +75,7 @@ def pretend_rank(data: LightningDataModule, rank: int, world_size: int) -> None:
         local_rank=rank,
         world_size=world_size,
         limit_train_batches=1.0,
-        fit_loop=SimpleNamespace(restarting=False),
+        fit_loop=loop_after(),
         strategy=SimpleNamespace(root_device=torch.device("cpu"), barrier=lambda name: None),
     )
 

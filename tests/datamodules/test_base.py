@@ -13,7 +13,7 @@ from lightning import LightningModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
 
 from datamodules import ImageFolder, VGGSound
-from tests._helpers.data_layouts import Plain, Silent, pretend_rank, rows, write_images
+from tests._helpers.data_layouts import Plain, Silent, loop_after, pretend_rank, rows, write_images
 from unlabelled.contracts import Labelled, LabelledBank, TrainingSet
 
 TRAIN, VAL, TEST = 13, 5, 3
@@ -182,9 +182,7 @@ def test_a_run_goes_on_in_the_middle_of_an_epoch(root: Path) -> None:
     whole = rows(data.train_dataloader())
 
     def resumed(done: int, limit: int | float) -> list[int]:
-        progress = SimpleNamespace(current=SimpleNamespace(ready=done))
-        loop = SimpleNamespace(restarting=True, epoch_loop=SimpleNamespace(batch_progress=progress))
-        data.trainer.fit_loop, data.trainer.limit_train_batches = loop, limit
+        data.trainer.fit_loop, data.trainer.limit_train_batches = loop_after(done), limit
         return rows(data.train_dataloader())
 
     assert len(whole) == 12
@@ -192,6 +190,21 @@ def test_a_run_goes_on_in_the_middle_of_an_epoch(root: Path) -> None:
     assert resumed(4, 1.0) == whole  # the epoch was over
     assert resumed(2, 2) == whole  # so was a shorter one
     assert resumed(1, 0.5) == whole[3:]
+
+
+@pytest.mark.parametrize("workers", [0, 1, 2, 4])
+def test_the_first_epoch_is_that_of_the_run_however_many_processes_read_ahead(
+    root: Path, workers: int
+) -> None:
+    def epoch(number: int, workers: int) -> list[int]:
+        (data,) = ranks(root, 1, batch_size=3, num_workers=workers)
+        data.trainer.fit_loop = loop_after(epochs=number)
+        loader = data.train_dataloader()
+        batches = iter(loader)  # the trainer opens the loader before it sets the epoch
+        loader.sampler.set_epoch(number)  # type: ignore[attr-defined]
+        return [row for batch in batches for row in batch["index"].tolist()]
+
+    assert epoch(5, workers) == epoch(5, 0) != epoch(0, 0)
 
 
 def test_too_few_samples(root: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,7 +13,7 @@ from lightning import LightningDataModule, LightningModule, Trainer
 
 import datamodules
 from datamodules import HowTo100M, TextVideoDataModule
-from tests._helpers.data_layouts import pretend_rank, rows
+from tests._helpers.data_layouts import loop_after, pretend_rank, rows
 from tests._helpers.feature_layouts import small_pipeline, write_root
 from unlabelled.contracts import EvaluatesOnSets, Labelled, TrainingSet
 from unlabelled.data.datasets.evaluation_sets import EvaluationSet
@@ -133,10 +132,8 @@ def test_a_resumed_run_sees_the_same_clips(root: Path, num_workers: int) -> None
     again = module(root)
     pretend_rank(again, 0, 1)
     again.setup("fit")
-    progress = SimpleNamespace(current=SimpleNamespace(ready=1))
-    loop = SimpleNamespace(restarting=True, epoch_loop=SimpleNamespace(batch_progress=progress))
     assert again.trainer is not None
-    again.trainer.fit_loop, again.trainer.limit_train_batches = loop, 1.0  # type: ignore[assignment]
+    again.trainer.fit_loop = loop_after(batches=1)
     resumed = list(again.train_dataloader())
     assert len(resumed) == len(whole) - 1
     for before, after in zip(whole[1:], resumed, strict=True):

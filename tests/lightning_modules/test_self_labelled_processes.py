@@ -43,7 +43,7 @@ class Samples(LightningDataModule):
         return SIZE
 
     def __getitem__(self, key: SampleKey) -> dict[str, Any]:
-        row, epoch = key
+        row, epoch, _ = key
         generator = torch.Generator().manual_seed(1000 * (epoch + 50) + row)
 
         def copy() -> dict[str, Tensor]:

@@ -11,8 +11,9 @@ import pytest
 from unlabelled.commands.runs.folders import (
     RunFolder,
     checked_name,
-    find_checkpoint,
+    find_checkpoints,
     new_run,
+    newest,
     output_of,
     run_of,
     versions,
@@ -89,9 +90,9 @@ def test_the_newest_checkpoint_of_a_name_is_found(tmp_path: Path) -> None:
         path = tmp_path / f"{name}.ckpt"
         path.touch()
         os.utime(path, (age, age))
-    assert find_checkpoint([tmp_path / "none", tmp_path], "last") == tmp_path / "last-v2.ckpt"
-    assert find_checkpoint([tmp_path], "best") == tmp_path / "best.ckpt"
-    assert find_checkpoint([tmp_path], "first") is None
+    assert newest(find_checkpoints([tmp_path / "none", tmp_path], "last")) == tmp_path / "last-v2.ckpt"
+    assert find_checkpoints([tmp_path], "best") == [tmp_path / "best.ckpt"]
+    assert newest(find_checkpoints([tmp_path], "first")) is None
 
 
 def test_the_run_of_a_checkpoint(tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -37,10 +39,16 @@ def config(root: Path, **options: Any) -> Any:
 def trained(root: Path, name: str, checkpoint: str = "last") -> Path:
     """Write the folders of a run; return its checkpoint."""
     path = root / name / "checkpoints" / f"{checkpoint}.ckpt"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch()
+    write_checkpoint(path)
     (root / name / "fit").mkdir(exist_ok=True)
     return path
+
+
+def write_checkpoint(path: Path) -> None:
+    """Write a file of the format of a checkpoint."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w") as parts:
+        parts.writestr("data.pkl", bytes(range(200)))
 
 
 def output(command: str, options: Any, rank: int = 0) -> str:
@@ -120,7 +128,7 @@ def test_an_evaluation_belongs_to_the_run_of_its_checkpoint(tmp_path: Path) -> N
 def test_a_requeued_job_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert output("fit", config(tmp_path)) == "name/fit"
     stored = tmp_path / "name" / "fit" / "hpc_ckpt_2.ckpt"
-    stored.touch()
+    write_checkpoint(stored)
     monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
     resumed = config(tmp_path)
     assert output("fit", resumed) == "name/fit_1"
@@ -130,6 +138,47 @@ def test_a_requeued_job_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert output("fit", named) == "name/fit_2"
     assert named.ckpt_path == str(stored)
     assert output("fit", config(tmp_path)) == "name/version_1/fit"
+
+
+def test_a_job_that_was_requeued_without_notice_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    last = trained(tmp_path, "name")
+    monkeypatch.setenv("SLURM_RESTART_COUNT", "2")
+    resumed = config(tmp_path)
+    assert output("fit", resumed) == "name/fit_1"
+    assert resumed.ckpt_path == str(last)
+    stored = tmp_path / "name" / "fit_1" / "hpc_ckpt_1.ckpt"  # the newer of both
+    write_checkpoint(stored)
+    os.utime(last, (0, 0))
+    resumed = config(tmp_path, ckpt_path="last")
+    assert output("fit", resumed) == "name/fit_2"
+    assert resumed.ckpt_path == str(stored)
+
+
+@pytest.mark.parametrize("damage", ["empty", "cut", "changed"])
+def test_a_damaged_checkpoint_is_replaced_by_the_newest_whole_one(
+    damage: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    last, best = trained(tmp_path, "name"), trained(tmp_path, "name", "best")
+    for age, name in enumerate(["epoch=1", "epoch=3", "epoch=2"]):
+        os.utime(trained(tmp_path, "name", name), (age, age))
+    whole = last.read_bytes()
+    harmed = {"empty": b"", "cut": whole[:150], "changed": whole.replace(bytes(range(9)), bytes(9))}[damage]
+    last.write_bytes(harmed)
+    options = config(tmp_path, ckpt_path="last")
+    with caplog.at_level(logging.WARNING):
+        assert output("fit", options) == "name/fit_1"
+    assert options.ckpt_path == str(best)
+    assert f"{last} is incomplete or damaged; {best}, the newest whole checkpoint" in caplog.text
+    best.write_bytes(harmed)
+    caplog.clear()
+    options = config(tmp_path, ckpt_path="last")
+    output("fit", options, rank=1)
+    assert options.ckpt_path == str(best.with_name("epoch=2.ckpt"))
+    assert not caplog.text  # the first process states it
+    with pytest.raises(ValueError, match=r"best\.ckpt is incomplete or damaged, and its run has no other"):
+        place(config(tmp_path, ckpt_path="best"), "test", "name")
 
 
 def test_other_processes_take_the_folder_of_the_first(
@@ -151,7 +200,7 @@ def test_folders_of_the_configuration_are_kept(tmp_path: Path) -> None:
     }
     assert place(config(tmp_path, **explicit), "fit", "name") is None
     (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "last.ckpt").touch()
+    write_checkpoint(tmp_path / "mine" / "last.ckpt")
     options = config(tmp_path, ckpt_path="last", **explicit)
     assert place(options, "fit", "name") is None
     assert options.ckpt_path == str(tmp_path / "mine" / "last.ckpt")

@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.utils.data import DataLoader
 
 from unlabelled.data.datasets.samples import (
     NOT_REPLACED,
@@ -114,6 +115,35 @@ def test_what_cannot_be_read_is_replaced_and_named(caplog: pytest.LogCaptureFixt
     assert itself["number"] == sample["number"]  # the same augmentation
     assert itself["number"] != data[SampleKey(stand_in, epoch=6)]["number"]
     assert {int(data[SampleKey(2, epoch)]["index"]) for epoch in range(9)} > {stand_in}
+
+
+def test_the_seed_is_that_of_the_key_where_the_process_has_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = _Numbers(8, set())
+    here = data[SampleKey(2, 5)]["number"]
+    assert data[SampleKey(2, 5, seed=7)]["number"] != here
+    monkeypatch.setenv("PL_GLOBAL_SEED", "7")
+    assert data[SampleKey(2, 5)]["number"] == data[SampleKey(2, 5, seed=7)]["number"]
+    assert (
+        {key.seed for key in ShuffledShard(8, 0, 1, 2)} == {key.seed for key in OrderedShard(8, 0, 1)} == {7}
+    )
+
+
+class _Strided(_Numbers):
+    """Tensors that are not contiguous, and the number of threads by which they were read."""
+
+    def read(self, row: int, rng: np.random.Generator) -> dict[str, Any]:
+        image = torch.full((4, 5, 3), float(row)).permute(2, 0, 1)
+        return {"views": [image], "audio": {"mel": image}, "threads": torch.get_num_threads()}
+
+
+def test_samples_do_not_depend_on_the_process_that_reads_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[int] = [3]
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads[-1])
+    monkeypatch.setattr(torch, "set_num_threads", threads.append)
+    batch = next(iter(DataLoader(_Strided(8, set()), batch_size=4)))
+    assert batch["views"][0].stride() == batch["audio"]["mel"].stride() == (60, 20, 5, 1)
+    assert batch["threads"].tolist() == [1] * 4
+    assert threads[-1] == 3
 
 
 def test_nothing_readable_is_an_error() -> None:

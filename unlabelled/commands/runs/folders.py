@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import re
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,21 +110,24 @@ def run_of(checkpoint: Path) -> Path | None:
     return folder.parent if folder.name == CHECKPOINTS else None
 
 
-def find_checkpoint(folders: list[Path], name: str) -> Path | None:
-    """Return the newest file ``NAME.ckpt`` or ``NAME-v1.ckpt``, ... in some folders, or None."""
-    found = [
+def find_checkpoints(folders: list[Path], name: str) -> list[Path]:
+    """Return the files ``NAME.ckpt``, ``NAME-v1.ckpt``, ... in some folders."""
+    return [
         path
         for folder in folders
         for path in folder.glob(f"{name}*.ckpt")
         if re.fullmatch(rf"{re.escape(name)}(-v\d+)?", path.stem)
     ]
-    return max(found, key=lambda path: path.stat().st_mtime, default=None)
 
 
-def preempted_checkpoint(run: Path) -> Path | None:
-    """Return the newest checkpoint that Lightning wrote when SLURM ended a job of the run, or None."""
-    found = run.glob(f"{FIT}*/hpc_ckpt_*.ckpt")
-    return max(found, key=lambda path: path.stat().st_mtime, default=None)
+def preempted_checkpoints(run: Path) -> list[Path]:
+    """Return the checkpoints that Lightning wrote when SLURM ended a job of the run."""
+    return list(run.glob(f"{FIT}*/hpc_ckpt_*.ckpt"))
+
+
+def newest(checkpoints: Iterable[Path]) -> Path | None:
+    """Return the file that was written last, or None."""
+    return max(checkpoints, key=lambda path: path.stat().st_mtime, default=None)
 
 
 def _in_use(run: Path) -> bool:

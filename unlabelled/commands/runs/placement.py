@@ -16,14 +16,16 @@ from unlabelled.commands.runs.folders import (
     ROOT,
     RunFolder,
     checked_name,
-    find_checkpoint,
+    find_checkpoints,
     new_run,
+    newest,
     output_of,
-    preempted_checkpoint,
+    preempted_checkpoints,
     run_of,
     versions,
 )
 from unlabelled.commands.runs.outputs import checkpoint_folders, follows
+from unlabelled.commands.runs.whole import whole
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the former is in C
 _CHOSEN = "UNLABELLED_RUN_FOLDER"  # for the processes that Lightning starts beside the first one
@@ -71,11 +73,12 @@ def place(config: Any, command: str, name: str, rank: int = 0) -> RunFolder | No
 
     Raises:
         FileNotFoundError: The run has no such checkpoint.
-        ValueError: The name is no relative path, or the folders would be on another machine.
+        ValueError: The name is no relative path, the folders would be on another machine, or the checkpoint
+            is damaged.
     """
     root = _root(config.trainer.default_root_dir or ROOT)
     base = root / checked_name(config.run or name)
-    run = _existing_run(config, command, root, base)
+    run = _existing_run(config, command, root, base, rank)
     if config.trainer.fast_dev_run:  # it writes no log and no checkpoint
         return RunFolder(root, base, base / "fast_dev_run")
     if config.trainer.default_root_dir is not None and not follows(config.trainer):
@@ -96,40 +99,49 @@ def _root(folder: str | Path) -> Path:
     return Path(folder)
 
 
-def _existing_run(config: Any, command: str, root: Path, base: Path) -> Path | None:
+def _existing_run(config: Any, command: str, root: Path, base: Path, rank: int) -> Path | None:
     """Return the run that a command belongs to, None: a new one; set the checkpoint to start from."""
     known = versions(base)
-    newest = known[-1] if known else None
+    latest = known[-1] if known else None
+    if config.ckpt_path is None and command == FIT and _requeued():
+        config.ckpt_path = "last"
     if config.ckpt_path in _KEYWORDS:
-        config.ckpt_path = _named_checkpoint(config, command, newest or base)
-        return newest
+        config.ckpt_path = _named_checkpoint(config, command, latest or base, rank)
+        return latest
     if config.ckpt_path in (None, "hpc"):
-        expected = command == FIT and (config.ckpt_path == "hpc" or _requeued())
-        stored = preempted_checkpoint(newest) if newest and expected else None
+        expected = command == FIT and config.ckpt_path == "hpc"
+        stored = newest(preempted_checkpoints(latest)) if latest and expected else None
         config.ckpt_path = config.ckpt_path if stored is None else str(stored)
-        return newest if stored or command != FIT else None
+        return latest if stored or command != FIT else None
     run = run_of(Path(config.ckpt_path))
     own = next((each for each in known if each.resolve() == run), None)
     if command == FIT:
         return own
     if own is None and config.run is None and run is not None and run.is_relative_to(root.resolve()):
         return root / run.relative_to(root.resolve())
-    return own or newest
+    return own or latest
 
 
-def _named_checkpoint(config: Any, command: str, run: Path) -> str | None:
-    """Return the path of the last or the best checkpoint of a run; None: its training begins."""
+def _named_checkpoint(config: Any, command: str, run: Path, rank: int) -> str | None:
+    """Return the path of the last or the best checkpoint of a run; None: its training begins.
+
+    If the last one is damaged, the newest whole one takes its place.
+    """
     name: str = config.ckpt_path
     places = checkpoint_folders(config.trainer, run / CHECKPOINTS)
     if any("://" in place for place in places):
         return name  # Lightning looks for it on the other machine
     folders = [Path(place) for place in places]
-    found = find_checkpoint(folders, name)
-    if found is None and (command != FIT or name != "last"):
-        others = sorted(path.name for folder in folders for path in folder.glob("*.ckpt"))
-        hint = f"there are {', '.join(others)}" if others else "train first, or name the run by --run"
-        raise FileNotFoundError(f"ckpt_path: {folders[0]} has no {name}.ckpt; {hint}")
-    return None if found is None else str(found)
+    stored = preempted_checkpoints(run)
+    others = [path for folder in folders for path in folder.glob("*.ckpt")]
+    found = newest(find_checkpoints(folders, name) + (stored if name == "last" else []))
+    if found is not None:
+        return str(whole(found, others + stored if name == "last" else [], quiet=rank > 0))
+    if command == FIT and name == "last":
+        return None
+    names = ", ".join(sorted(path.name for path in others))
+    hint = f"there are {names}" if names else "train first, or name the run by --run"
+    raise FileNotFoundError(f"ckpt_path: {folders[0]} has no {name}.ckpt; {hint}")
 
 
 def _requeued() -> bool:

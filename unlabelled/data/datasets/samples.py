@@ -6,6 +6,7 @@ import logging
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -23,10 +24,20 @@ _ATTEMPTS = 20
 
 
 class SampleKey(NamedTuple):
-    """A row of the data set, and the epoch of its augmentation."""
+    """A row of the data set, and what its augmentation is drawn from.
+
+    Samplers put epoch and seed into each key, since processes that read have copies of the data set and of
+    the environment, which may be older than the epoch, or than the seed of a resumed run.
+
+    Args:
+        row: The row.
+        epoch: The epoch.
+        seed: Seed of the run; None: that of this process.
+    """
 
     row: int
     epoch: int
+    seed: int | None = None
 
 
 class SampleIndex(Protocol):
@@ -80,14 +91,17 @@ class SampleDataset(Dataset[dict[str, Any]], ABC):
         Raises:
             DecodeError: Neither this sample nor any of 19 others could be read.
         """
-        requested, epoch = key if isinstance(key, tuple) else (key, 0)
+        requested, epoch, given = SampleKey(*key) if isinstance(key, tuple) else SampleKey(key, 0)
+        seed = global_seed() if given is None else given
         row, failure = requested, None
         for attempt in range(_ATTEMPTS):
             if failure is not None:
-                rng = numpy_generator(global_seed(), "sample", epoch, requested, attempt)
+                rng = numpy_generator(seed, "sample", epoch, requested, attempt)
                 row = int(rng.integers(len(self)))
             try:
-                sample = self.read(row, numpy_generator(global_seed(), "view", epoch, row))
+                with one_thread():
+                    sample = self.read(row, numpy_generator(seed, "view", epoch, row))
+                sample = {name: as_contiguous(value) for name, value in sample.items()}
                 check_finite_sample(self.path(row), sample)
             except DecodeError as error:
                 failure = error
@@ -99,6 +113,43 @@ class SampleDataset(Dataset[dict[str, Any]], ABC):
         raise DecodeError(
             self.path(requested), f"and {_ATTEMPTS - 1} others could not be read; last: {failure}"
         )
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Use one thread for operations on tensors, as in a process of a loader: more threads round otherwise.
+
+    >>> with one_thread():
+    ...     torch.get_num_threads()
+    1
+    """
+    threads = torch.get_num_threads()
+    if threads == 1:
+        yield
+        return
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def as_contiguous(value: Any) -> Any:
+    """Return an entry of a sample with contiguous tensors.
+
+    Other tensors would be batched in their own layout in this process, but not in a process of a loader, and
+    operations on batches of different layout round differently.
+
+    >>> as_contiguous(torch.zeros(4, 4, 3).permute(2, 0, 1)).is_contiguous()
+    True
+    """
+    if isinstance(value, Tensor):
+        return value.contiguous()
+    if isinstance(value, dict):
+        return {name: as_contiguous(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [as_contiguous(each) for each in value]
+    return value
 
 
 def check_finite_sample(path: str, sample: Mapping[str, Any]) -> None:
@@ -132,7 +183,8 @@ class ShuffledShard(DistributedSampler[Any]):
     The order is cut into global batches, and rank r has the r-th block of each. For a given global batch
     size, step s of an epoch uses the same rows for all numbers of ranks, and tensors that are gathered from
     all ranks are in the order of a single process. Lightning does not replace a ``DistributedSampler``, and
-    sets its epoch.
+    sets its epoch, but the first epoch of a run only after the processes of the loader have begun to read;
+    whoever makes the loader sets that one.
 
     Args:
         num_samples: Number of rows of the data set.
@@ -163,11 +215,10 @@ class ShuffledShard(DistributedSampler[Any]):
         return self.num_batches * self.batch_size
 
     def __iter__(self) -> Iterator[SampleKey]:
-        generator = torch_generator(global_seed(), "order", self.epoch)
-        order = torch.randperm(self.num_rows, generator=generator)
+        seed, epoch, start, self.skip = global_seed(), self.epoch, self.skip, 0
+        order = torch.randperm(self.num_rows, generator=torch_generator(seed, "order", epoch))
         batches = order[: len(self) * self.world_size].view(-1, self.world_size, self.batch_size)
-        epoch, start, self.skip = self.epoch, self.skip, 0
-        return (SampleKey(row, epoch) for row in batches[:, self.rank].flatten().tolist()[start:])
+        return (SampleKey(row, epoch, seed) for row in batches[:, self.rank].flatten().tolist()[start:])
 
 
 class OrderedShard(DistributedSampler[Any]):
@@ -199,11 +250,11 @@ class OrderedShard(DistributedSampler[Any]):
         return max(0, math.ceil((self.num_rows - self.rank) / self.world_size))
 
     def __iter__(self) -> Iterator[SampleKey]:
-        epoch, rows = self.pass_epoch, torch.arange(self.num_rows)
+        seed, epoch, rows = global_seed(), self.pass_epoch, torch.arange(self.num_rows)
         if self.shuffled:
-            generator = torch_generator(global_seed(), "order of a pass", epoch)
+            generator = torch_generator(seed, "order of a pass", epoch)
             rows = torch.randperm(self.num_rows, generator=generator)
-        return (SampleKey(row, epoch) for row in rows[self.rank :: self.world_size].tolist())
+        return (SampleKey(row, epoch, seed) for row in rows[self.rank :: self.world_size].tolist())
 
 
 class DrawnShard(OrderedShard):

@@ -1,0 +1,157 @@
+"""Kill small runs of the demos, resume them, and compare them with uninterrupted ones.
+
+Run ``make kill-test``, or a part: ``python -m tools.kill_test --demos sce --kills 2 --places pass``. Runs are
+killed at random times, half of them a second time after they were resumed, and at chosen places. All is as
+shipped (processes that read, callbacks, schedules) but the number of samples and of epochs. Results are kept
+in ``DIR/results.jsonl``, so that a test which was interrupted goes on where it stopped; with ``--write FILE``
+the table of a page is renewed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from tools.kill_test.comparison import differences
+from tools.kill_test.places import PLACES
+from tools.kill_test.runs import demos, options, run
+from tools.kill_test.table import write_table
+from unlabelled.environment import commit
+from unlabelled.seeding import numpy_generator
+
+_CODES = {"SIGTERM": 143, "SIGINT": 130}
+
+
+class Test(NamedTuple):
+    """One run that is killed.
+
+    Args:
+        demo: The demo.
+        label: A place, or ``random`` with a number.
+    """
+
+    demo: str
+    label: str
+
+
+class KillTest:
+    """Runs of the demos, killed and resumed.
+
+    Args:
+        out: Folder of data, runs, logs and results.
+        epochs: Epochs of each run.
+    """
+
+    def __init__(self, out: Path, epochs: int) -> None:
+        self.out, self.epochs = out, epochs
+        self.durations: dict[str, float] = {}
+
+    def reference(self, demo: str) -> Path:
+        """Return the folder of the uninterrupted run, after its data were written by an earlier one."""
+        folder = self.out / "runs" / f"{demo}_whole"
+        kept = self.out / "runs" / f"{demo}_whole.seconds"
+        if not kept.is_file():
+            started = time.monotonic()
+            self._expect(self._run(demo, f"{demo}_whole"), 0, demo)
+            kept.write_text(str(time.monotonic() - started))
+        self.durations[demo] = float(kept.read_text())
+        return folder
+
+    def test(self, test: Test) -> dict[str, Any]:
+        """Kill, resume and compare one run."""
+        demo, label = test
+        whole, name = self.reference(demo), f"{demo}_{label}"
+        started, killed = time.monotonic(), []
+        if label in PLACES:
+            last = torch.load(whole / "checkpoints" / "last.ckpt", weights_only=True)["global_step"]
+            step = last // 4 + 1 if label == "pass" else last // 2 + 1
+            place = [
+                "--trainer.callbacks+=tools.kill_test.places.KillAt",
+                f"--trainer.callbacks.place={label}",
+            ]
+            self._expect(
+                self._run(demo, name, *place, f"--trainer.callbacks.step={step}"), _CODES.get(label), name
+            )
+            killed.append(self._step(name))
+        else:
+            rng = numpy_generator("kill test", demo, label)
+            for number in range(1 + int(rng.integers(2))):
+                after = float(rng.uniform(0.1, 0.95)) * self.durations[demo]
+                resumed = ["--ckpt_path=last"] if number else []
+                if self._run(demo, name, *resumed, kill_after=after) is None:
+                    killed.append(self._step(name))
+        self._expect(self._run(demo, name, "--ckpt_path=last"), 0, name)
+        found = differences(whole, self.out / "runs" / name)
+        return {
+            **test._asdict(),
+            "killed_after_step": killed,
+            "equal": not found,
+            "differing": found[:10],
+            "seconds": round(time.monotonic() - started),
+            "commit": commit(),
+        }
+
+    def _run(self, demo: str, name: str, *more: str, kill_after: float | None = None) -> int | None:
+        arguments = [*options(demo, self.out, self.epochs), f"--run={name}", *more]
+        return run(arguments, self.out / "logs" / f"{name}.log", kill_after)
+
+    def _expect(self, code: int | None, wanted: int | None, name: str) -> None:
+        if code != wanted:
+            raise RuntimeError(f"{name}: exit code {code}, not {wanted}; see {self.out / 'logs' / name}.log")
+
+    def _step(self, name: str) -> int:
+        """Return the step of the checkpoint that a killed run left, 0 if there is none."""
+        path = self.out / "runs" / name / "checkpoints" / "last.ckpt"
+        return int(torch.load(path, weights_only=True)["global_step"]) if path.is_file() else 0
+
+
+def tests(names: list[str], kills: int, places: list[str]) -> list[Test]:
+    """Return all tests, the first of each demo before the second of any."""
+    labels = [*places, *(f"random{number}" for number in range(kills))]
+    return [Test(name, label) for label in labels for name in names]
+
+
+def main() -> int:
+    """Run what is not yet in the results; return 1 if any run differs."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--demos", nargs="*", default=demos())
+    parser.add_argument("--kills", type=int, default=20, help="kills at random times, per demo")
+    parser.add_argument("--places", nargs="*", default=list(PLACES), choices=PLACES)
+    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--out", type=Path, default=Path("runs/kill_test"))
+    parser.add_argument("--write", type=Path, help="page whose table is renewed")
+    arguments = parser.parse_args()
+    results, kill_test = arguments.out / "results.jsonl", KillTest(arguments.out, arguments.epochs)
+    done = [json.loads(line) for line in results.read_text().splitlines()] if results.is_file() else []
+    known = {Test(each["demo"], each["label"]) for each in done}
+    for test in tests(arguments.demos, arguments.kills, arguments.places):
+        if test in known or (test.label == "pass" and not _has_passes(test.demo)):
+            continue
+        try:
+            result = kill_test.test(test)
+        except RuntimeError as error:
+            result = {**test._asdict(), "equal": False, "differing": [str(error)], "commit": commit()}
+        done.append(result)
+        arguments.out.mkdir(parents=True, exist_ok=True)
+        with results.open("a") as file:
+            file.write(json.dumps(result) + "\n")
+        print(json.dumps(result), flush=True)
+    if arguments.write is not None:
+        write_table(arguments.write, done)
+    return int(not all(each["equal"] for each in done))
+
+
+def _has_passes(demo: str) -> bool:
+    return "ClusteringPass" in Path(f"configs/demo/{demo}.yaml").read_text("utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

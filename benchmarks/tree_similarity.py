@@ -18,6 +18,9 @@ Trees: linkages, and local search from their trees, for these similarities of un
 ``ranks`` (``neighbour_graph``, 1 / rank of the neighbour). Ward's -|x - y|^2 has the same
 trees of lowest cost as the cosine, and is not run.
 
+With ``--leaves``, a leaf of many samples weighs as many in the costs, but counts once in a linkage. The rows
+``equal leaves`` (of two similarities) and ``by size`` (of average and Ward linkage) have it the other way.
+
 Sets (benchmarks/tree_sets.py): scikit-learn's digits, iris, wine and breast cancer, frames and audio of the
 embedded videos, trees of Gaussian clusters; PCA: principal components. ``--fashion``: a folder with
 Fashion-MNIST's t10k-*.gz, as in Debian's dataset-fashion-mnist.
@@ -37,7 +40,7 @@ from scipy.stats import rankdata
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run from a clone, without installing
 
-from tree_sets import SETS, fashion, similarities, with_components
+from tree_sets import SETS, fashion, linked_by_size, similarities, with_components
 
 from unlabelled.clustering import kmeans
 from unlabelled.hierarchy import Leaves, Linkage, LocalSearch, Tree, dasgupta_1x, unit_rows
@@ -48,6 +51,7 @@ from unlabelled.hierarchy.tree import Floats, Indices
 from unlabelled.metrics import contingency, dendrogram_purity, normalized_mutual_information
 
 SEARCH = LocalSearch(random_starts=1, num_descents=1, annealing_sweeps=2)
+EQUAL = ("half-cosine", "ranks 20")  # also searched with leaves that count once
 WITHOUT = ("cost", "neighbour 1", "neighbours 5", "neighbours 20", "distances", "stability")
 WITH = ("purity", "NMI at C", "NMI at 2 C")
 
@@ -78,14 +82,20 @@ class Half:
         """Return the trees of linkages, and of local search for the named similarities; empty: all."""
         cosine = Leaves.from_features(self.centres, counts=self.counts)
         found: dict[str, Tree] = {name: Linkage(name).fit(cosine).tree for name in LINKAGES}
-        starts = list(found.values())
+        starts, uneven = list(found.values()), self.counts.min() < self.counts.max()
+        if uneven:
+            for linkage in ("average", "ward"):
+                found[f"{linkage}, by size"] = linked_by_size(cosine.dissimilarity, self.counts, linkage)
         for name, weights in similarities(self.centres).items():
             if names and name not in names:
                 continue
-            leaves = Leaves.from_similarity(weights, self.counts)
-            own = [Linkage("average").fit(leaves).tree]
-            tree = SEARCH.improve([*starts, *own], leaves.weights, leaves.counts, seed).tree
-            found[f"search, {name}"] = with_average_heights(tree, leaves)
+            leaves = {f"search, {name}": Leaves.from_similarity(weights, self.counts)}
+            if uneven and name in EQUAL:
+                leaves[f"search, {name}, equal leaves"] = Leaves.from_similarity(weights)
+            for title, each in leaves.items():
+                own = [Linkage("average").fit(each).tree]
+                tree = SEARCH.improve([*starts, *own], each.weights, each.counts, seed).tree
+                found[title] = with_average_heights(tree, each)
         return found
 
     def place(self, unit: Floats) -> Indices:

@@ -1,4 +1,4 @@
-"""The sets, similarities and linkages by size of benchmarks/tree_similarity.py."""
+"""The sets and similarities of benchmarks/tree_similarity.py."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
@@ -16,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run from a clone
 from hierarchy import _clip, standardised
 
 from unlabelled.data.synthetic.embedded.classes import LEAVES
-from unlabelled.hierarchy import Tree, neighbour_graph, unit_rows
+from unlabelled.hierarchy import neighbour_graph, unit_rows
 from unlabelled.hierarchy.tree import Floats, Indices
 
 Labelled = tuple[Floats, Indices]
@@ -147,34 +146,3 @@ def similarities(unit: Floats) -> dict[str, Floats]:
     for weights in found.values():
         np.fill_diagonal(weights, 0)
     return found
-
-
-def linked_by_size(distances: Floats, counts: Floats, method: Literal["average", "ward"]) -> Tree:
-    """Return the tree of a linkage in which a leaf weighs as many samples as it has.
-
-    Args:
-        distances: ``(K, K)`` between unit leaves, (1 - cos) / 2, a quarter of the squared distance.
-        counts: ``(K,)``.
-        method: ``average``, the mean over pairs of samples, or ``ward``, the growth of the sum of squares.
-
-    Source: the recurrences of Lance and Williams 1967.
-    """
-    sizes, nodes = counts.copy(), np.arange(len(counts))
-    gaps = distances.copy()
-    if method == "ward":
-        gaps *= np.outer(counts, counts) / (counts[:, None] + counts)
-    np.fill_diagonal(gaps, np.inf)
-    merges: list[tuple[float, ...]] = []
-    while len(nodes) > 1:
-        i, j = sorted(np.unravel_index(gaps.argmin(), gaps.shape))
-        height, total = gaps[i, j], sizes[i] + sizes[j]
-        merges.append((nodes[i], nodes[j], height, total))
-        if method == "average":
-            joined = (sizes[i] * gaps[i] + sizes[j] * gaps[j]) / total
-        else:
-            grown = (sizes[i] + sizes) * gaps[i] + (sizes[j] + sizes) * gaps[j]
-            joined = (grown - sizes * height) / (total + sizes)
-        gaps[i], gaps[:, i], gaps[i, i] = joined, joined, np.inf
-        nodes[i], sizes[i] = len(counts) + len(merges) - 1, total
-        gaps, nodes, sizes = np.delete(np.delete(gaps, j, 0), j, 1), np.delete(nodes, j), np.delete(sizes, j)
-    return Tree.from_linkage(np.array(merges).reshape(-1, 4))

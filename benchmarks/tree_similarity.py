@@ -33,6 +33,7 @@ import sys
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -40,7 +41,7 @@ from scipy.stats import rankdata
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run from a clone, without installing
 
-from tree_sets import SETS, fashion, linked_by_size, similarities, with_components
+from tree_sets import SETS, fashion, similarities, with_components
 
 from unlabelled.clustering import kmeans
 from unlabelled.hierarchy import Leaves, Linkage, LocalSearch, Tree, dasgupta_1x, unit_rows
@@ -52,6 +53,7 @@ from unlabelled.metrics import contingency, dendrogram_purity, normalized_mutual
 
 SEARCH = LocalSearch(random_starts=1, num_descents=1, annealing_sweeps=2)
 EQUAL = ("half-cosine", "ranks 20")  # also searched with leaves that count once
+WEIGHTED: tuple[Literal["average", "ward"], ...] = ("average", "ward")  # also with leaves that count by size
 WITHOUT = ("cost", "neighbour 1", "neighbours 5", "neighbours 20", "distances", "stability")
 WITH = ("purity", "NMI at C", "NMI at 2 C")
 
@@ -82,15 +84,14 @@ class Half:
         """Return the trees of linkages, and of local search for the named similarities; empty: all."""
         cosine = Leaves.from_features(self.centres, counts=self.counts)
         found: dict[str, Tree] = {name: Linkage(name).fit(cosine).tree for name in LINKAGES}
-        starts, uneven = list(found.values()), self.counts.min() < self.counts.max()
-        if uneven:
-            for linkage in ("average", "ward"):
-                found[f"{linkage}, by size"] = linked_by_size(cosine.dissimilarity, self.counts, linkage)
+        starts = list(found.values())
+        for linkage in WEIGHTED:
+            found[f"{linkage}, by size"] = Linkage(linkage, by_size=True).fit(cosine).tree
         for name, weights in similarities(self.centres).items():
             if names and name not in names:
                 continue
             leaves = {f"search, {name}": Leaves.from_similarity(weights, self.counts)}
-            if uneven and name in EQUAL:
+            if name in EQUAL:
                 leaves[f"search, {name}, equal leaves"] = Leaves.from_similarity(weights)
             for title, each in leaves.items():
                 own = [Linkage("average").fit(each).tree]

@@ -82,7 +82,8 @@ def _numbered(merges: list[_Merge]) -> Tree:
             leaf = clusters[leaf]
         return leaf
 
-    pairs, heights = [], []
+    pairs: list[tuple[int, int]] = []
+    heights: list[float] = []
     for i, j, height in sorted(merges, key=lambda merge: merge[2]):
         kept, gone = find(i), find(j)
         pairs.append((nodes[kept], nodes[gone]))

@@ -76,7 +76,7 @@ def render(
         rows = slice(start, min(start + _CHUNK, count))
         mixed = _shift(background, torch.from_numpy(pan[:, rows]).float(), size)
         for sprite in sprites:
-            front = _warp(sprite, rows, size)  # (n, 4, h, w)
+            front = warp(sprite, rows, size)  # (n, 4, h, w)
             mixed = mixed + front[:, 3:] * (front[:, :3] - mixed)
         pixels = mixed.numpy() * np.float32(gain)
         pixels += np.float32(grain) * noise.standard_normal(pixels.shape, dtype=np.float32)
@@ -118,7 +118,7 @@ def _shift(background: Tensor, pan: Tensor, size: tuple[int, int]) -> Tensor:
     return F.grid_sample(background.expand(len(matrices), -1, -1, -1), grid, align_corners=False)
 
 
-def _warp(sprite: Sprite, rows: slice, size: tuple[int, int]) -> Tensor:
+def warp(sprite: Sprite, rows: slice, size: tuple[int, int]) -> Tensor:
     """Return the image in the frames ``(n, 4, height, width)``, transparent around it."""
     (width, height), placement = size, sprite.placement
     x, y, side, angle = (

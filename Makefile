@@ -88,6 +88,7 @@ bench: setup
 	$(BIN)/python benchmarks/retrieval.py
 	$(BIN)/python benchmarks/hierarchy.py
 	$(BIN)/python benchmarks/tree_similarity.py
+	$(BIN)/python benchmarks/localisation_bounds.py
 	$(BIN)/python benchmarks/kmeans.py
 
 clean:

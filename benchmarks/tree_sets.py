@@ -1,4 +1,4 @@
-"""The sets and similarities of benchmarks/tree_similarity.py: rows ``(n, d)`` and classes ``(n,)``."""
+"""The sets and similarities of benchmarks/tree_similarity.py."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from unlabelled.hierarchy import neighbour_graph, unit_rows
 from unlabelled.hierarchy.tree import Floats, Indices
 
 Labelled = tuple[Floats, Indices]
+"""Rows ``(n, d)`` and classes ``(n,)``."""
 
 
 def principal(rows: Floats, count: int) -> Floats:

@@ -18,6 +18,9 @@ Trees: linkages, and local search from their trees, for these similarities of un
 ``ranks`` (``neighbour_graph``, 1 / rank of the neighbour). Ward's -|x - y|^2 has the same
 trees of lowest cost as the cosine, and is not run.
 
+With ``--leaves``, a leaf of many samples weighs as many in the costs, but counts once in a linkage. The rows
+``equal leaves`` (of two similarities) and ``by size`` (of average and Ward linkage) have it the other way.
+
 Sets (benchmarks/tree_sets.py): scikit-learn's digits, iris, wine and breast cancer, frames and audio of the
 embedded videos, trees of Gaussian clusters; PCA: principal components. ``--fashion``: a folder with
 Fashion-MNIST's t10k-*.gz, as in Debian's dataset-fashion-mnist.
@@ -30,6 +33,7 @@ import sys
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -48,6 +52,8 @@ from unlabelled.hierarchy.tree import Floats, Indices
 from unlabelled.metrics import contingency, dendrogram_purity, normalized_mutual_information
 
 SEARCH = LocalSearch(random_starts=1, num_descents=1, annealing_sweeps=2)
+EQUAL = ("half-cosine", "ranks 20")  # also searched with leaves that count once
+WEIGHTED: tuple[Literal["average", "ward"], ...] = ("average", "ward")  # also with leaves that count by size
 WITHOUT = ("cost", "neighbour 1", "neighbours 5", "neighbours 20", "distances", "stability")
 WITH = ("purity", "NMI at C", "NMI at 2 C")
 
@@ -79,13 +85,18 @@ class Half:
         cosine = Leaves.from_features(self.centres, counts=self.counts)
         found: dict[str, Tree] = {name: Linkage(name).fit(cosine).tree for name in LINKAGES}
         starts = list(found.values())
+        for linkage in WEIGHTED:
+            found[f"{linkage}, by size"] = Linkage(linkage, by_size=True).fit(cosine).tree
         for name, weights in similarities(self.centres).items():
             if names and name not in names:
                 continue
-            leaves = Leaves.from_similarity(weights, self.counts)
-            own = [Linkage("average").fit(leaves).tree]
-            tree = SEARCH.improve([*starts, *own], leaves.weights, leaves.counts, seed).tree
-            found[f"search, {name}"] = with_average_heights(tree, leaves)
+            leaves = {f"search, {name}": Leaves.from_similarity(weights, self.counts)}
+            if name in EQUAL:
+                leaves[f"search, {name}, equal leaves"] = Leaves.from_similarity(weights)
+            for title, each in leaves.items():
+                own = [Linkage("average").fit(each).tree]
+                tree = SEARCH.improve([*starts, *own], each.weights, each.counts, seed).tree
+                found[title] = with_average_heights(tree, each)
         return found
 
     def place(self, unit: Floats) -> Indices:

@@ -6,7 +6,7 @@ from datamodules.base import SampleDataModule
 from datamodules.captioned_videos import MSRVTT, MSVD, CaptionedVideoModule, YouCook2
 from datamodules.cifar import CIFAR10, CIFAR100
 from datamodules.clips import ClipDataModule
-from datamodules.composed import Digits, Garments, Patterns
+from datamodules.composed import Digits, Garments, Patterns, SmallGarments
 from datamodules.composed_images import ComposedImages
 from datamodules.dcase2014 import DCASE2014
 from datamodules.drawn_images import DrawnImages
@@ -63,6 +63,7 @@ __all__ = [
     "OwnClips",
     "Patterns",
     "SampleDataModule",
+    "SmallGarments",
     "SomethingSomethingV2",
     "Sounds",
     "TextVideoDataModule",

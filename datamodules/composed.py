@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from datamodules.generated_clips import GeneratedClips
 from unlabelled.data.real import get_fashion_mnist, get_sound_font
-from unlabelled.data.synthetic.composed import DigitsSet, GarmentsSet, PatternsSet, write_composed
+from unlabelled.data.synthetic.composed import (
+    DigitsSet,
+    GarmentsSet,
+    PatternsSet,
+    SmallGarmentsSet,
+    write_composed,
+)
 
 
 class Garments(GeneratedClips):
@@ -29,6 +35,8 @@ class Garments(GeneratedClips):
         ConnectionError: A source is absent and cannot be fetched.
     """
 
+    composed: ClassVar[type[GarmentsSet]] = GarmentsSet
+
     def __init__(
         self,
         root: str = "data/garments",
@@ -47,8 +55,27 @@ class Garments(GeneratedClips):
         photographs = get_fashion_mnist(self.real_root)
         sound_font = get_sound_font(self.real_root, self.sound_font)
         checksums = tuple({**photographs.checksums, **sound_font.checksums}.items())
-        source = GarmentsSet(photographs.path, sound_font.path, checksums)
+        source = self.composed(photographs.path, sound_font.path, checksums)
         write_composed(self.root, source, self.data_seed, self.train_per_class, self.test_per_class)
+
+
+class SmallGarments(Garments):
+    """Garments for sound localisation: a third of the area, anywhere in the frame, beside a digit.
+
+    In :class:`Garments` the object fills so much of the frame that a box in its centre overlaps more with the
+    boxes than the exact outline of the object does. Here neither that box nor the most conspicuous object is
+    right: each garment moves in front of a handwritten digit without audio. Tunes, photographs and
+    splits are as in :class:`Garments`.
+
+    Args:
+        root: Folder to write to, and to read from afterwards.
+        **kwargs: See :class:`Garments`.
+    """
+
+    composed = SmallGarmentsSet
+
+    def __init__(self, root: str = "data/small_garments", **kwargs: Any) -> None:
+        super().__init__(root, **kwargs)
 
 
 class Digits(GeneratedClips):

@@ -10,6 +10,7 @@ from unlabelled.metrics.learning import (
     COPIES,
     EFFECTIVE,
     HEADS,
+    JOINT,
     LOSS,
     MODALITIES,
     QUEUE_LOSS,
@@ -20,6 +21,8 @@ from unlabelled.metrics.learning import (
 AT_LOG_K = 0.97
 FEW_CLUSTERS = 0.3
 FOLLOWED = 0.6
+FOLLOWED_IMAGES = 0.3
+"""Of mean colour, brightness and contrast; clusters of mean colour and nothing else have 0.8."""
 NO_AGREEMENT = 0.1
 _EARLY, _LATE = 0.25, 0.5  # shares of the run before which a finding is not yet one
 _PIPELINE = "data.init_args.pipeline.init_args"
@@ -32,6 +35,7 @@ _STATISTICS = {
     "length": "the number of tokens",
     "duration": "the length of the clip",
 }
+_THRESHOLDS = dict.fromkeys(("colour", "brightness", "contrast"), FOLLOWED_IMAGES)
 
 
 class Progress(NamedTuple):
@@ -95,7 +99,7 @@ def _at_log_k(measures: Measures, progress: Progress, pipeline: Any) -> Verdict 
     if not stuck:
         return None
     modality, ratio = max(stuck.items(), key=lambda item: item[1])
-    statistic, share = _most_followed(measures, modality)
+    _, statistic, share = _most_followed(measures, modality)
     start = f"{modality} has not left log K after {progress.epoch} epochs (held-out loss / log K {ratio:.2f})"
     if share >= FOLLOWED / 2:
         followed = f"{_STATISTICS[statistic]} (share {share:.2f})"
@@ -129,12 +133,13 @@ def _few_clusters(measures: Measures, progress: Progress, pipeline: Any) -> Verd
 
 
 def _follows(measures: Measures, progress: Progress, pipeline: Any) -> Verdict | None:
-    statistic, share = _most_followed(measures)
-    if share < FOLLOWED:
+    modality, statistic, share = _most_followed(measures)
+    if share < _threshold(statistic):
         return None
+    clusters = "the clusters" if modality == JOINT else f"the clusters of {modality}"
     return Verdict(
         f"shortcut/{statistic}",
-        f"the clusters follow {_STATISTICS[statistic]} (it alone explains {share:.2f} of them) after "
+        f"{clusters} follow {_STATISTICS[statistic]} (it alone explains {share:.2f} of them) after "
         f"{progress.epoch} epochs; {_remedy(statistic, pipeline)}",
     )
 
@@ -178,14 +183,21 @@ def _differ(measures: Measures, name: str, subject: str, advice: str) -> Verdict
     return Verdict(name, f"{subject} do not agree (adjusted mutual information {value:.2f}): {advice}")
 
 
-def _most_followed(measures: Measures, modality: str | None = None) -> tuple[str, float]:
-    """Return the statistic that explains the largest share of the clusters, and the share."""
+def _most_followed(measures: Measures, modality: str | None = None) -> tuple[str, str, float]:
+    """Return the statistic whose share of the clusters is nearest to its threshold or furthest above.
+
+    The first value is the modality of the clusters, the last one the share.
+    """
     shares = [
-        (name.rpartition("/")[2], value)
+        (name.partition("/")[0], name.partition("/")[2], value)
         for name, value in _below(measures, SHORTCUT)
         if modality is None or name.startswith(f"{modality}/")
     ]
-    return max(shares, key=lambda item: item[1], default=("", 0.0))
+    return max(shares, key=lambda item: item[2] / _threshold(item[1]), default=("", "", 0.0))
+
+
+def _threshold(statistic: str) -> float:
+    return _THRESHOLDS.get(statistic, FOLLOWED)
 
 
 def _below(measures: Measures, start: str) -> Iterator[tuple[str, float]]:

@@ -23,6 +23,7 @@ AUDIO_VISUAL = {
     "garments": "Garments",
     "digits": "Digits",
     "patterns": "Patterns",
+    "small_garments": "SmallGarments",
     "videos": "Videos",
     "vggsound": "VGGSound",
     "kinetics200": "Kinetics",

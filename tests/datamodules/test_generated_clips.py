@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from datamodules import Digits, FashionMNIST, Garments
+from datamodules import Digits, FashionMNIST, Garments, SmallGarments
 from unlabelled.contracts import GroupsClasses, HasBoxes
 from unlabelled.data.media.decord_reader import DecordReader
 from unlabelled.data.real import FASHION_MNIST_CLASSES
@@ -75,6 +75,22 @@ def test_garments_are_photographs_and_instruments(tmp_path: Path) -> None:
     data.write()  # from the disk, without another download
     assert {path: path.stat().st_mtime_ns for path in files} == times
     assert len(set(data.class_groups)) == 4
+
+
+@needs_real_data
+def test_small_garments_leave_room_and_are_anywhere(tmp_path: Path) -> None:
+    pipeline = FrameAndAudio(32, VGGishMel(num_frames=20))
+    data = SmallGarments(
+        str(tmp_path), train_per_class=1, test_per_class=2, real_root=str(REAL),
+        pipeline=pipeline, reader=DecordReader(), index_workers=0, num_workers=0,
+    )  # fmt: skip
+    data.write()
+    data.setup("fit")
+    boxes = torch.cat([data.boxes("val", row, 1.5) for row in range(20)])
+    areas = (boxes[:, 2:] - boxes[:, :2]).prod(1)
+    assert 0.05 < areas.mean() < 0.25
+    centres = (boxes[:, 2:] + boxes[:, :2]) / 2
+    assert centres.std(0).min() > 0.05
 
 
 @needs_real_data

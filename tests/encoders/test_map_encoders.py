@@ -98,11 +98,18 @@ def test_maps_lie_over_the_image(encoder: Callable[[], Encoder]) -> None:
         assert abs(before - after) <= stride // 4  # the maximum may be anywhere in its window
 
 
-def test_small_vgg_sees_22_pixels() -> None:
-    network, image = SmallVGG(4).eval(), torch.randn(1, 3, 64, 64)
+@pytest.mark.parametrize(("context", "pixels"), [(0, 22), (1, 38), (2, 54)])
+def test_receptive_field_of_small_vgg(context: int, pixels: int) -> None:
+    network, image = SmallVGG(4, context).eval(), torch.randn(1, 3, 64, 128)
     changed = image.clone()
-    changed[:, :, :, 47:] = 9.0
+    changed[:, :, :, 111:] = 9.0
     with torch.no_grad():
         difference = (network.feature_maps(image) - network.feature_maps(changed)).abs().sum((0, 1, 2))
-    # the receptive field of the position of pixels 32 to 39 is 25 to 46
-    assert (difference > 0).tolist() == [False] * 5 + [True] * 3
+    # without context the receptive field of the position of pixels 96 to 103 is 89 to 110
+    last = max(n for n in range(16) if 8 * n + 3.5 + pixels / 2 <= 110.5)
+    assert (difference > 0).tolist() == [n > last for n in range(16)]
+
+
+def test_a_negative_context_is_refused() -> None:
+    with pytest.raises(ValueError, match="context=-1"):
+        SmallVGG(4, -1)

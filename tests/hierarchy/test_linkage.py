@@ -51,6 +51,33 @@ def test_average_heights_are_those_of_average_linkage() -> None:
     assert heights.tolist() == pytest.approx([1 - w[0, 1], max(1 - w[0, 1], joined)])
 
 
+@pytest.mark.parametrize("name", ["average", "ward"])
+def test_a_leaf_that_weighs_by_size_is_as_many_equal_samples(name: LinkageName) -> None:
+    """Compare with scipy's linkage of all samples, in which those of a leaf are merged first."""
+    leaves = random_leaves(25, 4, "half_cosine")
+    counts = np.random.default_rng(0).integers(1, 6, 25)
+    assert leaves.features is not None
+    found = Linkage(name, by_size=True).fit(Leaves.from_features(leaves.features, counts=counts)).tree
+    samples = Linkage(name).fit(Leaves.from_features(np.repeat(leaves.features, counts, axis=0))).tree
+    np.testing.assert_allclose(found.heights, samples.heights[-24:])
+    first = np.cumsum(counts) - counts
+    for cut in range(2, 25):
+        pairs = set(zip(found.cut(cut).tolist(), samples.cut(cut)[first].tolist(), strict=True))
+        assert len(pairs) == cut
+    equal = Linkage(name, by_size=True).fit(leaves).tree
+    assert clusters(equal) == clusters(Linkage(name).fit(leaves).tree)
+    assert clusters(found) != clusters(equal)
+
+
+@pytest.mark.parametrize("name", LINKAGES)
+def test_leaves_that_weigh_by_size_may_be_few_or_equal(name: LinkageName) -> None:
+    for rows in (np.eye(3)[:1], np.eye(3)[:2], np.ones((5, 2)), np.zeros((4, 2))):
+        counts = np.arange(1.0, len(rows) + 1)
+        tree = Linkage(name, by_size=True).fit(Leaves.from_features(rows, counts=counts)).tree
+        assert tree.num_leaves == len(rows)
+        assert np.isfinite(tree.heights).all()
+
+
 @pytest.mark.parametrize("name", LINKAGES)
 def test_one_and_two_leaves(name: LinkageName) -> None:
     assert Linkage(name).fit(Leaves.from_features([[1.0, 0.0]])).tree.num_leaves == 1

@@ -95,6 +95,22 @@ def test_every_method_on_equal_leaves(method: HierarchyMethod, rows: np.ndarray)
         assert found.points.isfinite().all()
 
 
+def test_points_and_so_training_do_not_depend_on_the_local_search() -> None:
+    """SHHC learns from the points of the leaves, which both searches take from post-clustering."""
+    leaves, given = random_leaves(20, 0, counts=True), PostClustering(quick())
+    search = LocalSearch(annealing_sweeps=2, random_starts=1)
+    plain, low_cost, graph = (
+        method.fit(leaves, seed=1)
+        for method in (given, LocalSearchTree(given, search), NeighbourTree(given, search=search))
+    )
+    assert plain.points is not None
+    assert low_cost.points is not None
+    assert graph.points is not None
+    assert torch.equal(plain.points, low_cost.points)
+    assert torch.equal(plain.points, graph.points)
+    assert not np.array_equal(low_cost.tree.merges, graph.tree.merges)
+
+
 @pytest.mark.parametrize(
     "method",
     [LocalSearchTree(PostClustering(quick())), NeighbourTree(Linkage()), PostClustering(quick()), UFit()],

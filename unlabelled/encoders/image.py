@@ -94,12 +94,19 @@ class SmallVGG(Encoder):
 
     Args:
         width: Channels of the first convolution; the others have 2, 4 and 8 times as many.
+        context: Number of further 3x3 convolutions before the last one; each widens the receptive field by
+            16 pixels, for objects whose parts do not show what they are.
+
+    Raises:
+        ValueError: ``context`` is negative.
     """
 
     modality = "image"
 
-    def __init__(self, width: int = 16) -> None:
+    def __init__(self, width: int = 16, context: int = 0) -> None:
         super().__init__()
+        if context < 0:
+            raise ValueError(f"SmallVGG: context={context} must be at least 0")
         self.dim = 8 * width
         self.trunk = nn.Sequential(
             _block(3, width, stride=1),
@@ -108,6 +115,7 @@ class SmallVGG(Encoder):
             nn.MaxPool2d(2),
             _block(2 * width, 4 * width, stride=1),
             nn.MaxPool2d(2),
+            *(_block(4 * width, 4 * width, stride=1) for _ in range(context)),
             nn.Conv2d(4 * width, 8 * width, kernel_size=1, bias=False),
             nn.BatchNorm2d(8 * width),
             nn.ReLU(inplace=True),

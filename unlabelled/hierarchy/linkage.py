@@ -18,6 +18,7 @@ from torch import Tensor
 from unlabelled.hierarchy.base import Hierarchy, HierarchyMethod
 from unlabelled.hierarchy.dasgupta import dasgupta_1x
 from unlabelled.hierarchy.leaves import Leaves
+from unlabelled.hierarchy.linkage_by_size import link_by_size
 from unlabelled.hierarchy.tree import Floats, Tree
 
 LinkageName = Literal["single", "complete", "average", "ward"]
@@ -30,21 +31,27 @@ class Linkage(HierarchyMethod):
     """Merges the two closest clusters until one is left.
 
     Distances are ``1 - w``. Ward's method uses Euclidean distances between the unit features or, without
-    features, ``sqrt(2 (1 - w))``. Each leaf counts once, whatever its number of samples.
+    features, ``sqrt(2 (1 - w))``. Each leaf counts once, whatever its number of samples, unless ``by_size``.
 
     Args:
         method: The distance of two clusters: the smallest between their leaves (``single``), the
             largest (``complete``), the mean (``average``), or the growth of the sum of squares (``ward``).
+        by_size: Give each leaf the weight of its samples, as if average or Ward linkage went on from the
+            clusters that the leaves are; ``single`` and ``complete`` do not depend on weights.
     """
 
-    def __init__(self, method: LinkageName = "average") -> None:
+    def __init__(self, method: LinkageName = "average", by_size: bool = False) -> None:
         if method not in LINKAGES:
             raise ValueError(f"Linkage: method is {method!r}, expected one of {', '.join(LINKAGES)}")
-        self.method = method
+        self.method, self.by_size = method, by_size
 
     def fit(self, leaves: Leaves, seed: int = 0) -> Hierarchy:
         """Return the tree of scipy; ``seed`` is unused."""
-        tree = link(self._distances(leaves), self.method)
+        distances = self._distances(leaves)
+        if self.by_size and self.method in ("average", "ward"):
+            tree = link_by_size(distances, leaves.counts, ward=self.method == "ward")
+        else:
+            tree = link(distances, self.method)
         return Hierarchy(tree, report={"dasgupta_1x": dasgupta_1x(tree, leaves.weights, leaves.counts)})
 
     def _distances(self, leaves: Leaves) -> Floats:

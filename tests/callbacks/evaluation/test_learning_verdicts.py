@@ -66,6 +66,11 @@ def test_nothing_is_found_too_early() -> None:
             "the clusters follow loudness (it alone explains 0.70 of them) after 20 epochs; widen "
             "data.init_args.pipeline.init_args.volume",
         ),
+        (  # as measured on the garments without augmented colours
+            {"shortcut__video__colour": 0.41, "shortcut__video__brightness": 0.32},
+            "the clusters of video follow mean colour (it alone explains 0.41 of them) after 20 epochs; "
+            "raise data.init_args.pipeline.init_args.colour_shift",
+        ),
         ({"shortcut__joint__duration": 0.7}, "the clusters follow the length of the clip"),
         ({"agreement__heads": 0.04}, "the heads do not agree (adjusted mutual information 0.04)"),
         ({"agreement__copies": 0.04}, "two augmented copies of a sample do not agree"),

@@ -6,6 +6,7 @@ import csv
 import hashlib
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -14,7 +15,7 @@ import pytest
 from unlabelled.data.synthetic.composed import DigitsSet, PatternsSet, write_composed
 from unlabelled.data.synthetic.composed.base import ComposedSet, FloatArray
 from unlabelled.data.synthetic.composed.clip import ComposedJob, write_composed_clip
-from unlabelled.data.synthetic.composed.video import Placement, box, place, render
+from unlabelled.data.synthetic.composed.video import Placement, Sprite, box, place, render
 
 SETS = [DigitsSet(), PatternsSet()]
 
@@ -116,12 +117,40 @@ def test_box_encloses_what_is_drawn() -> None:
     for angle in (0.0, 0.5):
         placement = Placement(*still, np.array([angle]))
         rng = (np.random.default_rng(1) for _ in range(2))
-        (frame,) = render(next(rng), image, source.style, size, placement)
-        (empty,) = render(next(rng), np.zeros_like(image), source.style, size, placement)
+        (frame,) = render(next(rng), [Sprite(image, placement)], source.style, size)
+        (empty,) = render(next(rng), [Sprite(np.zeros_like(image), placement)], source.style, size)
         ys, xs = np.nonzero(np.abs(frame.astype(int) - empty).max(2) > 40)
         edges = np.array(box(image, placement, 0, size)) * (*size, *size)
         found = np.array([xs.min(), ys.min(), xs.max() + 1, ys.max() + 1])
         np.testing.assert_allclose(edges, found, atol=2.5)
+
+
+def test_an_object_without_audio_is_behind_and_has_no_box(tmp_path: Path) -> None:
+    """The box, the place and the audio of a clip are the same with an object behind; the frames are not."""
+
+    class Beside(DigitsSet):
+        def mute_image(self, rng: np.random.Generator, split: str) -> FloatArray:
+            return np.ones((4, 8, 8), dtype=np.float32)
+
+    def written(source: ComposedSet, folder: Path) -> tuple[list[Any], Any]:
+        folder.mkdir()
+        clip = write_composed_clip(ComposedJob(str(folder), source, 3, "train", 2, 1))
+        with av.open(str(next(folder.iterdir()))) as container:
+            return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)], clip.boxes
+
+    (alone, boxes), (beside, same) = written(DigitsSet(), tmp_path / "a"), written(Beside(), tmp_path / "b")
+    assert boxes == same
+    assert np.abs(alone[5].astype(int) - beside[5]).max() > 60
+    size, square = (96, 64), np.ones((4, 20, 20), dtype=np.float32)
+    front, behind = (
+        Sprite(square, Placement(np.array([48.0]), np.array([30.0]), np.array([side]), np.array([0.0])))
+        for side in (40.0, 20.0)
+    )
+    covered, plain = (
+        render(np.random.default_rng(1), sprites, PatternsSet.style, size)[0]
+        for sprites in ([behind, front], [front])
+    )
+    assert np.array_equal(covered, plain)
 
 
 def test_objects_stay_in_the_frame() -> None:

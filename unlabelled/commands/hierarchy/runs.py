@@ -35,6 +35,7 @@ _LINKAGES: Factories = {
 }
 METHODS: Factories = {
     **_LINKAGES,
+    "ward-by-size": lambda: Linkage("ward", by_size=True),
     "ufit": UFit,
     "hyphc": HypHC,
     "shhc-published": PostClustering,

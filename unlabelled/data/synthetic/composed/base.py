@@ -35,7 +35,7 @@ class Style:
         seconds: Duration.
         sample_rates: Samples per second of the files.
         channels: Numbers of audio channels.
-        scale: Side of the image, as a fraction of the short side of the frame; drifts within a clip.
+        scale: Side of an image, as a fraction of the short side of the frame; drifts within a clip.
         tilt: Largest rotation to each side, in radians; drifts within a clip.
         roam: Part of the free room in which the image moves, 0 to 1.
         turning_points: Seconds between turning points of all motion.
@@ -90,6 +90,10 @@ class ComposedSet(ABC):
     @abstractmethod
     def distractor(self, rng: np.random.Generator, seconds: float, rate: int) -> FloatArray:
         """Play audio that belongs to no class ``(samples,)``."""
+
+    def mute_image(self, rng: np.random.Generator, split: str) -> FloatArray | None:
+        """Draw an object without audio, which belongs to no class, as :meth:`image`; None: there is none."""
+        return None
 
     def arguments(self) -> dict[str, str]:
         """Return what determines the files beside seed and counts, such as checksums of the sources."""

@@ -11,7 +11,7 @@ import numpy as np
 from unlabelled.data.synthetic.clip_folder import BOX_STEP, ClipRow, draw_name
 from unlabelled.data.synthetic.composed.audio import mix_audio
 from unlabelled.data.synthetic.composed.base import ComposedClass, ComposedSet
-from unlabelled.data.synthetic.composed.video import box, place, render
+from unlabelled.data.synthetic.composed.video import Sprite, box, place, render
 from unlabelled.data.synthetic.mp4 import write_mp4
 
 _MOTIONS = ("drifts about", "sways slowly", "moves across the image", "is turned to and fro")
@@ -41,8 +41,8 @@ def write_composed_clip(job: ComposedJob) -> ClipRow:
     """
     source, style = job.source, job.source.style
     key = [crc32(source.name.encode()), job.seed, int(job.split == "test"), job.label, job.number]
-    names, shape, video, audio, words = (
-        np.random.default_rng(s) for s in np.random.SeedSequence(key).spawn(5)
+    names, shape, video, audio, words, beside = (
+        np.random.default_rng(s) for s in np.random.SeedSequence(key).spawn(6)
     )
     youtube_id, start = draw_name(names, job.label + job.number)
     size = style.sizes[int(shape.integers(len(style.sizes)))]
@@ -54,7 +54,9 @@ def write_composed_clip(job: ComposedJob) -> ClipRow:
     image = source.image(video, job.label, job.split)
     times = np.arange(round(seconds * frame_rate)) / float(frame_rate)
     placement = place(video, style, size, times)
-    frames = render(video, image, style, size, placement)
+    mute = source.mute_image(beside, job.split)
+    behind = [] if mute is None else [Sprite(mute, place(beside, style, size, times))]
+    frames = render(video, [*behind, Sprite(image, placement)], style, size)
     at = [(t, round(t * float(frame_rate))) for t in np.arange(0, seconds, BOX_STEP).tolist()]
     boxes = [(t, *box(image, placement, min(i, len(times) - 1), size)) for t, i in at]
     track = mix_audio(audio, source, job.label, seconds, rate, channels)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
@@ -15,6 +15,7 @@ from torchvision.datasets.mnist import read_image_file, read_label_file
 
 from unlabelled.data.real import FASHION_MNIST_CLASSES
 from unlabelled.data.synthetic.composed.base import ComposedClass, ComposedSet, FloatArray, Style
+from unlabelled.data.synthetic.composed.digits import DigitsSet
 from unlabelled.data.synthetic.composed.instruments import Instrument, play_drums, play_notes
 from unlabelled.data.synthetic.embedded.colours import colour
 
@@ -94,6 +95,18 @@ class GarmentsSet(ComposedSet):
     def arguments(self) -> dict[str, str]:
         """Return the checksums of both sources."""
         return dict(self.checksums)
+
+
+class SmallGarmentsSet(GarmentsSet):
+    """Smaller garments anywhere in the frame, each in front of a handwritten digit without audio."""
+
+    name: ClassVar[str] = "small_garments"
+    style: ClassVar[Style] = replace(GarmentsSet.style, scale=(0.4, 0.6), roam=1.0)
+
+    def mute_image(self, rng: np.random.Generator, split: str) -> FloatArray:
+        """Draw a handwritten digit in one colour."""
+        digits = DigitsSet()
+        return digits.image(rng, int(rng.integers(len(digits.classes))), split)
 
 
 @lru_cache(maxsize=2)

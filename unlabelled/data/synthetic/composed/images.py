@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from unlabelled.data.synthetic.composed.base import ComposedSet
-from unlabelled.data.synthetic.composed.video import place, render
+from unlabelled.data.synthetic.composed.video import Sprite, place, render
 from unlabelled.data.synthetic.image_folder import SPLITS, write_image_folder
 
 FORMAT = 1  # to be raised whenever the same arguments result in other images
@@ -66,4 +66,4 @@ def compose_image(
     size = source.style.sizes[int(rng.integers(len(source.style.sizes)))]
     image = source.image(rng, label, "train" if split == "train" else "test")
     placement = place(rng, source.style, size, rng.uniform(0, 4, 1))
-    return render(rng, image, source.style, size, placement)[0]
+    return render(rng, [Sprite(image, placement)], source.style, size)[0]

@@ -1,7 +1,8 @@
-"""The frames of a composed clip: an image that moves over a background."""
+"""The frames of a composed clip: images that move over a background."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +30,14 @@ class Placement:
     angle: npt.NDArray[np.float64]
 
 
+@dataclass(frozen=True)
+class Sprite:
+    """An image ``(4, height, width)`` in motion: red, green, blue, opacity, and its places."""
+
+    image: FloatArray
+    placement: Placement
+
+
 def place(
     rng: np.random.Generator, style: Style, size: tuple[int, int], times: npt.NDArray[np.float64]
 ) -> Placement:
@@ -47,21 +56,28 @@ def place(
 
 
 def render(
-    rng: np.random.Generator, image: FloatArray, style: Style, size: tuple[int, int], placement: Placement
+    rng: np.random.Generator, sprites: Sequence[Sprite], style: Style, size: tuple[int, int]
 ) -> list[npt.NDArray[np.uint8]]:
-    """Return frames ``(height, width, 3)`` uint8, one for each of the placement's times."""
+    """Return frames ``(height, width, 3)`` uint8, one for each time of the placements.
+
+    Args:
+        rng: Draws the background, its motion and the grain.
+        sprites: Images from the rearmost one to that in front.
+        style: Of the set.
+        size: Width and height.
+    """
     background = _draw_background(rng, style, size)  # (3, h, w), larger than the frame
-    count = len(placement.x)
+    count = len(sprites[0].placement.x)
     pan = np.stack([path(rng, np.arange(count) / 12, (-1, 1), style.turning_points) for _ in range(2)])
     gain, grain = rng.uniform(0.75, 1.1), rng.uniform(*style.grain)
     noise = np.random.default_rng(rng.integers(2**63))
-    sprite = torch.from_numpy(image)
     frames: list[npt.NDArray[np.uint8]] = []
     for start in range(0, count, _CHUNK):
         rows = slice(start, min(start + _CHUNK, count))
-        behind = _shift(background, torch.from_numpy(pan[:, rows]).float(), size)
-        front = _warp(sprite, placement, rows, size)  # (n, 4, h, w)
-        mixed = behind + front[:, 3:] * (front[:, :3] - behind)
+        mixed = _shift(background, torch.from_numpy(pan[:, rows]).float(), size)
+        for sprite in sprites:
+            front = warp(sprite, rows, size)  # (n, 4, h, w)
+            mixed = mixed + front[:, 3:] * (front[:, :3] - mixed)
         pixels = mixed.numpy() * np.float32(gain)
         pixels += np.float32(grain) * noise.standard_normal(pixels.shape, dtype=np.float32)
         frames += list((pixels.clip(0, 1) * 255 + 0.5).astype(np.uint8).transpose(0, 2, 3, 1))
@@ -102,9 +118,9 @@ def _shift(background: Tensor, pan: Tensor, size: tuple[int, int]) -> Tensor:
     return F.grid_sample(background.expand(len(matrices), -1, -1, -1), grid, align_corners=False)
 
 
-def _warp(sprite: Tensor, placement: Placement, rows: slice, size: tuple[int, int]) -> Tensor:
+def warp(sprite: Sprite, rows: slice, size: tuple[int, int]) -> Tensor:
     """Return the image in the frames ``(n, 4, height, width)``, transparent around it."""
-    width, height = size
+    (width, height), placement = size, sprite.placement
     x, y, side, angle = (
         torch.from_numpy(values[rows])
         for values in (placement.x, placement.y, placement.side, placement.angle)
@@ -118,4 +134,5 @@ def _warp(sprite: Tensor, placement: Placement, rows: slice, size: tuple[int, in
     matrices[:, 0, 2] = (cos * shift_x + sin * shift_y) / side
     matrices[:, 1, 2] = (-sin * shift_x + cos * shift_y) / side
     grid = F.affine_grid(matrices.float(), [len(x), 4, height, width], align_corners=False)
-    return F.grid_sample(sprite.expand(len(x), -1, -1, -1), grid, align_corners=False)
+    image = torch.from_numpy(sprite.image).expand(len(x), -1, -1, -1)
+    return F.grid_sample(image, grid, align_corners=False)

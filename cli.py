@@ -26,8 +26,9 @@ from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCL
 from lightning.pytorch.utilities import rank_zero_info
 
 import callbacks
-import datamodules  # noqa: F401  # its classes can be named without their package
+import datamodules
 import lightning_modules
+import unlabelled
 from callbacks.training.save_config import SaveConfig
 from unlabelled.commands.errors.explanation import explain
 from unlabelled.commands.errors.overlays import fitting, misfit
@@ -39,6 +40,9 @@ from unlabelled.commands.runs.folders import RunFolder
 from unlabelled.commands.runs.outputs import LOGGER, direct
 from unlabelled.commands.runs.placement import forget_choice, name_of, place
 from unlabelled.contracts import EvaluatesOnSets
+
+_OWN = (unlabelled, lightning_modules, datamodules, callbacks)
+_format_of_lightning = warnings.formatwarning
 
 
 class Parser(LightningArgumentParser):
@@ -81,8 +85,10 @@ class CLI(LightningCLI):
     """LightningCLI in subclass mode, with errors of one line, and a folder for each run."""
 
     folder: RunFolder | None = None
+    trainer: Trainer | None = None
 
     def __init__(self, args: ArgsType = None) -> None:
+        failed = True
         try:
             super().__init__(
                 lightning_modules.BaseModule,
@@ -97,9 +103,10 @@ class CLI(LightningCLI):
                 auto_configure_optimizers=False,
                 args=args,
             )
+            failed = False
         finally:
             if self.folder is not None and _rank() == 0:
-                self.folder.remove_unused()
+                self.folder.remove_unused(failed and (self.trainer is None or self.trainer.global_step == 0))
                 forget_choice()
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
@@ -144,6 +151,8 @@ class CLI(LightningCLI):
         if self.folder is not None:
             direct(config, command, self.folder)
             rank_zero_info(f"run {self.folder.name}: output in {self.folder.output}")
+        if command != "fit" and config.ckpt_path is None:
+            rank_zero_info(f"{command} without --ckpt_path: the weights are initial ones, of no run")
         self._saved = given
         try:
             super().instantiate_classes()
@@ -189,6 +198,16 @@ def hide_notices() -> None:
     ):
         warnings.filterwarnings("ignore", pattern)
     logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(_is_no_tip)
+    warnings.formatwarning = _format_warning
+
+
+def _format_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
+    """Return a warning of this package without the line of code that raises it."""
+    if category is UserWarning and any(Path(filename).is_relative_to(each.__path__[0]) for each in _OWN):
+        return f"warning: {message}\n"
+    return _format_of_lightning(message, category, filename, lineno, line)
 
 
 def _is_no_tip(record: logging.LogRecord) -> bool:

@@ -114,6 +114,7 @@ def test_what_cannot_be_read_is_replaced_and_named(caplog: pytest.LogCaptureFixt
     assert itself["number"] == sample["number"]  # the same augmentation
     assert itself["number"] != data[SampleKey(stand_in, epoch=6)]["number"]
     assert {int(data[SampleKey(2, epoch)]["index"]) for epoch in range(9)} > {stand_in}
+    assert caplog.text.count("file2: broken") == 1  # not again in each epoch
 
 
 def test_nothing_readable_is_an_error() -> None:

@@ -30,6 +30,7 @@ import datamodules
 import lightning_modules
 import unlabelled
 from callbacks.training.save_config import SaveConfig
+from lightning_modules import embed_folder
 from unlabelled.commands.errors.explanation import explain
 from unlabelled.commands.errors.overlays import fitting, misfit
 from unlabelled.commands.errors.run_errors import line_for_user, traceback_wanted
@@ -225,11 +226,14 @@ def main(args: Sequence[str] | None = None) -> int:
     Raises:
         SystemExit: The command line or a configuration is wrong; the code is 2.
     """
-    code = run_tool(sys.argv[1:] if args is None else args, "python cli.py")
+    given = sys.argv[1:] if args is None else list(args)
+    code = run_tool(given, "python cli.py")
     if code is not None:
         return code
     hide_notices()
     try:
+        if given[0] == "embed":
+            return embed_folder.main(given[1:])
         CLI(None if args is None else list(args))
     except Exception as error:
         line = line_for_user(error, (MisconfigurationException,))

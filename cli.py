@@ -27,9 +27,11 @@ from lightning.pytorch.utilities import rank_zero_info
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 import callbacks
-import datamodules  # noqa: F401  # its classes can be named without their package
+import datamodules
 import lightning_modules
+import unlabelled
 from callbacks.training.save_config import SaveConfig
+from lightning_modules import embed_folder
 from unlabelled.commands.errors.checkpoint import check_checkpoint
 from unlabelled.commands.errors.explanation import explain
 from unlabelled.commands.errors.overlays import fitting, misfit
@@ -42,6 +44,9 @@ from unlabelled.commands.runs.outputs import LOGGER, direct
 from unlabelled.commands.runs.placement import forget_choice, name_of, place
 from unlabelled.contracts import EvaluatesOnSets
 from unlabelled.stop_signals import STOP
+
+_OWN = (unlabelled, lightning_modules, datamodules, callbacks)
+_format_of_lightning = warnings.formatwarning
 
 
 class Parser(LightningArgumentParser):
@@ -84,8 +89,10 @@ class CLI(LightningCLI):
     """LightningCLI in subclass mode, with errors of one line, and a folder for each run."""
 
     folder: RunFolder | None = None
+    trainer: Any = None
 
     def __init__(self, args: ArgsType = None) -> None:
+        failed = True
         try:
             super().__init__(
                 lightning_modules.BaseModule,
@@ -103,9 +110,10 @@ class CLI(LightningCLI):
                 auto_configure_optimizers=False,
                 args=args,
             )
+            failed = False
         finally:
             if self.folder is not None and _rank() == 0:
-                self.folder.remove_unused()
+                self.folder.remove_unused(failed and (self.trainer is None or self.trainer.global_step == 0))
                 forget_choice()
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
@@ -156,6 +164,8 @@ class CLI(LightningCLI):
         if self.folder is not None:
             direct(config, command, self.folder)
             rank_zero_info(f"run {self.folder.name}: output in {self.folder.output}")
+        if command != "fit" and config.ckpt_path is None:
+            rank_zero_info(f"{command} without --ckpt_path: the weights are initial ones, of no run")
         self._saved = given
         try:
             super().instantiate_classes()
@@ -168,19 +178,19 @@ class CLI(LightningCLI):
         """Create the trainer; the saved configuration names no folder, as a run of it has its own."""
         self.config = self._saved
         trainer = super().instantiate_trainer(**kwargs)
-        for each in trainer.callbacks:  # type: ignore[attr-defined]
+        for each in trainer.callbacks:
             if isinstance(each, callbacks.RankTimeout):
                 each.prepare(trainer)
         return trainer
 
     def before_fit(self) -> None:
         """Check the monitored metrics before the data are indexed."""
-        check_monitors(self.model, self.trainer.callbacks)  # type: ignore[attr-defined]
+        check_monitors(self.model, self.trainer.callbacks)
 
     def before_predict(self) -> None:
         """Add the table of predictions, unless a callback writes files or the data are evaluation sets."""
         writers = (callbacks.ClusterPredictions, callbacks.ExportEncoder, callbacks.ExportFeatures)
-        added: list[Any] = self.trainer.callbacks  # type: ignore[attr-defined]
+        added: list[Any] = self.trainer.callbacks
         if not any(isinstance(each, writers) for each in added) and not isinstance(
             self.datamodule, EvaluatesOnSets
         ):
@@ -206,6 +216,16 @@ def hide_notices() -> None:
     ):
         warnings.filterwarnings("ignore", pattern)
     logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(_is_no_tip)
+    warnings.formatwarning = _format_warning
+
+
+def _format_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
+    """Return a warning of this package without the line of code that raises it."""
+    if category is UserWarning and any(Path(filename).is_relative_to(each.__path__[0]) for each in _OWN):
+        return f"warning: {message}\n"
+    return _format_of_lightning(message, category, filename, lineno, line)
 
 
 def _is_no_tip(record: logging.LogRecord) -> bool:
@@ -224,11 +244,14 @@ def main(args: Sequence[str] | None = None) -> int:
     Raises:
         SystemExit: The command line or a configuration is wrong; the code is 2.
     """
-    code = run_tool(sys.argv[1:] if args is None else args, "python cli.py")
+    given = sys.argv[1:] if args is None else list(args)
+    code = run_tool(given, "python cli.py")
     if code is not None:
         return code
     hide_notices()
     try:
+        if given[0] == "embed":
+            return embed_folder.main(given[1:])
         with STOP.handled():
             CLI(None if args is None else list(args))
     except SIGTERMException:

@@ -16,11 +16,14 @@ from torch.utils.data import DataLoader
 
 from lightning_modules.base import BaseModule
 from unlabelled.batch import Features
-from unlabelled.checkpoints import DATA_KEY
+from unlabelled.checkpoints import DATA_KEY, read_checkpoint
+from unlabelled.data.datasets.clip_names import ClipName
 from unlabelled.data.datasets.loose_files import FileBatch, LooseFiles, collate_files
 from unlabelled.data.left_out import list_left_out
+from unlabelled.data.media.cached_reader import CachedReader
 from unlabelled.data.media.pyav_reader import PyAVReader
 from unlabelled.data.media.reader import Reader
+from unlabelled.data.media.segments import Segments
 from unlabelled.pipelines.base import ClipPipeline, ImagePipeline, SamplePipeline, keep_missing_audio
 from unlabelled.renamed import with_present_names
 
@@ -36,6 +39,7 @@ class TrainedEncoder:
         reader: Decodes media files; images are read without it.
         batch_size: Files in a batch.
         num_workers: Number of processes that read.
+        segments: Division of long files into clips, for :meth:`embed_clips`; None: each file is one clip.
 
     Raises:
         ValueError: The pipeline reads pre-extracted features, not files.
@@ -48,20 +52,20 @@ class TrainedEncoder:
         reader: Reader | None = None,
         batch_size: int = 16,
         num_workers: int = 0,
+        segments: Segments | None = None,
     ) -> None:
         if not isinstance(pipeline, ClipPipeline | ImagePipeline):
             raise ValueError(
                 f"{type(method).__name__} with {type(pipeline).__name__} reads extracted features, no files"
             )
         self.method, self.pipeline, self.reader = method.eval(), pipeline, reader
-        self.batch_size, self.num_workers = batch_size, num_workers
+        self.batch_size, self.num_workers, self.segments = batch_size, num_workers, segments
 
     @property
     def reads_images(self) -> bool:
         """True for image files, False for video or audio files."""
         return isinstance(self.pipeline, ImagePipeline)
 
-    @torch.no_grad()
     def embed(self, paths: Sequence[str | Path]) -> Features:
         """Return ``{modality: (N, D)}`` float32, row i of path i; NaN for files that cannot be read.
 
@@ -70,15 +74,23 @@ class TrainedEncoder:
         Raises:
             ValueError: There is no path, or no file can be read.
         """
-        files = [str(path) for path in paths]
+        return self._features(LooseFiles([str(path) for path in paths], self.pipeline, self.reader))
+
+    def embed_clips(self, paths: Sequence[str | Path]) -> tuple[list[ClipName], Features]:
+        """Return the clips that :attr:`segments` divides files into, and their features as :meth:`embed`."""
+        data = LooseFiles([str(path) for path in paths], self.pipeline, self.reader, self.segments)
+        return data.clips, self._features(data)
+
+    @torch.no_grad()
+    def _features(self, data: LooseFiles) -> Features:
         features: Features = {}
         reasons: dict[str, list[str]] = {}
-        for batch, unread in self._batches(files):
+        for batch, unread in self._batches(data):
             for row, reason in unread.items():
-                reasons.setdefault(reason, []).append(files[row])
+                reasons.setdefault(reason, []).append(data.clips[row].name)
             if batch is not None:
                 for name, feature in self.method.evaluation_step(batch)["features"].items():
-                    filled = features.setdefault(name, torch.full((len(files), feature.shape[1]), torch.nan))
+                    filled = features.setdefault(name, torch.full((len(data), feature.shape[1]), torch.nan))
                     filled[batch["index"].cpu()] = feature.float().cpu()
         left_out = ", ".join(list_left_out(reasons))
         if not features:
@@ -87,10 +99,9 @@ class TrainedEncoder:
             _log.warning("embed: features of files that cannot be read are NaN: %s", left_out)
         return features
 
-    def _batches(self, files: list[str]) -> Iterator[FileBatch]:
-        if not files:
+    def _batches(self, data: LooseFiles) -> Iterator[FileBatch]:
+        if not data.clips:
             return
-        data = LooseFiles(files, self.pipeline, self.reader)
         loader: DataLoader[Any] = DataLoader(
             data, self.batch_size, num_workers=self.num_workers, collate_fn=collate_files
         )
@@ -104,11 +115,13 @@ class TrainedEncoder:
 def load_encoder(checkpoint: str | Path, config: str | Path | None = None, **options: Any) -> TrainedEncoder:
     """Return the encoders of a checkpoint with the pipeline that they were trained with.
 
+    The division of files into clips is that of the run, too. No decoded copies of the files are stored.
+
     Args:
         checkpoint: A checkpoint that ``fit`` has written.
         config: The configuration of the run, ``config.yaml`` in its log folder; None: the one that the
             checkpoint contains, as those of this version do.
-        **options: ``batch_size`` and ``num_workers``; see :class:`TrainedEncoder`.
+        **options: ``batch_size``, ``num_workers`` and ``segments``; see :class:`TrainedEncoder`.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -119,9 +132,7 @@ def load_encoder(checkpoint: str | Path, config: str | Path | None = None, **opt
         encoder = load_encoder("runs/selavi_demo/checkpoints/last.ckpt")
         features = encoder.embed(["a.mp4", "b.mp4"])["video"]
     """
-    if not Path(checkpoint).is_file():
-        raise FileNotFoundError(f"there is no checkpoint {str(checkpoint)!r}")
-    stored = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    stored = read_checkpoint(checkpoint)
     data = stored.get(DATA_KEY)
     if config is not None:
         data = yaml.safe_load(Path(config).read_text("utf-8")).get("data")
@@ -136,6 +147,10 @@ def load_encoder(checkpoint: str | Path, config: str | Path | None = None, **opt
         raise ValueError(f"{checkpoint}: its data, {data['class_path']}, have no pipeline that reads files")
     keep_missing_audio(pipeline)
     reader = _build(Reader, arguments.get("reader")) or PyAVReader()
+    if isinstance(reader, CachedReader):
+        reader = reader.reader
+    if seconds := arguments.get("segment_seconds"):
+        options.setdefault("segments", Segments(seconds, arguments.get("stride_seconds")))
     with warnings.catch_warnings():  # Lightning's note to authors of modules whose arguments are modules
         warnings.filterwarnings("ignore", ".*is an instance of `nn.Module` and is already saved")
         method = _method_of(stored).load_from_checkpoint(checkpoint, map_location="cpu")

@@ -28,7 +28,7 @@ from tests.test_layers import FOLDERS
 from tools.layout import PACKAGES, ROOT, modules
 from tools.site_math import take_equations
 from tools.site_tutorials import as_markdown
-from unlabelled.__main__ import EXPERIMENTS, TOOLS
+from unlabelled.__main__ import EXPERIMENTS, OF_CLI, TOOLS
 
 RUN_ELSEWHERE = {"docs/extend.md"}
 """Pages whose code, commands and configurations have tests of their own, in tests/docs."""
@@ -189,8 +189,8 @@ def test_other_programs_exist(page: Path) -> None:
             case ["make", target, *_] if not target.startswith(("PYTHON", "FAISS")):
                 assert re.search(rf"^{target}:", makefile, re.MULTILINE), words
             case ["python", "-m", "unlabelled" | "unlabelled.commands", tool, *rest]:
-                assert tool in (*TOOLS, *EXPERIMENTS), words
-                assert_options(rest, module_source(TOOLS[tool]))
+                assert tool in (*TOOLS, *OF_CLI), words
+                assert_options(rest, module_source(TOOLS.get(tool, "lightning_modules.embed_folder")))
             case ["python", "-m", module, *rest] if module.split(".")[0] in (*PACKAGES, "tools"):
                 assert_options(rest, module_source(module))
             case ["python", script, *rest] if script.startswith(("benchmarks/", "tools/", "docs/")):

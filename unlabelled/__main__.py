@@ -1,4 +1,4 @@
-"""The command line ``unlabelled``. Its tools do not import Lightning."""
+"""The command line ``unlabelled``: its tools, which do not import Lightning, and what ``cli.py`` runs."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from unlabelled.commands.errors.suggestions import hint
 from unlabelled.environment import experiment_root
 
 EXPERIMENTS = ("fit", "validate", "test", "predict")
+OF_CLI = (*EXPERIMENTS, "embed")
+"""The commands that ``cli.py`` runs, as they require Lightning."""
 TOOLS = {
     "doctor": "unlabelled.commands.doctor",
     "check": "unlabelled.commands.check_media",
     "check-features": "unlabelled.commands.check_features",
     "convert": "unlabelled.commands.convert",
-    "embed": "unlabelled.commands.embed",
     "real-data": "unlabelled.commands.real_data",
     "hierarchy": "unlabelled.commands.hierarchy",
     "compare": "unlabelled.commands.compare.main",
@@ -60,10 +61,8 @@ def run_tool(args: Sequence[str], prog: str) -> int | None:
     if not command or command in ("-h", "--help", "help"):
         print(USAGE.format(prog=prog))
         return 0 if command else 2
-    if command not in EXPERIMENTS and not command.startswith("-"):
-        print(
-            f"error: there is no command {command!r}{hint(command, [*EXPERIMENTS, *TOOLS])}", file=sys.stderr
-        )
+    if command not in OF_CLI and not command.startswith("-"):
+        print(f"error: there is no command {command!r}{hint(command, [*OF_CLI, *TOOLS])}", file=sys.stderr)
         return 2
     return None
 

@@ -161,6 +161,25 @@ def test_a_missing_root(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
 
 
 @pytest.mark.parametrize(
+    ("args", "line"),
+    [
+        ("--data=Videos --data.root=x --data.val_share=1.5", "val_share=1.5 and test_share=0.0 must be"),
+        ("--data=Sounds --data.root=x --data.segment_seconds=0", "segment_seconds=0 must be above 0"),
+        ("--data=Videos --data.root=x --data.stride_seconds=1", "Videos: stride_seconds=1.0 requires"),
+        ("--data.init_args.pipeline.init_args.colour_jitter=2", "AudioVisualPipeline: colour_jitter=2.0"),
+        ("--trainer.callbacks+=RunLength --trainer.callbacks.num_steps=0", "RunLength: num_steps must be"),
+    ],
+)
+def test_a_wrong_value_that_a_constructor_refuses(
+    args: str, line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where an argument is of one class or null, jsonargparse raises an error of its own from that one."""
+    out = ["--config", DEMO, "--trainer.default_root_dir", str(tmp_path / "runs")]
+    assert run_time_error(capsys, "fit", *out, *args.split()).startswith(f"error: {line}")
+    assert not list((tmp_path / "runs").glob("*"))
+
+
+@pytest.mark.parametrize(
     ("content", "words"),
     [(None, "there is no file"), (b"PK\x03\x04 cut short", "is damaged or no checkpoint")],
 )
@@ -284,6 +303,17 @@ def test_only_tips_are_hidden(caplog: pytest.LogCaptureFixture) -> None:
         for text in WARNINGS:
             warnings.warn(text, stacklevel=1)
     assert [str(each.message) for each in warned] == [WARNINGS[-1]]
+
+
+def test_own_warnings_are_one_line() -> None:
+    cli.hide_notices()
+    own = warnings.formatwarning("a\nb", UserWarning, str(ROOT / "datamodules" / "splits.py"), 3)
+    assert own == "warning: a\nb\n"
+    for category, file in (
+        (UserWarning, "lightning/a.py"),
+        (DeprecationWarning, str(ROOT / "callbacks/a.py")),
+    ):
+        assert "a.py:3: " in warnings.formatwarning("text", category, file, 3)
 
 
 def test_suggestions() -> None:

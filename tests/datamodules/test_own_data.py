@@ -191,7 +191,9 @@ def test_data_without_a_modality_name_what_they_hold(tmp_path: Path) -> None:
     assert empty.value.holds == {"video"}
     write_images(tmp_path / "images", "a.png", "b.png")
     with pytest.raises(
-        ValueError, match=r"Videos: root='\S*images' has no file that ends in .*other kinds: 2"
+        ValueError,
+        match=r"Videos: root='\S*images' has no file that ends in .*other kinds: 2 .*; "
+        r"configs/data/images\.yaml reads its 2 images$",
     ):
         Videos(pipeline=Silent(), **options(tmp_path / "images")).setup("fit")
 

@@ -80,7 +80,7 @@ class _Child:
 
 
 def misbehave(value: str) -> str:
-    """Crash or hang, as a decoder may, if the value says so."""
+    """Crash or hang, as a decoder may, if the value is one of these words."""
     if value == CRASH:
         os.abort()
     while value == HANG:

@@ -75,10 +75,10 @@ def parse(path: str) -> str:
         with contextlib.redirect_stderr(errors):
             Parsed(["fit", f"--config={path}"])
     except SystemExit:
-        said = [
+        lines = [
             line for line in errors.getvalue().splitlines() if "LightningCLI's args parameter" not in line
         ]
-        return _refusal("\n".join(said), Path(path).name)
+        return _refusal("\n".join(lines), Path(path).name)
     return "read"
 
 

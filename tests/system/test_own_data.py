@@ -15,10 +15,10 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import cli
 from lightning_modules import load_encoder
 from tests._helpers.commands import DEMO, FOUR_PASSES, load, output_options
+from tests._helpers.media_files import write_clip
 from tests._helpers.own_files import mixed_images, mixed_videos
 from tests._helpers.shrink import shrink
 from tests.conftest import ROOT
-from unlabelled.__main__ import run_tool
 
 VIDEOS = [f"--config={DEMO}", "--config=configs/data/videos.yaml"]
 PIPELINE = """
@@ -119,17 +119,36 @@ def test_features_of_other_files(
     }
     assert features["video"][1].isnan().all()
     assert features["video"][[0, 2]].isfinite().all()
-    assert run_tool(["embed", file, str(folder), "--out", str(tmp_path / "features")], "unlabelled") == 0
+    assert cli.main(["embed", file, str(folder), "--out", str(tmp_path / "features")]) == 0
     lines = (tmp_path / "features" / "paths.txt").read_text(errors="surrogateescape").splitlines()
     video = np.load(tmp_path / "features" / "features_video.npy")
     assert len(lines) == len(video) == 16
     torch.testing.assert_close(torch.from_numpy(video[lines.index("Clip 00.mp4")]), features["video"][2])
     capsys.readouterr()
-    assert run_tool(["embed", file, str(tmp_path), "--out", str(tmp_path / "none")], "unlabelled") == 1
+    assert cli.main(["embed", file, str(tmp_path), "--out", str(tmp_path / "none")]) == 1
     error = capsys.readouterr().err
     assert error.startswith(f"error: '{tmp_path}' has no file that ends in .mp4")
     assert error.count("\n") == 1
     assert load(fitted)["unlabelled_data"]["class_path"] == "datamodules.Videos"
+
+
+def test_features_of_the_clips_of_long_files(
+    fitted: Path, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, films = str(fitted / "checkpoints" / "last.ckpt"), tmp_path / "films"
+    films.mkdir()
+    write_clip(films / "film.mp4", duration=4.0)
+    (films / "damaged.mp4").write_bytes(b"no video")
+    out = tmp_path / "features"
+    assert cli.main(["embed", file, str(films), "--out", str(out), "--segment-seconds", "1.5"]) == 0
+    assert "features of 4 clips: " in capsys.readouterr().out
+    assert (out / "paths.txt").read_text().split() == ["damaged.mp4", "film.mp4", "film.mp4", "film.mp4"]
+    seconds, audio = np.load(out / "seconds.npy"), np.load(out / "features_audio.npy")
+    assert np.isnan(seconds[0]).all()
+    np.testing.assert_allclose(seconds[1:], [[0, 1.5], [1.5, 3], [2.5, 4]], atol=0.03)
+    assert np.isnan(audio[:, 0]).tolist() == [True, False, False, False]
+    assert not (films / ".unlabelled").exists()  # nothing is written beside the files
+    assert load_encoder(file).segments is None
 
 
 def test_data_of_another_modality_name_the_demos_that_fit(

@@ -78,6 +78,21 @@ def test_a_run_that_began_stays(file: str, tmp_path: Path) -> None:
     assert (folder.output / file).is_file()
 
 
+def test_a_run_that_failed_before_its_first_step_leaves_nothing(tmp_path: Path) -> None:
+    folder = new_run(tmp_path, tmp_path / "name")
+    for name in ("config.yaml", "environment.txt", "config.resume1.yaml", "hparams.yaml"):
+        (folder.output / name).touch()
+    folder.remove_unused(failed=False)
+    assert len(list(folder.output.iterdir())) == 4
+    (folder.output / "figures").mkdir()
+    (folder.output / "figures" / "a.png").touch()
+    folder.remove_unused(failed=True)
+    assert folder.output.is_dir()
+    (folder.output / "figures" / "a.png").unlink()
+    folder.remove_unused(failed=True)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_folder_with_other_output_stays(tmp_path: Path) -> None:
     folder = new_run(tmp_path, tmp_path / "name")
     (folder.run / "notes.txt").touch()

@@ -115,6 +115,7 @@ def test_what_cannot_be_read_is_replaced_and_named(caplog: pytest.LogCaptureFixt
     assert itself["number"] == sample["number"]  # the same augmentation
     assert itself["number"] != data[SampleKey(stand_in, epoch=6)]["number"]
     assert {int(data[SampleKey(2, epoch)]["index"]) for epoch in range(9)} > {stand_in}
+    assert caplog.text.count("file2: broken") == 1  # not again in each epoch
 
 
 def test_the_seed_is_that_of_the_key_where_the_process_has_another(monkeypatch: pytest.MonkeyPatch) -> None:

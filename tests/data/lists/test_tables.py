@@ -37,7 +37,13 @@ def test_formats_are_equal(name: str, text: str, tmp_path: Path) -> None:
     ("name", "text", "message"),
     [
         ("a.csv", "path,label\na.mp4\n", r"a\.csv, row 2: 1 fields, but the 2 columns path, label"),
-        ("a.csv", "file,label\na.mp4,x\n", r"a\.csv, row 2: there is no column 'path', but file, label"),
+        ("a.csv", "file,label\na.mp4,x\n", r"a\.csv, row 1: there is no column 'path', but file, label"),
+        (
+            "a.jsonl",
+            '{"path": "a"}\n{"file": "b"}\n',
+            r"a\.jsonl, row 2: there is no column 'path', but file",
+        ),
+        ("a.json", '[{"path": "a.mp4"}]\n', r"a\.json, row 1: expected an object, one per row"),
         ("a.csv", 'path\n"a.mp4\nb.mp4\n', r"a\.csv, row 3: unexpected end of data"),
         ("a.jsonl", '{"path": "a.mp4"}\n{"path": \n', r"a\.jsonl, row 2: not JSON"),
         ("a.jsonl", '["a.mp4"]\n', r"a\.jsonl, row 1: expected an object, one per row"),
@@ -74,6 +80,10 @@ def test_rows_are_found_on_disk(tmp_path: Path) -> None:
     assert notes == [
         "list.csv: columns that are not used: 1 (note)",
         "list.csv: files that are not in the table: 1 (rest.mp4)",
+    ]
+    write(tmp_path / "typo.csv", "path,lable,Caption,splits\nrest.mp4,a,b,train\n")
+    assert read_table(str(tmp_path), "typo.csv", ["rest.mp4"])[1] == [
+        "typo.csv: columns that are not used: 2 (lable; did you mean label?, splits; did you mean split?)"
     ]
     with pytest.raises(FileNotFoundError, match=r"table: there is no file 'other\.csv' in root="):
         read_table(str(tmp_path), "other.csv", on_disk)

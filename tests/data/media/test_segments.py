@@ -32,7 +32,7 @@ def test_segments(seconds: float, stride: float | None, end: float, expected: li
 
 
 def test_a_segment_has_a_duration() -> None:
-    with pytest.raises(ValueError, match=r"segment_seconds=0\.0 and stride_seconds=None must be above 0"):
+    with pytest.raises(ValueError, match=r"segment_seconds=0 must be above 0"):
         Segments(0.0)
 
 

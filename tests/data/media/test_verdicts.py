@@ -74,6 +74,7 @@ def test_one_list_of_endings() -> None:
     assert {".mpg", ".mpeg", ".wmv", ".flv", ".ts", ".mts", ".3gp", ".ogv", ".vob", ".gif"} <= set(
         MEDIA_SUFFIXES
     )
+    assert {".divx", ".dv", ".m2v", ".rm"} <= set(MEDIA_SUFFIXES)
     assert {".jfif", ".avif"} <= set(IMAGE_SUFFIXES)
     assert not set(MEDIA_SUFFIXES) & set(AUDIO_SUFFIXES)
 

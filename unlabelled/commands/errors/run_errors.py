@@ -35,12 +35,20 @@ def line_for_user(error: BaseException, also: tuple[type[BaseException], ...] = 
     >>> line_for_user(KeyError("a bug")) is None
     True
     """
+    error = _of_constructor(error)
     text: str | None = str(error)
     if _WORKER in str(error):
         text = _from_worker(str(error))
     elif not (isinstance(error, also) or _is_own(type(error).__module__) or _is_for_users(error)):
         text = None
     return f"error{_rank()}: {' '.join(text.split())}" if text is not None else None
+
+
+def _of_constructor(error: BaseException) -> BaseException:
+    """Return the error of a constructor where jsonargparse has raised another one from it, as for Unions."""
+    while error.__cause__ is not None and _raised_in(error).startswith("jsonargparse."):
+        error = error.__cause__
+    return error
 
 
 def _is_own(module: str) -> bool:
@@ -52,11 +60,21 @@ def _is_for_users(error: BaseException) -> bool:
         return True
     if not isinstance(error, (ValueError, TypeError, OSError, ImportError)) or error.__traceback__ is None:
         return False
-    last = error.__traceback__
-    while last.tb_next is not None:
-        last = last.tb_next
-    module = str(last.tb_frame.f_globals.get("__name__", ""))
-    return f"{module}.".startswith(tuple(f"{name}." for name in _RAISE_FOR_USERS)) and _raises(last)
+    in_code_for_users = f"{_raised_in(error)}.".startswith(tuple(f"{name}." for name in _RAISE_FOR_USERS))
+    return in_code_for_users and _raises(_innermost(error.__traceback__))
+
+
+def _raised_in(error: BaseException) -> str:
+    """Return the name of the module that an error was raised in."""
+    if error.__traceback__ is None:
+        return ""
+    return str(_innermost(error.__traceback__).tb_frame.f_globals.get("__name__", ""))
+
+
+def _innermost(traceback: TracebackType) -> TracebackType:
+    while traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    return traceback
 
 
 def _raises(traceback: TracebackType) -> bool:

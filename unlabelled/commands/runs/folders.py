@@ -18,6 +18,7 @@ ROOT = "runs"
 CHECKPOINTS = "checkpoints"
 FIT = "fit"
 _LOGS = ("events.out.tfevents.*", "hparams.yaml", "metrics.csv")  # written before the training begins
+_RECORDS = ("config*.yaml", "environment*.txt")
 
 
 @dataclass(frozen=True)
@@ -44,10 +45,15 @@ class RunFolder:
         """Folder of the checkpoints."""
         return self.run / CHECKPOINTS
 
-    def remove_unused(self) -> None:
-        """Remove the output of a run that ended before it began, which has no file but a new log."""
+    def remove_unused(self, failed: bool = False) -> None:
+        """Remove the output of a command that ended before it began, which has no file but a new log.
+
+        Args:
+            failed: It ended by an error before its first step: its configuration is no reason to keep it.
+        """
         files = [path for path in self.output.rglob("*") if not path.is_dir()]
-        if all(any(path.match(pattern) for pattern in _LOGS) for path in files):
+        patterns = (*_LOGS, *_RECORDS) if failed else _LOGS
+        if all(any(path.match(pattern) for pattern in patterns) for path in files):
             shutil.rmtree(self.output, ignore_errors=True)
             if self.run.is_dir() and not any(self.run.iterdir()):
                 self.run.rmdir()

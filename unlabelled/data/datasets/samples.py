@@ -65,6 +65,8 @@ class SampleDataset(Dataset[dict[str, Any]], ABC):
     the run, the epoch and the row, not on workers or ranks.
     """
 
+    _named: frozenset[str] = frozenset()
+
     @abstractmethod
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -105,7 +107,7 @@ class SampleDataset(Dataset[dict[str, Any]], ABC):
                 check_finite_sample(self.path(row), sample)
             except DecodeError as error:
                 failure = error
-                log.warning("replaced by another sample: %s", error)
+                self._name(str(error))
                 continue
             sample["index"] = torch.tensor(row)
             sample["replaced"] = torch.tensor(NOT_REPLACED if row == requested else requested)
@@ -113,6 +115,12 @@ class SampleDataset(Dataset[dict[str, Any]], ABC):
         raise DecodeError(
             self.path(requested), f"and {_ATTEMPTS - 1} others could not be read; last: {failure}"
         )
+
+    def _name(self, error: str) -> None:
+        """Log once why a sample is replaced, which happens in each epoch and in each pass."""
+        if error not in self._named:
+            self._named |= {error}
+            log.warning("replaced by another sample: %s", error)
 
 
 @contextmanager

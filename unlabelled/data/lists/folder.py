@@ -12,10 +12,22 @@ from unlabelled.data.left_out import list_left_out
 from unlabelled.data.lists.own_table import SPLIT_NAMES, Listed, read_table
 from unlabelled.data.lists.shares import Shares, held_out_files
 from unlabelled.data.lists.text import one_line
-from unlabelled.data.media.files import other_files, scan_files
+from unlabelled.data.media.files import (
+    AUDIO_SUFFIXES,
+    IMAGE_SUFFIXES,
+    MEDIA_SUFFIXES,
+    other_files,
+    scan_files,
+)
 
 Labels = Literal["auto", "folders", "none"]
 SPLITS = ("train", "val", "test")
+_KINDS = {
+    "videos.yaml": ("videos", MEDIA_SUFFIXES),
+    "sounds.yaml": ("audio files", AUDIO_SUFFIXES),
+    "images.yaml": ("images", IMAGE_SUFFIXES),
+}
+"""Nouns and endings of the other kinds of own files, by the configuration that reads them."""
 
 
 @dataclass(frozen=True)
@@ -81,9 +93,7 @@ def list_files(
     if not listed:
         kinds = ", ".join(sorted(suffixes))
         passed = f" ({'; '.join(notes)})" if notes else ""
-        raise ValueError(
-            f"root={root!r} has no file that ends in {kinds}{passed}; set root to the folder of files"
-        )
+        raise ValueError(f"root={root!r} has no file that ends in {kinds}{passed}; {_advice(root, suffixes)}")
     listed, note = _with_labels(listed, labels)
     named, how = _named_splits(listed)
     by_share = not named
@@ -93,6 +103,15 @@ def list_files(
     splits, counts = _by_split(root, listed, named)
     names = sorted({each.label for each in listed if each.label})
     return FileList(splits, names, by_share, [*notes, note, f"splits: {how} ({counts})"])
+
+
+def _advice(root: str, suffixes: tuple[str, ...]) -> str:
+    """Return what to do where a folder has no file of these endings: it may have files of another kind."""
+    others = other_files(root, suffixes)
+    for config, (noun, endings) in _KINDS.items():
+        if count := sum(path.lower().endswith(endings) for path in others):
+            return f"configs/data/{config} reads its {count} {noun}"
+    return "set root to the folder of files"
 
 
 def _without_links(root: str, paths: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -158,7 +177,10 @@ def _by_split(
         found[split].append(replace(each, split=split))
     counts = ", ".join(f"{len(found[split])} {split}" for split in SPLITS if found[split])
     if not found["train"]:
-        raise ValueError(f"no file of root={root!r} is in train; there are {counts}")
+        raise ValueError(
+            f"no file of root={root!r} is in train (there are {counts}); write train for some files in the "
+            "column split, or move them to a folder train"
+        )
     found["val"] = found["val"] or found["test"] or found["train"]
     found["test"] = found["test"] or found["val"]
     return found, counts

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Collection
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
 from unlabelled.data.left_out import list_left_out
@@ -72,10 +74,17 @@ def read_table(root: str, table: str, on_disk: list[str]) -> tuple[list[Listed],
         raise ValueError(
             f"{unknown[0].where}: split is empty, but other rows have one; write train, val or test"
         )
-    names = dict.fromkeys(name for record in records for name in record.values if name not in COLUMNS)
+    names = dict.fromkeys(name for record in records for name in record.values)
+    unused = [_unused(name, names) for name in names if name not in COLUMNS]
     rest = set(on_disk) - {each.path for each in listed}
-    left_out = {"columns that are not used:": list(names), "files that are not in the table:": sorted(rest)}
+    left_out = {"columns that are not used:": unused, "files that are not in the table:": sorted(rest)}
     return listed, [f"{file.name}: {text}" for text in list_left_out(left_out)]
+
+
+def _unused(name: str, names: Collection[str]) -> str:
+    """Return the name of a column that is not used, with the one that it may stand for."""
+    near = get_close_matches(name, [column for column in COLUMNS if column not in names], n=1)
+    return f"{name}; did you mean {near[0]}?" if near else name
 
 
 def _listed(record: Record, find: _Finder) -> Listed:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from unlabelled.data.lists.text import read_lines, read_text
 
-TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson")
+_JSON = (".jsonl", ".ndjson", ".json")
+TABLE_SUFFIXES = (".csv", ".tsv", *_JSON)
 _DELIMITERS = ",;\t"
 _LONGEST_FIELD = 1 << 24  # characters; the module's own limit is below that of some captions
 
@@ -35,7 +36,7 @@ def read_records(path: str | Path, required: Sequence[str], delimiter: str | Non
     Column names are compared in lower case. Empty rows are skipped.
 
     Args:
-        path: A file that ends in .csv, .tsv, .jsonl or .ndjson; any other ending is read as CSV.
+        path: A file that ends in .csv, .tsv, .jsonl, .ndjson or .json; any other ending is read as CSV.
         required: Columns that each row must have.
         delimiter: Between columns; None: a tab in .tsv, otherwise the most frequent one of ``,`` ``;`` and
             tab in the first row.
@@ -44,20 +45,17 @@ def read_records(path: str | Path, required: Sequence[str], delimiter: str | Non
         ValueError: A column is missing, or a row has another number of fields; the message names the row.
     """
     path = Path(path)
-    if path.suffix.lower() in (".jsonl", ".ndjson"):
-        records = list(_json_lines(path))
-    else:
-        records = list(_delimited(path, delimiter or ("\t" if path.suffix.lower() == ".tsv" else None)))
-    for record in records:
-        if missing := [name for name in required if name not in record.values]:
-            raise ValueError(
-                f"{record.where}: there is no column {missing[0]!r}, but {', '.join(record.values)}; "
-                "name the columns in the first row"
-            )
-    return records
+    if path.suffix.lower() in _JSON:
+        return list(_json_lines(path, required))
+    return list(_delimited(path, required, delimiter or ("\t" if path.suffix.lower() == ".tsv" else None)))
 
 
-def _delimited(path: Path, delimiter: str | None) -> Iterator[Record]:
+def _check_columns(where: str, names: Collection[str], required: Sequence[str], advice: str) -> None:
+    if missing := [name for name in required if name not in names]:
+        raise ValueError(f"{where}: there is no column {missing[0]!r}, but {', '.join(names)}; {advice}")
+
+
+def _delimited(path: Path, required: Sequence[str], delimiter: str | None) -> Iterator[Record]:
     text = read_text(path)
     if delimiter is None:
         first = text.lstrip().partition("\n")[0]
@@ -69,10 +67,11 @@ def _delimited(path: Path, delimiter: str | None) -> Iterator[Record]:
         for fields in rows:
             if not any(field.strip() for field in fields):
                 continue
+            where = f"{path}, row {rows.line_num}"
             if header is None:
                 header = [field.strip().lower() for field in fields]
+                _check_columns(where, header, required, "name the columns in the first row")
                 continue
-            where = f"{path}, row {rows.line_num}"
             if len(fields) != len(header):
                 raise ValueError(
                     f"{where}: {len(fields)} fields, but the {len(header)} columns {', '.join(header)}; "
@@ -83,7 +82,7 @@ def _delimited(path: Path, delimiter: str | None) -> Iterator[Record]:
         raise ValueError(f"{path}, row {rows.line_num}: {error}") from error
 
 
-def _json_lines(path: Path) -> Iterator[Record]:
+def _json_lines(path: Path, required: Sequence[str]) -> Iterator[Record]:
     for number, line in enumerate(read_lines(path), 1):
         if not line.strip():
             continue
@@ -94,7 +93,9 @@ def _json_lines(path: Path) -> Iterator[Record]:
             raise ValueError(f"{where}: not JSON ({error})") from error
         if not isinstance(content, dict):
             raise ValueError(f"{where}: expected an object, one per row, got {line[:40]!r}")
-        yield Record({name.strip().lower(): _text(value) for name, value in content.items()}, where)
+        values = {name.strip().lower(): _text(value) for name, value in content.items()}
+        _check_columns(where, values, required, "each row has a value of each column")
+        yield Record(values, where)
 
 
 def _text(value: object) -> str:

@@ -9,16 +9,18 @@ from pathlib import Path
 
 MEDIA_SUFFIXES = (
     ".mp4", ".mkv", ".webm", ".avi", ".mov", ".m4v", ".mpg", ".mpeg", ".wmv", ".asf", ".flv", ".f4v", ".ts",
-    ".mts", ".m2ts", ".3gp", ".3g2", ".ogv", ".vob", ".mxf", ".gif",
+    ".mts", ".m2ts", ".m2t", ".3gp", ".3g2", ".ogv", ".ogm", ".vob", ".mxf", ".gif", ".qt", ".mpe", ".m1v",
+    ".m2v", ".divx", ".dv", ".rm", ".rmvb", ".nut",
 )  # fmt: skip
 """Endings of video files."""
 AUDIO_SUFFIXES = (
     ".wav", ".mp3", ".flac", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".aif", ".aiff", ".au", ".wma", ".mka",
-    ".mp2", ".ac3", ".caf", ".amr",
+    ".mp2", ".ac3", ".eac3", ".caf", ".amr", ".m4b", ".wv", ".tta", ".w64", ".spx", ".aifc", ".ape",
 )  # fmt: skip
 """Endings of audio files."""
 IMAGE_SUFFIXES = (
-    ".jpg", ".jpeg", ".jfif", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp", ".avif", ".gif",
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".ppm", ".pgm", ".pnm", ".bmp", ".tif", ".tiff", ".webp",
+    ".avif", ".gif", ".jp2", ".tga",
 )  # fmt: skip
 """Endings of image files."""
 

@@ -18,7 +18,7 @@ from unlabelled.data.media.reader import DecodeError
 Pixels: TypeAlias = NDArray[np.uint8]
 _PNG = b"\x89PNG\r\n\x1a\n"
 # No other parsers see a file, whatever its ending: Pillow would pass PostScript to Ghostscript.
-_FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
+_FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TGA", "TIFF", "WEBP")
 MAX_PIXELS = 89_478_485
 """Largest number of pixels of an image, 256 MiB as RGB; Pillow warns of larger ones."""
 

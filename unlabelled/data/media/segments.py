@@ -30,10 +30,9 @@ class Segments:
     stride: float | None = None
 
     def __post_init__(self) -> None:
-        if not self.seconds > 0 or (self.stride is not None and not self.stride > 0):
-            raise ValueError(
-                f"segment_seconds={self.seconds} and stride_seconds={self.stride} must be above 0 seconds"
-            )
+        for name, value in (("segment_seconds", self.seconds), ("stride_seconds", self.stride)):
+            if value is not None and not value > 0:
+                raise ValueError(f"{name}={value:g} must be above 0 seconds")
 
     def __call__(self, start: float, end: float) -> Iterator[tuple[float, float]]:
         """Yield start and end of each segment.

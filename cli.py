@@ -177,11 +177,11 @@ class CLI(LightningCLI):
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Create the trainer; the saved configuration names no folder, as a run of it has its own."""
         self.config = self._saved
-        trainer = super().instantiate_trainer(**kwargs)
+        trainer: Any = super().instantiate_trainer(**kwargs)
         for each in trainer.callbacks:
             if isinstance(each, callbacks.RankTimeout):
                 each.prepare(trainer)
-        return trainer
+        return trainer  # type: ignore[no-any-return]
 
     def before_fit(self) -> None:
         """Check the monitored metrics before the data are indexed."""

@@ -17,7 +17,7 @@ from tests.conftest import ROOT
 
 RECIPE = ROOT / "configs" / "recipes" / "sce_cifar10.yaml"
 SAMPLES = 8  # of a step
-STAGES = ((4, 4), (2, 5), (1, 7), (2, None))
+STAGES = ((4, 4), (2, 5), (1, None))  # tests/system/test_processes.py has one, then two
 """Number of processes, and the step after which a signal to the last of them stops all."""
 
 
@@ -45,7 +45,7 @@ def _process(folder: str) -> int:
     return cli.main(json.loads(Path(folder, "arguments.json").read_text()))
 
 
-def test_four_then_two_then_one_then_two_processes(tmp_path: Path) -> None:
+def test_four_then_two_then_one_process(tmp_path: Path) -> None:
     images = layouts.image_folders(tmp_path / "images", classes=3, per_class=8)
     assert cli.main(_fit(images, tmp_path / "alone", 1)) == 0
     many = tmp_path / "many"

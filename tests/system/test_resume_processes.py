@@ -29,7 +29,6 @@ def _fit(images: Path, out: Path, processes: int, *more: str) -> list[str]:
         f"--config={shrink(RECIPE, out, 3)}",
         f"--data.init_args.root={images}",
         f"--data.init_args.batch_size={SAMPLES // processes}",
-        "--data.init_args.num_workers=1",
         "--model.init_args.encoder=tests._helpers.norm_free.NormFreeEncoder",
         "--model.init_args.projector.init_args.norm=none",
         "--model.init_args.shuffle_bn=null",

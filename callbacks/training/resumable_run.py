@@ -1,4 +1,4 @@
-"""What makes a resumed run continue as if it had never stopped, or refuses where it cannot."""
+"""Resumed runs continue as if they had never stopped, or refuse where they cannot."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class _WholeEpochs(_FitLoop):
 
     @property
     def restarting(self) -> bool:
-        """Whether the run goes on within an epoch."""
+        """True if the run goes on within an epoch."""
         return bool(self._restarting)
 
     @restarting.setter

@@ -17,7 +17,7 @@ from tests.conftest import ROOT
 
 RECIPE = ROOT / "configs" / "recipes" / "sce_cifar10.yaml"
 SAMPLES = 8  # of a step
-STAGES = ((4, 4), (2, 5), (1, 7), (2, None))
+STAGES = ((4, 4), (2, 5), (1, None))  # tests/system/test_processes.py has one, then two
 """Number of processes, and the step after which a signal to the last of them stops all."""
 
 
@@ -29,7 +29,6 @@ def _fit(images: Path, out: Path, processes: int, *more: str) -> list[str]:
         f"--config={shrink(RECIPE, out, 3)}",
         f"--data.init_args.root={images}",
         f"--data.init_args.batch_size={SAMPLES // processes}",
-        "--data.init_args.num_workers=1",
         "--model.init_args.encoder=tests._helpers.norm_free.NormFreeEncoder",
         "--model.init_args.projector.init_args.norm=none",
         "--model.init_args.shuffle_bn=null",
@@ -45,7 +44,7 @@ def _process(folder: str) -> int:
     return cli.main(json.loads(Path(folder, "arguments.json").read_text()))
 
 
-def test_four_then_two_then_one_then_two_processes(tmp_path: Path) -> None:
+def test_four_then_two_then_one_process(tmp_path: Path) -> None:
     images = layouts.image_folders(tmp_path / "images", classes=3, per_class=8)
     assert cli.main(_fit(images, tmp_path / "alone", 1)) == 0
     many = tmp_path / "many"

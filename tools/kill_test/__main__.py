@@ -34,10 +34,20 @@ class Test(NamedTuple):
     Args:
         demo: The demo.
         label: A place, or ``random`` with a number.
+        workers: Number of processes that read; None: as shipped.
+        start: How they are started.
     """
 
     demo: str
     label: str
+    workers: int | None = None
+    start: str = "fork"
+
+    @property
+    def name(self) -> str:
+        """Name of the run."""
+        parts = (self.demo, self.label, self.workers, self.start)
+        return "_".join(str(part) for part in parts if part not in (None, "fork"))
 
 
 class KillTest:
@@ -53,20 +63,20 @@ class KillTest:
         self.durations: dict[str, float] = {}
 
     def reference(self, demo: str) -> Path:
-        """Return the folder of the uninterrupted run, after its data were written by an earlier one."""
+        """Return the folder of the uninterrupted run; make the run if there is none."""
         folder = self.out / "runs" / f"{demo}_whole"
         kept = self.out / "runs" / f"{demo}_whole.seconds"
         if not kept.is_file():
-            started = time.monotonic()
-            self._expect(self._run(demo, f"{demo}_whole"), 0, demo)
-            kept.write_text(str(time.monotonic() - started))
+            self._expect(self._run(Test(demo, "whole")), 0, demo)
+            first, last = (folder / name for name in ("fit/config.yaml", "checkpoints/last.ckpt"))
+            kept.write_text(str(last.stat().st_mtime - first.stat().st_mtime))
         self.durations[demo] = float(kept.read_text())
         return folder
 
     def test(self, test: Test) -> dict[str, Any]:
         """Kill, resume and compare one run."""
-        demo, label = test
-        whole, name = self.reference(demo), f"{demo}_{label}"
+        demo, label, name = test.demo, test.label, test.name
+        whole = self.reference(demo)
         started, killed = time.monotonic(), []
         if label in PLACES:
             last = torch.load(whole / "checkpoints" / "last.ckpt", weights_only=True)["global_step"]
@@ -75,18 +85,17 @@ class KillTest:
                 "--trainer.callbacks+=tools.kill_test.places.KillAt",
                 f"--trainer.callbacks.place={label}",
             ]
-            self._expect(
-                self._run(demo, name, *place, f"--trainer.callbacks.step={step}"), _CODES.get(label), name
-            )
+            place.append(f"--trainer.callbacks.step={step}")
+            self._expect(self._run(test, *place), _CODES.get(label), name)
             killed.append(self._step(name))
         else:
             rng = numpy_generator("kill test", demo, label)
             for number in range(1 + int(rng.integers(2))):
                 after = float(rng.uniform(0.1, 0.95)) * self.durations[demo]
                 resumed = ["--ckpt_path=last"] if number else []
-                if self._run(demo, name, *resumed, kill_after=after) is None:
+                if self._run(test, *resumed, kill_after=after) is None:
                     killed.append(self._step(name))
-        self._expect(self._run(demo, name, "--ckpt_path=last"), 0, name)
+        self._expect(self._run(test, "--ckpt_path=last"), 0, name)
         found = differences(whole, self.out / "runs" / name)
         return {
             **test._asdict(),
@@ -97,9 +106,10 @@ class KillTest:
             "commit": commit(),
         }
 
-    def _run(self, demo: str, name: str, *more: str, kill_after: float | None = None) -> int | None:
-        arguments = [*options(demo, self.out, self.epochs), f"--run={name}", *more]
-        return run(arguments, self.out / "logs" / f"{name}.log", kill_after)
+    def _run(self, test: Test, *more: str, kill_after: float | None = None) -> int | None:
+        workers = [] if test.workers is None else [f"--data.init_args.num_workers={test.workers}"]
+        arguments = [*options(test.demo, self.out, self.epochs), f"--run={test.name}", *workers, *more]
+        return run(arguments, self.out / "logs" / f"{test.name}.log", kill_after, test.start)
 
     def _expect(self, code: int | None, wanted: int | None, name: str) -> None:
         if code != wanted:
@@ -111,10 +121,10 @@ class KillTest:
         return int(torch.load(path, weights_only=True)["global_step"]) if path.is_file() else 0
 
 
-def tests(names: list[str], kills: int, places: list[str]) -> list[Test]:
+def tests(names: list[str], kills: int, places: list[str], workers: int | None, start: str) -> list[Test]:
     """Return all tests, the first of each demo before the second of any."""
     labels = [*places, *(f"random{number}" for number in range(kills))]
-    return [Test(name, label) for label in labels for name in names]
+    return [Test(name, label, workers, start) for label in labels for name in names]
 
 
 def main() -> int:
@@ -125,14 +135,17 @@ def main() -> int:
     parser.add_argument("--demos", nargs="*", default=demos())
     parser.add_argument("--kills", type=int, default=20, help="kills at random times, per demo")
     parser.add_argument("--places", nargs="*", default=list(PLACES), choices=PLACES)
+    parser.add_argument("--workers", type=int, help="processes that read; by default as shipped")
+    parser.add_argument("--start", default="fork", choices=["fork", "spawn", "forkserver"])
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--out", type=Path, default=Path("runs/kill_test"))
     parser.add_argument("--write", type=Path, help="page whose table is renewed")
     arguments = parser.parse_args()
     results, kill_test = arguments.out / "results.jsonl", KillTest(arguments.out, arguments.epochs)
     done = [json.loads(line) for line in results.read_text().splitlines()] if results.is_file() else []
-    known = {Test(each["demo"], each["label"]) for each in done}
-    for test in tests(arguments.demos, arguments.kills, arguments.places):
+    known = {Test(*(each[name] for name in Test._fields)) for each in done}
+    wanted = (arguments.demos, arguments.kills, arguments.places, arguments.workers, arguments.start)
+    for test in tests(*wanted):
         if test in known or (test.label == "pass" and not _has_passes(test.demo)):
             continue
         try:

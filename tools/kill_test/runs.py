@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import multiprocessing
 import os
 import signal
 import sys
@@ -50,20 +51,21 @@ def options(demo: str, out: Path, epochs: int) -> list[str]:
     ]
 
 
-def run(arguments: list[str], log: Path, kill_after: float | None = None) -> int | None:
+def run(arguments: list[str], log: Path, kill_after: float | None = None, start: str = "fork") -> int | None:
     """Call ``cli.py fit`` in another process, with the processes that it starts in a group.
 
     Args:
         arguments: The arguments.
         log: File that the output is appended to.
         kill_after: Seconds until all of its processes are killed; None: they are not.
+        start: How it starts processes that read.
 
     Returns: The exit code; None: it was killed.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     process = os.fork()  # the libraries have been imported
     if process == 0:
-        _child(arguments, log)
+        _child(arguments, log, start)
     deadline = None if kill_after is None else time.monotonic() + kill_after
     while True:
         ended, status = os.waitpid(process, os.WNOHANG)
@@ -78,10 +80,11 @@ def run(arguments: list[str], log: Path, kill_after: float | None = None) -> int
     return None if code == -signal.SIGKILL else code
 
 
-def _child(arguments: list[str], log: Path) -> None:
+def _child(arguments: list[str], log: Path, start: str) -> None:
     code = 1
     try:
         os.setsid()
+        multiprocessing.set_start_method(start, force=True)
         with log.open("a") as file:
             os.dup2(file.fileno(), 1)
             os.dup2(file.fileno(), 2)

@@ -1,4 +1,4 @@
-"""What sound localisation can reach on the garments: the overlap of the garments' outlines with their boxes.
+"""Bounds of sound localisation on the garments: the overlap of the garments' outlines with their boxes.
 
     python benchmarks/localisation_bounds.py [--frames 20]
 

@@ -52,7 +52,7 @@ from unlabelled.hierarchy.tree import Floats, Indices
 from unlabelled.metrics import contingency, dendrogram_purity, normalized_mutual_information
 
 SEARCH = LocalSearch(random_starts=1, num_descents=1, annealing_sweeps=2)
-EQUAL = ("half-cosine", "ranks 20")  # also searched with leaves that count once
+EQUAL = ("half-cosine", "ranks 20")  # local search also with leaves that count once
 WEIGHTED: tuple[Literal["average", "ward"], ...] = ("average", "ward")  # also with leaves that count by size
 WITHOUT = ("cost", "neighbour 1", "neighbours 5", "neighbours 20", "distances", "stability")
 WITH = ("purity", "NMI at C", "NMI at 2 C")

@@ -126,7 +126,7 @@ def test_box_encloses_what_is_drawn() -> None:
 
 
 def test_an_object_without_audio_is_behind_and_has_no_box(tmp_path: Path) -> None:
-    """The box, the place and the audio of a clip are the same with an object behind; the frames are not."""
+    """Compare a clip with and without an object behind: the boxes are the same, the frames are not."""
 
     class Beside(DigitsSet):
         def mute_image(self, rng: np.random.Generator, split: str) -> FloatArray:

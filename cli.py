@@ -86,7 +86,6 @@ class CLI(LightningCLI):
     """LightningCLI in subclass mode, with errors of one line, and a folder for each run."""
 
     folder: RunFolder | None = None
-    trainer: Trainer | None = None
 
     def __init__(self, args: ArgsType = None) -> None:
         failed = True
@@ -107,7 +106,8 @@ class CLI(LightningCLI):
             failed = False
         finally:
             if self.folder is not None and _rank() == 0:
-                self.folder.remove_unused(failed and (self.trainer is None or self.trainer.global_step == 0))
+                steps = getattr(getattr(self, "trainer", None), "global_step", 0)
+                self.folder.remove_unused(failed and steps == 0)
                 forget_choice()
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:

@@ -89,7 +89,6 @@ class CLI(LightningCLI):
     """LightningCLI in subclass mode, with errors of one line, and a folder for each run."""
 
     folder: RunFolder | None = None
-    trainer: Any = None
 
     def __init__(self, args: ArgsType = None) -> None:
         failed = True
@@ -113,7 +112,8 @@ class CLI(LightningCLI):
             failed = False
         finally:
             if self.folder is not None and _rank() == 0:
-                self.folder.remove_unused(failed and (self.trainer is None or self.trainer.global_step == 0))
+                steps = getattr(getattr(self, "trainer", None), "global_step", 0)
+                self.folder.remove_unused(failed and steps == 0)
                 forget_choice()
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
@@ -185,12 +185,12 @@ class CLI(LightningCLI):
 
     def before_fit(self) -> None:
         """Check the monitored metrics before the data are indexed."""
-        check_monitors(self.model, self.trainer.callbacks)
+        check_monitors(self.model, self.trainer.callbacks)  # type: ignore[attr-defined]
 
     def before_predict(self) -> None:
         """Add the table of predictions, unless a callback writes files or the data are evaluation sets."""
         writers = (callbacks.ClusterPredictions, callbacks.ExportEncoder, callbacks.ExportFeatures)
-        added: list[Any] = self.trainer.callbacks
+        added: list[Any] = self.trainer.callbacks  # type: ignore[attr-defined]
         if not any(isinstance(each, writers) for each in added) and not isinstance(
             self.datamodule, EvaluatesOnSets
         ):

@@ -20,11 +20,11 @@ from unlabelled.stop_signals import STOP
 class StopAtSignal(Callback):
     """Stop at the end of a step after SIGTERM or SIGINT, and write ``last.ckpt``.
 
-    The ranks agree after each optimiser step, so that all of them stop after the same one, whichever of them
-    got the signal. A clustering pass or a validation is completed first. Under SLURM, the signal that
-    announces the requeue of a job is handled likewise: the checkpoint is the one that Lightning requeues the
-    job with. ``cli.py`` adds this callback to every run; it acts where :data:`unlabelled.stop_signals.STOP`
-    handles signals.
+    The ranks agree after each optimiser step (on GPUs every ``log_every_n_steps``), so that all of them stop
+    after the same one, whichever of them got the signal. A clustering pass or a validation is completed
+    first. Under SLURM, the signal that announces the requeue of a job is handled likewise: the checkpoint is
+    the one that Lightning requeues the job with. ``cli.py`` adds this callback to every run; it acts where
+    :data:`unlabelled.stop_signals.STOP` handles signals.
     """
 
     def __init__(self) -> None:
@@ -57,7 +57,10 @@ class StopAtSignal(Callback):
         """Stop after an optimiser step; gradients that are being accumulated are in no checkpoint."""
         self._between_steps = trainer.global_step != self._last_step
         self._last_step = trainer.global_step
-        self._agree(trainer)
+        waits = trainer.strategy.root_device.type != "cpu" and trainer.world_size > 1  # for the device
+        interval = trainer.log_every_n_steps or 1  # type: ignore[attr-defined]
+        if not waits or trainer.global_step % interval == 0:
+            self._agree(trainer)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Stop after a validation in the middle of an epoch."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from tools.kill_test.places import PLACES
 
+_SHORT = re.compile(r"([0-9a-f]{8})[0-9a-f]{32}")
 _BEGIN, _END = "<!-- kill-test: begin -->\n", "<!-- kill-test: end -->\n"
 
 
@@ -28,7 +29,7 @@ def table(results: Sequence[dict[str, Any]]) -> str:
             for kind in kinds
         ]
         lines.append(f"| `{demo}` |" + "".join(f" {cell} |" if cell else " |" for cell in cells))
-    commits = ", ".join(sorted({str(each["commit"]) for each in results}))
+    commits = ", ".join(sorted({_SHORT.sub(r"\1", str(each["commit"])) for each in results}))
     equal = sum(each["equal"] for each in results)
     total = f"In all {equal} of {len(results)} runs are equal. Commit {commits}; {processor()}."
     return "\n".join([*lines, "", total, ""])

@@ -173,7 +173,7 @@ def test_a_missing_root(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
 def test_a_wrong_value_that_a_constructor_refuses(
     args: str, line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Where an argument is of one class or null, jsonargparse raises an error of its own from that one."""
+    # Where an argument is of one class or null, jsonargparse raises an error of its own from that one.
     out = ["--config", DEMO, "--trainer.default_root_dir", str(tmp_path / "runs")]
     assert run_time_error(capsys, "fit", *out, *args.split()).startswith(f"error: {line}")
     assert not list((tmp_path / "runs").glob("*"))

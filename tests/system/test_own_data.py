@@ -135,19 +135,19 @@ def test_features_of_other_files(
 def test_features_of_the_clips_of_long_files(
     fitted: Path, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    file, films = str(fitted / "checkpoints" / "last.ckpt"), tmp_path / "films"
-    films.mkdir()
-    write_clip(films / "film.mp4", duration=4.0)
-    (films / "damaged.mp4").write_bytes(b"no video")
+    file, root = str(fitted / "checkpoints" / "last.ckpt"), tmp_path / "root"
+    root.mkdir()
+    write_clip(root / "film.mp4", duration=4.0)
+    (root / "damaged.mp4").write_bytes(b"no video")
     out = tmp_path / "features"
-    assert cli.main(["embed", file, str(films), "--out", str(out), "--segment-seconds", "1.5"]) == 0
+    assert cli.main(["embed", file, str(root), "--out", str(out), "--segment-seconds", "1.5"]) == 0
     assert "features of 4 clips: " in capsys.readouterr().out
     assert (out / "paths.txt").read_text().split() == ["damaged.mp4", "film.mp4", "film.mp4", "film.mp4"]
     seconds, audio = np.load(out / "seconds.npy"), np.load(out / "features_audio.npy")
     assert np.isnan(seconds[0]).all()
     np.testing.assert_allclose(seconds[1:], [[0, 1.5], [1.5, 3], [2.5, 4]], atol=0.03)
     assert np.isnan(audio[:, 0]).tolist() == [True, False, False, False]
-    assert not (films / ".unlabelled").exists()  # nothing is written beside the files
+    assert not (root / ".unlabelled").exists()  # nothing is written beside the files
     assert load_encoder(file).segments is None
 
 

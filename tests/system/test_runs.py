@@ -173,6 +173,14 @@ def test_a_run_that_cannot_begin_leaves_no_folder(base: Arguments, tmp_path: Pat
     assert not {name for name in os.environ.keys() - environ if str(tmp_path) in os.environ[name]}
 
 
+def test_a_run_that_fails_before_its_first_step_leaves_no_folder(
+    base: Arguments, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("fit", [*base, "--data.init_args.batch_size=1000"], tmp_path) == 1
+    assert "do not fill one batch of batch_size=1000" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 def test_last_of_a_run_without_checkpoints(
     base: Arguments, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

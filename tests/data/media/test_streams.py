@@ -138,7 +138,6 @@ def test_a_late_stream_is_read_from_where_it_has_begun(late: str, kinds: str, tm
 
 
 def test_a_frame_in_a_wrong_place_of_a_damaged_file_shifts_no_other(tmp_path: Path) -> None:
-    """The file is refused as a whole; frames before that place are read."""
     whole = media.write_clip(tmp_path / "whole.mkv", duration=4, gop=12, bframes=0, layout=None)
     moved = str(tmp_path / "moved.mkv")
     with av.open(whole) as source, av.open(moved, "w") as target:

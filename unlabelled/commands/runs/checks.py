@@ -62,19 +62,31 @@ def check_monitors(method: Any, callbacks: Sequence[Any]) -> None:
     Raises:
         ValueError: A callback monitors what nothing logs.
     """
-    sources = [method, *callbacks]
-    if not all(map(_is_known, sources)):
+    logged = listed_metrics([method, *callbacks])
+    if logged is None:
         return
-    logged = sorted({pattern for source in sources for pattern in _patterns(source)})
     for callback in callbacks:
         monitor = getattr(callback, "monitor", None)
-        if isinstance(monitor, str) and not _matches(monitor, (*logged, *_LIGHTNING)):
+        if isinstance(monitor, str) and not is_listed(monitor, logged):
             near = nearest(monitor, logged)
             hint = f"did you mean {near}?" if near else f"it logs {', '.join(logged)}"
             raise ValueError(
                 f"trainer.callbacks: {type(callback).__name__} monitors {monitor!r}, which this run does not "
                 f"log; {hint}"
             )
+
+
+def listed_metrics(sources: Sequence[Any]) -> list[str] | None:
+    """Return the patterns of the metrics that a method and callbacks log; None: one of them has no list."""
+    if not all(map(_is_known, sources)):
+        return None
+    return sorted({pattern for source in sources for pattern in _patterns(source)})
+
+
+def is_listed(name: str, patterns: Sequence[str]) -> bool:
+    """Return whether a metric has one of the patterns, or is one of Lightning's own."""
+    name = re.sub(r"/dataloader_idx_\d+$", "", name)  # Lightning adds it where there are several loaders
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in (*patterns, *_LIGHTNING))
 
 
 def _is_known(source: Any) -> bool:
@@ -85,8 +97,3 @@ def _patterns(source: Any) -> Iterable[str]:
     """Return the lists of a class and of its bases."""
     for cls in type(source).__mro__:
         yield from vars(cls).get("logs", ())
-
-
-def _matches(name: str, patterns: Iterable[str]) -> bool:
-    name = re.sub(r"/dataloader_idx_\d+$", "", name)  # Lightning adds it where there are several loaders
-    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)

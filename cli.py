@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+import torch
 from jsonargparse import Namespace
 from lightning import LightningDataModule, Trainer
 from lightning.fabric.utilities.exceptions import MisconfigurationException
@@ -110,6 +111,8 @@ class CLI(LightningCLI):
                 args=args,
             )
             failed = False
+            if torch.distributed.is_available() and torch.distributed.is_initialized():
+                torch.distributed.destroy_process_group()  # a thread of it may abort the end of the process
         finally:
             if self.folder is not None and _rank() == 0:
                 steps = getattr(getattr(self, "trainer", None), "global_step", 0)

@@ -32,7 +32,7 @@ def spread(rows: Tensor) -> float:
     Computed in float64. 0 for equal rows, at most 1.
 
     Example:
-        >>> spread(torch.tensor([[3.0, 4.0], [3.0, 4.0]])), spread(torch.tensor([[1.0], [-1.0]]))
+        >>> spread(Tensor([[3.0, 4.0], [3.0, 4.0]])), spread(Tensor([[1.0], [-1.0]]))
         (0.0, 1.0)
     """
     rows = rows.double()

@@ -122,8 +122,9 @@ def test_another_method_starts_from_the_encoders(tiny_root: Path, tmp_path: Path
     assert cli.main(["fit", *_tiny(demo, tiny_root, tmp_path)]) == 0
     start = f"--model.init_args.encoder_checkpoint={tmp_path / 'last.ckpt'}"
     stay = "--model.init_args.optimizer.init_args.lr=0.0"
+    alike = "--model.init_args.visual_encoder.init_args.context=2"
     (tmp_path / "l3").mkdir()
-    assert cli.main(["fit", *_tiny(l3, tiny_root, tmp_path / "l3"), start, stay]) == 0
+    assert cli.main(["fit", *_tiny(l3, tiny_root, tmp_path / "l3"), alike, start, stay]) == 0
     first, second = (
         torch.load(folder / "last.ckpt", weights_only=True)["state_dict"]
         for folder in (tmp_path, tmp_path / "l3")

@@ -14,7 +14,7 @@ from torch.distributed.distributed_c10d import _set_pg_timeout
 
 from unlabelled.distributed import rank, world_size
 
-_ANSWER = timedelta(seconds=10)
+_ANSWER = timedelta(seconds=5)
 
 
 class HungRankError(RuntimeError):

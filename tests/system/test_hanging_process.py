@@ -20,7 +20,7 @@ def test_the_rank_and_the_step_are_named(tiny_root: Path, tiny_overlay: Path, tm
         "--trainer.callbacks+=tests._helpers.hanging.Hang",
         "--trainer.callbacks.rank=1",
         "--trainer.callbacks.step=2",
-        "--rank_timeout.seconds=5",
+        "--rank_timeout.seconds=3",
     ]
     arguments = command("fit", tiny_root, tiny_overlay, tmp_path, *options, schedule=EVERY_EPOCH)
     process = subprocess.Popen(
@@ -37,7 +37,7 @@ def test_the_rank_and_the_step_are_named(tiny_root: Path, tiny_overlay: Path, tm
         assert process.returncode == 1
         line = err.strip().splitlines()[-1]
         assert line.startswith("error")
-        assert "rank 0 waited 5 s in step 2 (epoch 0, counted from 0) for rank 1; " in line
+        assert "rank 0 waited 3 s in step 2 (epoch 0, counted from 0) for rank 1; " in line
         assert _ends(process.pid)
     finally:
         if not _ends(process.pid, seconds=0):

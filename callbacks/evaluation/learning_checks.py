@@ -33,7 +33,6 @@ from unlabelled.metrics.learning import PASSES, SCORE, Measures, agreement_by_he
 logger = logging.getLogger(__name__)
 _NO_VERDICT = "nothing found"
 _FEWEST = 16
-_NUM_CHECKS = 20  # a check costs as much as ten steps or more of a small network
 
 
 class LearningChecks(Callback):
@@ -49,7 +48,7 @@ class LearningChecks(Callback):
 
     Args:
         every_n_epochs: Epochs between two checks, which take place at validations; there is one after the
-            last epoch too. None: about 20 checks in a run.
+            last epoch too.
         num_samples: Largest number of held-out samples of all ranks, and of training samples whose
             pseudo-labels are compared between checks.
         num_copied: Largest number of training samples of all ranks that are augmented twice.
@@ -65,7 +64,7 @@ class LearningChecks(Callback):
 
     def __init__(
         self,
-        every_n_epochs: int | None = None,
+        every_n_epochs: int = 1,
         num_samples: int = 512,
         num_copied: int = 128,
         on_validate: bool = False,
@@ -75,7 +74,7 @@ class LearningChecks(Callback):
                 f"LearningChecks: num_samples={num_samples}, num_copied={num_copied}; expected at "
                 f"least {_FEWEST}"
             )
-        self.times = EvaluationTimes(self, every_n_epochs, last_epoch=True, about=_NUM_CHECKS)
+        self.times = EvaluationTimes(self, every_n_epochs, last_epoch=True)
         self.num_samples, self.num_copied, self.on_validate = num_samples, num_copied, on_validate
         self.measures: Measures = {}
         self._held_out: RowCollection | None = None

@@ -13,26 +13,18 @@ class EvaluationTimes:
         owner: The callback, for messages.
         every_n_epochs: Epochs between two evaluations; None: none within ``fit``.
         last_epoch: Whether the validation after the last epoch of ``fit`` is chosen too.
-        about: If ``every_n_epochs`` is None: about how many evaluations are chosen in a run whose number of
-            epochs is known, all of them in one of fewer epochs or of an unknown number.
 
     Raises:
         ValueError: ``every_n_epochs`` is below 1.
     """
 
-    def __init__(
-        self,
-        owner: Callback,
-        every_n_epochs: int | None,
-        last_epoch: bool = False,
-        about: int | None = None,
-    ) -> None:
+    def __init__(self, owner: Callback, every_n_epochs: int | None, last_epoch: bool = False) -> None:
         if every_n_epochs is not None and every_n_epochs < 1:
             raise ValueError(
                 f"{type(owner).__name__}: every_n_epochs must be at least 1, got {every_n_epochs}"
                 + ("" if last_epoch else "; set it to null for no evaluation within fit")
             )
-        self.every_n_epochs, self.last_epoch, self.about = every_n_epochs, last_epoch, about
+        self.every_n_epochs, self.last_epoch = every_n_epochs, last_epoch
 
     def is_now(self, trainer: Trainer) -> bool:
         """Return whether the present evaluation is chosen; the sanity check never is."""
@@ -43,7 +35,4 @@ class EvaluationTimes:
         epoch = trainer.current_epoch + 1
         if self.last_epoch and epoch == trainer.max_epochs:
             return True
-        every = self.every_n_epochs
-        if every is None and self.about is not None:
-            every = max(1, (trainer.max_epochs or 0) // self.about)
-        return every is not None and epoch % every == 0
+        return self.every_n_epochs is not None and epoch % self.every_n_epochs == 0

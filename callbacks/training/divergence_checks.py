@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 _LOWER = "lower model.init_args.optimizer.init_args.lr"
 _REMEDY = f"{_LOWER}, or leave such steps out with --divergence.on_divergence skip"
 _NAMED = 3  # samples in a message
+_NUM_LOOKS = 100
 
 
 class DivergedError(RuntimeError):
@@ -65,7 +66,7 @@ class DivergenceChecks(Callback):
             the weights; count and name the steps, and end the run after ``max_skipped`` in a row.
         on_collapse: ``warn``: log a warning when the finding changes. ``stop``: end the run.
         max_skipped: Number of skipped steps in a row that ends the run.
-        num_samples: Number of training samples that are embedded after each epoch; 0: none.
+        num_samples: Number of training samples that are embedded after an epoch; 0: none.
 
     Raises:
         ValueError: A number is out of its range.
@@ -146,7 +147,10 @@ class DivergenceChecks(Callback):
             )
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Look for signs of collapse."""
+        """Look for signs of collapse, after each epoch or, in a run of very many, after about 100 of them."""
+        epoch = trainer.current_epoch + 1
+        if epoch > 1 and epoch % max(1, (trainer.max_epochs or 0) // _NUM_LOOKS):
+            return
         findings = [
             *collapsed_features(*sampled_features(trainer, pl_module, self.num_samples)),
             *collapsed_labels(pl_module),

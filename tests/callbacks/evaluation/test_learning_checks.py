@@ -88,13 +88,6 @@ def test_when_checks_are_due() -> None:
     assert data.passes == 2  # after epoch 3 and after the last
 
 
-@pytest.mark.parametrize(("epochs", "checks"), [(5, 5), (45, 23)])
-def test_there_are_about_twenty_checks(epochs: int, checks: int) -> None:
-    data = StripeData()
-    fitted(Embedding(), data, LearningChecks(num_samples=16, num_copied=16), max_epochs=epochs)
-    assert data.passes == checks  # of 45 epochs after every second one and after the last
-
-
 def test_pseudo_labels_are_compared_with_those_of_the_last_check(tmp_path: Path) -> None:
     checks, module = LearningChecks(), Predicting(pass_labels=48)
     run = fitted(module, StripeData(), checks, max_epochs=1)

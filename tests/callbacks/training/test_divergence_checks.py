@@ -151,6 +151,14 @@ def test_constant_features_are_named_once(caplog: pytest.LogCaptureFixture) -> N
     )
 
 
+def test_a_run_of_very_many_epochs_is_looked_at_a_hundred_times() -> None:
+    module, data = Embedding(), StripeData(0)
+    trainer(DivergenceChecks(num_samples=2), max_epochs=250, limit_train_batches=1).fit(
+        module, datamodule=data
+    )
+    assert data.passes == 1 + 125
+
+
 class Silence(StripeData):
     """The audio of all samples is constant."""
 

@@ -37,6 +37,12 @@ def _seed(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.fixture(autouse=True)
+def _nothing_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget the files that were replaced in earlier tests, which would not be named again."""
+    monkeypatch.setattr("unlabelled.data.datasets.samples._named", set())
+
+
+@pytest.fixture(autouse=True)
 def _no_seed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Remove the seed of earlier tests."""
     monkeypatch.delenv("PL_GLOBAL_SEED", raising=False)

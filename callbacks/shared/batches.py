@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 
 from unlabelled.batch import Batch
-from unlabelled.data.datasets.clips import NOT_REPLACED
+from unlabelled.data.datasets.samples import NOT_REPLACED, note_replaced
 
 
 @contextmanager
@@ -47,6 +47,7 @@ def iterate_batches(
     """
     quiet = trainer.global_rank > 0 or trainer.progress_bar_callback is None
     for batch in tqdm(loader, desc=title, disable=quiet, leave=False):
+        note_replaced(loader.dataset, batch)
         batch = trainer.precision_plugin.convert_input(batch)
         batch = module.transfer_batch_to_device(batch, module.device, 0)
         batch = trainer.datamodule.on_after_batch_transfer(batch, 0)  # type: ignore[attr-defined]

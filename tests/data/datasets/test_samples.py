@@ -17,6 +17,7 @@ from unlabelled.data.datasets.samples import (
     SampleDataset,
     SampleKey,
     ShuffledShard,
+    note_replaced,
 )
 from unlabelled.data.media.reader import DecodeError
 from unlabelled.seeding import global_seed, torch_generator
@@ -116,6 +117,13 @@ def test_what_cannot_be_read_is_replaced_and_named(caplog: pytest.LogCaptureFixt
     assert itself["number"] != data[SampleKey(stand_in, epoch=6)]["number"]
     assert {int(data[SampleKey(2, epoch)]["index"]) for epoch in range(9)} > {stand_in}
     assert caplog.text.count("file2: broken") == 1  # not again in each epoch
+
+
+def test_processes_that_are_started_later_name_no_file_again(caplog: pytest.LogCaptureFixture) -> None:
+    data = _Numbers(8, {2})
+    note_replaced(data, {"replaced": torch.tensor([NOT_REPLACED, 2, NOT_REPLACED])})
+    assert data[2]["replaced"] == 2
+    assert caplog.text == ""
 
 
 def test_the_seed_is_that_of_the_key_where_the_process_has_another(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,7 @@ from unlabelled.seeding import global_seed, numpy_generator, torch_generator
 log = logging.getLogger(__name__)
 
 NOT_REPLACED = -1
+_named: set[str] = set()  # files of which this process, or one that it was forked from, knows
 _ATTEMPTS = 20
 
 
@@ -65,8 +66,6 @@ class SampleDataset(Dataset[dict[str, Any]], ABC):
     the run, the epoch and the row, not on workers or ranks.
     """
 
-    _named: frozenset[str] = frozenset()
-
     @abstractmethod
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -107,7 +106,7 @@ class SampleDataset(Dataset[dict[str, Any]], ABC):
                 check_finite_sample(self.path(row), sample)
             except DecodeError as error:
                 failure = error
-                self._name(str(error))
+                self._name(row, error)
                 continue
             sample["index"] = torch.tensor(row)
             sample["replaced"] = torch.tensor(NOT_REPLACED if row == requested else requested)
@@ -116,11 +115,23 @@ class SampleDataset(Dataset[dict[str, Any]], ABC):
             self.path(requested), f"and {_ATTEMPTS - 1} others could not be read; last: {failure}"
         )
 
-    def _name(self, error: str) -> None:
+    def _name(self, row: int, error: DecodeError) -> None:
         """Log once why a sample is replaced, which happens in each epoch and in each pass."""
-        if error not in self._named:
-            self._named |= {error}
+        if self.path(row) not in _named:
+            _named.add(self.path(row))
             log.warning("replaced by another sample: %s", error)
+
+
+def note_replaced(data: Any, batch: Mapping[str, Any]) -> None:
+    """Note which samples of a batch are replacements, so that no process of a later loader names them again.
+
+    Args:
+        data: The data set of the batch; others than :class:`SampleDataset` are left out.
+        batch: A batch of a loader, with ``replaced (B,)``.
+    """
+    if isinstance(data, SampleDataset) and "replaced" in batch:
+        replaced = batch["replaced"]
+        _named.update(data.path(row) for row in replaced[replaced != NOT_REPLACED].tolist())
 
 
 @contextmanager

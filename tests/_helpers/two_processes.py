@@ -36,20 +36,13 @@ def in_processes(work: Callable[[str], Any], folder: Path, number: int) -> list[
         port = free.getsockname()[1]
     # The import of torch takes seconds: the server imports once and forks the processes.
     torch.multiprocessing.set_forkserver_preload([work.__module__])
-    # The server has the environment of the test that started it, and with it another seed.
-    seed = os.environ.get(SEED_VARIABLE)
-    arguments = (work, str(folder), port, number, seed)
-    start_processes(_process, arguments, nprocs=number, start_method="forkserver")
+    start_processes(_process, (work, str(folder), port, number), nprocs=number, start_method="forkserver")
     return [torch.load(folder / f"{rank}.pt", weights_only=False) for rank in range(number)]
 
 
-def _process(
-    rank: int, work: Callable[[str], Any], folder: str, port: int, number: int, seed: str | None
-) -> None:
+def _process(rank: int, work: Callable[[str], Any], folder: str, port: int, number: int) -> None:
     torch.set_num_threads(1)
-    os.environ.pop(SEED_VARIABLE, None)
-    if seed is not None:
-        os.environ[SEED_VARIABLE] = seed
+    os.environ.pop(SEED_VARIABLE, None)  # the server has the environment of the test that started it
     os.environ |= {
         "RANK": str(rank),
         "LOCAL_RANK": str(rank),

@@ -48,14 +48,6 @@ def alone(
     return load(out)
 
 
-def test_two_devices_have_the_labels_of_one(
-    tiny_root: Path, tiny_overlay: Path, options: list[str], alone: dict[str, Any], tmp_path: Path
-) -> None:
-    two = ["--config=configs/trainer/cpu_ddp2.yaml", "--data.init_args.batch_size=3"]
-    run_cli(*command("fit", tiny_root, tiny_overlay, tmp_path, *two, *options, schedule=EVERY_EPOCH))
-    _assert_same_labels(load(tmp_path), alone)
-
-
 def test_two_nodes_have_the_labels_of_one(
     tiny_root: Path, tiny_overlay: Path, options: list[str], alone: dict[str, Any], tmp_path: Path
 ) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from tests._helpers.media_files import read_number
 from tests._helpers.media_matrix import Kind, write
+from tests._helpers.memory import peak_kib, reset_peak
 from tests.fuzz.children import outcomes
 from tests.fuzz.mutations import mutate
 from unlabelled.data.media.probe import probe
@@ -52,6 +52,7 @@ def fuzz(number: int, seed: int, folder: Path) -> Iterator[tuple[str, str]]:
 def examine(value: list[Any]) -> str:
     """Check a file as an index does, and read it as a data set does."""
     path, seed = value
+    reset_peak()
     verdict = probe(path, True, True, 0.5)
     if verdict.reason is not None:
         return f"refused: {verdict.reason.partition(':')[0]}"
@@ -67,7 +68,7 @@ def examine(value: list[Any]) -> str:
                 return OTHER
     except DecodeError:
         return "refused when it is read"
-    if resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > _MOST_MEMORY:
+    if peak_kib() > _MOST_MEMORY:
         return MEMORY
     return "read"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import resource
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -14,6 +13,7 @@ from torch._utils import ExceptionWrapper
 from torch.utils.data import DataLoader, Dataset
 
 from tests._helpers import media_files as media
+from tests._helpers.memory import peak_kib, reset_peak
 from unlabelled.data.media.cached_reader import CachedReader
 from unlabelled.data.media.decord_reader import DecordReader
 from unlabelled.data.media.pyav_reader import PyAVReader
@@ -255,10 +255,11 @@ def test_reading_audio_does_not_leak(clip: str) -> None:
     reader = DecordReader()
     for _ in range(30):
         reader.waveform(clip, 0.0, 4.0, 48000)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    reset_peak()
+    before = peak_kib()
     for _ in range(60):
         reader.waveform(clip, 0.0, 4.0, 48000)
-    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before  # kilobytes on Linux
+    grown = peak_kib() - before
     assert grown < 60 * 4 * 48000 * 4 / 1024 / 3  # a leak of every track would be three times this
 
 

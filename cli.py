@@ -5,10 +5,13 @@ from __future__ import annotations
 import sys
 
 from unlabelled.__main__ import run_tool
+from unlabelled.commands.start_up import import_torchmetrics
 
 # Before the imports below, because `doctor` must run where they fail, and the usage should appear at once.
 if __name__ == "__main__" and (_code := run_tool(sys.argv[1:], "python cli.py")) is not None:
     sys.exit(_code)
+if "torchmetrics" not in sys.modules:
+    import_torchmetrics()
 
 import argparse
 import contextlib

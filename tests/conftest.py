@@ -107,10 +107,9 @@ trainer:
 
 
 def environment() -> dict[str, str]:
-    """Return environment variables for child processes: one thread, no rank of the parent."""
-    kept = {
-        name: value for name, value in os.environ.items() if name not in ("RANK", "LOCAL_RANK", "WORLD_SIZE")
-    }
+    """Return environment variables for child processes: one thread, no rank, compiled modules."""
+    left_out = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "PYTHONDONTWRITEBYTECODE")
+    kept = {name: value for name, value in os.environ.items() if name not in left_out}
     return {**kept, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 
 import torch
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from unlabelled.distributed import all_reduce_sum_, broadcast_
@@ -63,6 +62,8 @@ def exact_alignment(cost: Tensor) -> Tensor:
         >>> exact_alignment(torch.tensor([[4.0, 1.0, 3.0], [2.0, 0.0, 5.0], [3.0, 2.0, 2.0]])).tolist()
         [1, 0, 2]
     """
+    from scipy.optimize import linear_sum_assignment
+
     _check_cost(cost)
     _, columns = linear_sum_assignment(cost.double().cpu().numpy())
     return torch.as_tensor(columns, dtype=torch.int64, device=cost.device)

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from unlabelled.clustering.base import Assignment, ClusterContext, Clusterer
@@ -111,6 +110,8 @@ class TreeClusterer(Clusterer):
         A cut numbers its branches from left to right, so a head would have to learn new numbers in each pass
         (docs/methods/shhc.md#paper-and-code).
         """
+        from scipy.optimize import linear_sum_assignment
+
         numbers = torch.arange(tree.num_clusters)
         if (previous := self._centroids.get(head)) is not None:
             cosines = F.normalize(tree.centroids, dim=1) @ F.normalize(previous, dim=1).T

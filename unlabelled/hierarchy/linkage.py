@@ -11,8 +11,6 @@ from typing import Literal
 
 import numpy as np
 import torch
-from scipy.cluster.hierarchy import linkage
-from scipy.spatial.distance import squareform
 from torch import Tensor
 
 from unlabelled.hierarchy.base import Hierarchy, HierarchyMethod
@@ -65,6 +63,9 @@ class Linkage(HierarchyMethod):
 
 def link(distances: Floats, method: LinkageName) -> Tree:
     """Return the tree of ``distances (K, K)``; only the upper triangle is used."""
+    from scipy.cluster.hierarchy import linkage
+    from scipy.spatial.distance import squareform
+
     condensed = squareform(distances, checks=False)
     return Tree.from_linkage(linkage(condensed, method)) if len(condensed) else Tree([])
 

@@ -17,7 +17,6 @@ from typing import Literal, NamedTuple
 import numpy as np
 import torch
 import torch.nn.functional as F
-from scipy.sparse.csgraph import minimum_spanning_tree
 from torch import Tensor
 
 from unlabelled.hierarchy.base import Hierarchy, HierarchyMethod
@@ -137,6 +136,8 @@ class _Linked(NamedTuple):
 
 def neighbour_edges(distances: Floats, num_neighbours: int) -> Indices:
     """Return the edges ``(E, 2)``, i < j, between nearest neighbours and of the minimum spanning tree."""
+    from scipy.sparse.csgraph import minimum_spanning_tree
+
     others = distances + np.diag(np.full(len(distances), np.inf))
     count = min(num_neighbours, len(distances) - 1)
     nearest = np.argsort(others, axis=1, kind="stable")[:, :count]

@@ -13,9 +13,6 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.preprocessing import StandardScaler
-from sklearn.svm import LinearSVC
 from torch import Tensor
 
 from unlabelled.seeding import numpy_generator
@@ -60,6 +57,9 @@ class OneVsAll:
     """
 
     def __init__(self, num_classes: int, cost: float, seed: int = 0) -> None:
+        from sklearn.preprocessing import StandardScaler
+        from sklearn.svm import LinearSVC
+
         self.num_classes, self.converged = num_classes, False
         self._scaler = StandardScaler()
         self._machine = LinearSVC(C=cost, dual=True, max_iter=MAX_ITERATIONS, random_state=seed)
@@ -70,6 +70,8 @@ class OneVsAll:
         Raises:
             ValueError: All recordings are of one class.
         """
+        from sklearn.exceptions import ConvergenceWarning
+
         labels = train.labels.repeat_interleave(train.features.shape[1]).numpy()
         if len(np.unique(labels)) < 2:
             raise ValueError(

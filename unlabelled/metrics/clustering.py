@@ -8,7 +8,6 @@ appendix A.4).
 from __future__ import annotations
 
 import torch
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 
@@ -169,6 +168,8 @@ def hungarian_accuracy(table: Tensor) -> float:
     Args:
         table: ``(K, C)`` counts.
     """
+    from scipy.optimize import linear_sum_assignment
+
     counts = _prepared(table)
     rows, columns = linear_sum_assignment(counts.numpy(), maximize=True)
     return float(counts[torch.as_tensor(rows), torch.as_tensor(columns)].sum() / counts.sum())

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
-from sklearn.svm import LinearSVC
 from torch import Tensor
 
 from unlabelled.metrics.average_precision import IGNORED, average_precision
@@ -89,6 +85,8 @@ def svm_average_precision(
     Source: salesforce/PCL, eval_svm_voc.py: squared hinge, L2, weight 2 of positives, at most 2000
     iterations; docs/methods/sce.md#low-shot-svm.
     """
+    from sklearn.svm import LinearSVC
+
     used = train[1] != IGNORED
     targets = np.where(train[1][used].numpy() == 1, 1, -1)
     if len(np.unique(targets)) < 2:
@@ -119,6 +117,10 @@ def linear_accuracy(train: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor], c
     Raises:
         ValueError: All training samples are of one class.
     """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
     classes = train[1].numpy()
     if len(np.unique(classes)) < 2:
         raise ValueError(

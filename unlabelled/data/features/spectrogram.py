@@ -8,7 +8,6 @@ from typing import Literal
 import numpy as np
 import torch
 from torch import Tensor
-from torchaudio.functional import melscale_fbanks
 
 from unlabelled.data.features.tokens import HOP, SAMPLE_RATE, WINDOW
 
@@ -41,6 +40,8 @@ class AVLnetSpectrogram:
     @cached_property
     def filters(self) -> Tensor:
         """Mel filters ``(201, 40)``."""
+        from torchaudio.functional import melscale_fbanks
+
         bins, top = WINDOW // 2 + 1, SAMPLE_RATE / 2
         filters: Tensor = melscale_fbanks(
             bins, 20.0, top, self.num_bands, SAMPLE_RATE, norm="slaney", mel_scale="slaney"

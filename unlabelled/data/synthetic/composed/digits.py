@@ -9,9 +9,6 @@ from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import zoom
-from scipy.signal import lfilter
-from sklearn.datasets import load_digits
 
 from unlabelled.data.synthetic.composed.base import ComposedClass, ComposedSet, FloatArray, Style
 from unlabelled.data.synthetic.composed.motion import path
@@ -61,6 +58,8 @@ class DigitsSet(ComposedSet):
 
     def image(self, rng: np.random.Generator, label: int, split: str) -> FloatArray:
         """Draw a handwritten digit in one colour; light or dark."""
+        from scipy.ndimage import zoom
+
         strokes = rng.choice(_handwriting(split)[_VALUES[label]])
         opacity = np.clip(zoom(strokes, 4, order=1) * 1.3, 0, 1)
         hue, saturation = rng.random(), rng.uniform(*self.style.colour)
@@ -90,6 +89,8 @@ def _resonate(
     signal: npt.NDArray[np.float64], frequencies: npt.NDArray[np.float64], rate: int
 ) -> npt.NDArray[np.float64]:
     """Filter a signal by resonances at some frequencies in Hz, one after the other."""
+    from scipy.signal import lfilter
+
     for number, frequency in enumerate(frequencies):
         radius = np.exp(-np.pi * (60 + 40 * number) / rate)
         poles = [1.0, -2 * radius * np.cos(2 * np.pi * frequency / rate), radius**2]
@@ -106,6 +107,8 @@ def _syllables(rng: np.random.Generator, times: npt.NDArray[np.float64]) -> npt.
 @lru_cache(maxsize=2)
 def _handwriting(split: str) -> dict[int, FloatArray]:
     """Return the strokes ``(n, 8, 8)`` in 0 to 1 of each digit of a split."""
+    from sklearn.datasets import load_digits
+
     images, digits = load_digits(return_X_y=True)
     held_out = np.arange(len(images)) % _TEST_SHARE == 0
     chosen = ~held_out if split == "train" else held_out

@@ -10,7 +10,6 @@ from typing import ClassVar
 
 import numpy as np
 import torch
-from scipy.ndimage import binary_fill_holes, gaussian_filter
 from torchvision.datasets.mnist import read_image_file, read_label_file
 
 from unlabelled.data.real import FASHION_MNIST_CLASSES
@@ -75,6 +74,8 @@ class GarmentsSet(ComposedSet):
 
     def image(self, rng: np.random.Generator, label: int, split: str) -> FloatArray:
         """Draw a photograph of a class, in one colour, mirrored at random."""
+        from scipy.ndimage import binary_fill_holes, gaussian_filter
+
         images, rows = _photographs(self.photographs, split)
         grey = images[rng.choice(rows[label])].astype(np.float32) / 255
         grey = grey[:, ::-1] if rng.random() < 0.5 else grey

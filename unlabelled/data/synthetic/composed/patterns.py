@@ -9,7 +9,6 @@ from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
-from scipy.signal import butter, sosfilt
 
 from unlabelled.data.synthetic.composed.base import ComposedClass, ComposedSet, FloatArray, Style
 from unlabelled.data.synthetic.composed.motion import path
@@ -45,6 +44,8 @@ _TEXTURES: dict[str, _Texture] = {
 
 def _band(rng: np.random.Generator, times: _Array, rate: int, low: float, high: float) -> _Array:
     """Return noise between two frequencies in Hz."""
+    from scipy.signal import butter, sosfilt
+
     filters = butter(2, [low, min(high, 0.45 * rate)], "band", fs=rate, output="sos")
     return np.asarray(sosfilt(filters, rng.standard_normal(len(times))))
 

@@ -65,13 +65,12 @@ class L3Net(AudioVisual):
         visual, audio = features[self.visual], features[AUDIO]
         image_mismatches, _ = mismatched(batch["index"], batch.get("silent"))
         partner = draw_mismatches(image_mismatches, self.global_step)
-        has_partner = partner != NONE
-        others = gather_with_gradient(audio)[partner[has_partner]]
-        pairs = [_pair(visual, audio), _pair(visual[has_partner], others)]
-        logits = self.fusion(torch.cat(pairs))
+        others = gather_with_gradient(audio)[partner.clamp(min=0)]
+        logits = self.fusion(torch.cat([_pair(visual, audio), _pair(visual, others)]))
         labels = (torch.arange(len(logits), device=logits.device) < len(visual)).long()
-        loss = _mean_over_ranks(F.cross_entropy(logits.float(), labels, reduction="none"))
-        accuracy = _mean_over_ranks((logits.detach().argmax(1) == labels).float())
+        counted = torch.cat([torch.ones_like(partner, dtype=torch.bool), partner != NONE])
+        loss = _mean_over_ranks(F.cross_entropy(logits.float(), labels, reduction="none"), counted)
+        accuracy = _mean_over_ranks((logits.detach().argmax(1) == labels).float(), counted)
         log_means(self, {"loss": loss, "accuracy": accuracy}, len(visual))
         return {"loss": loss}
 
@@ -90,7 +89,7 @@ def _pair(visual: Tensor, audio: Tensor) -> Tensor:
     return torch.cat([visual, audio], 1)
 
 
-def _mean_over_ranks(values: Tensor) -> Tensor:
-    """Return a scalar whose mean over ranks is the mean of the ``values (n,)`` of all ranks; n may differ."""
-    count = all_reduce_sum_(torch.tensor(len(values), device=values.device))
-    return values.sum() * world_size() / count
+def _mean_over_ranks(values: Tensor, counted: Tensor) -> Tensor:
+    """Return a scalar whose mean over ranks is the mean of the counted ``values (n,)`` of all ranks."""
+    count = all_reduce_sum_(counted.sum())
+    return values.where(counted, 0).sum() * world_size() / count

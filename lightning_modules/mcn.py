@@ -116,7 +116,7 @@ class MCN(BaseModule):
         report = self._contrast(features, valid)
         loss = torch.stack(list(report.values())).sum()
         report["mms"] = loss
-        if bool(self.centroids.fitted):
+        if self.centroids.is_fitted:
             labels = self.centroids.assign(fused)
             centroids = self.centroids.centroids
             report["cluster"] = cluster_loss(features, centroids, labels, self.margin, valid)

@@ -127,7 +127,7 @@ class SSPC(TextVideoAudio):
         rows = AnchorRows(inputs, singles, counted)
         report = self.contrast(singles, encoded)
         loss = self.lambda_nce * report["nce"] + self.anchors.zero_loss()
-        filled = len(self._filled_rows("input_text")) / self.queue_size
+        filled = cast(FillingQueue, self.queues["input_text"]).num_filled / self.queue_size
         if self.lambda_sspc and (self.start == "now" or filled == 1):
             structure = self.objective(self.anchors, rows, self._queued_rows())
             loss = loss + self.lambda_sspc * structure.total
@@ -137,7 +137,7 @@ class SSPC(TextVideoAudio):
                 for name, scores in self._anchor_scores(singles).items()
             }
             report |= {"sspc": structure.total, **terms, **usage}
-        report["queue_filled"] = torch.tensor(filled, device=loss.device)
+        report["queue_filled"] = loss.new_full((), filled)
         log_means(self, {"loss": loss, **report}, len(encoded.nonempty["text"]))
         return {"loss": loss, "keys": self._keys(rows)}
 
@@ -151,12 +151,10 @@ class SSPC(TextVideoAudio):
             features[name] = F.normalize(masked_mean(values, mask), dim=1)
         return features
 
-    def _filled_rows(self, queue: str) -> Tensor:
-        return cast(FillingQueue, self.queues[queue]).filled_rows
-
     def _queued_rows(self) -> AnchorRows:
         """Return this rank's share of the rows of the queues, which are equal on all ranks."""
-        shares = {name: self._filled_rows(name).tensor_split(world_size())[rank()] for name in self.queues}
+        filled = {name: cast(FillingQueue, queue).filled_rows for name, queue in self.queues.items()}
+        shares = {name: rows.tensor_split(world_size())[rank()] for name, rows in filled.items()}
         inputs = {name: shares[f"input_{name}"] for name in self.encoders}
         projected = {name: shares[f"projected_{name}"] for name in self.encoders}
         counted = {name: rows.any(1) | (not self.objective.masked) for name, rows in projected.items()}

@@ -87,7 +87,7 @@ class RowCollection:
         device: Device of the rows; None: that of the batches.
 
     Attributes:
-        left_out: Number of samples that were left out.
+        left_out: Number of other samples that were left out, which :meth:`finish` adds.
 
     >>> batch = {"index": torch.tensor([4, 7]), "label": torch.tensor([0, 1])}
     >>> collection = RowCollection("example")
@@ -101,6 +101,7 @@ class RowCollection:
         self.owner, self.device = owner, device
         self.left_out = 0
         self._parts: dict[str, list[Tensor]] = {}
+        self._keep: list[Tensor] = []  # masks; to apply them in a training step would wait for the device
 
     @property
     def is_empty(self) -> bool:
@@ -119,14 +120,16 @@ class RowCollection:
         columns = {INDEX: batch[INDEX], **columns}
         if LABEL in batch:
             columns[LABEL] = batch[LABEL].long()
-        kept = {name: column[keep] for name, column in columns.items()}
-        self.append(kept)
-        self.left_out += len(keep) - len(kept[INDEX])
+        self.append(columns, keep)
 
-    def append(self, columns: Mapping[str, Tensor]) -> None:
-        """Append rows, ``(n, ...)`` by name."""
+    def append(self, columns: Mapping[str, Tensor], keep: Tensor | None = None) -> None:
+        """Append rows, ``(n, ...)`` by name; those without ``keep (n,)`` are left out at the end."""
         for name, column in columns.items():
             self._parts.setdefault(name, []).append(column.detach().to(self.device))
+        if keep is None:
+            first = next(iter(columns.values()))
+            keep = torch.ones(len(first), dtype=torch.bool, device=first.device)
+        self._keep.append(keep.to(self.device))
 
     def finish(self) -> Rows:
         """Return all rows, and remove them from the collection.
@@ -139,9 +142,16 @@ class RowCollection:
                 f"{self.owner}: a process has no samples; use fewer processes than there are samples"
             )
         # One column after the other, so that parts and whole of only one are in memory together.
-        columns = {name: torch.cat(self._parts.pop(name)) for name in list(self._parts)}
-        left_out, self.left_out = self.left_out, 0
+        keep = torch.cat(self._keep)
+        rows = None if bool(keep.all()) else keep.nonzero().squeeze(1)
+        columns = {name: _kept(torch.cat(self._parts.pop(name)), rows) for name in list(self._parts)}
+        left_out = self.left_out + len(keep) - (len(keep) if rows is None else len(rows))
+        self.left_out, self._keep = 0, []
         return Rows(columns, left_out)
+
+
+def _kept(column: Tensor, rows: Tensor | None) -> Tensor:
+    return column if rows is None else column[rows]
 
 
 def collect_features(

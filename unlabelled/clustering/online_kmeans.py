@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -49,6 +51,18 @@ class CosineCentroids(nn.Module):
         self.iterations, self.unit, self.seed = iterations, unit, seed
         self.register_buffer("centroids", torch.zeros(num_centroids, dim))
         self.register_buffer("fitted", torch.zeros((), dtype=torch.bool))
+        self._is_fitted: bool | None = False  # None: as in the buffer
+
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
+        super()._load_from_state_dict(*args, **kwargs)
+        self._is_fitted = None
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether there was a fit; it is read from the device only after a checkpoint was loaded."""
+        if self._is_fitted is None:
+            self._is_fitted = bool(self.fitted)
+        return self._is_fitted
 
     @torch.no_grad()
     def fit(self, rows: Tensor) -> None:
@@ -58,10 +72,11 @@ class CosineCentroids(nn.Module):
             ValueError: Fewer than K rows, or rows that are NaN or infinite.
         """
         rows = rows.detach().to(self.centroids)
-        start = self.centroids if bool(self.fitted) else self._first(rows)
+        start = self.centroids if self.is_fitted else self._first(rows)
         self.centroids.copy_(cosine_kmeans(rows, start, self.iterations, self.unit))
         broadcast_(self.centroids)  # sums on GPUs differ in the last bit between ranks
         self.fitted.fill_(True)
+        self._is_fitted = True
 
     def _first(self, rows: Tensor) -> Tensor:
         _check(rows, self.centroids)
@@ -75,7 +90,7 @@ class CosineCentroids(nn.Module):
         Raises:
             RuntimeError: There was no fit yet.
         """
-        if not bool(self.fitted):
+        if not self.is_fitted:
             raise RuntimeError("CosineCentroids: there are no centroids yet; call fit first")
         return _nearest(rows.detach().to(self.centroids), self.centroids)[0]
 

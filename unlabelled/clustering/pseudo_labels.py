@@ -12,17 +12,26 @@ UNLABELLED = -1
 
 
 class PseudoLabels:
-    """Pseudo-labels of all training samples for each head, on the CPU.
+    """Pseudo-labels of all training samples for each head, on the CPU, and copies where they are looked up.
 
     They are not a buffer: the size depends on the data set, so a checkpoint could not be loaded with other
-    data, and DDP would broadcast them in each step although they are equal on all ranks.
-
-    Attributes:
-        table: ``(samples, heads)`` int64; :data:`UNLABELLED` before the first pass.
+    data, and DDP would broadcast them in each step although they are equal on all ranks. A copy on a device,
+    of four bytes per label, is made after a change, so that no step waits for the device.
     """
 
     def __init__(self, num_clusterings: int) -> None:
         self.table = torch.empty(0, num_clusterings, dtype=torch.int64)
+
+    @property
+    def table(self) -> Tensor:
+        """``(samples, heads)`` int64, never changed in place; :data:`UNLABELLED` before the first pass."""
+        return self._table
+
+    @table.setter
+    def table(self, table: Tensor) -> None:
+        self._table = table
+        self._copies: dict[torch.device, Tensor] = {}
+        self._weights: dict[torch.device, Tensor] = {}
 
     def __len__(self) -> int:
         return len(self.table)
@@ -35,7 +44,11 @@ class PseudoLabels:
 
     def lookup(self, index: Tensor) -> Tensor:
         """Return the labels ``(batch, heads)`` of rows ``index (batch,)``, on the index's device."""
-        return self.table[index.cpu()].to(index.device, non_blocking=True)
+        if index.device.type == "cpu":
+            return self.table[index]
+        if index.device not in self._copies:
+            self._copies[index.device] = self.table.to(index.device, torch.int32)
+        return self._copies[index.device][index].long()
 
     def balance(self, index: Tensor) -> Tensor:
         """Return weights ``(batch, heads)`` of rows with which all clusters of a head have equal weight.
@@ -45,18 +58,23 @@ class PseudoLabels:
         uniformly and rows within them, as DeepCluster does (facebookresearch/deepcluster, util.py;
         docs/methods/selavi.md#deepcluster). 0 for rows without a label.
         """
-        weights = []
-        for column in self.table.T:
-            sizes = torch.bincount(column - UNLABELLED)  # the first entry counts rows without a label
-            clusters = int((sizes[1:] > 0).sum())
-            labels = column[index.cpu()]
-            share = (len(column) - int(sizes[0])) / (max(clusters, 1) * sizes[labels - UNLABELLED])
-            weights.append(share.where(labels != UNLABELLED, 0.0))
-        return torch.stack(weights, 1).float().to(index.device, non_blocking=True)
+        if index.device not in self._weights:
+            self._weights[index.device] = self._cluster_weights().to(index.device)
+        return self._weights[index.device].gather(0, self.lookup(index) - UNLABELLED)
+
+    def _cluster_weights(self) -> Tensor:
+        """Return the weight of the rows of each cluster ``(clusters + 1, heads)``, first that of no label."""
+        num_sizes = int(self.table.max()) - UNLABELLED + 1 if len(self) else 1
+        weights = torch.zeros(num_sizes, self.table.shape[1])
+        for head, column in enumerate(self.table.T):
+            sizes = torch.bincount(column - UNLABELLED, minlength=num_sizes)[1:]
+            share = sizes.sum() / (max(int((sizes > 0).sum()), 1) * sizes)
+            weights[1:, head] = share.where(sizes > 0, 0.0)
+        return weights
 
     def forget(self, head: int) -> None:
         """Remove the labels of a head from all rows."""
-        self.table[:, head] = UNLABELLED
+        self._replace(head, torch.tensor(UNLABELLED))
 
     def publish(self, head: int, index: Tensor, labels: Tensor) -> None:
         """Write the new labels of a head, this rank's and those of the other ranks.
@@ -72,4 +90,9 @@ class PseudoLabels:
         column[index.to(labels.device)] = labels
         all_reduce_max_(column)
         column = column.cpu()
-        self.table[:, head] = torch.where(column == UNLABELLED, self.table[:, head], column)
+        self._replace(head, torch.where(column == UNLABELLED, self.table[:, head], column))
+
+    def _replace(self, head: int, column: Tensor) -> None:
+        table = self.table
+        table[:, head] = column
+        self.table = table

@@ -139,7 +139,8 @@ def usage_entropy(scores: Tensor, num_assigned: int) -> Tensor:
     if num_assigned == num_anchors:
         return scores.new_ones(())
     nearest = scores.topk(num_assigned, 1).indices.flatten()
-    counts = all_reduce_sum_(torch.bincount(nearest, minlength=num_anchors).double())
+    ones = scores.new_ones(nearest.shape, dtype=torch.float64)
+    counts = all_reduce_sum_(ones.new_zeros(num_anchors).scatter_add_(0, nearest, ones))
     entropy: Tensor = torch.special.entr(counts / counts.sum()).sum()
     least = math.log(num_assigned)
     return ((entropy - least) / (math.log(num_anchors) - least)).float()

@@ -156,14 +156,12 @@ def _both_directions(
         first, second = sides
         valid = valid.bool()
         all_valid = gather_equal_rows(valid.to(torch.uint8)).bool()  # NCCL moves no bools
-        count = int(all_valid.sum())
-        if not count:
-            return 0 * (first.sum() + second.sum())
-        before = int(all_valid[: rank() * len(valid)].sum())
-        target = before + torch.arange(int(valid.sum()), device=first.device)
+        own = rank() * len(valid) + torch.arange(len(valid), device=first.device)
         total = first.new_zeros(())
         for queries, keys in ((first, second), (second, first)):
-            logits = scale * queries[valid] @ gather_with_gradient(keys)[all_valid].T
-            logits = logits.scatter_add(1, target[:, None], logits.new_full((len(target), 1), -margin))
-            total = total + F.cross_entropy(logits, target, reduction="sum")
-        return total * (world_size() / count)
+            # The clips without both are masked, not removed: their number would have to be waited for.
+            logits = scale * queries @ gather_with_gradient(keys).T
+            logits = logits.scatter_add(1, own[:, None], logits.new_full((len(own), 1), -margin))
+            logits = logits.masked_fill(~all_valid, -torch.inf).where(valid[:, None], 0)
+            total = total + F.cross_entropy(logits, own, reduction="none").where(valid, 0).sum()
+        return total * (world_size() / all_valid.sum().clamp(min=1))

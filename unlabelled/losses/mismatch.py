@@ -52,7 +52,7 @@ def draw_mismatches(negative: Tensor, step: int) -> Tensor:
         1, max(columns, 2), (), generator=torch_generator(global_seed(), "mismatch", step)
     )
     own = rank() * rows + torch.arange(rows, device=negative.device)
-    first = own + int(distance)
+    first = own + distance
     ahead = (torch.arange(columns, device=negative.device) - first[:, None]) % columns
     chosen = ahead.masked_fill(~negative, columns).argmin(1)
     return torch.where(negative.any(1), chosen, NONE)

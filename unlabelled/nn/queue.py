@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -78,6 +80,11 @@ class FillingQueue(FeatureQueue):
     def __init__(self, size: int, dim: int) -> None:
         super().__init__(size, dim)
         self.register_buffer("filled", torch.zeros((), dtype=torch.int64))
+        self._num_filled: int | None = 0  # None: as in the buffer
+
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
+        super()._load_from_state_dict(*args, **kwargs)
+        self._num_filled = None
 
     def _first_rows(self, size: int, dim: int) -> Tensor:
         return torch.zeros(size, dim)
@@ -85,15 +92,23 @@ class FillingQueue(FeatureQueue):
     @torch.no_grad()
     def push(self, rows: Tensor) -> None:
         """Append ``rows (n, D)``; once the queue is full, they replace the n oldest."""
+        self._num_filled = min(self.num_filled + len(rows), len(self))
         super().push(rows)
-        self.filled.add_(len(rows)).clamp_(max=len(self))
+        self.filled.fill_(self._num_filled)
+
+    @property
+    def num_filled(self) -> int:
+        """Number of filled rows; it is read from the device only after a checkpoint was loaded."""
+        if self._num_filled is None:
+            self._num_filled = int(self.filled)
+        return self._num_filled
 
     @property
     def filled_rows(self) -> Tensor:
         """The filled rows ``(filled, D)``, a view; once the queue is full, they are not ordered by age."""
-        return self.rows[: int(self.filled)]
+        return self.rows[: self.num_filled]
 
     @property
     def is_full(self) -> bool:
         """True once M rows were pushed."""
-        return int(self.filled) == len(self)
+        return self.num_filled == len(self)

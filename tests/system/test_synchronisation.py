@@ -1,0 +1,150 @@
+"""A training step of any method never waits for a GPU, which would otherwise idle."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from lightning import Callback, LightningModule, Trainer
+
+import callbacks
+import cli
+from tests._helpers.synchronisations import Synchronisations
+from tests.conftest import ROOT
+from unlabelled.transforms import augmentation
+
+ALLOWED = (
+    "callbacks/training/stop_at_signal.py",  # with GPUs in steps that are logged only
+    "(_cluster_weights)",  # of the table on the CPU, once after a pass
+)
+SMALL = {
+    "Embedded": ["train_per_class=4", "test_per_class=1"],
+    "DrawnImages": ["train_per_class=4", "val_per_class=1"],
+    "EmbeddedFeatures": ["train_per_class=4", "test_per_class=1", "train_videos=24", "test_videos=4"],
+}
+STILL_WAITING = {
+    "sspc": ("codes_of_batch", "multi_sinkhorn")
+}  # the assignment of anchors, three times a step
+LEARNS_AT_ONCE = {
+    "sspc": ["start=now"],
+    "mcn": ["queue_size=8", "num_centroids=4"],
+}
+
+
+def one_demo_of_each_method() -> list[Path]:
+    """Return the first demo of each class of models."""
+    demos = sorted((ROOT / "configs" / "demo").glob("*.yaml"), reverse=True)
+    return sorted({yaml.safe_load(path.read_text())["model"]["class_path"]: path for path in demos}.values())
+
+
+class Watch(Callback):
+    """Watch the steps, from the batch on the device to the last callback, but not the clustering passes."""
+
+    def __init__(self) -> None:
+        self.steps: list[list[str]] = []
+        self._now: Synchronisations | None = None
+
+    def begin(self) -> None:
+        self._now = Synchronisations()
+        self._now.__enter__()
+
+    def end(self, counts: bool) -> None:
+        assert self._now is not None
+        self._now.__exit__()
+        if counts:
+            self.steps.append(self._now.found)
+        self._now = None
+
+    def pause(self, work: Any, *args: Any) -> Any:
+        if self._now is None:
+            return work(*args)
+        self._now.__exit__()
+        try:
+            return work(*args)
+        finally:
+            self._now.__enter__()
+
+
+class First(Callback):
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+
+    def on_train_batch_start(self, *args: Any) -> None:
+        self._watch.begin()
+
+
+class Last(Callback):
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+
+    def on_train_batch_end(self, trainer: Trainer, *args: Any) -> None:
+        """In the first step of an epoch data may be checked, in the last one sums are logged."""
+        step: Any = args[-1]
+        self._watch.end(step > 0 and not trainer.is_last_batch)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture
+def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
+    watch, run, fit = Watch(), callbacks.ClusteringPass.run, Trainer.fit
+    transfer = LightningModule._apply_batch_transfer_handler
+
+    @functools.wraps(fit)  # the command line reads its signature
+    def watched_fit(trainer: Any, *args: Any, **kwargs: Any) -> None:
+        trainer.callbacks[:] = [First(watch), *trainer.callbacks, Last(watch)]
+        fit(trainer, *args, **kwargs)
+
+    def watched_transfer(module: Any, *args: Any, **kwargs: Any) -> Any:
+        with Synchronisations() as found:
+            batch = transfer(module, *args, **kwargs)
+        watch.steps.append(found.found)
+        return batch
+
+    monkeypatch.setattr(Trainer, "fit", watched_fit)
+    monkeypatch.setattr(LightningModule, "_apply_batch_transfer_handler", watched_transfer)
+    monkeypatch.setattr(callbacks.ClusteringPass, "run", lambda *args: watch.pause(run, *args))
+    monkeypatch.setattr(augmentation, "_selected", augmentation._masked)  # as on a GPU
+    return watch
+
+
+@pytest.mark.parametrize("demo", one_demo_of_each_method(), ids=lambda path: path.stem)
+def test_a_step_waits_for_nothing(demo: Path, data: Path, watch: Watch, tmp_path: Path) -> None:
+    content = yaml.safe_load(demo.read_text())["data"]
+    name = content["class_path"].removeprefix("datamodules.")
+    small = [f"--data.init_args.{each}" for each in SMALL[name]]
+    roots = [
+        f"--data.init_args.{key}={data / Path(value).name}"
+        for key, value in content["init_args"].items()
+        if key in ("root", "clips_root")
+    ]
+    arguments = [
+        *("fit", f"--config={demo}", *roots, *small, "--data.init_args.num_workers=0"),
+        *("--data.init_args.batch_size=8", "--trainer.max_steps=3", "--trainer.limit_val_batches=0"),
+        *("--trainer.log_every_n_steps=1000", "--trainer.enable_progress_bar=false"),
+        f"--trainer.default_root_dir={tmp_path}",
+        *(f"--model.init_args.{each}" for each in LEARNS_AT_ONCE.get(demo.stem, [])),
+        *(["--model.init_args.encoder_checkpoint=null"] if "encoder_checkpoint" in demo.read_text() else []),
+    ]
+    assert cli.main(arguments) == 0
+    assert len(watch.steps) >= 4  # three batches that were moved to the device, and a step
+    allowed = (*ALLOWED, *STILL_WAITING.get(demo.stem, ()))
+    found = {each for step in watch.steps for each in step if not any(part in each for part in allowed)}
+    assert sorted(found) == []
+
+
+def test_what_waits_is_found() -> None:
+    import torch
+
+    values = torch.arange(4.0)
+    with Synchronisations() as waits:
+        values[values > 1].sum().item()
+        values.cpu()
+    operations = [each.split()[0] for each in waits.found]
+    assert operations == ["index", "_local_scalar_dense", "cpu"]

@@ -50,6 +50,7 @@ class SampleDataModule(LightningDataModule, Generic[IndexT, PipelineT]):
         eval_batch_size: Samples per rank and step in evaluation and in passes; ``null``: twice as many.
         num_workers: Number of processes that read and augment.
         predict_split: Split of ``predict``; ``all``: each sample of the three splits once.
+        allow_outside: Read files that lie outside of ``root`` by a link; see :mod:`unlabelled.data.inside`.
 
     Raises:
         ValueError: ``predict_split`` is unknown.
@@ -71,6 +72,7 @@ class SampleDataModule(LightningDataModule, Generic[IndexT, PipelineT]):
         eval_batch_size: int | None = None,
         num_workers: int = 2,
         predict_split: PredictSplit = "test",
+        allow_outside: bool = False,
     ) -> None:
         super().__init__()
         if predict_split not in (*_ALL, "all"):
@@ -84,6 +86,7 @@ class SampleDataModule(LightningDataModule, Generic[IndexT, PipelineT]):
         self.batch_size = batch_size
         self.eval_batch_size = eval_batch_size or 2 * batch_size
         self.num_workers = num_workers
+        self.allow_outside = allow_outside
         self._stage = "fit"
         self._indices: dict[str, IndexT] = {}
         self._pass_loaders: dict[type[OrderedShard], DataLoader[Any]] = {}

@@ -8,7 +8,6 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import torch
 from lightning import Callback, LightningModule, Trainer
 from torch import Tensor
-from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import Optimizer
 
 from callbacks.shared.loggers import publish_text
@@ -18,6 +17,7 @@ from callbacks.training.collapse import (
     collapsed_queues,
     sampled_features,
 )
+from callbacks.training.running_statistics import KeptStatistics, running_statistics
 from unlabelled.contracts import HasQueues
 from unlabelled.data.datasets.samples import SampleDataset
 from unlabelled.distributed import all_reduce_max_
@@ -63,7 +63,8 @@ class DivergenceChecks(Callback):
     Args:
         on_divergence: ``stop``: end the run with an error that names the first such step and its samples.
             ``skip``: set the gradient of such a step to zero, so that only momentum and weight decay change
-            the weights; count and name the steps, and end the run after ``max_skipped`` in a row.
+            the weights; take back its running statistics of batch normalisation, and push no keys of it
+            into queues; count and name the steps, and end the run after ``max_skipped`` in a row.
         on_collapse: ``warn``: log a warning when the finding changes. ``stop``: end the run.
         max_skipped: Number of skipped steps in a row that ends the run.
         num_samples: Number of training samples that are embedded after an epoch; 0: none.
@@ -92,14 +93,23 @@ class DivergenceChecks(Callback):
         self._skipped_in_a_row = 0
         self._steps: list[Step] = []
         self._bad_gradient: Tensor | None = None
+        self._kept, self._kept_at = KeptStatistics(), -1
         self._number = 0
         self._finding = ""
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        """Store the number of the step, which the step changes."""
-        self._number = trainer.global_step
+        """Store the number of the step, which the step changes; with ``skip``, the running statistics."""
+        self._number, self._bad_gradient = trainer.global_step, None
+        if self.on_divergence == "skip" and self._kept_at != self._number:  # else batches are accumulated
+            self._kept.keep(pl_module)
+            self._kept_at = self._number
+
+    @property
+    def left_out(self) -> Tensor | None:
+        """Whether the current step is left out, boolean ``()`` on the device; None: no step is."""
+        return self._bad_gradient if self.on_divergence == "skip" else None
 
     def on_before_optimizer_step(
         self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer
@@ -131,7 +141,8 @@ class DivergenceChecks(Callback):
             )
             bad = torch.stack([bad_loss, bad_gradient]).to(torch.uint8)
             self._steps.append(Step(self._number, trainer.current_epoch, batch_idx, batch["index"], bad))
-        self._bad_gradient = None
+        if self.left_out is not None:
+            self._kept.restore(pl_module, self.left_out)
         if (batch_idx + 1) % _interval(trainer) == 0 or trainer.is_last_batch:
             self._check_steps(trainer)
 
@@ -219,12 +230,7 @@ def _interval(trainer: Trainer) -> int:
 
 def _not_finite(module: LightningModule) -> str | None:
     """Return the name of a weight, running statistic or queue that is not finite, or None."""
-    named: dict[str, Any] = dict(module.named_parameters())
-    for name, part in module.named_modules():
-        if isinstance(part, _BatchNorm):
-            named |= {
-                f"{name}.{key}": value for key, value in part.named_buffers() if value.is_floating_point()
-            }
+    named: dict[str, Any] = {**dict(module.named_parameters()), **running_statistics(module)}
     if isinstance(module, HasQueues):
         named |= {f"queues.{name}.rows": queue.rows for name, queue in module.queues.items()}
     values = [value.detach() for value in named.values()]

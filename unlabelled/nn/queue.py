@@ -50,12 +50,24 @@ class FeatureQueue(nn.Module):
         return len(self.rows)
 
     @torch.no_grad()
-    def push(self, rows: Tensor) -> None:
-        """Replace the n oldest rows by ``rows (n, D)``; of more than M, the last M are kept."""
+    def push(self, rows: Tensor, unless: Tensor | None = None) -> None:
+        """Replace the n oldest rows by ``rows (n, D)``; of more than M, the last M are kept.
+
+        Args:
+            rows: The new rows.
+            unless: Boolean ``()`` on the device of the queue: if true, nothing changes. It is not read on
+                the host.
+        """
         count, size = len(rows), len(self)
-        slots = (self.pointer + torch.arange(count, device=rows.device)) % size
-        self.rows.index_copy_(0, slots[-size:], rows[-size:].to(self.rows.dtype))
-        self.pointer.add_(count).remainder_(size)
+        slots = ((self.pointer + torch.arange(count, device=rows.device)) % size)[-size:]
+        latest = rows[-size:].to(self.rows.dtype)
+        if unless is not None:
+            latest = torch.where(unless, self.rows[slots], latest)
+        self.rows.index_copy_(0, slots, latest)
+        self._advance(count if unless is None else count * ~unless)
+
+    def _advance(self, count: Tensor | int) -> None:
+        self.pointer.add_(count).remainder_(len(self))
 
 
 class FillingQueue(FeatureQueue):
@@ -82,11 +94,9 @@ class FillingQueue(FeatureQueue):
     def _first_rows(self, size: int, dim: int) -> Tensor:
         return torch.zeros(size, dim)
 
-    @torch.no_grad()
-    def push(self, rows: Tensor) -> None:
-        """Append ``rows (n, D)``; once the queue is full, they replace the n oldest."""
-        super().push(rows)
-        self.filled.add_(len(rows)).clamp_(max=len(self))
+    def _advance(self, count: Tensor | int) -> None:
+        super()._advance(count)
+        self.filled.add_(count).clamp_(max=len(self))
 
     @property
     def filled_rows(self) -> Tensor:

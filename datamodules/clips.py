@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar
 
-from datamodules.base import PredictSplit, SampleDataModule
+from datamodules.base import PredictSplit, SampleDataModule, StartMethod
 from datamodules.splits import warn_of_lists
 from unlabelled.data.datasets.clip_names import ClipName
 from unlabelled.data.datasets.clips import ClipDataset
@@ -38,6 +38,7 @@ class ClipDataModule(SampleDataModule[ClipIndex, ClipPipeline]):
         test_pipeline: Makes tensors in ``test`` and ``predict``, also of the bank; ``null``: ``pipeline``.
         predict_split: See :class:`~datamodules.base.SampleDataModule`.
         allow_outside: Read files that lie outside of ``root`` by a link, or by the table of own files.
+        multiprocessing_context: See :class:`~datamodules.base.SampleDataModule`.
 
     Attributes:
         suffixes: Endings of the files that :meth:`locate` finds.
@@ -63,6 +64,7 @@ class ClipDataModule(SampleDataModule[ClipIndex, ClipPipeline]):
         test_pipeline: ClipPipeline | None = None,
         predict_split: PredictSplit = "test",
         allow_outside: bool = False,
+        multiprocessing_context: StartMethod | None = None,
     ) -> None:
         pipeline = pipeline if pipeline is not None else AudioVisualPipeline()
         super().__init__(
@@ -74,6 +76,7 @@ class ClipDataModule(SampleDataModule[ClipIndex, ClipPipeline]):
             num_workers,
             predict_split,
             allow_outside,
+            multiprocessing_context,
         )
         self.reader: Reader = reader if reader is not None else PyAVReader()
         self.index_workers = index_workers

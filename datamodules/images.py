@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 
-from datamodules.base import PredictSplit, SampleDataModule
+from datamodules.base import PredictSplit, SampleDataModule, StartMethod
 from unlabelled.data.datasets.clip_names import ClipName
 from unlabelled.data.datasets.images import ImageDataset, ImageSource
 from unlabelled.data.media.files import IMAGE_SUFFIXES, scan_files
@@ -27,6 +27,7 @@ class ImageDataModule(SampleDataModule[ImageSource, ImagePipeline]):
         test_pipeline: Makes tensors in ``test`` and ``predict``, also of the bank; ``null``: ``pipeline``.
         predict_split: See :class:`~datamodules.base.SampleDataModule`.
         allow_outside: Read files that lie outside of ``root`` by a link, or by the table of own files.
+        multiprocessing_context: See :class:`~datamodules.base.SampleDataModule`.
 
     Raises:
         FileNotFoundError: ``root`` does not exist.
@@ -46,6 +47,7 @@ class ImageDataModule(SampleDataModule[ImageSource, ImagePipeline]):
         test_pipeline: ImagePipeline | None = None,
         predict_split: PredictSplit = "test",
         allow_outside: bool = False,
+        multiprocessing_context: StartMethod | None = None,
     ) -> None:
         super().__init__(
             root,
@@ -56,6 +58,7 @@ class ImageDataModule(SampleDataModule[ImageSource, ImagePipeline]):
             num_workers,
             predict_split,
             allow_outside,
+            multiprocessing_context,
         )
 
     @abstractmethod

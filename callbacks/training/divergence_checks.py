@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
 from lightning import Callback, LightningModule, Trainer
+from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 from torch.optim import Optimizer
 
@@ -55,7 +56,8 @@ class DivergenceChecks(Callback):
     """Stop a run that is no longer finite, and warn of one that has collapsed.
 
     The loss and the gradient of each step are checked on the device, and read every
-    ``log_every_n_steps`` steps and before a checkpoint; none is written of weights that are not finite. After
+    ``log_every_n_steps`` steps and before a checkpoint; none is written of weights that are not finite, and
+    these are not evaluated. After
     each epoch a few training samples are embedded: features that are equal, inputs that are constant,
     pseudo-labels that are all the same and queues of equal rows are named. ``cli.py`` adds this callback to
     every run; a run is the same with and without it, unless it diverges.
@@ -150,6 +152,14 @@ class DivergenceChecks(Callback):
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
         """Refuse a checkpoint of weights that are not finite, before it is written."""
+        self._check_weights(trainer, pl_module)
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Refuse to evaluate weights that are not finite, whose features are not either."""
+        if trainer.state.fn == TrainerFn.FITTING and not trainer.sanity_checking:
+            self._check_weights(trainer, pl_module)
+
+    def _check_weights(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._check_steps(trainer)
         if name := _not_finite(pl_module):
             raise DivergedError(

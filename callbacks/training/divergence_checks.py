@@ -18,8 +18,7 @@ from callbacks.training.collapse import (
     collapsed_queues,
     sampled_features,
 )
-from callbacks.training.running_statistics import KeptStatistics, running_statistics
-from unlabelled.contracts import HasQueues
+from callbacks.training.finite_state import KeptStatistics, not_finite
 from unlabelled.data.datasets.samples import SampleDataset
 from unlabelled.distributed import all_reduce_max_
 
@@ -161,7 +160,7 @@ class DivergenceChecks(Callback):
 
     def _check_weights(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._check_steps(trainer)
-        if name := _not_finite(pl_module):
+        if name := not_finite(pl_module):
             raise DivergedError(
                 f"{name} is not finite after {trainer.global_step} steps: the run has diverged, and its last "
                 f"checkpoint is kept; {_REMEDY}"
@@ -236,18 +235,6 @@ def _interval(trainer: Trainer) -> int:
     """Return ``log_every_n_steps``; 1 for a trainer that logs nothing."""
     steps: int = trainer.log_every_n_steps  # type: ignore[attr-defined]
     return steps or 1
-
-
-def _not_finite(module: LightningModule) -> str | None:
-    """Return the name of a weight, running statistic or queue that is not finite, or None."""
-    named: dict[str, Any] = {**dict(module.named_parameters()), **running_statistics(module)}
-    if isinstance(module, HasQueues):
-        named |= {f"queues.{name}.rows": queue.rows for name, queue in module.queues.items()}
-    values = [value.detach() for value in named.values()]
-    if not values:
-        return None
-    finite = torch.stack([norm.float() for norm in torch._foreach_norm(values, torch.inf)]).isfinite()
-    return next((name for name, is_finite in zip(named, finite.tolist(), strict=True) if not is_finite), None)
 
 
 def _names(trainer: Trainer, index: Tensor) -> str:

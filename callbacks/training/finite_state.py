@@ -1,10 +1,14 @@
-"""Running statistics of batch normalisation, taken back after a step that is left out."""
+"""What one step can break in a module: weights, queues, statistics of batch normalisation."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+
+from unlabelled.contracts import HasQueues
 
 
 def running_statistics(module: nn.Module) -> dict[str, Tensor]:
@@ -16,6 +20,18 @@ def running_statistics(module: nn.Module) -> dict[str, Tensor]:
         for key, value in part.named_buffers()
         if value.is_floating_point()
     }
+
+
+def not_finite(module: nn.Module) -> str | None:
+    """Return the name of a weight, running statistic or queue that is not finite, or None."""
+    named: dict[str, Any] = {**dict(module.named_parameters()), **running_statistics(module)}
+    if isinstance(module, HasQueues):
+        named |= {f"queues.{name}.rows": queue.rows for name, queue in module.queues.items()}
+    values = [value.detach() for value in named.values()]
+    if not values:
+        return None
+    finite = torch.stack([norm.float() for norm in torch._foreach_norm(values, torch.inf)]).isfinite()
+    return next((name for name, is_finite in zip(named, finite.tolist(), strict=True) if not is_finite), None)
 
 
 class KeptStatistics:

@@ -37,6 +37,7 @@ import unlabelled
 from callbacks.training.save_config import SaveConfig
 from lightning_modules import embed_folder
 from unlabelled.commands.errors.checkpoint import check_checkpoint
+from unlabelled.commands.errors.disk import hide_in_threads, note_full
 from unlabelled.commands.errors.explanation import explain
 from unlabelled.commands.errors.overlays import fitting, misfit
 from unlabelled.commands.errors.run_errors import line_for_user, traceback_wanted
@@ -44,7 +45,8 @@ from unlabelled.commands.errors.suggestions import abstract_methods, import_path
 from unlabelled.commands.errors.user_files import unusable
 from unlabelled.commands.runs.checks import check_accelerator, check_monitors, missing_package
 from unlabelled.commands.runs.folders import RunFolder
-from unlabelled.commands.runs.outputs import LOGGER, direct
+from unlabelled.commands.runs.lock import locked
+from unlabelled.commands.runs.outputs import LOGGER, checkpoint_folders, direct
 from unlabelled.commands.runs.placement import forget_choice, name_of, place
 from unlabelled.contracts import EvaluatesOnSets
 from unlabelled.stop_signals import STOP
@@ -95,7 +97,7 @@ class CLI(LightningCLI):
     folder: RunFolder | None = None
 
     def __init__(self, args: ArgsType = None) -> None:
-        failed = True
+        failed, self._locks = True, contextlib.ExitStack()
         try:
             super().__init__(
                 lightning_modules.BaseModule,
@@ -116,11 +118,21 @@ class CLI(LightningCLI):
             failed = False
             if torch.distributed.is_available() and torch.distributed.is_initialized():
                 torch.distributed.destroy_process_group()  # a thread of it may abort the end of the process
+        except (OSError, RuntimeError) as error:
+            note_full(error, self._written())
+            raise
         finally:
+            self._locks.close()
             if self.folder is not None and _rank() == 0:
                 steps = getattr(getattr(self, "trainer", None), "global_step", 0)
                 self.folder.remove_unused(failed and steps == 0)
                 forget_choice()
+
+    def _written(self) -> list[str]:
+        """Return the folders that the command writes to."""
+        run = [] if self.folder is None else [str(self.folder.output), str(self.folder.checkpoints)]
+        data = getattr(getattr(self, "datamodule", None), "root", None)
+        return run + ([data] if isinstance(data, str) else [])
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add the name of the run, and the callbacks that every run has."""
@@ -170,6 +182,8 @@ class CLI(LightningCLI):
         if self.folder is not None:
             direct(config, command, self.folder)
             rank_zero_info(f"run {self.folder.name}: output in {self.folder.output}")
+        if command == "fit" and config.trainer.enable_checkpointing is not False and _rank() == 0:
+            self._lock(config.trainer)
         if command != "fit" and config.ckpt_path is None:
             rank_zero_info(f"{command} without --ckpt_path: the weights are initial ones, of no run")
         self._saved = given
@@ -179,6 +193,14 @@ class CLI(LightningCLI):
             if (line := missing_package(str(error))) is None:
                 raise
             raise MisconfigurationException(line) from error
+
+    def _lock(self, trainer: Namespace) -> None:
+        """Keep other trainings out of the folders of the checkpoints."""
+        if trainer.fast_dev_run:
+            return
+        for folder in checkpoint_folders(trainer, Path(trainer.default_root_dir or ".")):
+            if "://" not in folder:
+                self._locks.enter_context(locked(Path(folder)))
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Create the trainer; the saved configuration names no folder, as a run of it has its own."""
@@ -255,6 +277,7 @@ def main(args: Sequence[str] | None = None) -> int:
     if code is not None:
         return code
     hide_notices()
+    hide_in_threads()
     try:
         if given[0] == "embed":
             return embed_folder.main(given[1:])
@@ -263,6 +286,7 @@ def main(args: Sequence[str] | None = None) -> int:
     except SIGTERMException:
         return STOP.exit_code
     except Exception as error:
+        note_full(error, ())
         line = line_for_user(error, (MisconfigurationException,))
         if line is None or traceback_wanted():
             raise

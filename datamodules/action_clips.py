@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from datamodules.clips import ClipDataModule
+from unlabelled.data.inside import check_listed
 from unlabelled.data.lists import read_lines
 from unlabelled.data.media.index import Entry
 
@@ -102,7 +103,8 @@ class UCF101(_ActionClips):
                 return
             for number, line in enumerate(read_lines(path), 1):
                 if line.strip():
-                    name, slash, file = line.split()[0].partition("/")
+                    listed = check_listed(line.split()[0], f"{path}, line {number}")
+                    name, slash, file = listed.partition("/")
                     if not slash:
                         raise ValueError(f"{path}, line {number}: {line!r} is not `Class/file.avi [label]`")
                     yield split, name, file
@@ -140,4 +142,5 @@ class HMDB51(_ActionClips):
                 if fields and (len(fields) != 2 or fields[1] not in splits):
                     raise ValueError(f"{path}, line {number}: {line!r} is not `file.avi 0|1|2`")
                 if fields:
-                    yield splits[fields[1]], path.name.removesuffix(ending), fields[0].strip()
+                    file = check_listed(fields[0].strip(), f"{path}, line {number}")
+                    yield splits[fields[1]], path.name.removesuffix(ending), file

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from datamodules.clips import ClipDataModule
+from unlabelled.data.inside import check_listed
 from unlabelled.data.lists import read_lines
 from unlabelled.data.media.files import find_list
 from unlabelled.data.media.index import Entry
@@ -65,4 +66,4 @@ def _parse(line: str, path: Path, number: int) -> tuple[str, str]:
     fields = line.strip().split("&")
     if len(fields) != _COLUMNS:
         raise ValueError(f"{path}, line {number}: {line!r} is not Category&VideoID&Quality&StartTime&EndTime")
-    return fields[0], fields[1]
+    return fields[0], check_listed(fields[1], f"{path}, line {number}")

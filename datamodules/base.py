@@ -26,6 +26,7 @@ from unlabelled.data.datasets.samples import (
 from unlabelled.pipelines.base import SamplePipeline
 from unlabelled.stop_signals import STOP
 
+StartMethod = Literal["fork", "spawn", "forkserver"]
 PredictSplit = Literal["train", "val", "test", "all"]
 _STAGE_SPLITS = {"fit": ("train", "val"), "validate": ("val",), "test": ("test",)}
 _ALL = ("train", "val", "test")
@@ -50,6 +51,9 @@ class SampleDataModule(LightningDataModule, Generic[IndexT, PipelineT]):
         eval_batch_size: Samples per rank and step in evaluation and in passes; ``null``: twice as many.
         num_workers: Number of processes that read and augment.
         predict_split: Split of ``predict``; ``all``: each sample of the three splits once.
+        allow_outside: Read files that lie outside of ``root`` by a link; see :mod:`unlabelled.data.inside`.
+        multiprocessing_context: How these processes are started: ``fork``, ``spawn`` or ``forkserver``;
+            ``null``: as is usual on the platform. Samples and their order do not depend on it.
 
     Raises:
         ValueError: ``predict_split`` is unknown.
@@ -71,6 +75,8 @@ class SampleDataModule(LightningDataModule, Generic[IndexT, PipelineT]):
         eval_batch_size: int | None = None,
         num_workers: int = 2,
         predict_split: PredictSplit = "test",
+        allow_outside: bool = False,
+        multiprocessing_context: StartMethod | None = None,
     ) -> None:
         super().__init__()
         if predict_split not in (*_ALL, "all"):
@@ -84,6 +90,8 @@ class SampleDataModule(LightningDataModule, Generic[IndexT, PipelineT]):
         self.batch_size = batch_size
         self.eval_batch_size = eval_batch_size or 2 * batch_size
         self.num_workers = num_workers
+        self.allow_outside = allow_outside
+        self.multiprocessing_context: StartMethod | None = multiprocessing_context
         self._stage = "fit"
         self._indices: dict[str, IndexT] = {}
         self._pass_loaders: dict[type[OrderedShard], DataLoader[Any]] = {}
@@ -338,4 +346,5 @@ class SampleDataModule(LightningDataModule, Generic[IndexT, PipelineT]):
             pin_memory=self.trainer is not None and self.trainer.strategy.root_device.type == "cuda",
             persistent_workers=persistent and self.num_workers > 0,
             worker_init_fn=STOP.worker_init(),
+            multiprocessing_context=self.multiprocessing_context if self.num_workers else None,
         )

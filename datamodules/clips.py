@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar
 
-from datamodules.base import PredictSplit, SampleDataModule
+from datamodules.base import PredictSplit, SampleDataModule, StartMethod
 from datamodules.splits import warn_of_lists
 from unlabelled.data.datasets.clip_names import ClipName
 from unlabelled.data.datasets.clips import ClipDataset
+from unlabelled.data.inside import check_paths
 from unlabelled.data.media.decord_reader import BackendReader
 from unlabelled.data.media.files import MEDIA_SUFFIXES, StemTable
 from unlabelled.data.media.index import ClipIndex, Entry, Requirements, build_index, index_entries
@@ -36,12 +37,15 @@ class ClipDataModule(SampleDataModule[ClipIndex, ClipPipeline]):
         index_workers: Number of processes that check the files before the first run; ``null``: one per core.
         test_pipeline: Makes tensors in ``test`` and ``predict``, also of the bank; ``null``: ``pipeline``.
         predict_split: See :class:`~datamodules.base.SampleDataModule`.
+        allow_outside: Read files that lie outside of ``root`` by a link, or by the table of own files.
+        multiprocessing_context: See :class:`~datamodules.base.SampleDataModule`.
 
     Attributes:
         suffixes: Endings of the files that :meth:`locate` finds.
 
     Raises:
         FileNotFoundError: ``root`` does not exist.
+        OutsideRootError: A link leads out of ``root``, or a path of a list does.
         SharedFileError: A file of an own data set is in a training and in a held-out split.
     """
 
@@ -59,10 +63,20 @@ class ClipDataModule(SampleDataModule[ClipIndex, ClipPipeline]):
         index_workers: int | None = None,
         test_pipeline: ClipPipeline | None = None,
         predict_split: PredictSplit = "test",
+        allow_outside: bool = False,
+        multiprocessing_context: StartMethod | None = None,
     ) -> None:
         pipeline = pipeline if pipeline is not None else AudioVisualPipeline()
         super().__init__(
-            root, pipeline, test_pipeline, batch_size, eval_batch_size, num_workers, predict_split
+            root,
+            pipeline,
+            test_pipeline,
+            batch_size,
+            eval_batch_size,
+            num_workers,
+            predict_split,
+            allow_outside,
+            multiprocessing_context,
         )
         self.reader: Reader = reader if reader is not None else PyAVReader()
         self.index_workers = index_workers
@@ -75,7 +89,7 @@ class ClipDataModule(SampleDataModule[ClipIndex, ClipPipeline]):
     def locate(self, names: Sequence[str], default: str) -> str:
         """Return the path of the first of several stems that is on disk; see :meth:`StemTable.locate`."""
         if self._stems is None:
-            self._stems = StemTable(self.root, self.suffixes)
+            self._stems = StemTable(self.root, self.suffixes, self.allow_outside)
         return self._stems.locate(names, default)
 
     def shortest(self) -> float:
@@ -97,6 +111,8 @@ class ClipDataModule(SampleDataModule[ClipIndex, ClipPipeline]):
         pipeline = self.active_pipeline
         requirements = Requirements(pipeline.needs_video, pipeline.needs_audio, self.shortest())
         entries, workers, progress = self.listing(split), self.index_workers, self._rank()[0] == 0
+        if not self.allow_outside:
+            check_paths(self.root, [entry.path for entry in entries], f"{type(self).__name__}, {split}")
         repeated = self._stems.repeated if self._stems is not None else {}
         whole = [entry.path for entry in entries if not entry.is_span]
         warn_of_lists(type(self).__name__, split, whole, repeated)

@@ -83,7 +83,7 @@ class DCASE2014(ClipDataModule):
 
     @cached_property
     def _audio_files(self) -> list[str]:
-        return scan_files(self.root, AUDIO_SUFFIXES)
+        return scan_files(self.root, AUDIO_SUFFIXES, allow_outside=self.allow_outside)
 
 
 def _split(path: str) -> str | None:

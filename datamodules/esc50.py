@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from datamodules.clips import ClipDataModule
+from unlabelled.data.inside import check_listed
 from unlabelled.data.lists import open_list
 from unlabelled.data.media.files import AUDIO_SUFFIXES, find_list
 from unlabelled.data.media.index import Entry
@@ -115,6 +116,7 @@ def _parse(row: dict[str, Any], path: Path, number: int) -> _Row:
             f"{path}, row {number}: expected the columns {','.join(_COLUMNS)}, with whole numbers for fold "
             f"and target ({error!r})"
         ) from error
+    check_listed(parsed.filename, f"{path}, row {number}")
     if parsed.fold not in range(1, 6):
         raise ValueError(f"{path}, row {number}: fold {parsed.fold} is not one of 1 to 5")
     return parsed

@@ -76,10 +76,11 @@ class FlickrFiles:
         return sorted(next(iter(folders.values()), []), key=_frame_order)
 
 
-def scan_flickr(root: str) -> FlickrFiles:
-    """Find all files of the data set below ``root``, without opening them."""
+def scan_flickr(root: str, allow_outside: bool = False) -> FlickrFiles:
+    """Find all files of the data set below ``root``, without opening them; see :func:`.scan_files`."""
     files = FlickrFiles()
-    for path in scan_files(root, (*MEDIA_SUFFIXES, *AUDIO_SUFFIXES, *IMAGE_SUFFIXES, _ANNOTATION)):
+    suffixes = (*MEDIA_SUFFIXES, *AUDIO_SUFFIXES, *IMAGE_SUFFIXES, _ANNOTATION)
+    for path in scan_files(root, suffixes, allow_outside=allow_outside):
         number, suffix = video_number(path), PurePosixPath(path).suffix.lower()
         if suffix in AUDIO_SUFFIXES:
             files.audio.setdefault(number, []).append(path)

@@ -182,4 +182,4 @@ class FlickrSoundNet(ClipDataModule):
 
     @cached_property
     def _files(self) -> FlickrFiles:
-        return scan_flickr(self.root)
+        return scan_flickr(self.root, self.allow_outside)

@@ -12,7 +12,7 @@ import torch
 
 from datamodules.images import ImageDataModule
 from unlabelled.data.datasets.images import ImageFiles
-from unlabelled.data.media.files import class_folders, scan_images
+from unlabelled.data.media.files import class_folders
 
 IMAGENET100_LIST = Path(__file__).parent / "lists" / "imagenet100.txt"
 """The 100 classes of CMC (Tian et al. 2020, arXiv:1906.05849) and SCE (Denize et al. 2023, Table 22)."""
@@ -49,7 +49,7 @@ class ImageFolder(ImageDataModule):
     def listed(self, split: str) -> Sequence[str]:
         """Return the path of each image in the class folders, whose names are not checked."""
         folder = self.folder(split)
-        images = [scan_images(self.root, f"{folder.name}/{name}") for name in class_folders(folder)]
+        images = [self.scan(self.root, f"{folder.name}/{name}") for name in class_folders(folder)]
         return [f"{self.root}/{path}" for path in chain.from_iterable(images)]
 
     def source(self, split: str) -> ImageFiles:
@@ -58,7 +58,7 @@ class ImageFolder(ImageDataModule):
         paths: list[str] = []
         labels: list[int] = []
         for label, name in enumerate(self.class_names):
-            found = scan_images(self.root, f"{folder}/{name}") if name in present else []
+            found = self.scan(self.root, f"{folder}/{name}") if name in present else []
             paths += found
             labels += [label] * len(found)
         return ImageFiles(split, self.root, paths, torch.tensor(labels, dtype=torch.int64))

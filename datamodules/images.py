@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from abc import abstractmethod
 
-from datamodules.base import PredictSplit, SampleDataModule
+from datamodules.base import PredictSplit, SampleDataModule, StartMethod
 from unlabelled.data.datasets.clip_names import ClipName
 from unlabelled.data.datasets.images import ImageDataset, ImageSource
+from unlabelled.data.media.files import IMAGE_SUFFIXES, scan_files
 from unlabelled.data.media.index import EmptyIndexError
 from unlabelled.pipelines.base import ImagePipeline
 
@@ -25,9 +26,12 @@ class ImageDataModule(SampleDataModule[ImageSource, ImagePipeline]):
         num_workers: Number of processes that read and augment.
         test_pipeline: Makes tensors in ``test`` and ``predict``, also of the bank; ``null``: ``pipeline``.
         predict_split: See :class:`~datamodules.base.SampleDataModule`.
+        allow_outside: Read files that lie outside of ``root`` by a link, or by the table of own files.
+        multiprocessing_context: See :class:`~datamodules.base.SampleDataModule`.
 
     Raises:
         FileNotFoundError: ``root`` does not exist.
+        OutsideRootError: A link leads out of ``root``, or a path of a list does.
         EmptyIndexError: A split has no images.
     """
 
@@ -42,14 +46,28 @@ class ImageDataModule(SampleDataModule[ImageSource, ImagePipeline]):
         num_workers: int = 2,
         test_pipeline: ImagePipeline | None = None,
         predict_split: PredictSplit = "test",
+        allow_outside: bool = False,
+        multiprocessing_context: StartMethod | None = None,
     ) -> None:
         super().__init__(
-            root, pipeline, test_pipeline, batch_size, eval_batch_size, num_workers, predict_split
+            root,
+            pipeline,
+            test_pipeline,
+            batch_size,
+            eval_batch_size,
+            num_workers,
+            predict_split,
+            allow_outside,
+            multiprocessing_context,
         )
 
     @abstractmethod
     def source(self, split: str) -> ImageSource:
         """Return the images of ``train``, ``val``, ``test`` or :attr:`bank_split`."""
+
+    def scan(self, root: str, below: str) -> list[str]:
+        """Return the images in all visible folders below ``<root>/<below>``, relative to ``root``."""
+        return scan_files(root, IMAGE_SUFFIXES, below, self.allow_outside)
 
     def find(self, split: str) -> ImageSource:
         """Return the images of a split; see :meth:`source`.

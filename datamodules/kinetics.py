@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import csv
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from lightning.pytorch.utilities import rank_zero_warn
 
 from datamodules.clips import ClipDataModule
+from unlabelled.data.inside import check_listed
 from unlabelled.data.left_out import list_left_out
 from unlabelled.data.lists import one_line, open_list, read_lines
-from unlabelled.data.media.files import MEDIA_SUFFIXES, find_list
+from unlabelled.data.media.files import MEDIA_SUFFIXES, find_list, scan_files
 from unlabelled.data.media.index import Entry
 
 KINETICS_SOUND_CLASSES = [
@@ -145,10 +146,11 @@ class Kinetics(ClipDataModule):
                 f"{type(self).__name__}: root={self.root!r} has neither {folder}.csv (nor "
                 f"annotations/{folder}.csv) nor a folder {folder}/ of class folders"
             )
+        found = scan_files(self.root, MEDIA_SUFFIXES, existing.name, self.allow_outside)
         return [
-            (_class_name(path.parent.name), path.relative_to(self.root).as_posix())
-            for path in sorted(existing.glob("*/*"))
-            if path.suffix.lower() in MEDIA_SUFFIXES
+            (_class_name(path.parent.name), str(path))
+            for path in map(PurePosixPath, found)
+            if len(path.parts) == 3  # <split>/<class>/<file>
         ]
 
     def _from_csv(self, table: Path) -> list[tuple[str, str]]:
@@ -162,6 +164,7 @@ class Kinetics(ClipDataModule):
                     f"{table}, row {number}: expected the columns label,youtube_id,time_start,time_end "
                     f"with whole seconds ({error!r})"
                 ) from error
+            check_listed(stem, f"{table}, row {number}")
             clips.append((name, self.locate([stem, row["youtube_id"]], f"{stem}.mp4")))
         return clips
 

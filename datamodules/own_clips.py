@@ -65,7 +65,7 @@ class OwnClips(ClipDataModule):
     ) -> None:
         super().__init__(root, predict_split=predict_split, **kwargs)
         name, shares = type(self).__name__, Shares(val_share, test_share, split_seed)
-        self.own = OwnFiles(name, root, self.suffixes, table, labels, shares)
+        self.own = OwnFiles(name, root, self.suffixes, table, labels, shares, self.allow_outside)
         if segment_seconds is None and stride_seconds is not None:
             raise ValueError(f"{name}: stride_seconds={stride_seconds} requires segment_seconds")
         self.segments = None if segment_seconds is None else Segments(segment_seconds, stride_seconds)

@@ -24,6 +24,7 @@ class OwnFiles:
         table: The table; None: all files of the folder.
         labels: Source of the classes.
         shares: Shares of the held-out files.
+        allow_outside: Use files that lie outside of the root.
     """
 
     def __init__(
@@ -34,9 +35,10 @@ class OwnFiles:
         table: str | None,
         labels: Labels,
         shares: Shares,
+        allow_outside: bool = False,
     ) -> None:
         self.owner, self.root, self.suffixes = owner, root, suffixes
-        self.table, self.labels, self.shares = table, labels, shares
+        self.table, self.labels, self.shares, self.allow_outside = table, labels, shares, allow_outside
 
     def __getitem__(self, split: str) -> list[Listed]:
         """Return the files of a split."""
@@ -46,7 +48,9 @@ class OwnFiles:
     def listed(self) -> FileList:
         """The files by split; where splits and classes are from is logged."""
         try:
-            files = list_files(self.root, self.suffixes, self.table, self.labels, self.shares)
+            files = list_files(
+                self.root, self.suffixes, self.table, self.labels, self.shares, self.allow_outside
+            )
         except ValueError as error:
             raise ValueError(f"{self.owner}: {error}") from error
         for note in files.notes:

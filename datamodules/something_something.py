@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from datamodules.clips import ClipDataModule
+from unlabelled.data.inside import check_listed
 from unlabelled.data.lists import read_text
 from unlabelled.data.media.files import find_list
 from unlabelled.data.media.index import Entry
@@ -63,6 +64,7 @@ class SomethingSomethingV2(ClipDataModule):
                 raise ValueError(
                     f"{path}, entry {index}: expected an `id` and a `template` of the labels ({error!r})"
                 ) from error
+            check_listed(name, f"{path}, entry {index}")
             entries.append(Entry(self.locate([name], f"{name}.webm"), label))
         return entries
 

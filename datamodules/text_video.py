@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from torch.utils.data import DataLoader
 
-from datamodules.base import SampleDataModule
+from datamodules.base import SampleDataModule, StartMethod
 from unlabelled.data.datasets.clip_names import ClipName
 from unlabelled.data.datasets.evaluation_sets import EvaluationSet
 from unlabelled.data.datasets.samples import SampleIndex
@@ -32,6 +32,7 @@ class TextVideoDataModule(SampleDataModule[IndexT, FeaturePipeline]):
         batch_size: Videos per rank and step in training.
         eval_batch_size: Samples per rank and step in evaluation; ``null``: twice as many.
         num_workers: Number of processes that read.
+        multiprocessing_context: See :class:`~datamodules.base.SampleDataModule`.
 
     Attributes:
         published: Always set: videos that are also in an evaluation set are counted and named, no error.
@@ -52,8 +53,17 @@ class TextVideoDataModule(SampleDataModule[IndexT, FeaturePipeline]):
         batch_size: int = 16,
         eval_batch_size: int | None = None,
         num_workers: int = 2,
+        multiprocessing_context: StartMethod | None = None,
     ) -> None:
-        super().__init__(root, pipeline, None, batch_size, eval_batch_size, num_workers)
+        super().__init__(
+            root,
+            pipeline,
+            None,
+            batch_size,
+            eval_batch_size,
+            num_workers,
+            multiprocessing_context=multiprocessing_context,
+        )
         self.evaluation = list(evaluation)
         self.test_evaluation = self.evaluation if test_evaluation is None else list(test_evaluation)
         for sets in (self.evaluation, self.test_evaluation):

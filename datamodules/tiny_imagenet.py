@@ -8,8 +8,8 @@ import torch
 
 from datamodules.image_folders import ImageNet
 from unlabelled.data.datasets.images import ImageFiles
+from unlabelled.data.inside import check_listed
 from unlabelled.data.lists import read_lines
-from unlabelled.data.media.files import scan_images
 
 
 class TinyImageNet(ImageNet):
@@ -34,7 +34,7 @@ class TinyImageNet(ImageNet):
         annotations = self.folder(split) / "val_annotations.txt"
         if split == "train" or not annotations.is_file():
             return super().source(split)
-        on_disk = {Path(path).name: path for path in scan_images(self.root, "val")}
+        on_disk = {Path(path).name: path for path in self.scan(self.root, "val")}
         rows = self._rows(annotations)
         labels = torch.tensor([label for name, label in rows if name in on_disk], dtype=torch.int64)
         paths = [on_disk[name] for name, _ in rows if name in on_disk]
@@ -48,5 +48,5 @@ class TinyImageNet(ImageNet):
             fields = text.split("\t")
             if len(fields) < 2 or fields[1] not in number:
                 raise ValueError(f"{annotations}, line {line}: {text!r} is not `file<tab>wnid<tab>...`")
-            rows.append((fields[0], number[fields[1]]))
+            rows.append((check_listed(fields[0], f"{annotations}, line {line}"), number[fields[1]]))
         return rows

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from datamodules.clips import ClipDataModule
+from unlabelled.data.inside import check_listed
 from unlabelled.data.lists import one_line, open_list
 from unlabelled.data.media.files import find_list
 from unlabelled.data.media.index import Entry
@@ -49,6 +50,7 @@ class VGGSound(ClipDataModule):
                 raise ValueError(
                     f"{path}, row {number}: {row} is not `youtube_id,start_seconds,label,train|test`"
                 )
+            check_listed(row[0], f"{path}, row {number}")
             rows.append((row[0], int(row[1]), one_line(row[2]), row[3].strip()))
         return rows
 

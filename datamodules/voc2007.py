@@ -10,8 +10,8 @@ import torch
 
 from datamodules.images import ImageDataModule
 from unlabelled.data.datasets.images import ImageFiles
+from unlabelled.data.inside import check_listed
 from unlabelled.data.lists import read_lines
-from unlabelled.data.media.files import scan_images
 
 VOC_CLASSES = [
     "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",
@@ -69,7 +69,7 @@ class VOC2007(ImageDataModule):
                 raise ValueError(
                     f"VOC2007: {each}_{name}.txt lists other images than {VOC_CLASSES[0]}_{name}.txt"
                 )
-        on_disk = set(scan_images(str(self.folder), "JPEGImages"))
+        on_disk = set(self.scan(str(self.folder), "JPEGImages"))
         paths = {image: f"JPEGImages/{image}.jpg" for image in listed}
         found = [image for image in listed if paths[image] in on_disk]
         missing = [paths[image] for image in listed if paths[image] not in on_disk]
@@ -88,5 +88,5 @@ class VOC2007(ImageDataModule):
             fields = line.split()
             if len(fields) != 2 or fields[1] not in meaning:
                 raise ValueError(f"{path}, line {number}: {line!r} is not an image and -1, 0 or 1")
-            column[fields[0]] = meaning[fields[1]]
+            column[check_listed(fields[0], f"{path}, line {number}")] = meaning[fields[1]]
         return column

@@ -151,6 +151,22 @@ class BaseModule(LightningModule):
             )
         scheduler.set_horizon(int(total), trainer.num_training_batches / trainer.accumulate_grad_batches)
 
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        """Make a step of the optimiser.
+
+        Raises:
+            ValueError: The learning rate is so high that the step is no float; torch names no reason.
+        """
+        try:
+            super().optimizer_step(*args, **kwargs)
+        except RuntimeError as error:
+            if "without overflow" not in str(error):
+                raise
+            raise ValueError(
+                f"the optimiser's step {self.trainer.global_step} is too large for a float; "
+                "lower model.init_args.optimizer.init_args.lr"
+            ) from error
+
     def build_optimizer(self) -> Optimizer:
         """Return the optimiser of all parameters with a gradient; those of a target network have none."""
         optimizer: Optimizer = self.optimizer([p for p in self.parameters() if p.requires_grad])

@@ -16,7 +16,7 @@ from unlabelled.data.media.segments import Segments
 from unlabelled.data.media.storage import write_atomically
 
 
-def embed_folder(encoder: TrainedEncoder, folder: str, out: str) -> list[Path]:
+def embed_folder(encoder: TrainedEncoder, folder: str, out: str, allow_outside: bool = False) -> list[Path]:
     """Write ``features_<modality>.npy`` and ``paths.txt`` of the files of a folder; return the files written.
 
     Row i of the arrays ``(N, D)`` is the file in line i; NaN: it cannot be read. Where files are divided into
@@ -26,15 +26,17 @@ def embed_folder(encoder: TrainedEncoder, folder: str, out: str) -> list[Path]:
         encoder: Computes the features, and divides the files.
         folder: Read with all folders in it.
         out: Folder of the results.
+        allow_outside: Follow links that lead out of the folder.
 
     Raises:
         FileNotFoundError: There is no such folder.
+        OutsideRootError: A link leads out of the folder.
         ValueError: There is no file, or none can be read.
     """
     if not Path(folder).is_dir():
         raise FileNotFoundError(f"there is no folder {folder!r}")
     suffixes = IMAGE_SUFFIXES if encoder.reads_images else (*MEDIA_SUFFIXES, *AUDIO_SUFFIXES)
-    paths = scan_files(folder, suffixes)
+    paths = scan_files(folder, suffixes, allow_outside=allow_outside)
     if not paths:
         raise ValueError(f"{folder!r} has no file that ends in {', '.join(suffixes)}")
     clips, features = encoder.embed_clips([f"{folder}/{path}" for path in paths])
@@ -61,7 +63,7 @@ def main(argv: list[str]) -> int:
     options = _parser().parse_args(argv)
     given = {} if options.segment_seconds is None else {"segments": _segments(options.segment_seconds)}
     encoder = load_encoder(options.checkpoint, options.config, num_workers=options.workers, **given)
-    written = embed_folder(encoder, options.folder, options.out)
+    written = embed_folder(encoder, options.folder, options.out, options.allow_outside)
     rows, clips = len(np.load(written[0], mmap_mode="r")), "clips" if encoder.segments else "files"
     print(f"features of {rows} {clips}: {', '.join(map(str, written))}")
     return 0
@@ -87,6 +89,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--config", default=None, metavar="FILE", help="configuration of the run, for checkpoints without it"
+    )
+    parser.add_argument(
+        "--allow-outside", action="store_true", help="follow links that lead out of the folder"
     )
     parser.add_argument(
         "--workers", type=int, default=0, metavar="N", help="number of processes that read; default: 0"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import functools
+import io
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 import torch.nn.functional as F
@@ -21,6 +23,7 @@ from unlabelled.batch import Features
 from unlabelled.clustering.kmeans import kmeans
 from unlabelled.data.datasets.clip_names import ClipName, seconds
 from unlabelled.data.left_out import list_left_out
+from unlabelled.data.media.storage import write_atomically
 from unlabelled.distributed import all_reduce_sum_
 from unlabelled.metrics import sharded_top_k
 from unlabelled.missing import has_feature
@@ -116,15 +119,19 @@ class ClusterPredictions(Callback):
         folder = Path(self.folder) if self.folder is not None else log_folder(trainer)
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / "predictions.csv"
-        with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-            writer = csv.DictWriter(file, self._header())
-            writer.writeheader()
-            writer.writerows(self._line(gathered, number) for number in range(len(gathered)))
+        write_atomically(str(path), functools.partial(self._write_rows, gathered=gathered))
         print(f"{len(gathered)} predictions written to {path}")
         known = set(gathered.index.tolist())
         unread = [clip.path for row, clip in enumerate(self._clips) if row not in known]
         for text in list_left_out({"could not be read, and are not in the table:": unread}):
             rank_zero_warn(f"ClusterPredictions: {text}")
+
+    def _write_rows(self, file: BinaryIO, gathered: Rows) -> None:
+        text = io.TextIOWrapper(file, newline="", encoding="utf-8", errors="surrogateescape")
+        writer = csv.DictWriter(text, self._header())
+        writer.writeheader()
+        writer.writerows(self._line(gathered, number) for number in range(len(gathered)))
+        text.detach()  # it would close the file
 
     def _header(self) -> list[str]:
         names = ["path", "start", "end", "split"]

@@ -30,6 +30,7 @@ def loader_of(loader: DataLoader[Any], batches: Sequence[Sequence[SampleKey]]) -
         num_workers=min(loader.num_workers, 1),
         collate_fn=loader.collate_fn,
         worker_init_fn=loader.worker_init_fn,
+        multiprocessing_context=loader.multiprocessing_context if loader.num_workers else None,
     )
 
 

@@ -7,8 +7,8 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
 from lightning import Callback, LightningModule, Trainer
+from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
-from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import Optimizer
 
 from callbacks.shared.loggers import publish_text
@@ -18,7 +18,7 @@ from callbacks.training.collapse import (
     collapsed_queues,
     sampled_features,
 )
-from unlabelled.contracts import HasQueues
+from callbacks.training.finite_state import KeptStatistics, not_finite
 from unlabelled.data.datasets.samples import SampleDataset
 from unlabelled.distributed import all_reduce_max_
 
@@ -55,7 +55,8 @@ class DivergenceChecks(Callback):
     """Stop a run that is no longer finite, and warn of one that has collapsed.
 
     The loss and the gradient of each step are checked on the device, and read every
-    ``log_every_n_steps`` steps and before a checkpoint; none is written of weights that are not finite. After
+    ``log_every_n_steps`` steps and before a checkpoint; none is written of weights that are not finite, and
+    these are not evaluated. After
     each epoch a few training samples are embedded: features that are equal, inputs that are constant,
     pseudo-labels that are all the same and queues of equal rows are named. ``cli.py`` adds this callback to
     every run; a run is the same with and without it, unless it diverges.
@@ -63,7 +64,8 @@ class DivergenceChecks(Callback):
     Args:
         on_divergence: ``stop``: end the run with an error that names the first such step and its samples.
             ``skip``: set the gradient of such a step to zero, so that only momentum and weight decay change
-            the weights; count and name the steps, and end the run after ``max_skipped`` in a row.
+            the weights; take back its running statistics of batch normalisation, and push no keys of it
+            into queues; count and name the steps, and end the run after ``max_skipped`` in a row.
         on_collapse: ``warn``: log a warning when the finding changes. ``stop``: end the run.
         max_skipped: Number of skipped steps in a row that ends the run.
         num_samples: Number of training samples that are embedded after an epoch; 0: none.
@@ -92,14 +94,23 @@ class DivergenceChecks(Callback):
         self._skipped_in_a_row = 0
         self._steps: list[Step] = []
         self._bad_gradient: Tensor | None = None
+        self._kept, self._kept_at = KeptStatistics(), -1
         self._number = 0
         self._finding = ""
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        """Store the number of the step, which the step changes."""
-        self._number = trainer.global_step
+        """Store the number of the step, which the step changes; with ``skip``, the running statistics."""
+        self._number, self._bad_gradient = trainer.global_step, None
+        if self.on_divergence == "skip" and self._kept_at != self._number:  # else batches are accumulated
+            self._kept.keep(pl_module)
+            self._kept_at = self._number
+
+    @property
+    def left_out(self) -> Tensor | None:
+        """Whether the current step is left out, boolean ``()`` on the device; None: no step is."""
+        return self._bad_gradient if self.on_divergence == "skip" else None
 
     def on_before_optimizer_step(
         self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer
@@ -131,7 +142,8 @@ class DivergenceChecks(Callback):
             )
             bad = torch.stack([bad_loss, bad_gradient]).to(torch.uint8)
             self._steps.append(Step(self._number, trainer.current_epoch, batch_idx, batch["index"], bad))
-        self._bad_gradient = None
+        if self.left_out is not None:
+            self._kept.restore(pl_module, self.left_out)
         if (batch_idx + 1) % _interval(trainer) == 0 or trainer.is_last_batch:
             self._check_steps(trainer)
 
@@ -139,8 +151,16 @@ class DivergenceChecks(Callback):
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
         """Refuse a checkpoint of weights that are not finite, before it is written."""
+        self._check_weights(trainer, pl_module)
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Refuse to evaluate weights that are not finite, whose features are not either."""
+        if trainer.state.fn == TrainerFn.FITTING and not trainer.sanity_checking:
+            self._check_weights(trainer, pl_module)
+
+    def _check_weights(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._check_steps(trainer)
-        if name := _not_finite(pl_module):
+        if name := not_finite(pl_module):
             raise DivergedError(
                 f"{name} is not finite after {trainer.global_step} steps: the run has diverged, and its last "
                 f"checkpoint is kept; {_REMEDY}"
@@ -215,23 +235,6 @@ def _interval(trainer: Trainer) -> int:
     """Return ``log_every_n_steps``; 1 for a trainer that logs nothing."""
     steps: int = trainer.log_every_n_steps  # type: ignore[attr-defined]
     return steps or 1
-
-
-def _not_finite(module: LightningModule) -> str | None:
-    """Return the name of a weight, running statistic or queue that is not finite, or None."""
-    named: dict[str, Any] = dict(module.named_parameters())
-    for name, part in module.named_modules():
-        if isinstance(part, _BatchNorm):
-            named |= {
-                f"{name}.{key}": value for key, value in part.named_buffers() if value.is_floating_point()
-            }
-    if isinstance(module, HasQueues):
-        named |= {f"queues.{name}.rows": queue.rows for name, queue in module.queues.items()}
-    values = [value.detach() for value in named.values()]
-    if not values:
-        return None
-    finite = torch.stack([norm.float() for norm in torch._foreach_norm(values, torch.inf)]).isfinite()
-    return next((name for name, is_finite in zip(named, finite.tolist(), strict=True) if not is_finite), None)
 
 
 def _names(trainer: Trainer, index: Tensor) -> str:

@@ -10,6 +10,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
+from callbacks.training.divergence_checks import DivergenceChecks
 from unlabelled.contracts import HasQueues
 from unlabelled.distributed import broadcast_, gather_equal_rows
 from unlabelled.nn.queue import FeatureQueue
@@ -22,7 +23,7 @@ class QueueUpdate(Callback):
 
     The keys of a step are ordered by view, and within a view by rank. Under gradient accumulation the keys of
     all batches of a step are pushed together, after the step; no batch is contrasted with another one of its
-    step.
+    step. The keys of a step that ``DivergenceChecks`` leaves out are not pushed.
 
     The queues are buffers of the module, thus part of each checkpoint. As they are the same on all ranks,
     they are excluded from DDP's broadcast of buffers.
@@ -81,7 +82,7 @@ class QueueUpdate(Callback):
             assert isinstance(queue, FeatureQueue)
             rows = torch.cat([gather_equal_rows(view) for keys in self._pending for view in keys[name]])
             self._check(name, queue, len(rows))
-            queue.push(rows)
+            queue.push(rows, unless=_left_out(trainer))
         self._pending, self._checked = [], True
 
     def _check(self, name: str, queue: FeatureQueue, pushed: int) -> None:
@@ -95,3 +96,10 @@ class QueueUpdate(Callback):
             f"{f'{below} or ' if below else ''}{below + pushed}, or set "
             "allow_uneven: true of callbacks.QueueUpdate"
         )
+
+
+def _left_out(trainer: Trainer) -> Tensor | None:
+    """Return whether the step is left out, a flag on the device; None: no step ever is."""
+    callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    flags = [each.left_out for each in callbacks if isinstance(each, DivergenceChecks)]
+    return next((flag for flag in flags if flag is not None), None)

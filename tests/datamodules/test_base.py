@@ -15,6 +15,8 @@ from lightning.pytorch.trainer.states import TrainerFn
 from datamodules import ImageFolder, VGGSound
 from tests._helpers.data_layouts import Plain, Silent, loop_after, pretend_rank, rows, write_images
 from unlabelled.contracts import Labelled, LabelledBank, TrainingSet
+from unlabelled.pipelines import AudioVisualPipeline
+from unlabelled.seeding import SEED_VARIABLE
 
 TRAIN, VAL, TEST = 13, 5, 3
 
@@ -205,6 +207,25 @@ def test_the_first_epoch_is_that_of_the_run_however_many_processes_read_ahead(
         return [row for batch in batches for row in batch["index"].tolist()]
 
     assert epoch(5, workers) == epoch(5, 0) != epoch(0, 0)
+
+
+@pytest.mark.parametrize("method", ["spawn", "forkserver"])
+def test_samples_do_not_depend_on_how_processes_are_started(
+    tiny_root: Path, monkeypatch: pytest.MonkeyPatch, method: Any
+) -> None:
+    monkeypatch.setenv(SEED_VARIABLE, "3")
+    pipeline = AudioVisualPipeline(
+        num_frames=2, fps=4.0, crop=16, train_short_side=(18, 20), eval_short_side=18
+    )
+    batches = []
+    for workers in (0, 1):
+        options = {"num_workers": workers, "multiprocessing_context": method}
+        data = VGGSound(str(tiny_root), pipeline, batch_size=18, index_workers=0, **options)
+        data.setup("fit")
+        batches.append(list(data.train_dataloader()))
+    for alone, other in zip(*batches, strict=True):
+        assert alone.keys() == other.keys()
+        assert all(torch.equal(alone[name], other[name]) for name in alone)
 
 
 def test_too_few_samples(root: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ def found(data: Any, split: str) -> list[tuple[str, int]]:
 def link(root: Path, target: Path, *names: str) -> None:
     for name in names:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).symlink_to(target)
+        os.link(target, root / name)
 
 
 @pytest.fixture

@@ -86,7 +86,7 @@ def listed_root(tiny_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     for name, start, label, split in rows:
         path = root / split / f"{name}.mp4"
         path.parent.mkdir(exist_ok=True)
-        path.symlink_to(tiny_root / "video" / f"{name}_{int(start):06d}.mp4")
+        os.link(tiny_root / "video" / f"{name}_{int(start):06d}.mp4", path)
         lines.append(f"{split}/{path.name},{label},{split}")
     (root / "clips.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return root

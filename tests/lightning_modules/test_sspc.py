@@ -137,8 +137,7 @@ def test_remembered_rows_share_in_the_balance() -> None:
     torch.testing.assert_close(text[2, 10:], features["text"] @ bank.T)
     before = values["train/sspc"]
     for name, queue in module.queues.items():
-        queue.rows.zero_()
-        queue.filled.zero_()
+        queue.load_state_dict({key: torch.zeros_like(value) for key, value in queue.state_dict().items()})
         assert not queue.is_full, name
     module.training_step(batch, 0)
     assert values["train/sspc"] != pytest.approx(before, rel=1e-4)

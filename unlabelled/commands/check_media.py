@@ -8,13 +8,13 @@ import sys
 from collections import Counter
 
 from unlabelled.data.left_out import list_left_out
-from unlabelled.data.media.files import AUDIO_SUFFIXES, MEDIA_SUFFIXES, scan_files
+from unlabelled.data.media.files import AUDIO_SUFFIXES, MEDIA_SUFFIXES, links_out, scan_files
 from unlabelled.data.media.index import ClipIndex, Entry, Requirements, index_entries
 
 
 def find_media(folder: str, suffixes: tuple[str, ...] = MEDIA_SUFFIXES) -> list[str]:
     """Return the relative paths of the media files below ``folder``, sorted, without hidden ones."""
-    return sorted(scan_files(folder, suffixes))
+    return sorted(scan_files(folder, suffixes, allow_outside=True))
 
 
 def check_folder(
@@ -50,7 +50,9 @@ def _suffixes(requirements: Requirements) -> tuple[str, ...]:
 
 def passed_over(folder: str, suffixes: tuple[str, ...]) -> list[str]:
     """Return the visible files with other endings, relative to ``folder``, sorted."""
-    return sorted(path for path in scan_files(folder, ("",)) if not path.lower().endswith(suffixes))
+    return sorted(
+        path for path in scan_files(folder, ("",), allow_outside=True) if not path.lower().endswith(suffixes)
+    )
 
 
 def report(index: ClipIndex) -> str:
@@ -108,7 +110,12 @@ def main(argv: list[str]) -> int:
         return 2
     print(report(index))
     kind = "videos (--no-video for audio files)" if requirements.video else "media"
-    passed = {f"no {kind} by their endings, passed over:": passed_over(index.root, suffixes)}
+    passed = {
+        f"no {kind} by their endings, passed over:": passed_over(index.root, suffixes),
+        "links out of the folder, which a run refuses without allow_outside:": links_out(
+            index.root, suffixes
+        ),
+    }
     for text in list_left_out(passed):
         print(text)
     return 1 if index.left_out else 0

@@ -52,12 +52,24 @@ class FeatureQueue(nn.Module):
         return len(self.rows)
 
     @torch.no_grad()
-    def push(self, rows: Tensor) -> None:
-        """Replace the n oldest rows by ``rows (n, D)``; of more than M, the last M are kept."""
+    def push(self, rows: Tensor, unless: Tensor | None = None) -> None:
+        """Replace the n oldest rows by ``rows (n, D)``; of more than M, the last M are kept.
+
+        Args:
+            rows: The new rows.
+            unless: Boolean ``()`` on the device of the queue: if true, nothing changes. It is not read on
+                the host.
+        """
         count, size = len(rows), len(self)
-        slots = (self.pointer + torch.arange(count, device=rows.device)) % size
-        self.rows.index_copy_(0, slots[-size:], rows[-size:].to(self.rows.dtype))
-        self.pointer.add_(count).remainder_(size)
+        slots = ((self.pointer + torch.arange(count, device=rows.device)) % size)[-size:]
+        latest = rows[-size:].to(self.rows.dtype)
+        if unless is not None:
+            latest = torch.where(unless, self.rows[slots], latest)
+        self.rows.index_copy_(0, slots, latest)
+        self._advance(count if unless is None else count * ~unless)
+
+    def _advance(self, count: Tensor | int) -> None:
+        self.pointer.add_(count).remainder_(len(self))
 
 
 class FillingQueue(FeatureQueue):
@@ -89,16 +101,19 @@ class FillingQueue(FeatureQueue):
     def _first_rows(self, size: int, dim: int) -> Tensor:
         return torch.zeros(size, dim)
 
-    @torch.no_grad()
-    def push(self, rows: Tensor) -> None:
-        """Append ``rows (n, D)``; once the queue is full, they replace the n oldest."""
-        self._num_filled = min(self.num_filled + len(rows), len(self))
-        super().push(rows)
-        self.filled.fill_(self._num_filled)
+    def _advance(self, count: Tensor | int) -> None:
+        super()._advance(count)
+        known = min(self.num_filled + count, len(self)) if isinstance(count, int) else None
+        self.filled.add_(count).clamp_(max=len(self))
+        if self._num_filled != len(self):
+            self._num_filled = known
 
     @property
     def num_filled(self) -> int:
-        """Number of filled rows; it is read from the device only after a checkpoint was loaded."""
+        """Number of filled rows.
+
+        It is read from the device only after a checkpoint was loaded, and while steps may be left out.
+        """
         if self._num_filled is None:
             self._num_filled = int(self.filled)
         return self._num_filled

@@ -12,7 +12,7 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor, nn
 
-from callbacks import DivergenceChecks
+from callbacks import DivergenceChecks, QueueUpdate
 from callbacks.training.collapse import collapsed_features, collapsed_queues, spread
 from callbacks.training.divergence_checks import DivergedError
 from tests._helpers.embedding_modules import trainer
@@ -92,6 +92,41 @@ def test_skipped_steps_are_counted_and_the_run_goes_on(caplog: pytest.LogCapture
         "DivergenceChecks: the gradient of step 1",
         "DivergenceChecks: the gradient of step 7",
     ]
+
+
+class Overflowing(Predicting):
+    """The inputs of some steps, and so the keys, are not finite."""
+
+    def __init__(self, *steps: int) -> None:
+        super().__init__()
+        self.steps = steps
+        self.queues = nn.ModuleDict({"image": FillingQueue(64, 16)})
+        self.pushed: list[Tensor] = []
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Any:
+        if self.trainer.global_step in self.steps:
+            batch = {**batch, "image": batch["image"] * torch.inf, "audio": batch["audio"] * torch.inf}
+        keys = self.embed(batch)["image"].detach()
+        self.pushed += [] if self.trainer.global_step in self.steps else [keys]
+        return {"loss": super().training_step(batch, batch_idx), "keys": {"image": [keys]}}
+
+
+def test_a_skipped_step_changes_neither_running_statistics_nor_queues() -> None:
+    module = Overflowing(1, 3)
+    fit(module, DivergenceChecks("skip"), QueueUpdate(allow_uneven=True), max_epochs=1)
+    assert finite(module)
+    queue = module.queues["image"]
+    assert isinstance(queue, FillingQueue)
+    assert torch.equal(queue.filled_rows, torch.cat(module.pushed))
+    assert len(module.pushed) == STEPS_PER_EPOCH - 2
+
+
+def test_without_skip_the_keys_are_pushed() -> None:
+    module = Overflowing()
+    fit(module, DivergenceChecks(), QueueUpdate(allow_uneven=True), max_epochs=1)
+    queue = module.queues["image"]
+    assert isinstance(queue, FillingQueue)
+    assert len(queue.filled_rows) == 48
 
 
 def test_too_many_skipped_steps_in_a_row_end_the_run() -> None:

@@ -11,6 +11,8 @@ import os
 import re
 from types import TracebackType
 
+from unlabelled.commands.errors.disk import is_disk_error, is_disk_text
+
 TRACEBACK_VARIABLE = "UNLABELLED_TRACEBACK"
 _OWN_PACKAGES = ("unlabelled", "lightning_modules", "datamodules", "callbacks")
 _RAISE_FOR_USERS = (*_OWN_PACKAGES, "lightning", "torch.optim")
@@ -41,7 +43,9 @@ def line_for_user(error: BaseException, also: tuple[type[BaseException], ...] = 
         text = _from_worker(str(error))
     elif not (isinstance(error, also) or _is_own(type(error).__module__) or _is_for_users(error)):
         text = None
-    return f"error{_rank()}: {' '.join(text.split())}" if text is not None else None
+    if text is None:
+        return None
+    return f"error{_rank()}: {' '.join('; '.join([text, *getattr(error, '__notes__', [])]).split())}"
 
 
 def _of_constructor(error: BaseException) -> BaseException:
@@ -56,7 +60,7 @@ def _is_own(module: str) -> bool:
 
 
 def _is_for_users(error: BaseException) -> bool:
-    if isinstance(error, OSError) and error.filename is not None:
+    if (isinstance(error, OSError) and error.filename is not None) or is_disk_error(error):
         return True
     if not isinstance(error, (ValueError, TypeError, OSError, ImportError)) or error.__traceback__ is None:
         return False
@@ -91,7 +95,7 @@ def _from_worker(text: str) -> str | None:
         return None
     name, text = match.groups()
     raised = lines[begins[-1] + 1].startswith("raise ")
-    for_users = name in ("ValueError", "OSError", "FileNotFoundError") and raised
+    for_users = name in ("ValueError", "OSError", "FileNotFoundError") and (raised or is_disk_text(text))
     return text if _is_own(name) or for_users else None
 
 

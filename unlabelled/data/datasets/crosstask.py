@@ -15,6 +15,7 @@ from unlabelled.data.datasets.crosstask_samples import AUDIO_PART, Seconds, Step
 from unlabelled.data.datasets.evaluation_sets import StepSet
 from unlabelled.data.datasets.howto100m import FeatureFiles
 from unlabelled.data.datasets.samples import SampleDataset
+from unlabelled.data.inside import check_link
 from unlabelled.data.left_out import list_left_out
 from unlabelled.distributed import rank
 from unlabelled.pipelines.features import Budget, FeaturePipeline
@@ -159,6 +160,8 @@ class CrossTask(StepSet):
             if not seconds or not annotation.is_file():
                 left_out["without annotation" if seconds else "without 2D features"].append(identifier)
                 continue
+            if not self.files.allow_outside:
+                check_link(self.root, str(annotation.relative_to(self.root)))
             videos.append(StepVideo(identifier, number[task], seconds, first))
             first += seconds
         return videos, dict(left_out)

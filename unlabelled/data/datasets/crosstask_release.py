@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from unlabelled.data.inside import check_listed
 from unlabelled.data.lists import open_list, read_lines
 
 _TASK_LINES = ("id", "title", "url", "number of steps", "steps")
@@ -61,17 +62,20 @@ def read_videos(path: Path) -> list[tuple[str, str]]:
     Lists with a header that contains ``task`` and ``video_id`` are accepted too.
 
     Raises:
-        ValueError: A row has no video.
+        ValueError: A row has no video, or one that leads out of the root.
     """
-    rows = [row for row in csv.reader(open_list(path)) if row]
+    rows = [(number, row) for number, row in enumerate(csv.reader(open_list(path)), 1) if row]
     columns = (0, 1)
-    if rows and {"task", "video_id"} <= set(rows[0]):
-        columns = (rows[0].index("task"), rows[0].index("video_id"))
+    if rows and {"task", "video_id"} <= set(rows[0][1]):
+        columns = (rows[0][1].index("task"), rows[0][1].index("video_id"))
         rows = rows[1:]
-    short = [row for row in rows if len(row) <= max(columns)]
-    if short:
-        raise ValueError(f"{path}: {short[0]} is not `task,video,url`")
-    return [(row[columns[0]].strip(), row[columns[1]].strip()) for row in rows]
+    videos = []
+    for number, row in rows:
+        if len(row) <= max(columns):
+            raise ValueError(f"{path}, row {number}: {row} is not `task,video,url`")
+        task, video = (check_listed(row[column].strip(), f"{path}, row {number}") for column in columns)
+        videos.append((task, video))
+    return videos
 
 
 def read_annotation(path: Path, num_seconds: int, num_steps: int) -> NDArray[np.bool_]:

@@ -16,6 +16,7 @@ from unlabelled.data.features.captions import CaptionTable
 from unlabelled.data.features.clip_sampling import AudioShift, ClipWindow, sample_clip
 from unlabelled.data.features.feature_files import read_array
 from unlabelled.data.features.tokens import Rows, frames_seconds
+from unlabelled.data.inside import link_out
 from unlabelled.data.media.reader import DecodeError
 from unlabelled.pipelines.features import FeaturePipeline, RawClip
 
@@ -31,6 +32,7 @@ class FeatureFiles:
         key_2d: Name of the array of 2D features in the ``.npz``.
         key_3d: Name of the array of 3D features.
         key_spectrogram: Name of the array of the spectrogram.
+        allow_outside: Read files that lie outside of the root by a link.
 
     Source: Swetha5/Multi_Sinkhorn_Knopp, everything_at_once/dataset/howto_dataset.py;
     docs/methods/sspc.md#features.
@@ -46,6 +48,7 @@ class FeatureFiles:
     key_2d: str = "features"
     key_3d: str = "features"
     key_spectrogram: str = "arr_0"
+    allow_outside: bool = False
 
     def part(self, name: str) -> tuple[Sequence[str], str]:
         """Return the path templates and the key of ``rows_2d``, ``rows_3d`` or ``spectrogram``."""
@@ -76,10 +79,16 @@ class FeatureFiles:
         """Return a part of a video, and the name of its source.
 
         Raises:
-            DecodeError: The part is missing or unreadable.
+            DecodeError: The part is missing or unreadable, or lies outside of the root.
         """
         _, key = self.part(name)
-        return read_array(self.paths(root, path, name), key)
+        paths = self.paths(root, path, name)
+        for file in paths if not self.allow_outside else ():
+            if target := link_out(root, file.removeprefix(f"{root}/")):
+                raise DecodeError(
+                    file, f"a link to {target}, outside of the root; allow_outside of files reads it"
+                )
+        return read_array(paths, key)
 
 
 PUBLISHED_FILES = FeatureFiles()

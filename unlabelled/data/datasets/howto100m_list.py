@@ -16,11 +16,12 @@ from unlabelled.data.features.captions import CaptionTable
 from unlabelled.data.features.column_format import encode, scalar, text
 from unlabelled.data.features.column_writer import ColumnWriter
 from unlabelled.data.features.columns import ColumnTable
+from unlabelled.data.inside import check_listed
 from unlabelled.data.left_out import MAX_NAMES, list_left_out
 from unlabelled.data.lists import encoding_of
 from unlabelled.data.media.storage import derived_folder, short_hash
 
-_VERSION = 1
+_VERSION = 2  # to be raised when the table of a list may differ from that of earlier versions
 _BLOCK = 1 << 16
 _REASONS = ("no captions", "empty captions")
 
@@ -159,7 +160,8 @@ def listed_paths(list_file: str) -> Iterator[str]:
                 continue
             if len(row) <= column or not row[column].strip():
                 raise ValueError(f"{list_file}, line {reader.line_num}: {row} has no path")
-            yield row[column].strip().replace("None/", "")
+            path = row[column].strip().replace("None/", "")
+            yield check_listed(path, f"{list_file}, line {reader.line_num}")
 
 
 def video_id(path: str) -> str:

@@ -13,6 +13,7 @@ from unlabelled.data.features.column_format import (
     TABLE,
     Column,
     bounds_file,
+    check_name,
     decode,
     encode,
     hash_keys,
@@ -47,7 +48,9 @@ class ColumnTable:
     def __init__(self, path: str) -> None:
         self.path = path
         stored = read_description(Path(path, TABLE))
-        self.columns = {name: Column.from_json(column) for name, column in stored["columns"].items()}
+        self.columns = {
+            check_name(name): Column.from_json(column) for name, column in stored["columns"].items()
+        }
         self.meta: dict[str, Any] = stored["meta"]
         self._rows = int(stored["rows"])
         self._arrays: dict[str, Array] = {}

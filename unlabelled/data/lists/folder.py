@@ -59,6 +59,7 @@ def list_files(
     table: str | None = None,
     labels: Labels = "auto",
     shares: Shares | None = None,
+    allow_outside: bool = False,
 ) -> FileList:
     """List the files of a folder, at any depth, or those of a table.
 
@@ -74,12 +75,14 @@ def list_files(
             ``split`` and ``caption``; paths begin at the root, or in the folder of the table.
         labels: Also ``folders``: the folder that each file lies in. ``none``: no labels, whatever is there.
         shares: Shares of the held-out files; None: a fifth is ``val`` and ``test``.
+        allow_outside: Use files that lie outside of the root, by a link or by their path in the table.
 
     Raises:
         FileNotFoundError: There is no such table.
+        OutsideRootError: A file lies outside of the root, and this is not allowed.
         ValueError: There is no file, a row is wrong, or there are too few files to hold one out.
     """
-    paths = scan_files(root, suffixes)
+    paths = scan_files(root, suffixes, allow_outside=allow_outside)
     if table is None:
         once, links = _without_links(root, paths)
         listed = [Listed(path) for path in once]
@@ -89,7 +92,7 @@ def list_files(
         }
         notes = list_left_out(left_out)
     else:
-        listed, notes = read_table(root, table, paths)
+        listed, notes = read_table(root, table, paths, allow_outside)
     if not listed:
         kinds = ", ".join(sorted(suffixes))
         passed = f" ({'; '.join(notes)})" if notes else ""

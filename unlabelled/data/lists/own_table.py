@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
+from unlabelled.data.inside import check_paths
 from unlabelled.data.left_out import list_left_out
 from unlabelled.data.lists.tables import Record, read_records
 from unlabelled.data.lists.text import one_line
@@ -49,7 +50,9 @@ class Listed:
     caption: str = ""
 
 
-def read_table(root: str, table: str, on_disk: list[str]) -> tuple[list[Listed], list[str]]:
+def read_table(
+    root: str, table: str, on_disk: list[str], allow_outside: bool = False
+) -> tuple[list[Listed], list[str]]:
     """Return the rows of a table of own files, and texts for the log.
 
     Args:
@@ -57,9 +60,11 @@ def read_table(root: str, table: str, on_disk: list[str]) -> tuple[list[Listed],
         table: The table, relative to the root or to the working folder, or absolute.
         on_disk: The files below the root. A path that is not there is looked up in its other Unicode forms,
             and with backslashes as separators; if it is not found at all, it is kept, to be reported.
+        allow_outside: Whether a path may lead out of the root.
 
     Raises:
         FileNotFoundError: There is no such table.
+        OutsideRootError: A path leads out of the root, and this is not allowed.
         ValueError: A row is wrong; the message names file and row.
     """
     file = next((path for path in (Path(root, table), Path(table)) if path.is_file()), None)
@@ -68,7 +73,7 @@ def read_table(root: str, table: str, on_disk: list[str]) -> tuple[list[Listed],
     records = read_records(file, ["path"])
     if not records:
         raise ValueError(f"{file}: no rows; expected a first row with the column path, then one row per file")
-    find = _Finder(root, file.parent, on_disk)
+    find = _Finder(root, file.parent, on_disk, allow_outside)
     listed = [_listed(record, find) for record in records]
     if any(each.split for each in listed) and (unknown := [r for r in records if not r.values["split"]]):
         raise ValueError(
@@ -98,7 +103,7 @@ def _listed(record: Record, find: _Finder) -> Listed:
     if split and split not in SPLIT_NAMES:
         raise ValueError(f"{record.where}: split={values['split']!r} is not one of train, val and test")
     return Listed(
-        path=find(values["path"]),
+        path=find(values["path"], record.where),
         label=one_line(values.get("label", "")),
         start=start or 0.0,
         end=end,
@@ -127,17 +132,32 @@ def _seconds(record: Record, name: str) -> float | None:
 class _Finder:
     """Finds the file of a path in a table."""
 
-    def __init__(self, root: str, beside: Path, on_disk: list[str]) -> None:
-        self.root, self.beside = root, beside
+    def __init__(self, root: str, beside: Path, on_disk: list[str], allow_outside: bool) -> None:
+        self.root, self.beside, self.allow_outside = root, beside, allow_outside
+        self.real = os.path.realpath(root)
         self.known = set(on_disk)
         self.by_form = {composed(path): path for path in on_disk}
 
-    def __call__(self, text: str) -> str:
+    def __call__(self, text: str, where: str) -> str:
+        path = self._find(text)
+        if not self.allow_outside and path not in self.known:
+            check_paths(self.root, [path], where)
+        return path
+
+    def _find(self, text: str) -> str:
         for path in (text, text.replace("\\", "/")):
             for folder in (self.root, str(self.beside)):
-                below = Path(os.path.relpath(os.path.join(folder, path), self.root)).as_posix()
+                below = self._below(os.path.join(folder, path))
                 if below in self.known or os.path.isfile(os.path.join(folder, path)):
                     return below
                 if (found := self.by_form.get(composed(below))) is not None:
                     return found
-        return text
+        below = self._below(os.path.join(self.root, text))
+        return text if below.startswith("../") else below
+
+    def _below(self, path: str) -> str:
+        """Return a path relative to the root, also if it names the folder that the root is a link to."""
+        below = Path(os.path.relpath(path, self.root)).as_posix()
+        if below.startswith("../") and not (real := os.path.relpath(path, self.real)).startswith("../"):
+            return Path(real).as_posix()
+        return below

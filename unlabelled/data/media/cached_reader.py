@@ -247,6 +247,8 @@ def _load(target: str) -> _Copy:
     Raises:
         ValueError: The header or a small array is damaged, or the copy is of another version or file.
     """
+    if os.path.islink(target):
+        raise ValueError("it is a link")
     with open(target, "rb", buffering=0) as file:
         memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     base = _PREFIX + int.from_bytes(memory[:8], "little")

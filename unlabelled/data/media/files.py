@@ -7,6 +7,10 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from unlabelled.data.inside import check_link, link_out
+
+_Named = tuple[str, bool]
+"""Name of a file or a folder, and whether it is a link."""
 MEDIA_SUFFIXES = (
     ".mp4", ".mkv", ".webm", ".avi", ".mov", ".m4v", ".mpg", ".mpeg", ".wmv", ".asf", ".flv", ".f4v", ".ts",
     ".mts", ".m2ts", ".m2t", ".3gp", ".3g2", ".ogv", ".ogm", ".vob", ".mxf", ".gif", ".qt", ".mpe", ".m1v",
@@ -31,16 +35,22 @@ class StemTable:
     Args:
         root: The folder.
         suffixes: Endings of the files.
+        allow_outside: Follow links that lead out of the root.
 
     Attributes:
         repeated: The files that :meth:`locate` did not take, by the one of the same stem that it took.
+
+    Raises:
+        OutsideRootError: There is such a link, and it is not allowed.
     """
 
-    def __init__(self, root: str, suffixes: tuple[str, ...] = MEDIA_SUFFIXES) -> None:
+    def __init__(
+        self, root: str, suffixes: tuple[str, ...] = MEDIA_SUFFIXES, allow_outside: bool = False
+    ) -> None:
         self.root = root
         self.repeated: dict[str, list[str]] = {}
         self._paths: dict[str, list[str]] = {}
-        for path in _walk(root, suffixes):
+        for path in _walk(root, suffixes, allow_outside=allow_outside):
             self._paths.setdefault(composed(_stem(path)), []).append(path)
 
     def locate(self, names: Sequence[str], default: str) -> str:
@@ -79,40 +89,80 @@ def class_folders(folder: Path) -> list[str]:
         return sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
 
 
-def scan_images(root: str, below: str) -> list[str]:
-    """Return the images in all visible folders below ``<root>/<below>``, relative to ``root``, unopened."""
-    return list(_walk(root, IMAGE_SUFFIXES, below))
+def scan_files(
+    root: str, suffixes: tuple[str, ...], below: str = "", allow_outside: bool = False
+) -> list[str]:
+    """Return the files with one of ``suffixes`` in all visible folders, relative to ``root``, unopened.
 
+    Args:
+        root: The folder.
+        suffixes: Endings of the files.
+        below: Folder in ``root`` to look in.
+        allow_outside: Follow links that lead out of the root.
 
-def scan_files(root: str, suffixes: tuple[str, ...]) -> list[str]:
-    """Return the files with one of ``suffixes`` in all visible folders, relative to ``root``, unopened."""
-    return list(_walk(root, suffixes))
+    Raises:
+        OutsideRootError: There is such a link, and it is not allowed.
+    """
+    return list(_walk(root, suffixes, below, allow_outside))
 
 
 def other_files(root: str, suffixes: tuple[str, ...]) -> list[str]:
     """Return the visible files with none of ``suffixes``, relative to ``root``, unopened."""
-    return [path for path in _walk(root, ("",)) if not path.lower().endswith(suffixes)]
+    return [path for path in _walk(root, ("",), allow_outside=True) if not path.lower().endswith(suffixes)]
 
 
-def _walk(root: str, suffixes: tuple[str, ...], below: str = "") -> Iterator[str]:
+def links_out(root: str, suffixes: tuple[str, ...]) -> list[str]:
+    """Return the files that lie outside of ``root`` by a link, relative to it; a run refuses these."""
+    return [path for path in _walk(root, suffixes, allow_outside=True) if link_out(root, path)]
+
+
+def _walk(
+    root: str,
+    suffixes: tuple[str, ...],
+    below: str = "",
+    allow_outside: bool = False,
+) -> Iterator[str]:
     """Yield the files in all visible folders, relative to ``root``, each folder's in sorted order.
 
     A link to a folder that contains it is not followed.
+
+    Raises:
+        OutsideRootError: A link leads out of the root.
     """
     top = os.path.join(root, below)
-    containing: dict[str, tuple[str, ...]] = {top: (os.path.realpath(top),)}
-    for folder, subfolders, names in os.walk(top, followlinks=True):
-        outer = containing.pop(folder)
-        real = {name: os.path.realpath(os.path.join(folder, name)) for name in subfolders}
-        subfolders[:] = sorted(
-            name for name in subfolders if not name.startswith(".") and real[name] not in outer
-        )
-        containing |= {os.path.join(folder, name): (*outer, real[name]) for name in subfolders}
-        prefix = os.path.relpath(folder, root)
-        prefix = "" if prefix == os.curdir else prefix + "/"
-        for name in sorted(names):
-            if name.lower().endswith(suffixes) and not name.startswith("."):
-                yield prefix + name
+    if below and not allow_outside:
+        check_link(root, below)
+    todo = [(below and f"{below}/", (os.path.realpath(top),))]
+    while todo:
+        prefix, outer = todo.pop()
+        folders, files = _listing(os.path.join(root, prefix), suffixes)
+        for name, is_link in files:
+            if is_link and not allow_outside:
+                check_link(root, prefix + name)
+            yield prefix + name
+        for name, is_link in reversed(folders):
+            real = os.path.realpath(os.path.join(root, prefix + name)) if is_link else f"{outer[-1]}/{name}"
+            if real in outer:
+                continue
+            if is_link and not allow_outside:
+                check_link(root, prefix + name)
+            todo.append((f"{prefix}{name}/", (*outer, real)))
+
+
+def _listing(folder: str, suffixes: tuple[str, ...]) -> tuple[list[_Named], list[_Named]]:
+    """Return the visible folders and files of a folder, sorted; none if it cannot be read."""
+    try:
+        with os.scandir(folder) as entries:
+            visible = [entry for entry in entries if not entry.name.startswith(".")]
+    except OSError:
+        return [], []
+    folders = [(entry.name, entry.is_symlink()) for entry in visible if entry.is_dir()]
+    files = [
+        (entry.name, entry.is_symlink())
+        for entry in visible
+        if not entry.is_dir() and entry.name.lower().endswith(suffixes)
+    ]
+    return sorted(folders), sorted(files)
 
 
 def composed(name: str) -> str:

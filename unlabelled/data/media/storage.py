@@ -9,11 +9,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
+from unlabelled.data.inside import link_out
+
 FOLDER = ".unlabelled"
 
 
 def derived_folder(beside: str, name: str = "") -> str:
     """Create and return ``<beside>/.unlabelled/<name>``, or a folder of the user if that is not writable.
+
+    A link ``<name>`` out of ``beside`` is not followed, as it came with the data.
 
     The folder of the user is ``$XDG_CACHE_HOME/unlabelled/<hash of beside>/<name>`` (``~/.cache`` by
     default).
@@ -23,7 +27,8 @@ def derived_folder(beside: str, name: str = "") -> str:
     """
     beside = os.path.abspath(beside)
     preferred = os.path.join(beside, FOLDER, name)
-    if _writable(preferred):
+    inside = not (os.path.islink(preferred) and link_out(beside, os.path.join(FOLDER, name)))
+    if inside and _writable(preferred):
         return preferred
     caches = os.environ.get("XDG_CACHE_HOME") or os.path.join(Path.home(), ".cache")
     other = os.path.join(caches, "unlabelled", short_hash(beside), name)

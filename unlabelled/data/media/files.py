@@ -132,7 +132,7 @@ def _walk(
     top = os.path.join(root, below)
     if below and not allow_outside:
         check_link(root, below)
-    todo = [(below and f"{below}/", (os.path.realpath(top),))]
+    todo: list[tuple[str, tuple[str, ...]]] = [(below and f"{below}/", (os.path.realpath(top),))]
     while todo:
         prefix, outer = todo.pop()
         folders, files = _listing(os.path.join(root, prefix), suffixes)

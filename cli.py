@@ -22,7 +22,7 @@ import torch
 from jsonargparse import Namespace
 from lightning import LightningDataModule, Trainer
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.fabric.utilities.rank_zero import rank_zero_only
+from lightning.fabric.utilities.rank_zero import _get_rank, rank_zero_only
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.utilities import rank_zero_info
 from lightning.pytorch.utilities.exceptions import SIGTERMException
@@ -79,7 +79,9 @@ def _options(parser: argparse.ArgumentParser) -> list[str]:
 
 
 def _rank() -> int:
-    return int(getattr(rank_zero_only, "rank", 0))
+    """Return the rank that a launcher has set, perhaps after Lightning was imported, or 0."""
+    launched = _get_rank()
+    return int(getattr(rank_zero_only, "rank", 0)) if launched is None else launched
 
 
 def _config_files(args: Sequence[str]) -> list[str]:

@@ -2,9 +2,10 @@
 
     python benchmarks/memory.py [--root data/embedded] [--samples 5000] [--epochs 50] [--plot docs/memory.png]
 
-The loader reads decoded copies in two processes, as that of the SeLaVi demo does. The training is the shipped demo with few clips, in a folder of temporary files. Memory is the proportional set size (PSS) of
-the process and all that it has started, at which shared pages count once. The slope is that of a line through
-the last four fifths of the values, since the first samples fill caches.
+The loader reads decoded copies in two processes, as that of the SeLaVi demo does. The training is the shipped
+demo with few clips, in a folder of temporary files. Memory is the proportional set size (PSS) of the process
+and all that it has started, at which shared pages count once. The slope is that of a line through the last
+four fifths of the values, since the first samples fill caches.
 """
 
 from __future__ import annotations

@@ -79,9 +79,8 @@ def _options(parser: argparse.ArgumentParser) -> list[str]:
 
 
 def _rank() -> int:
-    """Return the rank that a launcher has set, perhaps after Lightning was imported, or 0."""
-    launched = _get_rank()
-    return int(getattr(rank_zero_only, "rank", 0)) if launched is None else launched
+    """Return the rank, which a launcher may have set after Lightning was imported; 0: there is one process."""
+    return max(_get_rank() or 0, int(getattr(rank_zero_only, "rank", 0)))
 
 
 def _config_files(args: Sequence[str]) -> list[str]:

@@ -79,7 +79,7 @@ def _options(parser: argparse.ArgumentParser) -> list[str]:
 
 
 def _rank() -> int:
-    """Return the rank, which a launcher may have set after Lightning was imported; 0: there is one process."""
+    """Return the rank, which a launcher may have set after Lightning was imported; 0 for one process."""
     return max(_get_rank() or 0, int(getattr(rank_zero_only, "rank", 0)))
 
 

@@ -128,9 +128,10 @@ class CLI(LightningCLI):
 
     def _written(self) -> list[str]:
         """Return the folders that the command writes to."""
-        run = [] if self.folder is None else [str(self.folder.output), str(self.folder.checkpoints)]
+        run = None if self.folder is None else self.folder.output
+        root = getattr(getattr(self, "trainer", None), "default_root_dir", None)
         data = getattr(getattr(self, "datamodule", None), "root", None)
-        return run + ([data] if isinstance(data, str) else [])
+        return [str(folder) for folder in (run, root, data) if folder is not None]
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add the name of the run, and the callbacks that every run has."""

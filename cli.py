@@ -25,7 +25,7 @@ import torch
 from jsonargparse import Namespace
 from lightning import LightningDataModule, Trainer
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.fabric.utilities.rank_zero import rank_zero_only
+from lightning.fabric.utilities.rank_zero import _get_rank, rank_zero_only
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.utilities import rank_zero_info
 from lightning.pytorch.utilities.exceptions import SIGTERMException
@@ -82,7 +82,8 @@ def _options(parser: argparse.ArgumentParser) -> list[str]:
 
 
 def _rank() -> int:
-    return int(getattr(rank_zero_only, "rank", 0))
+    """Return the rank, which a launcher may have set after Lightning was imported; 0 for one process."""
+    return max(_get_rank() or 0, int(getattr(rank_zero_only, "rank", 0)))
 
 
 def _config_files(args: Sequence[str]) -> list[str]:
@@ -130,9 +131,10 @@ class CLI(LightningCLI):
 
     def _written(self) -> list[str]:
         """Return the folders that the command writes to."""
-        run = [] if self.folder is None else [str(self.folder.output), str(self.folder.checkpoints)]
+        run = None if self.folder is None else self.folder.output
+        root = getattr(getattr(self, "trainer", None), "default_root_dir", None)
         data = getattr(getattr(self, "datamodule", None), "root", None)
-        return run + ([data] if isinstance(data, str) else [])
+        return [str(folder) for folder in (run, root, data) if folder is not None]
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add the name of the run, and the callbacks that every run has."""

@@ -2,10 +2,10 @@
 
     python benchmarks/memory.py [--root data/embedded] [--samples 5000] [--epochs 50] [--plot docs/memory.png]
 
-The loader is that of the SeLaVi demo without decoded copies, with two processes that decode. The training is
-the shipped demo with few clips, in a folder of temporary files. Memory is the proportional set size (PSS) of
-the process and all that it has started, at which shared pages count once. The slope is that of a line through
-the last four fifths of the values, since the first samples fill caches.
+The loader reads decoded copies in two processes, as that of the SeLaVi demo does. The training is the shipped
+demo with few clips, in a folder of temporary files. Memory is the proportional set size (PSS) of the process
+and all that it has started, at which shared pages count once. The slope is that of a line through the last
+four fifths of the values, since the first samples fill caches.
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ from lightning import Callback, LightningModule, Trainer
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run from a clone, without installing
 
 import cli
-from datamodules import Embedded
+from datamodules import VGGSound
 from tools.kill_test.runs import options
-from unlabelled.data.media import PyAVReader
+from unlabelled.data.media import CachedReader, PyAVReader
 from unlabelled.pipelines import AudioVisualPipeline
+from unlabelled.transforms import LogMel
 
 _CHECKS = 100  # values of the loader
 _FILLED = 0.2  # share of the values before the line begins
@@ -37,7 +38,7 @@ Values = list[tuple[float, float]]
 def main() -> None:
     """Print the slopes and draw the values."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--root", default="data/embedded", help="folder of the embedded videos")
+    parser.add_argument("--root", default="data/embedded", help="folder of clips in VGG-Sound's layout")
     parser.add_argument("--samples", type=int, default=5000)
     parser.add_argument("--epochs", type=int, default=50)
     parser.add_argument("--plot", default="memory.png")
@@ -60,15 +61,12 @@ def main() -> None:
 
 def of_loader(root: str, samples: int) -> Values:
     """Return the memory while a number of samples is read, over as many epochs as it takes."""
-    data = Embedded(
-        root,
-        pipeline=AudioVisualPipeline(
-            num_frames=8, fps=8.0, crop=40, train_short_side=(44, 52), eval_short_side=44
-        ),
-        reader=PyAVReader(),
-        batch_size=20,
-        num_workers=2,
+    audio = LogMel(sample_rate=16000, num_filters=64, num_frames=99)
+    pipeline = AudioVisualPipeline(
+        8, 5.0, crop=40, train_short_side=(44, 48), eval_short_side=44, audio=audio
     )
+    reader = CachedReader(PyAVReader(), short_side=48, sample_rate=audio.sample_rate)
+    data = VGGSound(root, pipeline=pipeline, reader=reader, batch_size=16, num_workers=2)
     data.setup("fit")
     loader, values, done, epoch = data.train_dataloader(), Values(), 0, 0
     sampler: Any = loader.sampler
@@ -86,7 +84,7 @@ def of_training(epochs: int) -> Values:
     """Return the memory after each epoch of the demo."""
     recorder = f"{Path(__file__).stem}.RecordMemory"
     with tempfile.TemporaryDirectory() as folder:
-        arguments = options("selavi", Path(folder), epochs)
+        arguments = [*options("selavi", Path(folder), epochs), "--trainer.check_val_every_n_epoch=10"]
         code = cli.main(["fit", *arguments, f"--trainer.callbacks+={recorder}"])
     if code:
         raise SystemExit(code)

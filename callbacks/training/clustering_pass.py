@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader
 
 from callbacks.shared.batches import frozen_state, iterate_batches
 from callbacks.shared.rows import INDEX, LABEL, RowCollection
+from callbacks.training.divergence_checks import check_finite
 from callbacks.training.pass_report import PassReport
 from unlabelled.batch import Features
 from unlabelled.clustering.base import ClusterContext, Clusterer
@@ -130,6 +131,7 @@ class ClusteringPass(Callback):
     ) -> None:
         """Run the pass that is due before this step; if several are due, one before each step."""
         if self.clock.due(trainer.global_step):
+            check_finite(trainer, pl_module)
             self.run(trainer, pl_module)
             self.clock.advance()
 

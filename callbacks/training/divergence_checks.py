@@ -151,14 +151,19 @@ class DivergenceChecks(Callback):
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
         """Refuse a checkpoint of weights that are not finite, before it is written."""
-        self._check_weights(trainer, pl_module)
+        self.check_weights(trainer, pl_module)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Refuse to evaluate weights that are not finite, whose features are not either."""
         if trainer.state.fn == TrainerFn.FITTING and not trainer.sanity_checking:
-            self._check_weights(trainer, pl_module)
+            self.check_weights(trainer, pl_module)
 
-    def _check_weights(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def check_weights(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Read the flags of the steps, and check the weights.
+
+        Raises:
+            DivergedError: One of them is not finite.
+        """
         self._check_steps(trainer)
         if name := not_finite(pl_module):
             raise DivergedError(
@@ -229,6 +234,18 @@ class DivergenceChecks(Callback):
         """Restore the state of a checkpoint."""
         self.skipped, self._skipped_in_a_row = state_dict["skipped"], state_dict["in_a_row"]
         self._finding = state_dict["finding"]
+
+
+def check_finite(trainer: Trainer, pl_module: LightningModule) -> None:
+    """Check the steps and the weights now, if the run is checked at all, before something long uses them.
+
+    Raises:
+        DivergedError: A step or a weight is not finite.
+    """
+    callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    for each in callbacks:
+        if isinstance(each, DivergenceChecks):
+            each.check_weights(trainer, pl_module)
 
 
 def _interval(trainer: Trainer) -> int:

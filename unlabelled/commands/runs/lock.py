@@ -44,6 +44,6 @@ def locked(folder: Path) -> Iterator[None]:
 def _taken(folder: Path, path: Path) -> str:
     owner = path.read_text("utf-8") or "an unknown process"
     return (
-        f"{folder}: another training writes its checkpoints there ({owner}); wait for its end, or give this "
-        "one another --run"
+        f"{folder}: another training writes its checkpoints there ({owner}); wait for its end, give this one "
+        f"another --run, or remove {path} if that machine has failed"
     )

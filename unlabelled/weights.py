@@ -35,13 +35,16 @@ class Match(NamedTuple):
     left: list[str]
 
 
-def load_encoders(encoders: nn.ModuleDict, source: str | Mapping[str, str]) -> list[str]:
+def load_encoders(
+    encoders: nn.ModuleDict, source: str | Mapping[str, str], option: str = "encoder_checkpoint"
+) -> list[str]:
     """Load the weights of encoders from a file in any layout of :data:`unlabelled.layouts.LAYOUTS`.
 
     Args:
         encoders: Encoders by modality.
         source: A file that has all of them, whole. Or a file for each of some modalities; the encoders of
             the other modalities keep their weights.
+        option: The option that names the file, for messages.
 
     Returns: Lines that describe what was taken and left.
 
@@ -51,14 +54,12 @@ def load_encoders(encoders: nn.ModuleDict, source: str | Mapping[str, str]) -> l
             shape.
     """
     if isinstance(source, str):
-        return _load_whole(encoders, source)
+        return _load_whole(encoders, source, option)
     described = []
     for name, path in source.items():
         if name not in encoders:
-            raise ValueError(
-                f"encoder_checkpoint: there is no encoder of {name!r}; name {' or '.join(encoders)}"
-            )
-        described += _load_whole(nn.ModuleDict({name: encoders[name]}), path)
+            raise ValueError(f"{option}: there is no encoder of {name!r}; name {' or '.join(encoders)}")
+        described += _load_whole(nn.ModuleDict({name: encoders[name]}), path, option)
     return described
 
 
@@ -125,8 +126,7 @@ def _sizes(value: Tensor) -> list[int]:
     return [size for size in value.shape if size != 1]
 
 
-def _load_whole(encoders: nn.ModuleDict, path: str) -> list[str]:
-    option = "encoder_checkpoint"
+def _load_whole(encoders: nn.ModuleDict, path: str, option: str) -> list[str]:
     holder = nn.ModuleDict({"encoders": encoders})
     if not holder.state_dict():
         return [f"{option} {path}: the encoders have no weights"]

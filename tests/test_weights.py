@@ -200,8 +200,16 @@ def test_deepclusters_names_of_alexnet() -> None:
     assert not any(name.startswith("encoder.") for name in published)
 
 
-def released_eao(dim: int = 12) -> released.Parts:
-    return released.everything_at_once({"text": TEXT, "video": VIDEO}, dim, dim, 12, [8, 16], [1, 1], 4, 40)
+def test_the_parts_are_those_of_the_released_models() -> None:
+    """Their numbers of parameters are those of the released code's own models."""
+    with torch.device("meta"):
+        widths, blocks = [128, 256, 512, 1024, 2048, 4096], [2, 2, 1, 1, 1, 1]
+        net = released.everything_at_once(
+            {"text": 300, "video": 4096}, 4096, 4096, 6144, widths, blocks, 128, 40
+        )
+        assert sum(value.numel() for value in net.parameters()) == 689_371_138
+        released.with_anchors(net, 4096, 4096, 6144, 64)
+        assert sum(value.numel() for value in net.parameters()) == 892_771_074
 
 
 @pytest.mark.parametrize("cls", [EAO, SSPC])

@@ -78,7 +78,7 @@ def load_weights(method: nn.Module, encoders: nn.ModuleDict, path: str) -> list[
         ValueError: The file has no weight that fits, or one that is not finite.
     """
     option = "weights"
-    found = match_weights(method, encoders, read_weights(path, option))
+    found = match_weights(method, dict(encoders.items()), read_weights(path, option))
     if not _num_weights(found):
         raise ValueError(_nothing(option, path, method, found))
     return _take(option, path, method, found)
@@ -130,7 +130,7 @@ def _load_whole(encoders: nn.ModuleDict, path: str, option: str) -> list[str]:
     holder = nn.ModuleDict({"encoders": encoders})
     if not holder.state_dict():
         return [f"{option} {path}: the encoders have no weights"]
-    found = match_weights(holder, encoders, read_weights(path, option))
+    found = match_weights(holder, dict(encoders.items()), read_weights(path, option))
     if not (_num_weights(found) or found.unfit):
         raise ValueError(_nothing(option, path, holder, found))
     if found.unfit or found.absent:

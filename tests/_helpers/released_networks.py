@@ -112,7 +112,7 @@ def slow_resnet(depth: int) -> Parts:
             sizes = [(before, inner, time, 3, 3), (inner, inner, 1, 3, 3)]
             if depth == 50:
                 sizes = [(before, inner, time, 1, 1), (inner, inner, 1, 3, 3), (inner, out, 1, 1, 1)]
-            branch = {}
+            branch: dict[str, nn.Module] = {}
             for letter, size in zip("abc", sizes, strict=False):
                 branch |= {f"conv_{letter}": _conv3d(*size), f"norm_{letter}": nn.BatchNorm3d(size[1])}
             parts: dict[str, nn.Module] = {}

@@ -46,13 +46,13 @@ class HuggingFace(LibraryEncoder):
                 return library.AutoModel.from_pretrained(name, **given)
             return library.AutoModel.from_config(library.AutoConfig.from_pretrained(name, **given))
 
-        self.network = build(make, "HuggingFace", name).train()
-        named = list(self.network.named_parameters())
+        net = build(make, "HuggingFace", name).train()
+        self.network, named = net, list(net.named_parameters())
         self.prefix = sum(value.shape[-2] for key, value in named if key.split(".")[-1] in _PREFIXES)
         for key, value in named:
             value.requires_grad_(not any(part in key for part in _UNUSED))  # DDP expects a gradient of all
-        sizes = getattr(self.network.config, "hidden_sizes", None)
-        self.dim = int(sizes[-1] if sizes else self.network.config.hidden_size)
+        sizes = getattr(net.config, "hidden_sizes", None)
+        self.dim = int(sizes[-1] if sizes else net.config.hidden_size)
 
     def feature_maps(self, inputs: Tensor) -> Tensor:
         """Map ``(batch, channels, *size)`` to ``(batch, D, *positions)``."""

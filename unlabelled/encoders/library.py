@@ -97,4 +97,4 @@ def token_maps(tokens: Tensor, prefix: int) -> Tensor:
     """
     maps = tokens[:, prefix:].transpose(1, 2)
     side = math.isqrt(maps.shape[2])
-    return maps.unflatten(2, (side, side)) if side * side == maps.shape[2] else maps
+    return maps.reshape(*maps.shape[:2], side, side) if side * side == maps.shape[2] else maps

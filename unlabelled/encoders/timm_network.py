@@ -39,12 +39,10 @@ class Timm(LibraryEncoder):
         given = {"num_classes": 0, "global_pool": "", **(options or {})}
         known = [] if "." in name or ":" in name else timm.list_models()  # else a tag or a hub
         pretrained = weights == _PRETRAINED
-        self.network = build(
-            lambda: timm.create_model(name, pretrained=pretrained, **given), "Timm", name, known
-        )
-        self.prefix = int(getattr(self.network, "num_prefix_tokens", 0))
-        self.channels_last = getattr(self.network, "output_fmt", "NCHW") == "NHWC"
-        channels, height, width = self.network.default_cfg["input_size"]
+        net = build(lambda: timm.create_model(name, pretrained=pretrained, **given), "Timm", name, known)
+        self.network, self.prefix = net, int(getattr(net, "num_prefix_tokens", 0))
+        self.channels_last = getattr(net, "output_fmt", "NCHW") == "NHWC"
+        channels, height, width = net.default_cfg["input_size"]
         side = given.get("img_size")
         height, width = (side, side) if isinstance(side, int) else tuple(side or (height, width))
         self.dim = self.measure(given.get("in_chans", channels), height, width)

@@ -36,7 +36,7 @@ import lightning_modules
 import unlabelled
 from callbacks.training.save_config import SaveConfig
 from lightning_modules import embed_folder
-from unlabelled.commands.errors.checkpoint import check_checkpoint
+from unlabelled.commands.errors.checkpoint import check_checkpoint, check_start
 from unlabelled.commands.errors.disk import hide_in_threads, note_full
 from unlabelled.commands.errors.explanation import explain
 from unlabelled.commands.errors.overlays import fitting, misfit
@@ -169,6 +169,7 @@ class CLI(LightningCLI):
         """Check the checkpoint and the devices before the data are indexed, which may take minutes."""
         config = self.config[self.config.subcommand]
         check_checkpoint(config.ckpt_path, resumes=self.config.subcommand == "fit")
+        check_start(config.model.get("init_args") or {})
         if config.weights_only is None:  # Lightning would run code from a checkpoint at a URL
             config.weights_only = True
         check_accelerator(config.trainer)
@@ -186,7 +187,8 @@ class CLI(LightningCLI):
             rank_zero_info(f"run {self.folder.name}: output in {self.folder.output}")
         if command == "fit" and config.trainer.enable_checkpointing is not False and _rank() == 0:
             self._lock(config.trainer)
-        if command != "fit" and config.ckpt_path is None:
+        starts = check_start(config.model.get("init_args") or {})
+        if command != "fit" and config.ckpt_path is None and not starts:
             rank_zero_info(f"{command} without --ckpt_path: the weights are initial ones, of no run")
         self._saved = given
         try:

@@ -17,11 +17,12 @@ from torch.optim import Optimizer
 
 from lightning_modules.resumed_checkpoint import check_resumed
 from unlabelled.batch import Batch, Features
-from unlabelled.checkpoints import load_encoders, with_present_classes
+from unlabelled.checkpoints import with_present_classes
 from unlabelled.contracts import Clusterable, HasCentroids, HasQueues, HasTarget
 from unlabelled.distributed import all_reduce_sum_, broadcast_buffers, world_size
 from unlabelled.encoders.evaluation_crops import embed_crops
 from unlabelled.optim import WarmupCosine
+from unlabelled.weights import load_encoders, load_weights
 
 _KEY = "unlabelled"
 _REQUIRED_CALLBACKS: dict[type, str] = {
@@ -41,8 +42,19 @@ class BaseModule(LightningModule):
         scheduler_interval: Whether the scheduler steps per ``epoch`` or per ``step``.
         lr_batch_size: The global batch that the optimiser's ``lr`` is meant for: the rate is multiplied by
             (actual global batch) / ``lr_batch_size``. ``None``: no scaling.
-        encoder_checkpoint: Start from the encoders of this checkpoint, of any method; everything else keeps
-            its initial weights. It is ignored if ``--ckpt_path`` is given.
+        encoder_checkpoint: Start from the encoders of this file, in any layout of
+            :data:`unlabelled.layouts.LAYOUTS`; all else keeps its initial weights. Or a file for each of some
+            modalities, by modality. It is ignored if ``--ckpt_path`` is given.
+        weights: Start from all weights of this file that fit, in any of these layouts: encoders, projectors,
+            transformers, anchors. Optimiser, schedule and queues are new. What does not fit keeps its initial
+            weights and is logged. It is ignored if ``--ckpt_path`` is given.
+        freeze_batchnorm: Normalise by BatchNorm's running statistics in training as well, and do not change
+            them; scales and shifts are trained.
+
+    Raises:
+        ValueError: Both ``encoder_checkpoint`` and ``weights`` are given.
+
+    See docs/weights.md.
     """
 
     logs: ClassVar[tuple[str, ...]] = ("train/loss",)
@@ -55,10 +67,18 @@ class BaseModule(LightningModule):
         scheduler: LRSchedulerCallable | None = None,
         scheduler_interval: Literal["epoch", "step"] = "epoch",
         lr_batch_size: int | None = None,
-        encoder_checkpoint: str | None = None,
+        encoder_checkpoint: str | dict[str, str] | None = None,
+        weights: str | None = None,
+        freeze_batchnorm: bool = False,
     ) -> None:
         super().__init__()
-        self.encoder_checkpoint = encoder_checkpoint
+        if encoder_checkpoint is not None and weights is not None:
+            raise ValueError(
+                f"{type(self).__name__}: encoder_checkpoint and weights are both given; weights has the "
+                "encoders as well, give one of them"
+            )
+        self.encoder_checkpoint, self.weights = encoder_checkpoint, weights
+        self.freeze_batchnorm, self._started = freeze_batchnorm, False
         self.optimizer, self.scheduler = optimizer, scheduler
         self.scheduler_interval, self.lr_batch_size = scheduler_interval, lr_batch_size
 
@@ -71,15 +91,34 @@ class BaseModule(LightningModule):
         return super().load_from_checkpoint(with_present_classes(checkpoint_path), *args, **kwargs)
 
     def setup(self, stage: str) -> None:
-        """Check the callbacks, and load the encoders of another run if ``encoder_checkpoint`` is given.
+        """Check the callbacks, and load the weights that the method starts from, once.
 
         Raises:
             MisconfigurationException: The configuration lacks a callback that this method requires.
         """
         if stage == "fit":
             self._check_callbacks()
-        if self.encoder_checkpoint is not None and self.trainer.ckpt_path is None:
-            load_encoders(self.encoders, self.encoder_checkpoint)
+        if self.freeze_batchnorm:
+            self.train(self.training)  # Lightning keeps the mode of each module
+        if not self._started and self.trainer.ckpt_path is None:
+            for line in self._load_start():
+                rank_zero_info(line)
+        self._started = True
+
+    def _load_start(self) -> list[str]:
+        """Load ``encoder_checkpoint`` or ``weights``; return lines that describe it."""
+        if self.encoder_checkpoint is not None:
+            return load_encoders(self.encoders, self.encoder_checkpoint)
+        return [] if self.weights is None else load_weights(self, self.encoders, self.weights)
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the mode, but keep BatchNorm in evaluation mode if ``freeze_batchnorm`` is given."""
+        super().train(mode)
+        if self.freeze_batchnorm:
+            for part in self.modules():
+                if isinstance(part, nn.modules.batchnorm._BatchNorm):
+                    part.eval()
+        return self
 
     def _check_callbacks(self) -> None:
         served = {getattr(callback, "serves", None) for callback in self.trainer.callbacks}  # type: ignore[attr-defined]
@@ -200,7 +239,8 @@ class BaseModule(LightningModule):
         if method != own:
             raise ValueError(
                 f"the checkpoint holds a {method or 'foreign model'}, but the model is {own}; to load "
-                "only its encoders, give it as --model.init_args.encoder_checkpoint"
+                "only its encoders, give it as --model.init_args.encoder_checkpoint; all weights that fit: "
+                "--model.init_args.weights"
             )
         if differing := _shape_differences(self.state_dict(), checkpoint["state_dict"]):
             raise ValueError(

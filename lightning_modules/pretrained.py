@@ -18,10 +18,13 @@ class Pretrained(BaseModule):
 
     Args:
         encoders: One per modality, as in the checkpoint, which may have further ones.
-        encoder_checkpoint: The checkpoint to evaluate; ``null``: random weights, as a baseline.
+        encoder_checkpoint: The file to evaluate, or one for each modality; ``null``: random weights, as a
+            baseline.
     """
 
-    def __init__(self, encoders: list[Encoder], encoder_checkpoint: str | None = None) -> None:
+    def __init__(
+        self, encoders: list[Encoder], encoder_checkpoint: str | dict[str, str] | None = None
+    ) -> None:
         super().__init__(torch.optim.SGD, encoder_checkpoint=encoder_checkpoint)
         self.encoders = nn.ModuleDict({encoder.modality: encoder for encoder in encoders})
         self.requires_grad_(False)

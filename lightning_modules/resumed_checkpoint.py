@@ -28,7 +28,7 @@ def check_resumed(trainer: Trainer, checkpoint: dict[str, Any]) -> None:
         raise ValueError(
             f"the run cannot continue from the checkpoint, which has no (right) {lacking[0]}"
             + (f" and lacks {len(lacking) - 1} more parts" if len(lacking) > 1 else "")
-            + "; give another one, or start from its encoders (--model.init_args.encoder_checkpoint)"
+            + "; give another one, or start from its weights (--model.init_args.weights)"
         )
 
 

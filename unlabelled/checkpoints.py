@@ -1,4 +1,4 @@
-"""Read checkpoints: their encoders alone, and those of earlier versions of this package."""
+"""Read checkpoints of this package, also those of earlier versions; run no code from a file."""
 
 from __future__ import annotations
 
@@ -9,13 +9,11 @@ from pathlib import Path
 from typing import IO, Any
 
 import torch
-from torch import Tensor, nn
 
 from unlabelled.renamed import with_present_names
 
 DATA_KEY = "unlabelled_data"
 """Key of the data module's class and arguments in a checkpoint, as in the configuration of the run."""
-_PREFIX = "encoders."
 
 
 def read_checkpoint(path: str | Path, mapped: bool = False, name: str = "checkpoint") -> dict[str, Any]:
@@ -35,7 +33,7 @@ def read_checkpoint(path: str | Path, mapped: bool = False, name: str = "checkpo
     if not Path(path).is_file():
         raise FileNotFoundError(f"{name}: there is no file {str(path)!r}; give the path of a checkpoint")
     try:
-        _compare_checksums(path)
+        compare_checksums(path)
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped or None)
     except Exception as error:  # of any type: torch's readers do not check what a damaged file states
         if isinstance(error, pickle.UnpicklingError) and "global" in str(error).lower():
@@ -49,37 +47,12 @@ def read_checkpoint(path: str | Path, mapped: bool = False, name: str = "checkpo
     return content
 
 
-def _compare_checksums(path: str | Path) -> None:
+def compare_checksums(path: str | Path) -> None:
     """Raise ``BadZipFile`` if a part of a file has another checksum, which torch does not compare."""
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as file:
             if (part := file.testzip()) is not None:
                 raise zipfile.BadZipFile(part)
-
-
-def load_encoders(encoders: nn.ModuleDict, path: str) -> None:
-    """Load the weights of encoders from a checkpoint of any method of this package.
-
-    Args:
-        encoders: Encoders by modality. Each must be in the checkpoint, with the same shapes. Other weights of
-            the checkpoint are not used.
-        path: A checkpoint written by ``fit``, or, for a single encoder, its exported ``state_dict``.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: The checkpoint lacks an encoder, or has one of another shape.
-    """
-    checkpoint = read_checkpoint(path, name="encoder_checkpoint")
-    stored = _stored_encoders(checkpoint, list(encoders))
-    wanted = encoders.state_dict()
-    for name, value in wanted.items():
-        if name not in stored or stored[name].shape != value.shape:
-            found = f"shape {tuple(stored[name].shape)}" if name in stored else "nothing"
-            raise ValueError(
-                f"encoder_checkpoint {path!r}: expected {_PREFIX}{name} of shape {tuple(value.shape)}, found "
-                f"{found}; name a checkpoint with the same encoders"
-            )
-    encoders.load_state_dict({name: stored[name] for name in wanted})
 
 
 def with_present_classes(checkpoint: str | Path | IO[bytes]) -> str | Path | IO[bytes]:
@@ -104,11 +77,3 @@ def with_present_classes(checkpoint: str | Path | IO[bytes]) -> str | Path | IO[
     torch.save(content, renamed)
     renamed.seek(0)
     return renamed
-
-
-def _stored_encoders(checkpoint: dict[str, Any], modalities: list[str]) -> dict[str, Tensor]:
-    """Return the weights of the encoders by ``<modality>.<name>``."""
-    if "state_dict" not in checkpoint and len(modalities) == 1:
-        return {f"{modalities[0]}.{name}": value for name, value in checkpoint.items()}
-    state: dict[str, Tensor] = checkpoint.get("state_dict", {})
-    return {name.removeprefix(_PREFIX): value for name, value in state.items() if name.startswith(_PREFIX)}

@@ -16,15 +16,18 @@ from unlabelled.batch import Batch
 from unlabelled.contracts import HasEncoders
 from unlabelled.data.media.storage import write_atomically
 from unlabelled.encoders import MODALITY_NDIM, StreamEncoder
+from unlabelled.layouts import names_of, published_name
 
 
 class ExportEncoder(Callback):
     """Write each encoder as ``encoder_<modality>.pt`` and ``encoder_<modality>.pt2``, in ``predict``.
 
-    The first is a ``state_dict``. The second is a program of ``torch.export`` on the CPU, which maps inputs
-    ``(batch, channels, ...)`` of the size of the predicted samples, with any batch size, to ``(batch, D)``;
-    load it with ``torch.export.load(path).module()``. Rank 0 writes the files; an interrupted export leaves
-    no incomplete file.
+    The first is a ``state_dict``, with the names that other code gives the parts of the network, where it has
+    them (``published_names`` of the encoder): torchvision's for torchvision's networks. The second is a
+    program of ``torch.export`` on the CPU, which maps inputs ``(batch, channels, ...)`` of the size of the
+    predicted samples, with any batch size, to ``(batch, D)``; load it with
+    ``torch.export.load(path).module()``. Rank 0 writes the files; an interrupted export leaves no incomplete
+    file.
 
     Args:
         folder: Folder of the files; ``null``: the log folder of the run.
@@ -111,6 +114,7 @@ def export_encoder(encoder: nn.Module, shape: tuple[int, ...], path: Path) -> No
         def write(file: BinaryIO) -> None:
             torch.export.save(program, file)
 
-        state = dict(net.state_dict())
+        names = names_of(encoder)
+        state = {published_name(key, names): value for key, value in net.state_dict().items()}
         write_atomically(f"{path}.pt", lambda file: torch.save(state, file))
         write_atomically(f"{path}.pt2", write)

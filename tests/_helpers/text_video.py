@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 import yaml
 
 from tests._helpers.embedded_features import GENERATED_VIDEOS, write_clips, write_videos
@@ -40,7 +41,7 @@ def shrunk(path: Path, features: Path, out: Path, figures: bool = False, **model
     content: Config = yaml.safe_load(path.read_text())
     pipeline = content["data"]["init_args"].get("pipeline")
     callbacks = [each for each in content["trainer"]["callbacks"] if figures or not _draws(each)]
-    overlay = {
+    overlay: Config = {
         "model": {"init_args": _model(content["model"]["init_args"], _video_dim(pipeline)) | model},
         "data": {"class_path": "datamodules.HowTo100M", "init_args": _data(pipeline, features)},
         "trainer": {
@@ -51,6 +52,9 @@ def shrunk(path: Path, features: Path, out: Path, figures: bool = False, **model
         },
     }
     out.mkdir(parents=True, exist_ok=True)
+    if "weights" in content["model"]["init_args"]:  # a start in the layout of the released files
+        overlay["model"]["init_args"]["weights"] = str(out / "start.pth")
+        torch.save({"state_dict": {"module.fusion.masking_token": torch.ones(_TOKENS)}}, out / "start.pth")
     target = out / "tiny.yaml"
     target.write_text(yaml.safe_dump(overlay))
     return target

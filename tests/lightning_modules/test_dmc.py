@@ -44,7 +44,7 @@ class Plain(Encoder):
 
     def __init__(self, modality: str, dim: int = 12, trainable: bool = True) -> None:
         super().__init__()
-        self.modality, self.dim = modality, dim  # type: ignore[misc]
+        self.modality, self.dim = modality, dim
         self.trunk = nn.Conv2d(1 if modality == "audio" else 3, dim, 4, 4)
         self.requires_grad_(trainable)
 

@@ -16,8 +16,8 @@ import torch
 import cli
 import lightning_modules
 from tests.conftest import ROOT
-from unlabelled.checkpoints import load_encoders
 from unlabelled.renamed import CLASSES
+from unlabelled.weights import load_encoders
 
 STORED: dict[str, dict[str, Any]] = json.loads((ROOT / "tests" / "checkpoints" / "v0.1.0.json").read_text())
 

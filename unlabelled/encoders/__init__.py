@@ -6,10 +6,13 @@ from unlabelled.encoders.base import MODALITY_NDIM, Encoder
 from unlabelled.encoders.clip_features import ClipAudio, ClipEncoder, ClipText, ClipVideo, PooledClip
 from unlabelled.encoders.davenet import DAVEnet, DAVEnetV1, DAVEnetV2
 from unlabelled.encoders.fusion import FusionTransformer, MaskingToken, masked_mean
+from unlabelled.encoders.huggingface_network import HuggingFace
 from unlabelled.encoders.image import ImageResNet, SmallImageEncoder, SmallVGG
 from unlabelled.encoders.l3 import L3Audio, L3Vision
+from unlabelled.encoders.library import LibraryEncoder
 from unlabelled.encoders.raw import RawAudio, RawImage, RawVideo
 from unlabelled.encoders.slow import ResNet3D
+from unlabelled.encoders.timm_network import Timm
 from unlabelled.encoders.tokens import (
     AudioTokens,
     GatedUnit,
@@ -19,6 +22,7 @@ from unlabelled.encoders.tokens import (
     Tokens,
     VideoTokens,
 )
+from unlabelled.encoders.torchvision_network import Torchvision
 from unlabelled.encoders.vgg import VGG16, VGGishMaps
 from unlabelled.encoders.video import R2Plus1D18, SmallVideoEncoder
 
@@ -39,9 +43,11 @@ __all__ = [
     "Encoder",
     "FusionTransformer",
     "GatedUnit",
+    "HuggingFace",
     "ImageResNet",
     "L3Audio",
     "L3Vision",
+    "LibraryEncoder",
     "MaskingToken",
     "PooledClip",
     "R2Plus1D18",
@@ -55,8 +61,10 @@ __all__ = [
     "SmallVideoEncoder",
     "StreamEncoder",
     "TextTokens",
+    "Timm",
     "TokenEncoder",
     "Tokens",
+    "Torchvision",
     "VGGishMaps",
     "VideoTokens",
     "masked_mean",

@@ -48,6 +48,10 @@ class AlexNet(Encoder):
                 nn.init.normal_(part.weight, std=0.01)
                 nn.init.zeros_(part.bias)
 
+    def published_names(self) -> dict[str, str]:
+        """Return the names in facebookresearch/deepcluster, models/alexnet.py."""
+        return {"trunk": "features", "hidden.3": "classifier.1", "hidden.6": "classifier.4"}
+
     def feature_maps(self, inputs: Tensor) -> Tensor:
         """Map ``(batch, 3, H, W)`` to ``(batch, 256, *positions)``, 6x6 of them for 224x224."""
         maps: Tensor = self.trunk(inputs)
@@ -99,6 +103,10 @@ class Edges(Encoder):
         across = torch.tensor([[1.0, 0.0, -1.0], [2.0, 0.0, -2.0], [1.0, 0.0, -1.0]])
         filters = torch.stack([across, across.T, torch.zeros(3, 3)])
         self.register_buffer("sobel", filters.unsqueeze(1), persistent=False)
+
+    def published_names(self) -> dict[str, str]:
+        """Return the names of the encoder's parts."""
+        return {f"encoder.{own}": published for own, published in self.encoder.published_names().items()}
 
     def feature_maps(self, inputs: Tensor) -> Tensor:
         """Map ``(batch, 3, H, W)`` to the encoder's maps of its edges."""

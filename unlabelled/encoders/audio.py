@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock, ResNet
 
 from unlabelled.encoders.base import Encoder
+from unlabelled.encoders.image import resnet_parts
 
 _LAYERS = {9: [1, 1, 1, 1], 18: [2, 2, 2, 2]}
 
@@ -36,6 +37,10 @@ class AudioResNet(Encoder):
         self.trunk = nn.Sequential(
             conv1, net.bn1, net.relu, net.maxpool, net.layer1, net.layer2, net.layer3, net.layer4
         )
+
+    def published_names(self) -> dict[str, str]:
+        """Return torchvision's names."""
+        return resnet_parts(4)
 
     def feature_maps(self, inputs: Tensor) -> Tensor:
         """Map ``(batch, 1, F, T)`` to ``(batch, 512, F/32, T/32)``, rounded up."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -19,8 +18,16 @@ class Encoder(nn.Module, ABC):
         dim: D, number of channels of the feature maps and size of the pooled feature.
     """
 
-    modality: ClassVar[str]
+    modality: str
     dim: int
+
+    def published_names(self) -> dict[str, str]:
+        """Return the names that other code gives the parts of the network, by their names here.
+
+        Files of weights with these names can be loaded, and exported files have them (docs/weights.md). Parts
+        are named by the beginnings of their keys in ``state_dict``; those that are absent have one name.
+        """
+        return {}
 
     @abstractmethod
     def feature_maps(self, inputs: Tensor) -> Tensor:

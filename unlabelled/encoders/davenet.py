@@ -45,6 +45,7 @@ class DAVEnet(nn.Module):
                 f"DAVEnet: widths={list(widths)}, blocks={list(blocks)}, stem={stem} and "
                 f"num_mels={num_mels}; expected as many widths as blocks, and all of them at least 1"
             )
+        self._blocks = tuple(blocks)
         self.num_mels, self.dim, self.stride = num_mels, widths[-1], 2 ** len(widths)
         # A kernel (mel bands, 1) over one channel, written as one of width 1 over the bands as channels.
         bands = _convolution(num_mels, stem, 1)
@@ -55,6 +56,18 @@ class DAVEnet(nn.Module):
             layers += [_Block(before, after, stride=2)]
             layers += [_Block(after, after, stride=1) for _ in range(count - 1)]
         self.trunk = nn.Sequential(*layers)
+
+    def published_names(self) -> dict[str, str]:
+        """Return the names in ninatu/everything_at_once, everything_at_once/model/utils/davenet.py."""
+        names, number = {"stem.0": "conv1", "stem.1": "bn1"}, 0
+        for stage, count in enumerate(self._blocks, 1):
+            for block in range(count):
+                own, published = f"trunk.{number}", f"layer{stage}.{block}"
+                parts = {"0": "conv1", "1": "bn1", "3": "conv2", "4": "bn2"}
+                names |= {f"{own}.branch.{ours}": f"{published}.{theirs}" for ours, theirs in parts.items()}
+                names[f"{own}.shortcut"] = f"{published}.downsample"
+                number += 1
+        return names
 
     def forward(self, spectrograms: Tensor) -> Tensor:
         """Map ``(batch, 1, mel, frames)`` to ``(batch, D, ceil(frames / stride))``.

@@ -36,12 +36,27 @@ class ImageResNet(Encoder):
         self.dim = 512 * block.expansion
         stem = _small_stem() if small_images else [net.conv1, net.bn1, net.relu, net.maxpool]
         self.trunk = nn.Sequential(*stem, net.layer1, net.layer2, net.layer3, net.layer4)
+        self._parts = resnet_parts(len(stem))
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def published_names(self) -> dict[str, str]:
+        """Return torchvision's names."""
+        return self._parts
 
     def feature_maps(self, inputs: Tensor) -> Tensor:
         """Map ``(batch, 3, H, W)`` to ``(batch, D, H/32, W/32)``, rounded up; small images ``H/8, W/8``."""
         maps: Tensor = self.trunk(inputs.contiguous(memory_format=torch.channels_last))
         return maps
+
+
+def resnet_parts(stem: int) -> dict[str, str]:
+    """Return torchvision's names of the parts of a ResNet, of which the first ``stem`` layers are the stem.
+
+    >>> resnet_parts(4)["trunk.4"]
+    'layer1'
+    """
+    stages = {f"trunk.{stem + i}": f"layer{i + 1}" for i in range(4)}
+    return {"trunk.0": "conv1", "trunk.1": "bn1", **stages}
 
 
 def _small_stem() -> list[nn.Module]:

@@ -23,6 +23,15 @@ class _L3Subnet(Encoder):
             before = after
         self.trunk = nn.Sequential(*layers)
 
+    def published_names(self) -> dict[str, str]:
+        """Return the names in torchopenl3, torchopenl3/models.py."""
+        names = {}
+        for number, position in enumerate((0, 3, 7, 10, 14, 17, 21), 1):  # of the convolutions
+            names[f"trunk.{position}"] = f"conv2d_{number}"
+            names[f"trunk.{position + 1}"] = f"batch_normalization_{number + 1}"  # the first is of the input
+        names["trunk.24"] = f"{self.modality}_embedding_layer"  # its BatchNorm is not in torchopenl3
+        return names
+
     def feature_maps(self, inputs: Tensor) -> Tensor:
         """Map ``(batch, channels, H, W)`` to ``(batch, D, H/8, W/8)``, rounded down."""
         maps: Tensor = self.trunk(inputs)

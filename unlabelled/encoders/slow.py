@@ -93,7 +93,7 @@ class ResNet3D(Encoder):
             raise ValueError(f"ResNet3D: depth must be 18 or 50, got {depth}")
         branch, (n2, n3, n4, n5), widening = _DEPTHS[depth]
         w2, w3, w4, w5 = (widening * dim for dim in (64, 128, 256, 512))
-        self.dim = w5
+        self.dim, self._blocks = w5, (n2, n3, n4, n5)
         self.trunk = nn.Sequential(
             _conv(3, 64, time=1, space=7, stride=2),
             nn.ReLU(inplace=True),
@@ -103,6 +103,19 @@ class ResNet3D(Encoder):
             _stage(branch, n4, w3, 256, w4, time=3, stride=2),
             _stage(branch, n5, w4, 512, w5, time=3, stride=2),
         )
+
+    def published_names(self) -> dict[str, str]:
+        """Return pytorchvideo's names."""
+        names = {"trunk.0.0": "blocks.0.conv", "trunk.0.1": "blocks.0.norm"}
+        for stage, count in enumerate(self._blocks):
+            for block in range(count):
+                own, published = f"trunk.{3 + stage}.{block}", f"blocks.{1 + stage}.res_blocks.{block}"
+                names |= {f"{own}.shortcut.0": f"{published}.branch1_conv"}
+                names |= {f"{own}.shortcut.1": f"{published}.branch1_norm"}
+                for position, letter in ((0, "a"), (2, "b"), (4, "c")):  # ReLU between them
+                    names |= {f"{own}.branch.{position}.0": f"{published}.branch2.conv_{letter}"}
+                    names |= {f"{own}.branch.{position}.1": f"{published}.branch2.norm_{letter}"}
+        return names
 
     def feature_maps(self, inputs: Tensor) -> Tensor:
         """Map ``(batch, 3, T, H, W)`` to ``(batch, D, T, H/32, W/32)``, rounded up."""

@@ -185,6 +185,10 @@ class AudioTokens(TokenEncoder):
         self.projection = GatedUnit(self.cnn.dim, dim)
         self.norm = nn.LayerNorm(dim, eps=_EPS)
 
+    def published_names(self) -> dict[str, str]:
+        """Return the names of the CNN's parts in the code that EAO and SSPC released."""
+        return {f"cnn.{own}": f"cnn.{published}" for own, published in self.cnn.published_names().items()}
+
     def forward(self, batch: Batch) -> Tokens:
         """Map spectrograms ``(B, 1, mel, frames)`` to tokens ``(B, ceil(frames / stride), dim)``."""
         spectrograms, mask = self.stream(batch)

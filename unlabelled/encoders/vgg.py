@@ -37,6 +37,10 @@ class VGG16(Encoder):
         self.trunk = nn.Sequential(*(layers if pool5 else layers[:_POOL5]))
         self.requires_grad_(trainable)
 
+    def published_names(self) -> dict[str, str]:
+        """Return torchvision's names."""
+        return {"trunk": "features"}
+
     def feature_maps(self, inputs: Tensor) -> Tensor:
         """Map ``(batch, 3, H, W)`` to ``(batch, 512, H/16, W/16)``; with ``pool5`` to ``H/32, W/32``."""
         maps: Tensor = self.trunk(inputs)

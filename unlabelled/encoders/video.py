@@ -25,6 +25,10 @@ class R2Plus1D18(Encoder):
         net = r2plus1d_18(weights=None)
         self.trunk = nn.Sequential(net.stem, net.layer1, net.layer2, net.layer3, net.layer4)
 
+    def published_names(self) -> dict[str, str]:
+        """Return torchvision's names."""
+        return {"trunk.0": "stem", **{f"trunk.{i}": f"layer{i}" for i in range(1, 5)}}
+
     def feature_maps(self, inputs: Tensor) -> Tensor:
         """Map ``(batch, 3, T, H, W)`` to ``(batch, 512, T/8, H/16, W/16)``, rounded up."""
         maps: Tensor = self.trunk(inputs)

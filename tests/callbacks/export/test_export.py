@@ -16,6 +16,8 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.demos.boring_classes import BoringModel
 from torch import nn
 from torch.utils.data import DataLoader
+from torchvision.models import resnet50
+from torchvision.models.video import r2plus1d_18
 
 from callbacks.export.cluster_predictions import ClusterPredictions
 from callbacks.export.export_encoder import ExportEncoder, export_encoder
@@ -31,6 +33,8 @@ from unlabelled.encoders import (
     SmallVideoEncoder,
 )
 from unlabelled.encoders.evaluation_crops import embed_crops
+from unlabelled.layouts import published_name
+from unlabelled.weights import load_encoders
 
 
 class VideoAndAudio(LightningModule):
@@ -90,17 +94,43 @@ def test_exported_encoders_load_in_a_bare_process(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("make", "shape"),
-    [(lambda: ImageResNet(18, small_images=True), (3, 32, 32)), (R2Plus1D18, (3, 4, 16, 16))],
+    ("make", "shape", "published"),
+    [
+        (lambda: ImageResNet(18, small_images=True), (3, 32, 32), None),
+        (R2Plus1D18, (3, 4, 16, 16), r2plus1d_18),
+    ],
 )
-def test_full_encoders_can_be_exported(make: Any, shape: tuple[int, ...], tmp_path: Path) -> None:
+def test_full_encoders_can_be_exported(
+    make: Any, shape: tuple[int, ...], published: Any, tmp_path: Path
+) -> None:
     encoder: Encoder = make().eval()
     export_encoder(encoder, shape, tmp_path / "encoder")
+    state = torch.load(tmp_path / "encoder.pt")
+    if published is not None:
+        net = published().eval()
+        missing, unexpected = net.load_state_dict(state, strict=False)
+        net.fc = nn.Identity()
+        inputs = torch.randn(1, *shape)
+        assert (missing, unexpected) == (["fc.weight", "fc.bias"], [])
+        with torch.no_grad():
+            torch.testing.assert_close(net(inputs), encoder(inputs))
+    fresh = nn.ModuleDict({encoder.modality: make().eval()})
+    load_encoders(fresh, str(tmp_path / "encoder.pt"))
+    torch.testing.assert_close(fresh[encoder.modality].state_dict(), encoder.state_dict())
     program = torch.export.load(tmp_path / "encoder.pt2").module()
     for size in (1, 3):
         inputs = torch.randn(size, *shape)
         with torch.no_grad():
             torch.testing.assert_close(program(inputs), encoder(inputs), atol=1e-4, rtol=1e-4)
+
+
+def test_exported_names_are_those_of_torchvisions_resnet50() -> None:
+    with torch.device("meta"):
+        encoder, net = ImageResNet(50), resnet50()
+    names = encoder.published_names()
+    exported = {published_name(key, names): value.shape for key, value in encoder.state_dict().items()}
+    expected = {key: value.shape for key, value in net.state_dict().items() if not key.startswith("fc.")}
+    assert exported == expected
 
 
 def test_export_needs_encoders_and_their_inputs(tmp_path: Path) -> None:

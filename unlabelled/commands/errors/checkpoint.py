@@ -2,11 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from unlabelled.checkpoints import read_checkpoint
 
 _RESUMED = ("optimizer_states", "lr_schedulers", "loops", "callbacks", "epoch", "global_step")
+
+
+def check_start(options: Mapping[str, Any]) -> bool:
+    """Check that the files exist from which a method starts, ``encoder_checkpoint`` and ``weights``.
+
+    Args:
+        options: The method's, ``model.init_args``.
+
+    Returns: Whether it starts from a file.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+    """
+    found = False
+    for name in ("encoder_checkpoint", "weights"):
+        value = options.get(name)
+        paths = [value] if isinstance(value, str) else dict(value or {}).values()
+        for path in paths:
+            found = True
+            if not Path(path).is_file():
+                raise FileNotFoundError(f"{name}: there is no file {path!r}; give the path of a checkpoint")
+    return found
 
 
 def check_checkpoint(path: str | None, resumes: bool = False) -> None:
@@ -31,5 +55,6 @@ def check_checkpoint(path: str | None, resumes: bool = False) -> None:
         what = "resumed" if resumes else "evaluated"
         raise ValueError(
             f"ckpt_path: {path!r} cannot be {what}: it has no {', '.join(lacking)}; to start from its "
-            "encoders, give it as --model.init_args.encoder_checkpoint"
+            "encoders, give it as --model.init_args.encoder_checkpoint, or from all weights as "
+            "--model.init_args.weights"
         )

@@ -20,12 +20,15 @@ from datamodules.howto100m import HowTo100M
 from datamodules.image_folders import ImageFolder, ImageNet, ImageNet100
 from datamodules.images import ImageDataModule
 from datamodules.kinetics import Kinetics, KineticsSound
+from datamodules.listed_images import ListedImages
+from datamodules.matlab_sets import Flowers102, StanfordCars
 from datamodules.own_clips import OwnClips, Sounds, Videos
 from datamodules.own_images import Images
 from datamodules.something_something import SomethingSomethingV2
 from datamodules.stl10 import STL10
 from datamodules.text_video import TextVideoDataModule
 from datamodules.tiny_imagenet import TinyImageNet
+from datamodules.transfer_sets import DTD, SUN397, Caltech101, FGVCAircraft, Food101, OxfordPets
 from datamodules.vggsound import VGGSound
 from datamodules.voc2007 import VOC2007
 
@@ -34,13 +37,16 @@ __all__ = [
     "CIFAR10",
     "CIFAR100",
     "DCASE2014",
+    "DTD",
     "ESC50",
     "HMDB51",
     "MSRVTT",
     "MSVD",
     "STL10",
+    "SUN397",
     "UCF101",
     "VOC2007",
+    "Caltech101",
     "CaptionedVideoModule",
     "ClipDataModule",
     "ComposedImages",
@@ -48,8 +54,11 @@ __all__ = [
     "DrawnImages",
     "Embedded",
     "EmbeddedFeatures",
+    "FGVCAircraft",
     "FashionMNIST",
     "FlickrSoundNet",
+    "Flowers102",
+    "Food101",
     "Garments",
     "GeneratedClips",
     "HowTo100M",
@@ -60,12 +69,15 @@ __all__ = [
     "Images",
     "Kinetics",
     "KineticsSound",
+    "ListedImages",
     "OwnClips",
+    "OxfordPets",
     "Patterns",
     "SampleDataModule",
     "SmallGarments",
     "SomethingSomethingV2",
     "Sounds",
+    "StanfordCars",
     "TextVideoDataModule",
     "TinyImageNet",
     "VGGSound",

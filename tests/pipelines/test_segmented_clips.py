@@ -102,4 +102,4 @@ def test_training_never_flips_unless_told() -> None:
 )
 def test_numbers_out_of_range_are_refused(options: dict[str, int], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        SegmentedClips(**options)  # type: ignore[arg-type]
+        SegmentedClips(**options)

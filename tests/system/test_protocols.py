@@ -102,6 +102,8 @@ def _printed_title(protocol: Path) -> str:
     """Return the title of the printed table."""
     if "AudioSVMEvaluation" in protocol.read_text():
         return "audio SVM, test"
+    if "TransferEvaluation" in protocol.read_text():
+        return "transfer, test"
     return "mAP" if "svm" in protocol.stem else "recall@1"
 
 

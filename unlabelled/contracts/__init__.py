@@ -24,11 +24,13 @@ from unlabelled.contracts.data import (
     CrossValidated,
     EvaluatesOnSets,
     GroupsClasses,
+    HasTransferScore,
     Labelled,
     LabelledBank,
     NamesPredicted,
     ReadsClips,
     TrainingSet,
+    TransferScore,
 )
 from unlabelled.contracts.localisation import HasBoxes, Localises, ScoresPairs
 from unlabelled.contracts.methods import Embeds, HasEncoders
@@ -48,6 +50,7 @@ __all__ = [
     "HasHierarchies",
     "HasQueues",
     "HasTarget",
+    "HasTransferScore",
     "Labelled",
     "LabelledBank",
     "LearnsFromAssignments",
@@ -57,4 +60,5 @@ __all__ = [
     "ReadsClips",
     "ScoresPairs",
     "TrainingSet",
+    "TransferScore",
 ]

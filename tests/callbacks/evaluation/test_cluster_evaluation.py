@@ -24,6 +24,7 @@ from tests._helpers.hierarchy_modules import (
     predicted,
 )
 from unlabelled.batch import Batch, Features
+from unlabelled.data.datasets.clips import OrderedShard
 
 
 class Flat(LightningModule):
@@ -94,7 +95,7 @@ class Banked(HierarchyData):
         self.bank = ScoredSamples(2, 30, "image")
 
     def bank_dataloader(self) -> DataLoader[Any]:
-        return DataLoader(self.bank, batch_size=8)
+        return DataLoader(self.bank, batch_size=8, sampler=OrderedShard(len(self.bank), 0, 1))
 
 
 def test_training_samples_are_scored_too(capsys: pytest.CaptureFixture[str]) -> None:

@@ -92,7 +92,8 @@ def test_each_run_is_trained_once_and_evaluated_by_each_protocol(
     assert "| | all | all, published | mean | mean, published | least |" in text
     assert "| low | 81.2 | 81.5 | 81.2 | 81.6 | 81.2 |" in text
     assert "| low | 50.0 | 50.0 | 50.0 |" in text
-    assert "Scores in percent." in text
+    assert "## linear/accuracy (%)" in text
+    assert "## seconds\n" in text
 
 
 def test_an_interrupted_run_goes_on(commands: Commands, file: Path, tmp_path: Path) -> None:

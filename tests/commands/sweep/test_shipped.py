@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ def lines(sweep: Sweep) -> list[list[str]]:
 
     To parse a line takes half a second; options of several rows in one line are checked one by one.
     """
-    rows = [option for options in sweep.rows.values() for option in options]
+    rows = list(dict.fromkeys(option for options in sweep.rows.values() for option in options))
     command = "test" if sweep.checkpoint is None else "fit"
     columns = list(sweep.columns.values())
     if not any(option.startswith("--config=") for options in columns for option in options):
@@ -61,19 +62,24 @@ def test_the_lines_have_each_option_of_each_step() -> None:
                 assert {option for option in step.options if not option.startswith(ADDED)} <= known
 
 
-@pytest.mark.parametrize("path", [path for path in SWEEPS if "published:" in path.read_text()])
-def test_scores_of_protocols_are_logged_by_them(path: Path) -> None:
+LOGGED_BY = {
+    "accuracy": {"LinearProbe", "FineTune"},
+    "transfer_score": {"TransferEvaluation"},
+    **{f"train_{name}": {"ClusterEvaluation"} for name in ("nmi", "ari", "accuracy", "entropy", "purity")},
+}
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in SWEEPS if "published:" in path.read_text()], ids=lambda path: path.stem
+)
+def test_published_scores_are_logged_by_the_configurations(path: Path) -> None:
     sweep = read_sweep(path)
-    assert sweep.percent
+    assert sweep.published.keys() == set(sweep.scores)
     for score in sweep.scores:
-        assert score in sweep.published
-        protocol, name = sweep.protocol_of(score), score.rpartition("/")[2]
-        options = sweep.base if protocol is None else sweep.protocols[protocol].options
-        text = (ROOT / options[0].removeprefix("--config=")).read_text()
-        logged = {
-            "accuracy": ("LinearProbe", "FineTune"),
-            "transfer_score": ("TransferEvaluation",),
-            **dict.fromkeys(["train_nmi", "train_ari", "train_accuracy"], ("ClusterEvaluation",)),
-            **dict.fromkeys(["train_mean_entropy", "train_mean_max_purity"], ("ClusterEvaluation",)),
-        }
-        assert any(cls in text for cls in logged[name])
+        protocol = sweep.protocol_of(score)
+        options = [option for options in (sweep.base, *sweep.columns.values()) for option in options]
+        if protocol is not None:
+            options = sweep.protocols[protocol].options
+        files = [option.removeprefix("--config=") for option in options if option.startswith("--config=")]
+        named = {name for file in files for name in re.findall(r"\.(\w+)$", (ROOT / file).read_text(), re.M)}
+        assert named & LOGGED_BY[score.rpartition("/")[2]]

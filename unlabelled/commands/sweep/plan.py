@@ -84,7 +84,7 @@ class Sweep:
             protocol have its name and a slash in front.
         protocols: Evaluations of the encoders of each run by name.
         published: Published numbers by score, row and column, or ``mean``, in the unit of the table.
-        percent: Show scores in percent.
+        percent: Show these scores in percent; True: all.
     """
 
     title: str
@@ -96,7 +96,7 @@ class Sweep:
     scores: list[str]
     protocols: dict[str, Protocol] = field(default_factory=dict)
     published: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
-    percent: bool = False
+    percent: bool | list[str] = False
 
     def cells(self) -> list[Cell]:
         """Return all runs, seed by seed."""
@@ -111,6 +111,12 @@ class Sweep:
         """Return the protocol that measures a score; None: the test of the run itself."""
         name = score.partition("/")[0]
         return name if name in self.protocols else None
+
+    def in_percent(self, score: str) -> bool:
+        """Return whether a score is shown in percent."""
+        return (
+            score in self.percent if isinstance(self.percent, list) else self.percent and score in self.scores
+        )
 
     def with_options(self, options: list[str]) -> Sweep:
         """Return the sweep with further options, which come last.

@@ -24,10 +24,10 @@ def write_tables(sweep: Sweep, scores: Scores, out: Path, command: str) -> None:
         command: The command line, for the reader.
     """
     parts = [f"# {sweep.title}"]
-    parts += [f"## {name}\n\n{markdown(sweep, scores, name)}" for name in [*sweep.scores, _SECONDS]]
-    notes = "Mean ± standard deviation over seeds (n - 1)."
-    notes += " Scores in percent." if sweep.percent else ""
-    parts += [f"{notes} `{command}`", f"```\n{describe().strip()}\n```"]
+    for name in (*sweep.scores, _SECONDS):
+        unit = " (%)" if sweep.in_percent(name) else ""
+        parts.append(f"## {name}{unit}\n\n{markdown(sweep, scores, name)}")
+    parts += [f"Mean ± standard deviation over seeds (n - 1). `{command}`", f"```\n{describe().strip()}\n```"]
     text = "\n\n".join(parts) + "\n"
     write_atomically(str(out / "table.md"), lambda file: file.write(text.encode()))
 
@@ -42,7 +42,7 @@ def markdown(sweep: Sweep, scores: Scores, name: str) -> str:
     titles = []
     for column in (*sweep.columns, MEAN):
         titles += [column, f"{column}, published"] if column in known else [column]
-    factor = 100 if sweep.percent and name != _SECONDS else 1
+    factor = 100 if sweep.in_percent(name) else 1
     lines = ["| | " + " | ".join([*titles, "least"]) + " |", "|---" * (len(titles) + 2) + "|"]
     for row in sweep.rows:
         cells = {column: _values(scores, row, column, name, factor) for column in sweep.columns}

@@ -6,6 +6,7 @@ from datamodules.base import SampleDataModule
 from datamodules.captioned_videos import MSRVTT, MSVD, CaptionedVideoModule, YouCook2
 from datamodules.cifar import CIFAR10, CIFAR100
 from datamodules.clips import ClipDataModule
+from datamodules.coco import COCO
 from datamodules.composed import Digits, Garments, Patterns, SmallGarments
 from datamodules.composed_images import ComposedImages
 from datamodules.dcase2014 import DCASE2014
@@ -36,6 +37,7 @@ __all__ = [
     "AVE",
     "CIFAR10",
     "CIFAR100",
+    "COCO",
     "DCASE2014",
     "DTD",
     "ESC50",

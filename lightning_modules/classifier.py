@@ -20,6 +20,7 @@ from unlabelled.contracts import Labelled
 from unlabelled.data.datasets.clips import NOT_REPLACED
 from unlabelled.encoders import Encoder
 from unlabelled.encoders.evaluation_crops import embed_crops
+from unlabelled.optim import batchnorm_parameters
 
 _SCORES = "scores"  # key of the class scores, beside the features of the modalities
 
@@ -277,7 +278,7 @@ class FineTune(Classifier):
 
     def build_optimizer(self) -> Optimizer:
         """Return the optimiser, with the encoder's own learning rate."""
-        norms = [] if self.decay_batchnorm else _batchnorm_parameters(self.encoders)
+        norms = [] if self.decay_batchnorm else batchnorm_parameters(self.encoders)
         without = {id(parameter) for parameter in norms}
         encoder = [parameter for parameter in self.encoders.parameters() if id(parameter) not in without]
         groups: list[dict[str, Any]] = [
@@ -290,8 +291,3 @@ class FineTune(Classifier):
             group["lr"] *= self.encoder_lr_factor
         self._scale_learning_rate(optimizer)
         return optimizer
-
-
-def _batchnorm_parameters(module: nn.Module) -> list[nn.Parameter]:
-    layers = [layer for layer in module.modules() if isinstance(layer, nn.modules.batchnorm._BatchNorm)]
-    return [parameter for layer in layers for parameter in layer.parameters(recurse=False)]

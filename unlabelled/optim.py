@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from pytorch_optimizer.optimizer.lars import LARS as _LARS
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 from torch.optim.optimizer import ParamsT
@@ -274,3 +274,9 @@ class PiecewiseLR(LambdaLR):
                 f"PiecewiseLR: factors={factors} and epochs={epochs}; expected at least 1 of each"
             )
         super().__init__(optimizer, lambda epoch: factors[min(epoch // epochs, len(factors) - 1)])
+
+
+def batchnorm_parameters(module: nn.Module) -> list[nn.Parameter]:
+    """Return scale and shift of each BatchNorm of a module, to which some recipes apply no weight decay."""
+    layers = [layer for layer in module.modules() if isinstance(layer, nn.modules.batchnorm._BatchNorm)]
+    return [parameter for layer in layers for parameter in layer.parameters(recurse=False)]

@@ -8,6 +8,7 @@ from unlabelled.encoders.davenet import DAVEnet, DAVEnetV1, DAVEnetV2
 from unlabelled.encoders.fusion import FusionTransformer, MaskingToken, masked_mean
 from unlabelled.encoders.image import ImageResNet, SmallImageEncoder, SmallVGG
 from unlabelled.encoders.l3 import L3Audio, L3Vision
+from unlabelled.encoders.mask_rcnn import mask_rcnn
 from unlabelled.encoders.raw import RawAudio, RawImage, RawVideo
 from unlabelled.encoders.slow import ResNet3D
 from unlabelled.encoders.tokens import (
@@ -59,5 +60,6 @@ __all__ = [
     "Tokens",
     "VGGishMaps",
     "VideoTokens",
+    "mask_rcnn",
     "masked_mean",
 ]

@@ -5,6 +5,7 @@ from unlabelled.pipelines.audio_visual import AudioVisualPipeline
 from unlabelled.pipelines.base import ClipPipeline, ImagePipeline, SamplePipeline
 from unlabelled.pipelines.clips import AugmentedClip, ContrastiveClips
 from unlabelled.pipelines.contrastive_audio import ContrastiveAudio
+from unlabelled.pipelines.detection import DetectionImages
 from unlabelled.pipelines.features import FeaturePipeline
 from unlabelled.pipelines.frame_and_audio import FrameAndAudio
 from unlabelled.pipelines.images import ContrastiveImages, LabelledImages
@@ -21,6 +22,7 @@ __all__ = [
     "ContrastiveAudio",
     "ContrastiveClips",
     "ContrastiveImages",
+    "DetectionImages",
     "FeaturePipeline",
     "FrameAndAudio",
     "ImagePipeline",

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import torch
 
 from datamodules.images import ImageDataModule
-from unlabelled.contracts import TransferScore
+from unlabelled.contracts.data import TransferScore
 from unlabelled.data.datasets.images import ImageFiles
 from unlabelled.data.lists import read_lines
 from unlabelled.data.media.files import scan_images

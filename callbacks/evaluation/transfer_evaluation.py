@@ -15,7 +15,8 @@ from callbacks.evaluation.held_out_evaluation import BankEvaluation, num_classes
 from callbacks.shared.batches import datamodule
 from callbacks.shared.rows import INDEX, LABEL, Rows, on_first_rank
 from callbacks.shared.tables import print_tables
-from unlabelled.contracts import HasTransferScore, TransferScore
+from unlabelled.contracts import HasTransferScore
+from unlabelled.contracts.data import TransferScore
 from unlabelled.distributed import from_first_rank
 from unlabelled.metrics import (
     LinearClassifier,

@@ -137,5 +137,5 @@ def test_the_protocol_runs_on_each_layout(name: str, root: Path, monkeypatch: py
     method = Pretrained([SmallImageEncoder(2)])
     callback = TransferEvaluation(num_costs=3)
     (scores,) = trainer(callback).test(method, module(name, root, pipeline), verbose=False)
-    # Random features tell three colours apart; Caltech-101's fourth class has the colour of the first.
+    # Random features separate three colours; Caltech-101's fourth class has the colour of the first.
     assert scores["test/transfer_score"] >= (0.5 if name == "Caltech101" else 0.99)

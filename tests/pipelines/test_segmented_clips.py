@@ -80,7 +80,7 @@ def test_the_crop_of_evaluation_is_central() -> None:
     assert video[1, 0, 0].tolist() == list(range(5, 29))
 
 
-def test_training_never_flips_unless_told() -> None:
+def test_training_flips_only_where_it_is_set() -> None:
     def rising(flip: float, seed: int) -> bool:
         pipeline = SegmentedClips(4, 16, (16, 32), flip, 24, 24)
         row = pipeline.load(Numbered(), "x.webm", 4.0, numpy_generator(seed), True)["video"][1, 0, 0]

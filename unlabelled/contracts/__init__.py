@@ -30,7 +30,6 @@ from unlabelled.contracts.data import (
     NamesPredicted,
     ReadsClips,
     TrainingSet,
-    TransferScore,
 )
 from unlabelled.contracts.localisation import HasBoxes, Localises, ScoresPairs
 from unlabelled.contracts.methods import Embeds, HasEncoders
@@ -60,5 +59,4 @@ __all__ = [
     "ReadsClips",
     "ScoresPairs",
     "TrainingSet",
-    "TransferScore",
 ]

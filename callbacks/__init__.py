@@ -18,6 +18,7 @@ from callbacks.evaluation.retrieval_evaluation import (
 )
 from callbacks.evaluation.step_localisation import StepLocalisation
 from callbacks.evaluation.svm_evaluation import SVMEvaluation
+from callbacks.evaluation.transfer_evaluation import TransferEvaluation
 from callbacks.evaluation.zero_shot_classification import ZeroShotClassification
 from callbacks.evaluation.zero_shot_retrieval import ZeroShotRetrieval
 from callbacks.export.cluster_predictions import ClusterPredictions
@@ -86,6 +87,7 @@ __all__ = [
     "TargetUpdate",
     "Throughput",
     "TrainingModeClusteringPass",
+    "TransferEvaluation",
     "ZeroShotClassification",
     "ZeroShotRetrieval",
 ]

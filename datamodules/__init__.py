@@ -6,6 +6,7 @@ from datamodules.base import SampleDataModule
 from datamodules.captioned_videos import MSRVTT, MSVD, CaptionedVideoModule, YouCook2
 from datamodules.cifar import CIFAR10, CIFAR100
 from datamodules.clips import ClipDataModule
+from datamodules.coco import COCO
 from datamodules.composed import Digits, Garments, Patterns, SmallGarments
 from datamodules.composed_images import ComposedImages
 from datamodules.dcase2014 import DCASE2014
@@ -20,12 +21,15 @@ from datamodules.howto100m import HowTo100M
 from datamodules.image_folders import ImageFolder, ImageNet, ImageNet100
 from datamodules.images import ImageDataModule
 from datamodules.kinetics import Kinetics, KineticsSound
+from datamodules.listed_images import ListedImages
+from datamodules.matlab_sets import Flowers102, StanfordCars
 from datamodules.own_clips import OwnClips, Sounds, Videos
 from datamodules.own_images import Images
 from datamodules.something_something import SomethingSomethingV2
 from datamodules.stl10 import STL10
 from datamodules.text_video import TextVideoDataModule
 from datamodules.tiny_imagenet import TinyImageNet
+from datamodules.transfer_sets import DTD, SUN397, Caltech101, FGVCAircraft, Food101, OxfordPets
 from datamodules.vggsound import VGGSound
 from datamodules.voc2007 import VOC2007
 
@@ -33,14 +37,18 @@ __all__ = [
     "AVE",
     "CIFAR10",
     "CIFAR100",
+    "COCO",
     "DCASE2014",
+    "DTD",
     "ESC50",
     "HMDB51",
     "MSRVTT",
     "MSVD",
     "STL10",
+    "SUN397",
     "UCF101",
     "VOC2007",
+    "Caltech101",
     "CaptionedVideoModule",
     "ClipDataModule",
     "ComposedImages",
@@ -48,8 +56,11 @@ __all__ = [
     "DrawnImages",
     "Embedded",
     "EmbeddedFeatures",
+    "FGVCAircraft",
     "FashionMNIST",
     "FlickrSoundNet",
+    "Flowers102",
+    "Food101",
     "Garments",
     "GeneratedClips",
     "HowTo100M",
@@ -60,12 +71,15 @@ __all__ = [
     "Images",
     "Kinetics",
     "KineticsSound",
+    "ListedImages",
     "OwnClips",
+    "OxfordPets",
     "Patterns",
     "SampleDataModule",
     "SmallGarments",
     "SomethingSomethingV2",
     "Sounds",
+    "StanfordCars",
     "TextVideoDataModule",
     "TinyImageNet",
     "VGGSound",

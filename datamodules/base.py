@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
@@ -60,10 +60,12 @@ class SampleDataModule(LightningDataModule, Generic[IndexT, PipelineT]):
 
     Attributes:
         bank_split: Split of the labelled training samples.
+        collate: Makes a batch of samples; None: as torch does.
         holds: What samples are made of, for messages: ``video`` and ``audio``, ``images``, ``features``.
     """
 
     bank_split = "train"
+    collate: ClassVar[Callable[[list[Any]], Any] | None] = None
     holds: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
@@ -343,6 +345,7 @@ class SampleDataModule(LightningDataModule, Generic[IndexT, PipelineT]):
             sampler=sampler,
             num_workers=self.num_workers,
             drop_last=drop_last,
+            collate_fn=type(self).collate,
             pin_memory=self.trainer is not None and self.trainer.strategy.root_device.type == "cuda",
             persistent_workers=persistent and self.num_workers > 0,
             worker_init_fn=STOP.worker_init(),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
 from datamodules.images import ImageDataModule
+from unlabelled.contracts.data import TransferScore
 from unlabelled.data.datasets.images import ImageFiles
 from unlabelled.data.inside import check_listed
 from unlabelled.data.lists import read_lines
@@ -38,6 +39,7 @@ class VOC2007(ImageDataModule):
     """
 
     published = True
+    transfer_score: ClassVar[TransferScore] = "map_11_points"
 
     def __init__(self, root: str, **kwargs: Any) -> None:
         super().__init__(root, **kwargs)
@@ -76,6 +78,11 @@ class VOC2007(ImageDataModule):
         rows = [[column[image] for column in columns] for image in found]
         labels = torch.tensor(rows, dtype=torch.float32).reshape(-1, len(VOC_CLASSES))
         return ImageFiles(split, str(self.folder), [paths[image] for image in found], labels, missing)
+
+    def validation_rows(self) -> list[int]:
+        """Return the rows of ``trainval`` in the official ``val``."""
+        names, source = set(self._column(f"{VOC_CLASSES[0]}_val.txt")), self.source("train")
+        return [row for row in range(len(source)) if Path(source.path(row)).stem in names]
 
     def _column(self, name: str) -> dict[str, float]:
         """Return one class's label by image."""

@@ -5,6 +5,7 @@ from lightning_modules.base import BaseModule
 from lightning_modules.classifier import Classifier, FineTune, LinearProbe
 from lightning_modules.deep_cluster import DeepCluster
 from lightning_modules.deep_cluster_v2 import DeepClusterV2
+from lightning_modules.detector import Detector
 from lightning_modules.dmc import DMC
 from lightning_modules.eao import EAO
 from lightning_modules.gdt import GDT
@@ -37,6 +38,7 @@ __all__ = [
     "Classifier",
     "DeepCluster",
     "DeepClusterV2",
+    "Detector",
     "FineTune",
     "L3Net",
     "LinearProbe",

@@ -21,7 +21,7 @@ from unlabelled.checkpoints import with_present_classes
 from unlabelled.contracts import Clusterable, HasCentroids, HasQueues, HasTarget
 from unlabelled.distributed import all_reduce_sum_, broadcast_buffers, world_size
 from unlabelled.encoders.evaluation_crops import embed_crops
-from unlabelled.optim import WarmupCosine
+from unlabelled.optim import StepSchedule
 from unlabelled.weights import load_encoders, load_weights
 
 _KEY = "unlabelled"
@@ -167,11 +167,11 @@ class BaseModule(LightningModule):
         if self.scheduler is None:
             return optimizer
         scheduler = self.scheduler(optimizer)
-        interval = "step" if isinstance(scheduler, WarmupCosine) else self.scheduler_interval
+        interval = "step" if isinstance(scheduler, StepSchedule) else self.scheduler_interval
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": interval}}
 
     def on_train_start(self) -> None:
-        """Pass the length of the run to a :class:`~unlabelled.optim.WarmupCosine` schedule.
+        """Pass the length of the run to a :class:`~unlabelled.optim.StepSchedule`.
 
         This must not happen earlier: to count the steps Lightning opens the training data, which a resumed
         run must not do before its position is restored.
@@ -180,13 +180,14 @@ class BaseModule(LightningModule):
             MisconfigurationException: The run has no end.
         """
         scheduler = self.lr_schedulers()
-        if not isinstance(scheduler, WarmupCosine):
+        if not isinstance(scheduler, StepSchedule):
             return
         trainer = self.trainer
         total = trainer.estimated_stepping_batches
         if math.isinf(total):
             raise MisconfigurationException(
-                "WarmupCosine needs the end of the run; set --trainer.max_epochs or --trainer.max_steps"
+                f"{type(scheduler).__name__} needs the end of the run; set --trainer.max_epochs or "
+                "--trainer.max_steps"
             )
         scheduler.set_horizon(int(total), trainer.num_training_batches / trainer.accumulate_grad_batches)
 

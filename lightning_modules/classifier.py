@@ -20,6 +20,7 @@ from unlabelled.contracts import Labelled
 from unlabelled.data.datasets.clips import NOT_REPLACED
 from unlabelled.encoders import Encoder
 from unlabelled.encoders.evaluation_crops import embed_crops
+from unlabelled.optim import batchnorm_parameters
 
 _SCORES = "scores"  # key of the class scores, beside the features of the modalities
 
@@ -250,16 +251,24 @@ class FineTune(Classifier):
     Args:
         encoder_lr_factor: Learning rate of the encoder, as a multiple of that of the layer.
         orthogonal: Initialise the layer by an orthogonal matrix, as SeLaVi does.
+        decay_batchnorm: Whether the optimiser's weight decay includes scale and shift of BatchNorm.
         **kwargs: See :class:`Classifier`.
 
     Source: SCE appendix D.3; docs/methods/sce.md#fine-tuning. The factor and ``orthogonal``: the protocol
-    of SeLaVi and GDT; docs/methods/selavi.md.
+    of SeLaVi and GDT; docs/methods/selavi.md. ``decay_batchnorm``: SlowFast's;
+    docs/methods/sce.md#something-something-v2.
     """
 
-    def __init__(self, encoder_lr_factor: float = 1.0, orthogonal: bool = False, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        encoder_lr_factor: float = 1.0,
+        orthogonal: bool = False,
+        decay_batchnorm: bool = True,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.save_hyperparameters()
-        self.encoder_lr_factor = encoder_lr_factor
+        self.encoder_lr_factor, self.decay_batchnorm = encoder_lr_factor, decay_batchnorm
         if orthogonal:
             nn.init.orthogonal_(self.classifier.weight)
 
@@ -269,8 +278,16 @@ class FineTune(Classifier):
 
     def build_optimizer(self) -> Optimizer:
         """Return the optimiser, with the encoder's own learning rate."""
-        layer, encoder = list(self.classifier.parameters()), list(self.encoders.parameters())
-        optimizer: Optimizer = self.optimizer([{"params": layer}, {"params": encoder}])
-        optimizer.param_groups[1]["lr"] *= self.encoder_lr_factor
+        norms = [] if self.decay_batchnorm else batchnorm_parameters(self.encoders)
+        without = {id(parameter) for parameter in norms}
+        encoder = [parameter for parameter in self.encoders.parameters() if id(parameter) not in without]
+        groups: list[dict[str, Any]] = [
+            {"params": list(self.classifier.parameters())},
+            {"params": encoder},
+            *([{"params": norms, "weight_decay": 0.0}] if norms else []),
+        ]
+        optimizer: Optimizer = self.optimizer(groups)
+        for group in optimizer.param_groups[1:]:
+            group["lr"] *= self.encoder_lr_factor
         self._scale_learning_rate(optimizer)
         return optimizer

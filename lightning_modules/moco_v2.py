@@ -25,6 +25,6 @@ class MoCoV2(MomentumContrast):
         self.save_hyperparameters()
         self.temperature = temperature
 
-    def contrast(self, query: Tensor, key: Tensor, queue: Tensor) -> Contrast:
+    def contrast(self, query: Tensor, key: Tensor, queue: Tensor, own_rows: Tensor | None = None) -> Contrast:
         """Return InfoNCE."""
-        return info_nce(query, key, queue, self.temperature)
+        return info_nce(query, key, queue, self.temperature, own_rows)

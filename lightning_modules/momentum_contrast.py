@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from lightning_modules.base import BaseModule
 from unlabelled.batch import Batch, Features
-from unlabelled.distributed import all_reduce_sum_, world_size
+from unlabelled.distributed import all_reduce_sum_, gather_equal_rows, rank, world_size
 from unlabelled.encoders import Encoder
 from unlabelled.losses import Contrast
 from unlabelled.nn.batchnorm import ShuffleBatchNorm
@@ -31,7 +31,7 @@ class MomentumContrast(BaseModule):
     network all other views (asymmetric); or the target network embeds views 0 and 1, the online network all
     views, and each view of the target is contrasted with all views but itself (symmetric). Views from 2 on
     (multi-crop) may have other sizes. The loss is the mean over these pairs of views, all with the queue as
-    it is before the step.
+    it is before the step, and with ``use_keys`` also with the keys of the batch (SCE Eq. 3 to 10 as printed).
 
     :class:`callbacks.QueueUpdate` and :class:`callbacks.TargetUpdate` update queue and target after the step.
 
@@ -43,6 +43,8 @@ class MomentumContrast(BaseModule):
             ``null``: there is none.
         queue_size: M, number of keys in the queue.
         symmetric: Whether the target embeds the first two views instead of the first one.
+        use_keys: Whether queries are compared with the keys of the batch, of all ranks, as well as with those
+            of the queue. A sample's own key is the positive alone.
         shuffle_bn: Shuffles the batch of the target's BatchNorm (for small batches on few GPUs); ``null``: no
             shuffling, for ``trainer.sync_batchnorm`` or plain BatchNorm.
         **kwargs: See :class:`~lightning_modules.base.BaseModule`.
@@ -65,6 +67,7 @@ class MomentumContrast(BaseModule):
         predictor: Callable[[int], MLP] | None = None,
         queue_size: int = 65536,
         symmetric: bool = False,
+        use_keys: bool = False,
         shuffle_bn: ShuffleBatchNorm | None = None,
         **kwargs: Any,
     ) -> None:
@@ -78,11 +81,14 @@ class MomentumContrast(BaseModule):
         if shuffle_bn is not None:
             self.target = shuffle_bn.prepare(self.target)
         self.queues = nn.ModuleDict({self.modality: FeatureQueue(queue_size, self.projector.out_dim)})
-        self.num_targets = 2 if symmetric else 1
+        self.num_targets, self.use_keys = 2 if symmetric else 1, use_keys
 
     @abstractmethod
-    def contrast(self, query: Tensor, key: Tensor, queue: Tensor) -> Contrast:
-        """Return the loss of normalised queries and keys ``(B, D)`` with the queue ``(M, D)``."""
+    def contrast(self, query: Tensor, key: Tensor, queue: Tensor, own_rows: Tensor | None = None) -> Contrast:
+        """Return the loss of normalised queries and keys ``(B, D)`` with the queue ``(M, D)``.
+
+        ``own_rows (B,)`` are the rows of the queue that are the samples' own keys, which are left out.
+        """
 
     def _online(self) -> nn.Sequential:
         """Return encoder and projector of the online network; the target is their moving average."""
@@ -109,10 +115,19 @@ class MomentumContrast(BaseModule):
         queries = {online: self._queries(views[online]) for online in sorted({o for _, o in pairs})}
         queue = self.queues[self.modality].rows
         assert isinstance(queue, Tensor)
-        terms = [self.contrast(queries[online], keys[target], queue) for target, online in pairs]
+        compared = [self._compared(key, queue) for key in keys]
+        terms = [self.contrast(queries[online], keys[target], *compared[target]) for target, online in pairs]
         loss = torch.stack([term.loss for term in terms]).mean()
         self._log_terms(terms, len(views[0]))
         return {"loss": loss, "keys": {self.modality: keys}}
+
+    @torch.no_grad()
+    def _compared(self, keys: Tensor, queue: Tensor) -> tuple[Tensor, ...]:
+        """Return the rows to compare with, and with ``use_keys`` which of them are this rank's ``(B, D)``."""
+        if not self.use_keys:
+            return (queue,)
+        own = rank() * len(keys) + torch.arange(len(keys), device=keys.device)
+        return torch.cat([gather_equal_rows(keys), queue.to(keys)]), own
 
     @torch.no_grad()
     def _keys(self, view: Tensor) -> Tensor:

@@ -27,6 +27,6 @@ class ReSSL(MomentumContrast):
         warn_if_target_is_less_sharp(temperature, target_temperature)
         self.temperature, self.target_temperature = temperature, target_temperature
 
-    def contrast(self, query: Tensor, key: Tensor, queue: Tensor) -> Contrast:
+    def contrast(self, query: Tensor, key: Tensor, queue: Tensor, own_rows: Tensor | None = None) -> Contrast:
         """Return the cross-entropy of the relations."""
-        return relational(query, key, queue, self.temperature, self.target_temperature)
+        return relational(query, key, queue, self.temperature, self.target_temperature, own_rows)

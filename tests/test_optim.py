@@ -15,7 +15,7 @@ from jsonargparse import ArgumentParser
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import nn
 
-from unlabelled.optim import LARS, PiecewiseLR, WarmupCosine
+from unlabelled.optim import LARS, PiecewiseLR, WarmupCosine, WarmupSteps
 
 MATRIX, GRADIENT = [[1.0, 2.0], [-1.0, 0.5]], [[0.1, -0.2], [0.3, 0.4]]
 
@@ -278,3 +278,39 @@ def test_piecewise_rates_of_selavi() -> None:
     assert found == pytest.approx([rate for rate in expected for _ in range(2)])
     with pytest.raises(ValueError, match="factors="):
         PiecewiseLR(optimizer, [])
+
+
+def step_rates(total: int, per_epoch: float, **options: Any) -> list[float]:
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.96)
+    scheduler = WarmupSteps(optimizer, **options)
+    scheduler.set_horizon(total, per_epoch)
+    result = []
+    for _ in range(total):
+        result.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    return result
+
+
+def test_steps_with_warm_up_give_the_rates_of_the_published_policy() -> None:
+    """`get_lr_at_epoch` of SlowFast with steps 0, 14, 18 and 0.19 epochs of warm-up, computed at t / 100."""
+    found = step_rates(2200, 100, milestones=[14, 18], warmup_epochs=0.19, start_factor=1e-4 / 0.12)
+    start = 1e-4 * 8  # 8 shards, as the peak 0.12 * 8
+    for step, expected in [
+        (0, start),
+        (10, start + (0.96 - start) * 0.10 / 0.19),
+        (19, 0.96),
+        (1399, 0.96),
+        (1400, 0.096),
+        (1800, 0.0096),
+        (2199, 0.0096),
+    ]:
+        assert found[step] == pytest.approx(expected, rel=1e-6), step
+
+
+def test_milestones_before_the_end_of_the_warm_up_are_refused() -> None:
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
+    with pytest.raises(ValueError, match=r"milestones=\[2, 1\] must ascend"):
+        WarmupSteps(optimizer, milestones=[2, 1])
+    with pytest.raises(ValueError, match="must ascend from warmup_epochs=3"):
+        WarmupSteps(optimizer, milestones=[2], warmup_epochs=3)

@@ -18,6 +18,7 @@ TOOLS = {
     "check": "unlabelled.commands.check_media",
     "check-features": "unlabelled.commands.check_features",
     "convert": "unlabelled.commands.convert",
+    "statistics": "unlabelled.commands.statistics",
     "real-data": "unlabelled.commands.real_data",
     "hierarchy": "unlabelled.commands.hierarchy",
     "compare": "unlabelled.commands.compare.main",
@@ -39,6 +40,7 @@ usage: {prog} COMMAND [options]
   compare   train and evaluate all methods on the embedded videos, in one table
   real-data  fetch photographs and a sound font, and compose a small data set of real data
   sweep     run a grid of configurations and write one table:  {prog} sweep configs/sweeps/clips.yaml
+  statistics  print options that normalise videos by their own statistics:  {prog} statistics DIR
   convert   convert published captions and retrieval sets to tables:  {prog} convert FILE FOLDER
 
 Later --config files override earlier ones, and options override files: --data.init_args.root DIR.

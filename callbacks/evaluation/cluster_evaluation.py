@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from copy import deepcopy
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from lightning import LightningModule, Trainer
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor
+from torch.utils.data import DataLoader
 from torchmetrics import MeanMetric, SumMetric
 
 from callbacks.evaluation.kmeans_evaluation import kmeans_scores
@@ -19,7 +21,8 @@ from callbacks.shared.labels import class_names
 from callbacks.shared.loggers import board_folders
 from callbacks.shared.rows import NO_LABEL, RowCollection, as_float32
 from callbacks.shared.tables import Table, print_tables
-from unlabelled.contracts import HasHierarchies, Labelled, PredictsClusters
+from unlabelled.batch import Batch
+from unlabelled.contracts import HasHierarchies, Labelled, LabelledBank, PredictsClusters
 from unlabelled.distributed import all_reduce_sum_
 from unlabelled.losses import multi_head_cross_entropy
 from unlabelled.metrics import ClusteringMetrics
@@ -47,13 +50,19 @@ class ClusterEvaluation(ScoresBeforeTraining):
     Samples without a label are left out of the scores that compare with classes. Of data without labels only
     the two metrics that use none are logged, and no table is printed.
 
+    With ``split: train``, ``test`` also scores the training samples, without augmentation: the clusters that
+    the paper reports. The names of these scores begin with ``train_``: ``test/train_nmi``.
+
     Args:
         before_training: Also score the untrained network, and k-means of its features, on the validation set,
             at the start of ``fit``; checkpoints contain the scores, and ``test`` prints them too.
+        split: The samples that ``test`` scores: ``held_out`` ones alone, or those of ``train``, too.
 
     Raises:
+        ValueError: ``split`` is unknown.
         MisconfigurationException: The method does not predict clusters
-            (:class:`unlabelled.contracts.PredictsClusters`), or the data module has no classes.
+            (:class:`unlabelled.contracts.PredictsClusters`), or the data module has no classes, or no
+            labelled training samples for ``train``.
 
     Source: SeLaVi appendix A.2 (head 0) and A.4, Equations 8 to 11; docs/methods/selavi.md#cluster-metrics.
     """
@@ -65,8 +74,13 @@ class ClusterEvaluation(ScoresBeforeTraining):
         *(f"val/{name}{suffix}" for name in ClusteringMetrics.names for suffix in ("", "_*")),
     )
 
-    def __init__(self, before_training: bool = True) -> None:
+    def __init__(
+        self, before_training: bool = True, split: Literal["held_out", "train"] = "held_out"
+    ) -> None:
         super().__init__(before_training)
+        if split not in ("held_out", "train"):
+            raise ValueError(f"ClusterEvaluation: split={split!r} is neither held_out nor train")
+        self.split = split
         self._scores: dict[str, ClusteringMetrics] = {}
         self._empty: ClusteringMetrics
         self._labelled = True
@@ -82,6 +96,11 @@ class ClusterEvaluation(ScoresBeforeTraining):
             )
         if not isinstance(getattr(trainer, "datamodule", None), Labelled):
             raise MisconfigurationException("ClusterEvaluation needs a data module with class_names")
+        if self.split == "train" and not isinstance(trainer.datamodule, LabelledBank):  # type: ignore[attr-defined]
+            raise MisconfigurationException(
+                "ClusterEvaluation(split: train) needs a data module with labelled training rows "
+                "(unlabelled.contracts.LabelledBank)"
+            )
 
     def score_untrained(
         self, trainer: Trainer, pl_module: LightningModule
@@ -91,14 +110,10 @@ class ClusterEvaluation(ScoresBeforeTraining):
         classes = len(class_names(trainer))
         if classes == 0:
             return {}, {}
-        loader = datamodule(trainer).val_dataloader()
         features = RowCollection("ClusterEvaluation")
-        self.on_validation_epoch_start(trainer, pl_module)
-        with frozen_state(pl_module):
-            for batch in iterate_batches(trainer, pl_module, loader, "before training"):
-                outputs = pl_module.evaluation_step(batch)
-                self._update(outputs, batch)
-                features.add(batch, as_float32(outputs["features"]))
+        loader = datamodule(trainer).val_dataloader()
+        for outputs, batch in self._pass(trainer, pl_module, loader, "before training"):
+            features.add(batch, as_float32(outputs["features"]))
         self._drop_unscored()
         clustered = kmeans_scores(features.finish().labelled(), classes, classes)
         return self._table() | {f"k-means, {source}": row for source, row in clustered.items()}, {}
@@ -140,8 +155,31 @@ class ClusterEvaluation(ScoresBeforeTraining):
         if BOTH in self._scores:
             tables = {"before training": self.before, "after training": self._table()}
             print_tables(trainer, tables, "test/table")
+        if self.split == "train":
+            self._score_training_samples(trainer, pl_module)
         for folder in board_folders(trainer):
             print(f"TensorBoard: {sys.executable} -m tensorboard.main --logdir {folder}")
+
+    def _score_training_samples(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Score the labelled training samples in place of the held-out ones, log and print."""
+        loader = datamodule(trainer).bank_dataloader()
+        for _ in self._pass(trainer, pl_module, loader, "training samples"):
+            pass
+        self._log(pl_module, "test", "train_")
+        if BOTH in self._scores:
+            print_tables(trainer, {"training samples": self._table()}, "test/training_samples")
+
+    def _pass(
+        self, trainer: Trainer, pl_module: LightningModule, loader: DataLoader[Any], title: str
+    ) -> Iterator[tuple[dict[str, Any], Batch]]:
+        """Reset the metrics and update them with all batches of a loader; yield outputs and batches."""
+        assert isinstance(pl_module, PredictsClusters)
+        self.on_validation_epoch_start(trainer, pl_module)
+        with frozen_state(pl_module):
+            for batch in iterate_batches(trainer, pl_module, loader, title):
+                outputs = pl_module.evaluation_step(batch)
+                self._update(outputs, batch)
+                yield outputs, batch
 
     def _update(self, outputs: dict[str, Any], batch: dict[str, Any]) -> None:
         keep = not_replaced(batch)
@@ -192,25 +230,26 @@ class ClusterEvaluation(ScoresBeforeTraining):
         sources = [name for name in self._scores if name not in (BOTH, _AGREEMENT)] + [BOTH]
         return {f"heads, {source}": self._scores[source].of_head(_HEAD) for source in sources}
 
-    def _log(self, pl_module: LightningModule, stage: str) -> None:
+    def _log(self, pl_module: LightningModule, stage: str, prefix: str = "") -> None:
+        start = f"{stage}/{prefix}"
         self._drop_unscored()
-        pl_module.log(f"{stage}/loss", self._loss.compute())
+        pl_module.log(f"{start}loss", self._loss.compute())
         for name, count in self._missing.items():
             if (number := count.compute()) > 0:
-                pl_module.log(f"{stage}/missing_{name}", number)
+                pl_module.log(f"{start}missing_{name}", number)
         for name, score in self._scores.items():
             if name == _AGREEMENT:
-                pl_module.log(f"{stage}/agreement", score.of_head(0)["nmi"])
+                pl_module.log(f"{start}agreement", score.of_head(0)["nmi"])
                 continue
             suffix = "" if name == BOTH else f"_{name}"
             for key, value in score.of_head(_HEAD).items():
                 in_progress_bar = key == "nmi" and name == BOTH
-                pl_module.log(f"{stage}/{key}{suffix}", value, prog_bar=in_progress_bar)
+                pl_module.log(f"{start}{key}{suffix}", value, prog_bar=in_progress_bar)
             if name == BOTH:
                 for key, all_values in score.compute().items():
                     values = all_values.reshape(-1)[: _num_comparable_heads(pl_module)]
-                    pl_module.log(f"{stage}/{key}_mean", values.mean())
-                    pl_module.log(f"{stage}/{key}_std", values.std(correction=0))
+                    pl_module.log(f"{start}{key}_mean", values.mean())
+                    pl_module.log(f"{start}{key}_std", values.std(correction=0))
 
 
 def _num_comparable_heads(pl_module: LightningModule) -> int:

@@ -138,7 +138,8 @@ class Degradation(Callback):
         return lambda batch: {**batch, "audio": audio.change_volume(batch["audio"], factor)}
 
     def _brightness(self, factor: float) -> Callable[[Batch], Batch]:
-        return lambda batch: {**batch, "video": darken(batch["video"], factor)}
+        pixels = self._pipeline.mean, self._pipeline.std
+        return lambda batch: {**batch, "video": darken(batch["video"], factor, *pixels)}
 
 
 def _update(score: _Score, pl_module: Any, batch: Batch, degraded: str) -> None:

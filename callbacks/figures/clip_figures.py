@@ -118,7 +118,10 @@ def clip_images(trainer: Trainer, batch: Batch) -> Tensor | None:
         return _small(to_pixels(trainer, _one_crop(batch, "image")))
     if "video" in batch:
         video = _one_crop(batch, "video")
-        return _small(denormalise(video[:, :, video.shape[2] // 2].float()))
+        pipeline = getattr(datamodule(trainer), "active_pipeline", None)
+        colours = {name: getattr(pipeline, name) for name in ("mean", "std") if hasattr(pipeline, name)}
+        middle = video.shape[2] // 2
+        return _small(denormalise(video[:, :, middle : middle + 1].float(), **colours).squeeze(2))
     return None
 
 

@@ -38,7 +38,15 @@ VIDEOS = {"ucf101": "UCF101", "hmdb51": "HMDB51", "something_something_v2": "Som
 AUDIO = {"esc50": "ESC50", "dcase2014": "DCASE2014", "sounds": "Sounds"}
 IMAGES = {
     "cifar10": "CIFAR10",
+    "caltech101": "Caltech101",
     "cifar100": "CIFAR100",
+    "dtd": "DTD",
+    "fgvc_aircraft": "FGVCAircraft",
+    "flowers102": "Flowers102",
+    "food101": "Food101",
+    "oxford_pets": "OxfordPets",
+    "stanford_cars": "StanfordCars",
+    "sun397": "SUN397",
     "digit_images": "ComposedImages",
     "drawn_images": "DrawnImages",
     "fashion_mnist": "FashionMNIST",

@@ -178,6 +178,28 @@ def test_the_encoder_has_its_share_of_the_rate(tmp_path: Path) -> None:
     torch.testing.assert_close(fresh.classifier.weight @ fresh.classifier.weight.T, torch.eye(2))
 
 
+def test_batchnorm_may_be_left_out_of_the_decay(tmp_path: Path) -> None:
+    decayed = partial(torch.optim.SGD, lr=0.5, weight_decay=0.1)
+    method = FineTune(
+        encoder=SmallImageEncoder(2),
+        num_classes=2,
+        optimizer=decayed,
+        encoder_lr_factor=0.5,
+        decay_batchnorm=False,
+    )
+    groups = _fit(method, tmp_path).optimizers[0].param_groups
+    norms = [layer for layer in method.encoders.modules() if isinstance(layer, nn.BatchNorm2d)]
+    assert {id(value) for value in groups[2]["params"]} == {
+        id(value) for layer in norms for value in (layer.weight, layer.bias)
+    }
+    assert [(group["weight_decay"], group["lr"]) for group in groups] == [
+        (0.1, 0.5),
+        (0.1, 0.25),
+        (0.0, 0.25),
+    ]
+    assert sum(len(group["params"]) for group in groups) == len(list(method.parameters()))
+
+
 def test_the_number_of_classes_is_checked(tmp_path: Path) -> None:
     method = LinearProbe(encoder=SmallImageEncoder(2), num_classes=5, optimizer=SGD)
     with pytest.raises(

@@ -63,9 +63,9 @@ class Recorder(SCE):
         super().__init__(**kwargs)
         self.seen: list[tuple[Tensor, Tensor, Tensor]] = []
 
-    def contrast(self, query: Tensor, key: Tensor, queue: Tensor) -> Contrast:
+    def contrast(self, query: Tensor, key: Tensor, queue: Tensor, own_rows: Tensor | None = None) -> Contrast:
         self.seen.append((query.detach(), key, queue.clone()))
-        return super().contrast(query, key, queue)
+        return super().contrast(query, key, queue, own_rows)
 
     def log(self, *args: Any, **kwargs: Any) -> None:
         """There is no trainer."""
@@ -110,6 +110,31 @@ def test_the_methods_differ_in_the_target_distribution_only() -> None:
     assert torch.equal(sce.contrast(q, k, queue).loss, expected)
     with pytest.raises(ValueError, match=r"coefficient=1.5 must be from 0 to 1"):
         _method(SCE, coefficient=1.5)
+
+
+def test_terms_may_have_weights_of_their_own() -> None:
+    q, k, queue = (F.normalize(torch.randn(n, 4), dim=1) for n in (3, 3, 9))
+    found = _method(SCE, temperature=0.1, target_temperature=0.05, relational=0.5, ceiling=0.0)
+    expected = 0.5 * info_nce(q, k, queue, 0.1).loss + 0.5 * relational(q, k, queue, 0.1, 0.05).loss
+    torch.testing.assert_close(found.contrast(q, k, queue).loss, expected)
+    with pytest.raises(ValueError, match=r"ceiling=-1.0 must be at least 0"):
+        _method(SCE, ceiling=-1.0)
+
+
+@pytest.mark.parametrize("symmetric", [False, True])
+def test_keys_of_the_batch_are_compared_with_but_not_the_own_one(symmetric: bool) -> None:
+    method = _method(SCE, symmetric=symmetric, use_keys=True).eval()
+    method.log = lambda *_, **__: None  # type: ignore[method-assign]
+    views = [torch.randn(4, 3, 16, 16) for _ in range(2)]
+    out = method.training_step({"views": views}, 0)
+    queue, losses = method.queues["image"].rows, []
+    assert isinstance(queue, Tensor)
+    for target, online in [(0, 1), (1, 0)] if symmetric else [(0, 1)]:
+        query, key = method._queries(views[online]), method._keys(views[target])
+        for row in range(4):  # each sample alone, its queue without its own key
+            others = torch.cat([key[:row], key[row + 1 :], queue])
+            losses.append(soft_contrastive(query[row : row + 1], key[row : row + 1], others).loss)
+    torch.testing.assert_close(out["loss"], torch.stack(losses).mean())
 
 
 class Watch(Callback):

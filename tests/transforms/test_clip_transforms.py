@@ -9,6 +9,7 @@ import torch
 from unlabelled.transforms.clip_transforms import (
     centre_crop,
     compress,
+    darken,
     denormalise,
     normalise,
     random_crop,
@@ -46,6 +47,16 @@ def test_normalisation_is_the_released_codes() -> None:
     expected = (image.double() / 255 - 0.45) / 0.225
     torch.testing.assert_close(clip.double(), expected.transpose(0, 1), atol=1e-6, rtol=0)
     assert torch.equal(denormalise(clip).transpose(0, 1), image)
+
+
+def test_normalisation_by_statistics_of_each_channel() -> None:
+    image, mean, std = frames(4, 5), (0.1, 0.2, 0.3), (0.5, 0.25, 0.125)
+    clip = normalise(image, mean, std)
+    expected = (image.double() / 255 - torch.tensor(mean).view(3, 1, 1)) / torch.tensor(std).view(3, 1, 1)
+    torch.testing.assert_close(clip.double(), expected.transpose(0, 1), atol=1e-5, rtol=0)
+    assert torch.equal(denormalise(clip, mean, std).transpose(0, 1), image)
+    dark = denormalise(darken(clip, 0.5, mean, std), mean, std).transpose(0, 1)
+    assert (dark.double() - image.double() / 2).abs().max() <= 1
 
 
 @pytest.mark.parametrize(

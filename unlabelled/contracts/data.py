@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from torch.utils.data import DataLoader
 
 from unlabelled.data.datasets.clip_names import ClipName
 from unlabelled.data.datasets.evaluation_sets import EvaluationSet
 from unlabelled.pipelines.base import SamplePipeline
+
+TransferScore = Literal["accuracy", "accuracy_per_class", "map_11_points"]
+"""Top-1 accuracy; its mean over classes; mean average precision at eleven recalls, for several labels."""
 
 
 @runtime_checkable
@@ -59,6 +62,17 @@ class Labelled(Protocol):
     @property
     def class_names(self) -> Sequence[str]:
         """The name of each class, by label."""
+        ...
+
+
+@runtime_checkable
+class HasTransferScore(Protocol):
+    """A data module whose authors name the score of transfer protocols, and rows to validate on."""
+
+    transfer_score: TransferScore
+
+    def validation_rows(self) -> Sequence[int] | None:
+        """Return the rows of the bank to choose settings on; None: there is no such list."""
         ...
 
 

@@ -10,6 +10,7 @@ from unlabelled.encoders.huggingface_network import HuggingFace
 from unlabelled.encoders.image import ImageResNet, SmallImageEncoder, SmallVGG
 from unlabelled.encoders.l3 import L3Audio, L3Vision
 from unlabelled.encoders.library import LibraryEncoder
+from unlabelled.encoders.mask_rcnn import mask_rcnn
 from unlabelled.encoders.raw import RawAudio, RawImage, RawVideo
 from unlabelled.encoders.slow import ResNet3D
 from unlabelled.encoders.timm_network import Timm
@@ -67,5 +68,6 @@ __all__ = [
     "Torchvision",
     "VGGishMaps",
     "VideoTokens",
+    "mask_rcnn",
     "masked_mean",
 ]

@@ -51,7 +51,9 @@ class Contrast(NamedTuple):
     relation_entropy: Tensor | None
 
 
-def info_nce(query: Tensor, key: Tensor, queue: Tensor, temperature: float = 0.2) -> Contrast:
+def info_nce(
+    query: Tensor, key: Tensor, queue: Tensor, temperature: float = 0.2, own_rows: Tensor | None = None
+) -> Contrast:
     """Return MoCo's loss, InfoNCE: classify the positive key against the queue.
 
     Shapes as in :func:`weighted_contrast`. Source: SCE Eq. 3; He et al. 2020 (arXiv:1911.05722).
@@ -62,17 +64,24 @@ def info_nce(query: Tensor, key: Tensor, queue: Tensor, temperature: float = 0.2
         >>> round(float(loss), 4)
         0.2395
     """
-    return weighted_contrast(query, key, queue, temperature, temperature, 1.0, 0.0, 0.0)
+    return weighted_contrast(query, key, queue, temperature, temperature, 1.0, 0.0, 0.0, own_rows=own_rows)
 
 
 def relational(
-    query: Tensor, key: Tensor, queue: Tensor, temperature: float = 0.1, target_temperature: float = 0.04
+    query: Tensor,
+    key: Tensor,
+    queue: Tensor,
+    temperature: float = 0.1,
+    target_temperature: float = 0.04,
+    own_rows: Tensor | None = None,
 ) -> Contrast:
     """Return ReSSL's loss: cross-entropy of the relations to the queue, without the positive key.
 
     Shapes as in :func:`weighted_contrast`. Source: SCE Eq. 4 to 6; Zheng et al. 2021 (arXiv:2107.09282).
     """
-    return weighted_contrast(query, key, queue, temperature, target_temperature, 0.0, 1.0, 0.0)
+    return weighted_contrast(
+        query, key, queue, temperature, target_temperature, 0.0, 1.0, 0.0, own_rows=own_rows
+    )
 
 
 def soft_contrastive(

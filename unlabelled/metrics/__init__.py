@@ -1,6 +1,6 @@
 """Metrics: clusterings, hierarchies, retrieval, linear classifiers, localisation."""
 
-from unlabelled.metrics.average_precision import average_precision
+from unlabelled.metrics.average_precision import average_precision, eleven_point_precision
 from unlabelled.metrics.clustering import (
     adjusted_mutual_information,
     adjusted_rand_index,
@@ -22,6 +22,8 @@ from unlabelled.metrics.label_free import (
     mean_agreement,
     neighbour_consistency,
 )
+from unlabelled.metrics.linear import mean_class_accuracy
+from unlabelled.metrics.logistic_regression import LinearClassifier, fit_logistic_regression
 from unlabelled.metrics.neighbours import Neighbours, in_top, knn_accuracy, knn_predict, sharded_top_k
 from unlabelled.metrics.ordered_steps import ordered_steps, pooled_recall, step_hits, video_mean_recall
 from unlabelled.metrics.ranks import Ranks, pair_ranks
@@ -39,6 +41,7 @@ from unlabelled.metrics.retrieval import (
 __all__ = [
     "ClusteringMetrics",
     "HierarchyScoring",
+    "LinearClassifier",
     "Neighbours",
     "Ranks",
     "adjusted_mutual_information",
@@ -50,8 +53,10 @@ __all__ = [
     "cosine_pair",
     "dendrogram_purity",
     "effective_clusters",
+    "eleven_point_precision",
     "euclidean_pair",
     "explained_share",
+    "fit_logistic_regression",
     "geometric_mean_recall",
     "hungarian_accuracy",
     "in_top",
@@ -62,6 +67,7 @@ __all__ = [
     "listed_ties_scores",
     "mean_agreement",
     "mean_by_id",
+    "mean_class_accuracy",
     "mean_entropy",
     "mean_max_purity",
     "merged_rows",

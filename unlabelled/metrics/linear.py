@@ -129,3 +129,24 @@ def linear_accuracy(train: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor], c
     model = make_pipeline(StandardScaler(), LogisticRegression(C=cost, max_iter=_ITERATIONS))
     model.fit(train[0].double().numpy(), classes)
     return float(model.score(test[0].double().numpy(), test[1].numpy()))
+
+
+def mean_class_accuracy(predicted: Tensor, labels: Tensor) -> float:
+    """Return the mean over the classes that occur of the share of their samples predicted right.
+
+    Args:
+        predicted: Classes ``(n,)``.
+        labels: True classes ``(n,)``.
+
+    Raises:
+        ValueError: There is no sample.
+
+    Example:
+        >>> mean_class_accuracy(torch.tensor([0, 0, 0, 1]), torch.tensor([0, 0, 1, 1]))
+        0.75
+    """
+    if not len(labels):
+        raise ValueError("mean accuracy per class: there is no sample")
+    sizes = torch.bincount(labels)
+    right = torch.bincount(labels[predicted == labels], minlength=len(sizes))
+    return float((right[sizes > 0] / sizes[sizes > 0]).double().mean())

@@ -5,10 +5,12 @@ from unlabelled.pipelines.audio_visual import AudioVisualPipeline
 from unlabelled.pipelines.base import ClipPipeline, ImagePipeline, SamplePipeline
 from unlabelled.pipelines.clips import AugmentedClip, ContrastiveClips
 from unlabelled.pipelines.contrastive_audio import ContrastiveAudio
+from unlabelled.pipelines.detection import DetectionImages
 from unlabelled.pipelines.features import FeaturePipeline
 from unlabelled.pipelines.frame_and_audio import FrameAndAudio
 from unlabelled.pipelines.images import ContrastiveImages, LabelledImages
 from unlabelled.pipelines.labelled_clips import LabelledClips
+from unlabelled.pipelines.segmented_clips import SegmentedClips
 from unlabelled.pipelines.transformed_clips import TransformedClips
 from unlabelled.pipelines.uncropped_clips import UncroppedClips
 
@@ -20,12 +22,14 @@ __all__ = [
     "ContrastiveAudio",
     "ContrastiveClips",
     "ContrastiveImages",
+    "DetectionImages",
     "FeaturePipeline",
     "FrameAndAudio",
     "ImagePipeline",
     "LabelledClips",
     "LabelledImages",
     "SamplePipeline",
+    "SegmentedClips",
     "TransformedClips",
     "UncroppedClips",
 ]

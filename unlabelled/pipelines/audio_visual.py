@@ -13,8 +13,11 @@ from unlabelled.pipelines.base import (
     read_waveform,
     read_waveform_or_silence,
 )
-from unlabelled.transforms.checks import check_at_least, check_min_seconds
+from unlabelled.pipelines.images import Channels
+from unlabelled.transforms.checks import check_at_least, check_min_seconds, check_normalisation
 from unlabelled.transforms.clip_transforms import (
+    MEAN,
+    STD,
     centre_crop,
     jitter_colours,
     normalise,
@@ -48,6 +51,9 @@ class AudioVisualPipeline(ClipPipeline):
         audio: The spectrogram.
         silence: An audio track whose root mean square is below this is ``silent``.
         allow_missing_audio: Also read files without an audio track, or with a damaged one, as silent.
+        mean: Mean of red, green and blue, from 0 to 1. ``python -m unlabelled statistics DIR`` prints those
+            of a data set.
+        std: Standard deviation of red, green and blue.
         min_seconds: Smallest duration of a usable file; one that is shorter than the clip is read as a whole,
             with frames that are closer together, and silence after its audio. ``null``: that of the clip.
 
@@ -77,8 +83,11 @@ class AudioVisualPipeline(ClipPipeline):
         silence: float = 1e-4,
         allow_missing_audio: bool = False,
         min_seconds: float | None = None,
+        mean: Channels = (MEAN, MEAN, MEAN),
+        std: Channels = (STD, STD, STD),
     ) -> None:
         check_at_least(self, 0, silence=silence, colour_shift=colour_shift)
+        check_normalisation(self, mean, std)
         for name, bounds in (("train_short_side", train_short_side), ("volume", volume)):
             if bounds[0] > bounds[1]:
                 raise ValueError(f"AudioVisualPipeline: {name}={list(bounds)} must be [smallest, largest]")
@@ -93,7 +102,7 @@ class AudioVisualPipeline(ClipPipeline):
         self.train_short_side, self.eval_short_side = train_short_side, eval_short_side
         self.flip, self.colour_jitter, self.greyscale = flip, colour_jitter, greyscale
         self.colour_shift = colour_shift
-        self.volume = volume
+        self.volume, self.mean, self.std = volume, mean, std
         self.audio = audio if audio is not None else LogMel()
         self.silence, self.allow_missing_audio = silence, allow_missing_audio
         self.min_seconds = check_min_seconds(self, min_seconds, self.span)
@@ -132,7 +141,7 @@ class AudioVisualPipeline(ClipPipeline):
         short_side = round(rng.uniform(low, high)) if train else self.eval_short_side
         frames = read_frames(reader, path, start, length, self.num_frames, short_side)
         if not train:
-            return normalise(centre_crop(frames, self.crop))
+            return normalise(centre_crop(frames, self.crop), self.mean, self.std)
         frames = random_crop(frames, self.crop, rng)
         if rng.random() < self.flip:
             frames = frames.flip(-1)
@@ -140,5 +149,5 @@ class AudioVisualPipeline(ClipPipeline):
             frames = jitter_colours(frames, self.colour_jitter, rng)
         if rng.random() < self.greyscale:
             frames = to_greyscale(frames)
-        clip = normalise(frames)
+        clip = normalise(frames, self.mean, self.std)
         return shift_colours(clip, self.colour_shift, rng) if self.colour_shift > 0 else clip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -13,6 +14,8 @@ from unlabelled.pipelines.base import read_frames
 from unlabelled.pipelines.spans import even_spans, to_clip
 from unlabelled.transforms.checks import check_at_least, check_positive
 from unlabelled.transforms.clip_transforms import centre_crop
+
+Interpolation = Literal["bilinear", "bicubic"]
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,7 @@ class FixedImage:
     owner: str
     size: int
     resize: int | None
+    interpolation: Interpolation = "bilinear"
 
     def __post_init__(self) -> None:
         check_at_least(self.owner, 1, eval_size=self.size)
@@ -43,7 +47,8 @@ class FixedImage:
     def __call__(self, image: Tensor) -> Tensor:
         """Return ``(3, size, size)`` uint8 of ``image (3, H, W)`` uint8."""
         side = [self.size, self.size] if self.resize is None else [self.resize]
-        middle: Tensor = TF.center_crop(TF.resize(image, side, antialias=True), [self.size])
+        mode = TF.InterpolationMode(self.interpolation)
+        middle: Tensor = TF.center_crop(TF.resize(image, side, mode, antialias=True), [self.size])
         return middle
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from unlabelled.pipelines.base import ImagePipeline
 from unlabelled.pipelines.finish import finish_batch, finish_sample
-from unlabelled.pipelines.fixed import FixedImage
+from unlabelled.pipelines.fixed import FixedImage, Interpolation
 from unlabelled.transforms.augmentation import Augmentation
 from unlabelled.transforms.checks import check_normalisation, check_num_views, check_probability
 from unlabelled.transforms.crops import AugmentedCrop, Crop
@@ -87,6 +87,7 @@ class LabelledImages(ImagePipeline):
         std: See :class:`ContrastiveImages`.
         flip: Probability of a horizontal flip in training.
         augmentation: Further augmentation in training, as in SeLa; its own flip adds to ``flip``.
+        eval_interpolation: How images are scaled in evaluation.
 
     Raises:
         ValueError: ``flip`` is no probability, ``eval_resize`` is below ``eval_size``, or ``std`` not
@@ -104,12 +105,13 @@ class LabelledImages(ImagePipeline):
         std: Channels = _STD,
         flip: float = 0.5,
         augmentation: Augmentation | None = None,
+        eval_interpolation: Interpolation = "bilinear",
     ) -> None:
         check_probability(self, flip=flip)
         check_normalisation(self, mean, std)
         self.crop, self.mean, self.std = crop, mean, std
         self.flip, self.augmentation = flip, augmentation
-        self.fixed = FixedImage(type(self).__name__, eval_size, eval_resize)
+        self.fixed = FixedImage(type(self).__name__, eval_size, eval_resize, eval_interpolation)
 
     def load(self, image: Tensor, rng: np.random.Generator, train: bool) -> dict[str, Any]:
         """Return ``image (3, size, size)`` uint8, and ``augmentations`` if an augmentation is set."""

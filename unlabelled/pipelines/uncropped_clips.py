@@ -39,4 +39,5 @@ class UncroppedClips(AudioVisualPipeline):
     ) -> Tensor:
         if train:
             return super()._video(reader, path, start, length, rng, train)
-        return normalise(read_frames(reader, path, start, length, self.num_frames, self.eval_short_side))
+        frames = read_frames(reader, path, start, length, self.num_frames, self.eval_short_side)
+        return normalise(frames, self.mean, self.std)

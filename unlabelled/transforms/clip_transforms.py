@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -9,6 +11,8 @@ from torch import Tensor
 from torchvision.transforms.v2 import functional as TF
 
 MEAN, STD = 0.45, 0.225  # constants of facebookresearch/selavi, not statistics of a data set
+Colours = Sequence[float]
+"""A number for each of red, green and blue."""
 
 
 def random_crop(frames: Tensor, size: int, rng: np.random.Generator) -> Tensor:
@@ -67,31 +71,38 @@ def to_greyscale(frames: Tensor) -> Tensor:
     return grey
 
 
-def normalise(frames: Tensor) -> Tensor:
-    """Map uint8 frames ``(T, 3, H, W)`` to a float32 clip ``(3, T, H, W)``: ``(x / 255 - 0.45) / 0.225``.
+def normalise(frames: Tensor, mean: Colours = (MEAN,) * 3, std: Colours = (STD,) * 3) -> Tensor:
+    """Map uint8 frames ``(T, 3, H, W)`` to a float32 clip ``(3, T, H, W)``: ``(x / 255 - mean) / std``.
 
     Example:
         >>> normalise(torch.zeros(2, 3, 4, 5, dtype=torch.uint8)).shape
         torch.Size([3, 2, 4, 5])
     """
     clip = frames.transpose(0, 1).to(torch.float32)
-    return clip.div_(255).sub_(MEAN).div_(STD).contiguous()
+    return clip.div_(255).sub_(_channels(mean)).div_(_channels(std)).contiguous()
 
 
-def denormalise(clip: Tensor) -> Tensor:
-    """Undo :func:`normalise` up to rounding: ``(..., H, W)`` float to uint8."""
-    return (clip * STD + MEAN).mul(255).round().clamp(0, 255).to(torch.uint8)
+def denormalise(clip: Tensor, mean: Colours = (MEAN,) * 3, std: Colours = (STD,) * 3) -> Tensor:
+    """Undo :func:`normalise` of clips ``(..., 3, T, H, W)`` up to rounding: float to uint8."""
+    pixels = clip * _channels(std).to(clip) + _channels(mean).to(clip)
+    return pixels.mul(255).round().clamp(0, 255).to(torch.uint8)
 
 
-def darken(clips: Tensor, factor: float) -> Tensor:
-    """Multiply the pixels of normalised clips by ``factor``; 1: unchanged, 0: black.
+def darken(clips: Tensor, factor: float, mean: Colours = (MEAN,) * 3, std: Colours = (STD,) * 3) -> Tensor:
+    """Multiply the pixels of normalised clips ``(..., 3, T, H, W)`` by ``factor``; 1: unchanged, 0: black.
 
     Example:
         >>> grey = normalise(torch.full((1, 3, 1, 1), 200, dtype=torch.uint8))
         >>> denormalise(darken(grey, 0.5)).unique().tolist()
         [100]
     """
-    return clips * factor + (factor - 1) * MEAN / STD
+    level = (_channels(mean) / _channels(std)).to(clips)
+    return clips * factor + (factor - 1) * level
+
+
+def _channels(values: Colours) -> Tensor:
+    """Return a number per channel as ``(3, 1, 1, 1)``."""
+    return torch.tensor(values, dtype=torch.float32).view(-1, 1, 1, 1)
 
 
 def compress(clips: Tensor, side: int) -> Tensor:

@@ -8,13 +8,23 @@ import numpy as np
 import pytest
 import torch
 from lightning import LightningModule
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from sklearn.metrics import normalized_mutual_info_score
 from torch import Tensor
+from torch.utils.data import DataLoader
 
 from callbacks.evaluation.cluster_evaluation import ClusterEvaluation
 from tests._helpers.embedding_modules import trainer
-from tests._helpers.hierarchy_modules import CLUSTERS, HEADS, Hierarchical, HierarchyData, predicted
+from tests._helpers.hierarchy_modules import (
+    CLUSTERS,
+    HEADS,
+    Hierarchical,
+    HierarchyData,
+    ScoredSamples,
+    predicted,
+)
 from unlabelled.batch import Batch, Features
+from unlabelled.data.datasets.clips import OrderedShard
 
 
 class Flat(LightningModule):
@@ -37,6 +47,8 @@ class Flat(LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
         return self.evaluation_step(batch)
+
+    test_step = validation_step
 
 
 @pytest.mark.parametrize(("method", "heads"), [(Hierarchical, HEADS), (Flat, 2 * HEADS)])
@@ -73,3 +85,35 @@ def test_samples_without_a_modality_are_left_out_of_its_scores(every: int) -> No
     assert scores["val/nmi_audio"] == pytest.approx(audio_nmi, abs=1e-6)
     assert scores["val/agreement"] == pytest.approx(agreement, abs=1e-6)
     assert scores["val/nmi_image"] == pytest.approx(normalized_mutual_info_score(truth, image), abs=1e-6)
+
+
+class Banked(HierarchyData):
+    """Has other training samples than held-out ones."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bank = ScoredSamples(2, 30, "image")
+
+    def bank_dataloader(self) -> DataLoader[Any]:
+        return DataLoader(self.bank, batch_size=8, sampler=OrderedShard(len(self.bank), 0, 1))
+
+
+def test_training_samples_are_scored_too(capsys: pytest.CaptureFixture[str]) -> None:
+    data = Banked()
+    callback = ClusterEvaluation(before_training=False, split="train")
+    (scores,) = trainer(callback).test(Flat(), data, verbose=False)
+    for prefix, samples in (("", data.samples), ("train_", data.bank)):
+        found = normalized_mutual_info_score(samples.label, predicted(samples, 0))
+        assert scores[f"test/{prefix}nmi"] == pytest.approx(found, abs=1e-6)
+        audio = normalized_mutual_info_score(samples.label, predicted(samples, 0, [1]))
+        assert scores[f"test/{prefix}nmi_audio"] == pytest.approx(audio, abs=1e-6)
+    assert scores["test/nmi"] != scores["test/train_nmi"]
+    text = capsys.readouterr().out
+    assert text.index("after training") < text.index("training samples")
+
+
+def test_training_samples_need_a_bank() -> None:
+    with pytest.raises(MisconfigurationException, match="needs a data module with labelled training rows"):
+        trainer(ClusterEvaluation(split="train")).test(Flat(), HierarchyData(), verbose=False)
+    with pytest.raises(ValueError, match="split='val' is neither"):
+        ClusterEvaluation(split="val")

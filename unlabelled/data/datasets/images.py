@@ -83,7 +83,7 @@ class ImageFiles(ImageSource):
         if len(paths) != len(labels):
             raise ValueError(f"{split}: {len(paths)} paths, but {len(labels)} labels")
         self.root, self.missing = root, list(missing)
-        self._paths = _Strings(paths)
+        self._paths = Strings(paths)
 
     def image(self, row: int) -> Tensor:
         """Return one image, decoded."""
@@ -169,10 +169,13 @@ class ImageDataset(SampleDataset):
         return {**sample, "label": self.source.labels[row]}
 
 
-class _Strings:
+class Strings:
     """Many strings in two arrays.
 
     Each worker would get a copy of a list of Python strings, as reference counts are written to their memory.
+
+    Args:
+        strings: The strings, which :meth:`__getitem__` returns by their number.
     """
 
     def __init__(self, strings: Sequence[str]) -> None:

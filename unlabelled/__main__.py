@@ -21,6 +21,7 @@ TOOLS = {
     "real-data": "unlabelled.commands.real_data",
     "hierarchy": "unlabelled.commands.hierarchy",
     "compare": "unlabelled.commands.compare.main",
+    "page": "unlabelled.commands.page",
     "sweep": "unlabelled.commands.sweep",
 }
 
@@ -37,6 +38,7 @@ usage: {prog} COMMAND [options]
   check-features  find unusable feature files in HowTo100M's layout:  {prog} check-features ROOT LIST
   hierarchy  compare hierarchies of any features:  {prog} hierarchy FEATURES.npy
   compare   train and evaluate all methods on the embedded videos, in one table
+  page      write a page that shows the clusters of a run:  {prog} page RUN
   real-data  fetch photographs and a sound font, and compose a small data set of real data
   sweep     run a grid of configurations and write one table:  {prog} sweep configs/sweeps/clips.yaml
   convert   convert published captions and retrieval sets to tables:  {prog} convert FILE FOLDER

@@ -48,6 +48,7 @@ FOLDERS = (
     "unlabelled.commands",
     "unlabelled.commands.hierarchy",
     "unlabelled.commands.page",
+    "unlabelled.commands.discover",
     "unlabelled.commands.compare",
     "unlabelled.commands.sweep",
     "cli",

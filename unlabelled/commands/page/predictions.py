@@ -6,6 +6,7 @@ import os
 import shlex
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,16 +59,19 @@ def predict(run: Path, checkpoint: str | None = None) -> Predictions | None:
     Raises:
         FileNotFoundError: The run has no configuration or no checkpoint.
     """
-    command = ["cli.py", "predict", *predict_options(run, checkpoint)]
-    print(f"python {shlex.join(command)}", flush=True)
-    # Paths are relative to the folder of the caller, in which `fit` was called, too.
+    return find_predictions(run) if run_cli("predict", predict_options(run, checkpoint)) == 0 else None
+
+
+def run_cli(command: str, options: Sequence[str]) -> int:
+    """Print a command of ``cli.py`` and run it in the current folder; return its exit code."""
+    print(f"python cli.py {shlex.join([command, *options])}", flush=True)
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     done = subprocess.run(
-        [sys.executable, str(ROOT / "cli.py"), *command[1:]],
+        [sys.executable, str(ROOT / "cli.py"), command, *options],
         env={**os.environ, "PYTHONPATH": path},
         check=False,
     )
-    return find_predictions(run) if done.returncode == 0 else None
+    return done.returncode
 
 
 def predict_options(run: Path, checkpoint: str | None = None) -> list[str]:
@@ -84,10 +88,13 @@ def predict_options(run: Path, checkpoint: str | None = None) -> list[str]:
         checkpoint = str(next((path for path in names if path.is_file()), ""))
     if not Path(checkpoint).is_file():
         raise FileNotFoundError(f"there is no checkpoint {checkpoint or f'in {run / CHECKPOINTS}'}")
-    return [
+    options = [
         f"--config={config}",
         f"--ckpt_path={checkpoint}",
         "--data.init_args.predict_split=all",
-        "--trainer.callbacks+=callbacks.ClusterPredictions",
-        "--trainer.callbacks+=callbacks.ExportFeatures",
+        f"--trainer.default_root_dir={run.parent}",
+        f"--run={run.name}",
     ]
+    content = config.read_text("utf-8")
+    callbacks = ("callbacks.ClusterPredictions", "callbacks.ExportFeatures")
+    return options + [f"--trainer.callbacks+={name}" for name in callbacks if name not in content]

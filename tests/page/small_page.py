@@ -16,7 +16,7 @@ from unlabelled.page import Samples
 NAMES = (
     "plain.mp4",
     "<script>document.title='bad'<&script>.mp4",
-    "it's \"quoted\", 50% #1?.mp4",
+    'it\'s "quoted", 50% #1?.mp4',
     "\N{CAT FACE} \N{HEBREW LETTER ALEF}\N{HEBREW LETTER BET}.mp4",
     "tone.wav",
     "square.png",

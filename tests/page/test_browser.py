@@ -16,7 +16,8 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium: apt-get install chromium"),
     pytest.mark.skipif(
-        importlib.util.find_spec("playwright") is None, reason="playwright is not installed: the extra browser"
+        importlib.util.find_spec("playwright") is None,
+        reason="playwright is not installed: the extra browser",
     ),
 ]
 
@@ -41,7 +42,9 @@ def tab(browser: Any, page: Path) -> Iterator[Any]:
     opened.on("console", lambda message: messages.append(message.text))
     opened.on("pageerror", lambda error: messages.append(str(error)))
     opened.on("requestfailed", lambda request: messages.append(f"failed: {request.url}"))
-    opened.on("request", lambda each: messages.extend([] if each.url[:5] in ("file:", "blob:") else [each.url]))
+    opened.on(
+        "request", lambda each: messages.extend([] if each.url[:5] in ("file:", "blob:") else [each.url])
+    )
     opened.goto((page / "index.html").as_uri())
     opened.wait_for_selector(".tile img")
     yield opened
@@ -51,7 +54,9 @@ def tab(browser: Any, page: Path) -> Iterator[Any]:
 
 def sizes(tab: Any) -> list[int]:
     """Return the numbers of samples of the clusters that are shown."""
-    return [int(each.split()[0]) for each in tab.locator(".cluster .facts span:first-child").all_text_contents()]
+    return [
+        int(each.split()[0]) for each in tab.locator(".cluster .facts span:first-child").all_text_contents()
+    ]
 
 
 def until(tab: Any, condition: str) -> None:
@@ -119,8 +124,10 @@ def test_names_moves_and_junk_survive_a_reload_and_are_exported(tab: Any, tmp_pa
     named = 'cats, "dogs"\N{CAT FACE}'
     tab.locator(".cluster-name").first.fill(named)
     tab.locator(".cluster-name").first.press("Enter")
-    first, moved, third = tab.locator(".cluster").first.locator(".tile").evaluate_all(
-        "tiles => tiles.slice(0, 3).map((tile) => tile.dataset.row)"
+    first, moved, third = (
+        tab.locator(".cluster")
+        .first.locator(".tile")
+        .evaluate_all("tiles => tiles.slice(0, 3).map((tile) => tile.dataset.row)")
     )
     tab.click(f"#view .tile[data-row='{moved}']")
     other = tab.locator("#detail select option").last.get_attribute("value")
@@ -178,7 +185,9 @@ def test_arrows_move_and_search_finds(tab: Any) -> None:
     tab.keyboard.press("/")
     tab.keyboard.type("TONE")
     until(tab, "document.querySelectorAll('#view .tile').length === 4")
-    assert tab.evaluate("[...document.querySelectorAll('button')].every((each) => each.ariaLabel || each.innerText)")
+    assert tab.evaluate(
+        "[...document.querySelectorAll('button')].every((each) => each.ariaLabel || each.innerText)"
+    )
 
 
 def test_it_fits_a_phone(tab: Any) -> None:

@@ -7,7 +7,9 @@ from unlabelled.page import fine_tree
 
 def clustered(num_groups: int, size: int) -> np.ndarray:
     rng = np.random.default_rng(1)
-    rows = np.repeat(rng.normal(size=(num_groups, 8)), size, 0) + 0.02 * rng.normal(size=(num_groups * size, 8))
+    rows = np.repeat(rng.normal(size=(num_groups, 8)), size, 0) + 0.02 * rng.normal(
+        size=(num_groups * size, 8)
+    )
     return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
 
 

@@ -16,7 +16,7 @@ def write(path: Path, text: str) -> Path:
 def test_the_columns_of_a_table(tmp_path: Path) -> None:
     table = write(
         tmp_path / "p.csv",
-        'path,start,end,split,label,cluster,confidence,nearest_1,missing\n'
+        "path,start,end,split,label,cluster,confidence,nearest_1,missing\n"
         '"/d/a, b.mp4",0,2.5,train,dog,3,0.75,/d/x/c.mp4,audio\n/d/x/c.mp4,1,,test,,0,0.5,,\n',
     )
     samples = read_samples(table)

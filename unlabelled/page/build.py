@@ -21,9 +21,11 @@ from unlabelled.hierarchy.tree import Indices
 from unlabelled.page.cluster_tree import FineTree, fine_tree
 from unlabelled.page.document import document
 from unlabelled.page.evidence import cut_scores, modality_shares
+from unlabelled.page.label_files import write_labels
 from unlabelled.page.plane import plane
 from unlabelled.page.preview import Preview
 from unlabelled.page.previews import make_previews, preview_order
+from unlabelled.page.propagation import label_next, propagate
 from unlabelled.page.samples import Samples, joint_features
 from unlabelled.visualization.tree_layout import node_points
 
@@ -57,16 +59,18 @@ def write_page(
     features: Mapping[str, NDArray[np.float32]],
     folder: Path,
     plan: PagePlan,
-    beside: Mapping[str, Any] | None = None,
+    given: list[str] | None = None,
 ) -> Path:
     """Write ``index.html``, ``clusters.csv``, ``features.npy`` and ``tree.nwk`` to a folder.
+
+    With labels also ``propagated.csv`` and ``label_next.csv``; the agreement of the labels is printed.
 
     Args:
         samples: The n samples.
         features: ``{modality: (n, D)}``.
         folder: The folder, which is created. Previews that it has are kept.
         plan: What the page shows.
-        beside: More data for the page, as propagated labels.
+        given: The label that the user has given to each sample, empty for none; None: there are no labels.
 
     Returns: The path of ``index.html``.
     """
@@ -78,7 +82,9 @@ def write_page(
     order = preview_order(fine.leaf_of, samples.confidences)
     previews = make_previews(clips, order, folder / "previews", plan.max_megabytes * 1e6, plan.workers)
     _report(samples, previews)
-    data = _data(samples, fine, previews, near, plane(joint, plan.seed), plan) | dict(beside or {})
+    data = _data(samples, fine, previews, near, plane(joint, plan.seed), plan)
+    if given is not None:
+        data |= _propagated(samples, joint, given, fine, folder)
     data["modalities"] = {
         name: np.round(shares, 3).tolist()
         for name, shares in modality_shares(features, fine.leaf_of, fine.cluster_of_leaf).items()
@@ -126,6 +132,24 @@ def _data(
         "clusters": fine.num_clusters,
         "clusterOfLeaf": fine.cluster_of_leaf.tolist(),
         "scores": cut_scores(fine.tree, fine.leaf_of, samples.labels),
+    }
+
+
+def _propagated(
+    samples: Samples, joint: NDArray[np.float32], given: list[str], fine: FineTree, folder: Path
+) -> dict[str, Any]:
+    found = propagate(joint, given)
+    following = label_next(found, fine.leaf_of, samples.confidences)
+    write_labels(samples, found, following, folder)
+    print(
+        f"{found.num_given} labels with {len(found.names)} names are propagated; {found.agreement} of them "
+        f"are those of the most similar labelled samples; {len(following)} samples should be labelled next"
+    )
+    return {
+        "suggested": found.labels.tolist(),
+        "suggestedNames": found.names,
+        "suggestedConfidences": np.round(found.confidences, 3).tolist(),
+        "next": [row for row, _ in following],
     }
 
 

@@ -124,7 +124,9 @@ def read_features(folder: Path, paths: list[str]) -> dict[str, NDArray[np.float3
         if "+" not in path.stem
     }
     if not found:
-        raise ValueError(f"{folder}: there are no features; predict writes them with callbacks.ExportFeatures")
+        raise ValueError(
+            f"{folder}: there are no features; predict writes them with callbacks.ExportFeatures"
+        )
     names = (folder / "paths.txt").read_text("utf-8", "surrogateescape").split("\n")[:-1]
     readable = ~np.isnan(np.concatenate(list(found.values()), 1)).any(1)
     kept = [name for name, is_kept in zip(names, readable.tolist(), strict=True) if is_kept]

@@ -9,7 +9,13 @@ from pathlib import Path
 from typing import Literal
 
 from unlabelled.data.left_out import list_left_out
-from unlabelled.data.media.files import AUDIO_SUFFIXES, IMAGE_SUFFIXES, MEDIA_SUFFIXES, other_files, scan_files
+from unlabelled.data.media.files import (
+    AUDIO_SUFFIXES,
+    IMAGE_SUFFIXES,
+    MEDIA_SUFFIXES,
+    other_files,
+    scan_files,
+)
 from unlabelled.data.media.index import Entry, Requirements, index_entries
 
 Kind = Literal["videos", "videos without audio", "audio files", "images"]
@@ -88,11 +94,11 @@ def look(folder: str, progress: bool = True) -> Contents:
     return found
 
 
-def _media(
-    folder: str, paths: Sequence[str], are_videos: bool, notes: list[str], progress: bool
-) -> Contents:
+def _media(folder: str, paths: Sequence[str], are_videos: bool, notes: list[str], progress: bool) -> Contents:
     requirements = Requirements(video=are_videos, audio=not are_videos)
-    index = index_entries(folder, "discover", [Entry(path, -1) for path in paths], requirements, None, progress)
+    index = index_entries(
+        folder, "discover", [Entry(path, -1) for path in paths], requirements, None, progress
+    )
     reasons: dict[str, list[str]] = {}
     for path, reason in index.left_out.items():
         reasons.setdefault(f"{reason}:", []).append(path)

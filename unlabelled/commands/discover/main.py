@@ -32,7 +32,8 @@ def main(argv: Sequence[str]) -> int:
     begin = time.monotonic()
     try:
         if options.weights:
-            page = with_weights(options.weights, folder, out, options.clusters, _page_plan(options, folder))
+            plan = _page_plan(options, folder)
+            page = with_weights(options.weights, folder, out, options.clusters, plan, options.labels)
         else:
             page = _trained(options, folder, out)
     except (OSError, ValueError) as error:
@@ -50,7 +51,7 @@ def _trained(options: argparse.Namespace, folder: Path, out: Path) -> Path | Non
     plan = make_plan(contents, measure(contents.kind), options.method, options.clusters, options.minutes)
     print(_promise(plan), flush=True)
     found = Progress(plan, out).complete()
-    return None if found is None else page_of(found, out, _page_plan(options, folder))
+    return None if found is None else page_of(found, out, _page_plan(options, folder), options.labels)
 
 
 def _promise(plan: Plan) -> str:
@@ -77,7 +78,12 @@ def _parser() -> argparse.ArgumentParser:
         "--weights", metavar="CKPT", help="a checkpoint of `fit`: no training, k-means of its features"
     )
     parser.add_argument("--minutes", type=float, metavar="M", help="time for everything")
-    parser.add_argument("--clusters", type=int, metavar="K", help="clusters of the method; default: at most 10")
+    parser.add_argument(
+        "--clusters", type=int, metavar="K", help="clusters of the method; default: at most 10"
+    )
+    parser.add_argument(
+        "--labels", metavar="FILE", help="labels.csv of the page: propagate them to all samples"
+    )
     parser.add_argument("--title", help="heading of the page; default: the name of the folder")
     parser.add_argument(
         "--max-megabytes", type=float, default=500.0, metavar="M", help="bound of the previews; default: 500"

@@ -11,7 +11,9 @@ from torch import Tensor, nn
 from unlabelled.commands.discover.contents import Kind
 from unlabelled.encoders import SmallAudioEncoder, SmallImageEncoder, SmallVideoEncoder
 
-_OVERHEAD = 1.6  # heads, optimiser, augmentation and the loop: measured steps of the demos take this much more
+_OVERHEAD = (
+    1.6  # heads, optimiser, augmentation and the loop: measured steps of the demos take this much more
+)
 _REPEATS = 3
 
 

@@ -8,13 +8,21 @@ import numpy as np
 import torch
 
 from unlabelled.clustering.kmeans import kmeans
+from unlabelled.commands.page.main import given_labels
 from unlabelled.commands.page.predictions import run_cli
 from unlabelled.page import PagePlan, Samples, read_features, write_page
 from unlabelled.page.samples import joint_features
 from unlabelled.seeding import derive_seed
 
 
-def with_weights(checkpoint: str, folder: Path, out: Path, clusters: int | None, plan: PagePlan) -> Path | None:
+def with_weights(
+    checkpoint: str,
+    folder: Path,
+    out: Path,
+    clusters: int | None,
+    plan: PagePlan,
+    labels: str | None = None,
+) -> Path | None:
     """Write the page of a folder with the features of a checkpoint; None: ``cli.py embed`` failed.
 
     Args:
@@ -23,12 +31,13 @@ def with_weights(checkpoint: str, folder: Path, out: Path, clusters: int | None,
         out: Folder of the output.
         clusters: K of k-means; None: 10, or less for few files.
         plan: What the page shows.
+        labels: A file of labels that are propagated; None: there is none.
     """
     embedded = out / "embedded"
     if run_cli("embed", [checkpoint, str(folder), f"--out={embedded}"]) != 0:
         return None
     samples, features = clustered(folder, embedded, clusters, plan.seed)
-    return write_page(samples, features, out, plan)
+    return write_page(samples, features, out, plan, given_labels(labels, samples))
 
 
 def clustered(

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from unlabelled.commands.page.predictions import Predictions, find_predictions, predict
-from unlabelled.page import PagePlan, read_features, read_samples, write_page
+from unlabelled.page import PagePlan, Samples, read_features, read_samples, write_page
+from unlabelled.page.label_files import read_labels
 
 DESCRIPTION = """\
 Write a page that shows the clusters of a run: OUT/index.html, which any browser opens from disk, with
@@ -33,7 +34,7 @@ def main(argv: Sequence[str]) -> int:
             options.workers,
             options.seed,
         )
-        page = page_of(found, Path(options.out or run / "page"), plan)
+        page = page_of(found, Path(options.out or run / "page"), plan, options.labels)
     except (OSError, ValueError) as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
@@ -41,11 +42,28 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def page_of(found: Predictions, out: Path, plan: PagePlan) -> Path:
-    """Write the page of some predictions to the folder ``out``; return the path of ``index.html``."""
+def page_of(found: Predictions, out: Path, plan: PagePlan, labels: str | None = None) -> Path:
+    """Write the page of some predictions to the folder ``out``; return the path of ``index.html``.
+
+    Args:
+        found: The predictions.
+        out: The folder.
+        plan: What the page shows.
+        labels: A file of labels that are propagated; None: there is none.
+    """
     samples = read_samples(found.table)
     features = read_features(found.features, samples.paths)
-    return write_page(samples, features, out, plan)
+    return write_page(samples, features, out, plan, given_labels(labels, samples))
+
+
+def given_labels(path: str | None, samples: Samples) -> list[str] | None:
+    """Read a file of labels, and print which of its rows are not used; None: there is no file."""
+    if path is None:
+        return None
+    labels, notes = read_labels(Path(path), samples)
+    for note in notes:
+        print(f"warning: {note}", file=sys.stderr)
+    return labels
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -65,6 +83,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--workers", type=_positive, metavar="N", help="threads that make previews; default: all cores"
+    )
+    parser.add_argument(
+        "--labels", metavar="FILE", help="labels.csv of a page: propagate them to all samples"
     )
     parser.add_argument("--seed", type=int, default=0, help="of the tree and the map; default: 0")
     parser.add_argument(

@@ -43,7 +43,9 @@ def find_predictions(run: Path) -> Predictions | None:
     found = []
     for table in [*run.glob("predictions.csv"), *run.glob("predict*/predictions.csv")]:
         names = sorted(table.parent.glob("*/paths.txt"))
-        found += [Predictions(table, each.parent) for each in names if any(each.parent.glob("features_*.npy"))]
+        found += [
+            Predictions(table, each.parent) for each in names if any(each.parent.glob("features_*.npy"))
+        ]
     return max(found, key=lambda each: each.table.stat().st_mtime, default=None)
 
 
@@ -82,7 +84,9 @@ def predict_options(run: Path, checkpoint: str | None = None) -> list[str]:
     """
     config = run / FIT / "config.yaml"
     if not config.is_file():
-        raise FileNotFoundError(f"{run} has no predictions with features, and no {FIT}/config.yaml to make them")
+        raise FileNotFoundError(
+            f"{run} has no predictions with features, and no {FIT}/config.yaml to make them"
+        )
     if checkpoint is None:
         names = [run / CHECKPOINTS / f"{name}.ckpt" for name in ("best", "last")]
         checkpoint = str(next((path for path in names if path.is_file()), ""))

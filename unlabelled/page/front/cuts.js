@@ -59,15 +59,23 @@ function mainLeaf(node) {
   return best;
 }
 
+// Classes where the data have any, else the labels that were propagated from the user's.
+const [labelOf, labelNames] = data.classes.length || !data.suggested ? [data.labels, data.classes] : [data.suggested, data.suggestedNames];
+
 function classShares(rows) {
   const counts = new Map();
   let labelled = 0;
   for (const row of rows) {
-    if (data.labels[row] < 0) continue;
+    if (labelOf[row] < 0) continue;
     labelled++;
-    counts.set(data.labels[row], (counts.get(data.labels[row]) || 0) + 1);
+    counts.set(labelOf[row], (counts.get(labelOf[row]) || 0) + 1);
   }
-  return [...counts].sort((a, b) => b[1] - a[1]).map(([label, size]) => ({ name: data.classes[label], share: size / labelled }));
+  return [...counts].sort((a, b) => b[1] - a[1]).map(([label, size]) => ({ name: labelNames[label], share: size / labelled }));
+}
+
+function suggestionOf(row) {
+  if (!data.suggested || data.suggested[row] < 0) return "";
+  return `${data.suggestedNames[data.suggested[row]]} (${data.suggestedConfidences[row].toFixed(2)})`;
 }
 
 function modalityText(node) {

@@ -46,6 +46,7 @@ function detailFacts(row) {
     ["Time", spanText(row)],
     ["Split", data.splits[row]],
     ["Class", data.labels[row] < 0 ? "" : data.classes[data.labels[row]]],
+    ["Propagated label", suggestionOf(row)],
     ["Missing", data.missing[row]],
   ];
   const list = element("dl");

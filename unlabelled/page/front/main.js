@@ -2,6 +2,7 @@
 
 const view = document.getElementById("view");
 const views = [["Clusters", drawClusters], ["Map", drawMapView], ["Tree", drawTreeView]];
+if (data.next) views.push(["Label next", drawNext]);
 let shownView = 0;
 let query = "";
 
@@ -44,6 +45,11 @@ function drawSearch() {
   const found = byConfidence.filter((row) => data.names[row].toLowerCase().includes(query));
   view.replaceChildren(element("h2", { text: `${found.length} found` }), tileGrid(found, "Found samples"));
   report(`${found.length} found`);
+}
+
+function drawNext() {
+  const text = "Labels of these samples are the most informative: groups without any label first, then the least certain ones.";
+  view.replaceChildren(element("p", { class: "facts", text }), tileGrid(data.next, "Label next"));
 }
 
 function summary() {

@@ -10,7 +10,7 @@ from unlabelled.page import PagePlan, write_page
 
 @pytest.fixture(scope="session")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a page of 24 files, in two clusters of a method and six leaves."""
+    """Write a page of 24 files, in two clusters of a method and six leaves."""
     folder = tmp_path_factory.mktemp("page")
     paths = small_page.write_files(folder / "files")
     labels = [["drum & bass", "<b>", ""][row % 3] for row in range(len(paths))]

@@ -34,7 +34,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def tab(browser: Any, page: Path) -> Iterator[Any]:
-    """The opened page; at the end of a test there must be no message in the console."""
+    """Open the page; at the end of a test there must be no message in the console."""
     context = browser.new_context(accept_downloads=True, viewport={"width": 1280, "height": 800})
     opened = context.new_page()
     opened.set_default_timeout(20_000)

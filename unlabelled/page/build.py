@@ -37,7 +37,7 @@ _CUTS = (2, 3, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 @dataclass(frozen=True)
 class PagePlan:
-    """What a page shows.
+    """Contents of a page.
 
     Args:
         title: Its heading.

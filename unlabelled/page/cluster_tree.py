@@ -22,7 +22,7 @@ from unlabelled.seeding import derive_seed
 
 FEWEST_SAMPLES = 4
 """Smallest mean number of samples of the leaves of one cluster."""
-_SEARCHED = 300
+_MOST_IMPROVED = 300
 """Largest number of leaves whose tree is improved by local search, which takes quadratic time per sweep."""
 
 
@@ -91,7 +91,7 @@ def _search(features: NDArray[np.float32], labels: Indices, seed: int) -> Tree:
     leaves = Leaves.from_features(sums / counts[:, None], counts=counts)
     if len(counts) == 2:
         return with_average_heights(Tree([[0, 1]]), leaves)
-    if len(counts) > _SEARCHED:
+    if len(counts) > _MOST_IMPROVED:
         return Linkage("average", by_size=True).fit(leaves).tree
     starts = [Linkage(name).fit(leaves).tree for name in LINKAGES]
     found = LocalSearch().improve(starts, leaves.weights, leaves.counts, seed)

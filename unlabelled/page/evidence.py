@@ -1,4 +1,4 @@
-"""What supports a cluster: the modality that separates it, and classes where there are labels."""
+"""Evidence for a cluster: the modality that separates it, and classes where there are labels."""
 
 from __future__ import annotations
 

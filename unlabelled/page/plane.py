@@ -65,4 +65,5 @@ def _principal(features: NDArray[np.float32]) -> Floats:
 
 def _scaled(points: Floats) -> Floats:
     low, high = points.min(0), points.max(0)
-    return (points - low) / np.where(high > low, high - low, 1)
+    scaled: Floats = (points - low) / np.where(high > low, high - low, 1)
+    return scaled

@@ -1,4 +1,4 @@
-"""From a few labels to a label of each sample, with a confidence; and the samples that should be labelled next.
+"""From a few labels to a label of each sample with a confidence, and what should be labelled next.
 
 Label spreading over the graph of nearest neighbours (Zhou et al. 2004), of scikit-learn.
 """

@@ -13,7 +13,7 @@ from unlabelled.commands.page.predictions import find_predictions, predict_optio
 
 @pytest.fixture
 def run_folder(tmp_path: Path) -> Path:
-    """The folder of a run with predictions of 12 images and their features."""
+    """Write the folder of a run with predictions of 12 images and their features."""
     run, count = tmp_path / "run", 12
     features = run / "predict" / "all"
     features.mkdir(parents=True)

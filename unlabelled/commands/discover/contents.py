@@ -1,4 +1,4 @@
-"""What is in a folder: media files by kind, their streams and durations, and what cannot be used."""
+"""Contents of a folder: media files by kind, their durations, and those that cannot be used."""
 
 from __future__ import annotations
 

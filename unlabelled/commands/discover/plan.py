@@ -1,4 +1,4 @@
-"""What is trained on which files, for how long: the options of ``cli.py fit`` and ``predict``."""
+"""Plan of a run: its method, its length, and the options of ``cli.py fit`` and ``predict``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which commands of a plan are done, so that a call that was interrupted goes on."""
+"""Record of the commands of a plan that are done, so that a call that was interrupted goes on."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Progress:
 
     @property
     def _key(self) -> str:
-        """What a run is resumed with: the method, the files and the clusters; a call may be given more time."""
+        """Options that a resumed run shares: method, files and clusters; it may be given more time."""
         return shlex.join(self.plan.options(self.out))
 
     def _state(self) -> dict[str, str]:

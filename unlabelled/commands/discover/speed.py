@@ -1,4 +1,4 @@
-"""How long a step takes on this machine, as it is now: the small encoders of the demos on random inputs."""
+"""Time of a step on this machine, as it is now: the small encoders of the demos on random inputs."""
 
 from __future__ import annotations
 

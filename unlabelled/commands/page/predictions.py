@@ -18,7 +18,7 @@ ROOT = experiment_root(Path(__file__).resolve().parents[2])
 
 @dataclass(frozen=True)
 class Predictions:
-    """What one call of ``predict`` has written.
+    """Files that one call of ``predict`` has written.
 
     Args:
         table: ``predictions.csv``.

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.page import small_page
+from tests._helpers import small_page
 from unlabelled.page import PagePlan, write_page
 
 

@@ -10,7 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+
+from unlabelled.hierarchy import Tree
+from unlabelled.page.document import document
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = [
@@ -193,3 +197,40 @@ def test_arrows_move_and_search_finds(tab: Any) -> None:
 def test_it_fits_a_phone(tab: Any) -> None:
     tab.set_viewport_size({"width": 360, "height": 700})
     assert tab.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def large_data(count: int, leaves: int) -> dict[str, Any]:
+    """Return the data of a page without previews, whose tree is a chain."""
+    rng = np.random.default_rng(0)
+    tree = Tree([[0, 1], *([leaves + merge, merge + 2] for merge in range(leaves - 2))])
+    nothing = [""] * count
+    return {
+        "title": "large", "root": "", "id": "large", "names": [f"folder/{row:06}.mp4" for row in range(count)],
+        "starts": [0] * count, "ends": [3] * count, "splits": nothing, "missing": nothing,
+        "labels": [-1] * count, "classes": [], "confidences": rng.random(count).round(4).tolist(),
+        "leaves": (np.arange(count) % leaves).tolist(), "near": [[0]] * count,
+        "positions": rng.random((count, 2)).round(4).tolist(), "kinds": ["none"] * count,
+        "thumbnails": nothing, "media": nothing, "merges": tree.merges.tolist(),
+        "heights": tree.heights.tolist(), "order": tree.leaf_order.tolist(),
+        "disk": [[0, 0]] * tree.num_nodes, "clusters": 2, "clusterOfLeaf": [0] * leaves, "scores": {},
+        "modalities": {},
+    }  # fmt: skip
+
+
+def test_of_many_samples_few_tiles_exist(browser: Any, tmp_path: Path) -> None:
+    path = tmp_path / "index.html"
+    path.write_text(document(large_data(20_000, 20), "large"), encoding="ascii")
+    tab = browser.new_page(viewport={"width": 1280, "height": 800})
+    tab.goto(path.as_uri())
+    tab.wait_for_selector(".tile")
+    for number in (20, 2):
+        set_cut(tab, number)
+        assert tab.locator(".cluster").count() == number
+        assert tab.locator(".tile").count() < 700
+    tab.get_by_role("button", name="Show all").first.click()
+    until(tab, "document.querySelectorAll('.chunk.filled .tile').length > 40")
+    assert tab.locator(".tile").count() < 1000
+    tab.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+    until(tab, "[...document.querySelectorAll('.chunk.filled')].some((each) => each.offsetTop > 9000)")
+    assert tab.locator(".tile").count() < 2000
+    tab.close()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.page.small_page import NAMES
+from tests._helpers.small_page import NAMES
 
 
 def page_data(page: Path) -> dict:

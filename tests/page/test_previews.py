@@ -6,7 +6,7 @@ import av
 import numpy as np
 from PIL import Image
 
-from tests.page import small_page
+from tests._helpers import small_page
 from unlabelled.page.preview import Preview, make_preview
 from unlabelled.page.previews import NO_SPACE, make_previews
 

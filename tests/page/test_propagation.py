@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.page import small_page
+from tests._helpers import small_page
 from unlabelled.page import PagePlan, write_page
 from unlabelled.page.label_files import read_labels
 from unlabelled.page.propagation import label_next, propagate

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.page import small_page
+from tests._helpers import small_page
 from unlabelled.__main__ import run_tool
 from unlabelled.commands.page.predictions import find_predictions, predict_options
 

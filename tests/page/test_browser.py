@@ -205,7 +205,7 @@ def large_data(count: int, leaves: int) -> dict[str, Any]:
     tree = Tree([[0, 1], *([leaves + merge, merge + 2] for merge in range(leaves - 2))])
     nothing = [""] * count
     return {
-        "title": "large", "root": "", "id": "large", "names": [f"folder/{row:06}.mp4" for row in range(count)],
+        "title": "large", "root": "", "id": "large", "names": [f"a/{row:06}.mp4" for row in range(count)],
         "starts": [0] * count, "ends": [3] * count, "splits": nothing, "missing": nothing,
         "labels": [-1] * count, "classes": [], "confidences": rng.random(count).round(4).tolist(),
         "leaves": (np.arange(count) % leaves).tolist(), "near": [[0]] * count,

@@ -56,7 +56,7 @@ def test_a_folder_becomes_a_page_and_a_repeated_call_goes_on(
     assert (out / "index.html").is_file()
     labels = tmp_path / "labels.csv"
     labels.write_text("path,label\n0/0.wav,low\n1/11.wav,high\n")
-    assert run_tool([*arguments, f"--labels={labels}"], "unlabelled") == 0
+    assert run_tool([*arguments, f"--labels={labels}", "--minutes=0.1"], "unlabelled") == 0
     assert CALLS == ["fit", "predict"]
     assert (out / "propagated.csv").is_file()
 

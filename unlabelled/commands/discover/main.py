@@ -12,7 +12,7 @@ from pathlib import Path
 from unlabelled.commands.discover.contents import look
 from unlabelled.commands.discover.plan import Plan, make_plan
 from unlabelled.commands.discover.progress import Progress
-from unlabelled.commands.discover.speed import measure
+from unlabelled.commands.discover.speed import Speed, measure
 from unlabelled.commands.discover.weights import with_weights
 from unlabelled.commands.page.main import page_of
 from unlabelled.page import PagePlan
@@ -48,9 +48,12 @@ def main(argv: Sequence[str]) -> int:
 def _trained(options: argparse.Namespace, folder: Path, out: Path) -> Path | None:
     contents = look(str(folder), sys.stderr.isatty())
     print("\n".join(contents.summary()))
-    plan = make_plan(contents, measure(contents.kind), options.method, options.clusters, options.minutes)
-    print(_promise(plan), flush=True)
-    found = Progress(plan, out).complete()
+    choice = (options.method, options.clusters)
+    progress = Progress(make_plan(contents, Speed(0, 0), *choice), out)
+    if not progress.is_trained:
+        progress = Progress(make_plan(contents, measure(contents.kind), *choice, options.minutes), out)
+        print(_promise(progress.plan), flush=True)
+    found = progress.complete()
     return None if found is None else page_of(found, out, _page_plan(options, folder), options.labels)
 
 

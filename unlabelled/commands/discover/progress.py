@@ -24,6 +24,11 @@ class Progress:
     plan: Plan
     out: Path
 
+    @property
+    def is_trained(self) -> bool:
+        """True if an earlier call has ended the training."""
+        return self._state().get("fit") == "done"
+
     def complete(self) -> Predictions | None:
         """Train and predict, as far as that is not done; return None after a failure."""
         options, predicting = self.plan.fit_options(self.out), self.plan.predict_options(self.out)

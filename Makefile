@@ -1,4 +1,4 @@
-# make setup | real-data | demo | compare | test | test-fast [FOLDER=clustering] | kill-test [KILLS=20] | fuzz
+# make setup | real-data | browser | demo | compare | test | test-fast [FOLDER=clustering] | kill-test [KILLS=20] | fuzz
 # make lint | types | docs | docs-serve | bench | clean
 PYTHON ?= python3
 VENV := .venv
@@ -15,7 +15,7 @@ INSTALL_VENV = { rm -rf $(VENV); test "$$(id -u)" = 0 && apt-get update -qq && \
   apt-get install -qq -y python3-venv && $(PYTHON) -m venv $(VENV); } || \
   { rm -rf $(VENV); echo "error: $(PYTHON) cannot make environments; sudo apt-get install python3-venv"; exit 1; }
 
-.PHONY: setup real-data demo compare test test-fast kill-test fuzz lint types docs docs-serve bench clean
+.PHONY: setup real-data browser demo compare test test-fast kill-test fuzz lint types docs docs-serve bench clean
 
 setup: $(VENV)/.installed-$(FAISS)
 
@@ -38,6 +38,15 @@ $(VENV)/.installed-real-data: requirements-real-data.txt $(VENV)/.installed-$(FA
 
 real-data: setup $(VENV)/.installed-real-data
 	$(BIN)/python cli.py real-data
+
+# For the tests of pages, which are skipped without it.
+$(VENV)/.installed-browser: requirements-browser.txt $(VENV)/.installed-$(FAISS)
+	@command -v chromium >/dev/null || { test "$$(id -u)" = 0 && apt-get update -qq && apt-get install -qq -y chromium; } || \
+	  { echo "error: there is no Chromium; sudo apt-get install chromium"; exit 1; }
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -r requirements-browser.txt
+	touch $@
+
+browser: setup $(VENV)/.installed-browser
 
 demo: setup
 	$(BIN)/python cli.py fit --config $(DEMO) --seed_everything $(SEED)

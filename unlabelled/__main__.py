@@ -22,6 +22,8 @@ TOOLS = {
     "real-data": "unlabelled.commands.real_data",
     "hierarchy": "unlabelled.commands.hierarchy",
     "compare": "unlabelled.commands.compare.main",
+    "page": "unlabelled.commands.page",
+    "discover": "unlabelled.commands.discover",
     "sweep": "unlabelled.commands.sweep",
 }
 
@@ -38,6 +40,8 @@ usage: {prog} COMMAND [options]
   check-features  find unusable feature files in HowTo100M's layout:  {prog} check-features ROOT LIST
   hierarchy  compare hierarchies of any features:  {prog} hierarchy FEATURES.npy
   compare   train and evaluate all methods on the embedded videos, in one table
+  discover  cluster a folder without labels, and write a page of it:  {prog} discover FOLDER
+  page      write a page that shows the clusters of a run:  {prog} page RUN
   real-data  fetch photographs and a sound font, and compose a small data set of real data
   sweep     run a grid of configurations and write one table:  {prog} sweep configs/sweeps/clips.yaml
   statistics  print options that normalise videos by their own statistics:  {prog} statistics DIR

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from unlabelled.commands.discover.contents import Contents
+from unlabelled.commands.discover.plan import METHODS, ROOT, make_plan
+from unlabelled.commands.discover.speed import Speed, measure
+
+SPEED = Speed(step=0.1, sample=0.01)
+VIDEOS = Contents("clips", "videos", 500, (4.0,) * 500)
+
+
+def test_the_default_is_the_demo_s_number_of_steps() -> None:
+    plan = make_plan(VIDEOS, SPEED)
+    assert (plan.name, plan.clusters, plan.epochs) == ("selavi", 10, 90)
+    assert 225 < plan.fit_seconds < plan.seconds
+    assert plan.seconds < 900
+    options = plan.fit_options(Path("out"))
+    assert "--model.init_args.num_clusters=10" in options
+    assert "--trainer.max_epochs=90" in options
+    assert f"--data.init_args.root={VIDEOS.folder}" in options
+
+
+def test_minutes_set_the_number_of_steps() -> None:
+    plans = [make_plan(VIDEOS, SPEED, minutes=minutes) for minutes in (10, 20, 10_000)]
+    assert plans[0].epochs < plans[1].epochs < plans[2].epochs
+    assert plans[2].epochs == 4 * 90
+    assert [plan.seconds for plan in plans] == [600, 1200, 600_000]
+    with pytest.raises(ValueError, match=r"--minutes 1 is too short here: \d+\.\d are needed at least"):
+        make_plan(VIDEOS, SPEED, minutes=1)
+
+
+def test_few_files_have_small_batches_and_few_clusters() -> None:
+    plan = make_plan(replace(VIDEOS, count=12, durations=(4.0,) * 12), SPEED)
+    assert (plan.batch_size, plan.clusters) == (4, 2)
+
+
+def test_long_files_are_divided() -> None:
+    plan = make_plan(replace(VIDEOS, durations=(60.0,) * 500), SPEED)
+    assert "--data.init_args.segment_seconds=10" in plan.options(Path("out"))
+    assert plan.epochs == 15
+
+
+def test_images_are_clustered_by_k_means() -> None:
+    plan = make_plan(Contents("i", "images", 640), SPEED, "moco", clusters=7)
+    assert not [each for each in plan.fit_options(Path("out")) if "num_clusters" in each]
+    assert "--trainer.callbacks.num_clusters=7" in plan.predict_options(Path("out"))
+
+
+def test_a_method_for_other_files_is_refused_with_those_that_fit() -> None:
+    with pytest.raises(ValueError, match="videos have selavi, sela; did you mean sela"):
+        make_plan(VIDEOS, SPEED, "selavy")
+
+
+def test_configurations_exist() -> None:
+    for methods in METHODS.values():
+        for method in methods.values():
+            assert (ROOT / method.config).is_file()
+            assert (ROOT / method.data).is_file()
+
+
+def test_the_speed_of_audio_is_less_than_that_of_videos_and_audio() -> None:
+    both, audio = measure("videos"), measure("audio files")
+    assert both.step > audio.step > 0
+    assert both.sample > audio.sample > 0

@@ -1,0 +1,236 @@
+"""The page in a real browser, opened from disk."""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from unlabelled.hierarchy import Tree
+from unlabelled.page.document import document
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium: apt-get install chromium"),
+    pytest.mark.skipif(
+        importlib.util.find_spec("playwright") is None,
+        reason="playwright is not installed: the extra browser",
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def tab(browser: Any, page: Path) -> Iterator[Any]:
+    """Open the page; at the end of a test there must be no message in the console."""
+    context = browser.new_context(accept_downloads=True, viewport={"width": 1280, "height": 800})
+    opened = context.new_page()
+    opened.set_default_timeout(20_000)
+    messages: list[str] = []
+    opened.on("console", lambda message: messages.append(message.text))
+    opened.on("pageerror", lambda error: messages.append(str(error)))
+    opened.on("requestfailed", lambda request: messages.append(f"failed: {request.url}"))
+    opened.on(
+        "request", lambda each: messages.extend([] if each.url[:5] in ("file:", "blob:") else [each.url])
+    )
+    opened.goto((page / "index.html").as_uri())
+    opened.wait_for_selector(".tile img")
+    yield opened
+    assert messages == []
+    context.close()
+
+
+def sizes(tab: Any) -> list[int]:
+    """Return the numbers of samples of the clusters that are shown."""
+    return [
+        int(each.split()[0]) for each in tab.locator(".cluster .facts span:first-child").all_text_contents()
+    ]
+
+
+def until(tab: Any, condition: str) -> None:
+    """Wait until a condition holds; Playwright's own function would be refused by the policy of the page."""
+    for _ in range(200):
+        if tab.evaluate(condition):
+            return
+        tab.wait_for_timeout(100)
+    raise AssertionError(f"after 20 s: not {condition}")
+
+
+def set_cut(tab: Any, number: int) -> None:
+    tab.locator("#cut").fill(str(number))
+
+
+def exported(tab: Any, kind: str, folder: Path) -> Path:
+    with tab.expect_download() as download:
+        tab.click(f"#export-{kind}")
+    path = folder / f"labels.{kind}"
+    download.value.save_as(path)
+    return path
+
+
+def test_names_are_text(tab: Any) -> None:
+    names = " ".join(tab.locator(".tile").evaluate_all("tiles => tiles.map((tile) => tile.ariaLabel)"))
+    assert "<script>document.title='bad'<&script>.mp4" in names
+    assert "\N{HEBREW LETTER ALEF}" in names
+    assert tab.title() == 'A "page" <of> files'
+    assert "<b> " in tab.locator(".cluster").first.inner_text()
+    assert tab.locator("main b, main script").count() == 0
+
+
+def test_the_slider_merges_and_splits_clusters(tab: Any) -> None:
+    assert sizes(tab) == [12, 12]
+    for number in (6, 3, 2):
+        set_cut(tab, number)
+        assert len(sizes(tab)) == number
+        assert sum(sizes(tab)) == 24
+        assert tab.locator("#cut-number").inner_text() == str(number)
+    tab.keyboard.press("Escape")
+    tab.locator("h1").click()
+    tab.keyboard.press("+")
+    assert len(sizes(tab)) == 3
+    tab.click("#cut-method")
+    assert len(sizes(tab)) == 2
+
+
+def test_videos_play_on_hover_and_in_the_details(tab: Any) -> None:
+    tab.locator(".tile.video").first.hover()
+    until(tab, "document.querySelector('.tile video')?.currentTime > 0.2")
+    tab.locator(".tile.video").nth(1).click()
+    until(tab, "document.querySelector('#detail video')?.currentTime > 0.2")
+    assert tab.evaluate("document.querySelector('#detail video').muted") is False
+    assert tab.locator("#detail dd").first.inner_text().startswith("Cluster ")
+    assert tab.locator("#detail .tile").count() == 8
+    tab.keyboard.press("Escape")
+    assert tab.locator("#detail").is_hidden()
+    tab.locator(".tile.audio").first.click()
+    until(tab, "document.querySelector('#detail audio')?.currentTime > 0.2")
+    tab.locator(".tile.image").first.click()
+    assert tab.evaluate("document.querySelector('#detail img.big').naturalWidth") == 32
+
+
+def test_names_moves_and_junk_survive_a_reload_and_are_exported(tab: Any, tmp_path: Path) -> None:
+    named = 'cats, "dogs"\N{CAT FACE}'
+    tab.locator(".cluster-name").first.fill(named)
+    tab.locator(".cluster-name").first.press("Enter")
+    first, moved, third = (
+        tab.locator(".cluster")
+        .first.locator(".tile")
+        .evaluate_all("tiles => tiles.slice(0, 3).map((tile) => tile.dataset.row)")
+    )
+    tab.click(f"#view .tile[data-row='{moved}']")
+    other = tab.locator("#detail select option").last.get_attribute("value")
+    tab.select_option("#detail select", other)
+    tab.focus(f"#view .tile[data-row='{first}']")
+    tab.keyboard.press("j")
+    tab.focus(f"#view .tile[data-row='{third}']")
+    tab.keyboard.press("j")
+    tab.click("#undo")
+    assert sizes(tab) == [10, 13]
+    tab.reload()
+    tab.wait_for_selector(".tile img")
+    assert sizes(tab) == [10, 13]
+    assert tab.locator(".cluster-name").first.input_value() == named
+    with exported(tab, "csv", tmp_path).open(encoding="utf-8", newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert [line["label"] for line in lines].count(named) == 10
+    assert (lines[int(moved)]["moved"], lines[int(moved)]["label"]) == ("true", "")
+    assert (lines[int(first)]["junk"], lines[int(first)]["label"]) == ("true", "")
+    assert lines[int(third)]["label"] == named
+    content = json.loads(exported(tab, "json", tmp_path).read_text(encoding="utf-8"))
+    assert [each["name"] for each in content["names"]] == [named]
+    assert sum(each["label"] == named for each in content["samples"]) == 10
+
+
+def test_the_map_selects_and_the_tree_is_walked(tab: Any) -> None:
+    tab.click("nav button >> nth=1")
+    box = tab.locator("canvas.map").bounding_box()
+    corners = [(0.01, 0.01), (0.99, 0.01), (0.99, 0.99), (0.01, 0.99), (0.01, 0.02)]
+    places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in corners]
+    tab.mouse.move(*places[0])
+    tab.mouse.down()
+    for place in places[1:]:
+        tab.mouse.move(*place, steps=5)
+    tab.mouse.up()
+    assert tab.locator(".selection").inner_text().startswith("24 selected")
+    tab.click("nav button >> nth=2")
+    assert tab.locator(".dendrogram .node").count() == 11
+    assert tab.locator(".disk .node").count() == 11
+    tab.get_by_role("button", name="Left branch").click()
+    part = int(tab.locator(".walk .facts span").first.inner_text().split()[0])
+    assert 0 < part < 24
+    tab.get_by_role("button", name="Up").click()
+    assert tab.locator(".walk .facts span").first.inner_text() == "24 samples"
+
+
+def test_arrows_move_and_search_finds(tab: Any) -> None:
+    tab.locator(".tile").first.focus()
+    before = tab.evaluate("document.activeElement.dataset.row")
+    tab.keyboard.press("ArrowRight")
+    assert tab.evaluate("document.activeElement.dataset.row") != before
+    tab.keyboard.press("Enter")
+    assert tab.locator("#detail").is_visible()
+    tab.keyboard.press("Escape")
+    tab.keyboard.press("/")
+    tab.keyboard.type("TONE")
+    until(tab, "document.querySelectorAll('#view .tile').length === 4")
+    assert tab.evaluate(
+        "[...document.querySelectorAll('button')].every((each) => each.ariaLabel || each.innerText)"
+    )
+
+
+def test_it_fits_a_phone(tab: Any) -> None:
+    tab.set_viewport_size({"width": 360, "height": 700})
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def large_data(count: int, leaves: int) -> dict[str, Any]:
+    """Return the data of a page without previews, whose tree is a chain."""
+    rng = np.random.default_rng(0)
+    tree = Tree([[0, 1], *([leaves + merge, merge + 2] for merge in range(leaves - 2))])
+    nothing = [""] * count
+    return {
+        "title": "large", "root": "", "id": "large", "names": [f"a/{row:06}.mp4" for row in range(count)],
+        "starts": [0] * count, "ends": [3] * count, "splits": nothing, "missing": nothing,
+        "labels": [-1] * count, "classes": [], "confidences": rng.random(count).round(4).tolist(),
+        "leaves": (np.arange(count) % leaves).tolist(), "near": [[0]] * count,
+        "positions": rng.random((count, 2)).round(4).tolist(), "kinds": ["none"] * count,
+        "thumbnails": nothing, "media": nothing, "merges": tree.merges.tolist(),
+        "heights": tree.heights.tolist(), "order": tree.leaf_order.tolist(),
+        "disk": [[0, 0]] * tree.num_nodes, "clusters": 2, "clusterOfLeaf": [0] * leaves, "scores": {},
+        "modalities": {},
+    }  # fmt: skip
+
+
+def test_of_many_samples_few_tiles_exist(browser: Any, tmp_path: Path) -> None:
+    path = tmp_path / "index.html"
+    path.write_text(document(large_data(20_000, 20), "large"), encoding="ascii")
+    tab = browser.new_page(viewport={"width": 1280, "height": 800})
+    tab.goto(path.as_uri())
+    tab.wait_for_selector(".tile")
+    for number in (20, 2):
+        set_cut(tab, number)
+        assert tab.locator(".cluster").count() == number
+        assert tab.locator(".tile").count() < 700
+    tab.get_by_role("button", name="Show all").first.click()
+    until(tab, "document.querySelectorAll('.chunk.filled .tile').length > 40")
+    assert tab.locator(".tile").count() < 1000
+    tab.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+    until(tab, "[...document.querySelectorAll('.chunk.filled')].some((each) => each.offsetTop > 9000)")
+    assert tab.locator(".tile").count() < 2000
+    tab.close()

@@ -1,0 +1,88 @@
+// The details of one sample: player, facts, its nearest samples, and what can be done with it.
+
+let shownRow = -1;
+
+function showDetail(row, scroll = true) {
+  stopPlayback();
+  const panel = document.getElementById("detail");
+  shownRow = row;
+  const close = element("button", { type: "button", class: "close", text: "Close", onclick: closeDetail });
+  const path = element("p", { class: "path" }, element("bdi", { text: data.names[row] }));
+  panel.replaceChildren(close, bigMedia(row), path, detailFacts(row), detailTools(row), ...nearest(row));
+  panel.hidden = false;
+  if (scroll) panel.scrollTop = 0;
+  const media = panel.querySelector("video, audio");
+  if (media) play(media);
+  selectionChanged();
+}
+
+function closeDetail() {
+  const panel = document.getElementById("detail");
+  if (panel.hidden) return;
+  panel.hidden = true;
+  panel.replaceChildren();
+  const tile = document.querySelector(`#view .tile[data-row="${shownRow}"]`);
+  shownRow = -1;
+  tile?.focus();
+  selectionChanged();
+}
+
+function bigMedia(row) {
+  const source = data.media[row] && mediaPath(data.media[row]);
+  if (data.kinds[row] === "video") return element("video", { src: source, controls: true, loop: true, playsinline: true, class: "big" });
+  if (data.kinds[row] === "audio") {
+    const image = element("img", { src: mediaPath(data.thumbnails[row]), alt: "Spectrogram", class: "big" });
+    return element("div", {}, image, element("audio", { src: source, controls: true }));
+  }
+  if (data.kinds[row] === "image") return element("img", { src: source, alt: data.names[row], class: "big" });
+  return element("p", { class: "empty", text: "There is no preview." });
+}
+
+function detailFacts(row) {
+  const node = clusters[clusterOfLeaf[leafOf[row]]].node;
+  const facts = [
+    ["Cluster", junk[row] ? "junk" : titleOf(node)],
+    ["Confidence", data.confidences[row].toFixed(3)],
+    ["Time", spanText(row)],
+    ["Split", data.splits[row]],
+    ["Class", data.labels[row] < 0 ? "" : data.classes[data.labels[row]]],
+    ["Propagated label", suggestionOf(row)],
+    ["Missing", data.missing[row]],
+  ];
+  const list = element("dl");
+  for (const [name, text] of facts) {
+    if (text) list.append(element("dt", { text: name }), element("dd", {}, element("bdi", { text })));
+  }
+  return list;
+}
+
+function detailTools(row) {
+  const target = moveMenu(() => [row]);
+  const toJunk = element("button", {
+    type: "button", id: "detail-junk", text: junk[row] ? "Not junk" : "Junk",
+    onclick: () => toggleJunk(row),
+  });
+  return element("p", { class: "actions" }, target, toJunk);
+}
+
+function toggleJunk(row) {
+  act({ type: "junk", rows: [row], on: !junk[row] }, junk[row] ? "The sample is no longer junk." : "The sample is junk.");
+}
+
+function moveMenu(rowsToMove) {
+  const menu = element("select", {
+    "aria-label": "Move to a cluster",
+    onchange: () => {
+      const rows = rowsToMove();
+      const node = Number(menu.value);
+      act({ type: "move", rows, leaf: mainLeaf(node) }, `Moved to ${titleOf(node)}.`);
+    },
+  }, element("option", { value: "", text: "Move to ...", disabled: true, selected: true }));
+  for (const each of clusters) menu.append(element("option", { value: each.node, text: titleOf(each.node) }));
+  return menu;
+}
+
+function nearest(row) {
+  if (!data.near[row].length) return [];
+  return [element("h2", { text: "Nearest" }), tileStrip(data.near[row], data.near[row].length, "Nearest samples")];
+}

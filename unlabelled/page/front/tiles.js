@@ -1,0 +1,88 @@
+// One tile for each sample: thumbnail, name, confidence; its media play on hover, its details open on a click.
+
+const chunkSize = 48;
+
+function describe(row) {
+  const parts = [data.names[row]];
+  const time = spanText(row);
+  if (time) parts.push(time);
+  parts.push(`confidence ${data.confidences[row].toFixed(2)}`);
+  if (data.missing[row]) parts.push(`no ${data.missing[row]}`);
+  return parts.join(", ");
+}
+
+function spanText(row) {
+  if (data.kinds[row] === "image" || (data.ends[row] === null && !data.starts[row])) return "";
+  const end = data.ends[row] === null ? "end" : `${+data.ends[row].toFixed(2)} s`;
+  return `${+data.starts[row].toFixed(2)} to ${end}`;
+}
+
+function shortName(row) {
+  return data.names[row].slice(data.names[row].lastIndexOf("/") + 1);
+}
+
+function thumbnail(row) {
+  if (!data.thumbnails[row]) return element("span", { class: "no-image", text: shortName(row) });
+  return element("img", { src: mediaPath(data.thumbnails[row]), alt: "", loading: "lazy", decoding: "async" });
+}
+
+function makeTile(row) {
+  const button = element("button", {
+    type: "button",
+    class: `tile ${data.kinds[row]}${junk[row] ? " junk" : ""}${moved[row] ? " moved" : ""}`,
+    "aria-label": describe(row),
+    title: describe(row),
+    "data-row": row,
+    onclick: () => showDetail(row),
+    onpointerenter: (event) => event.pointerType !== "touch" && startPlayback(button, row),
+    onpointerleave: stopPlayback,
+  }, thumbnail(row));
+  const name = element("bdi", { class: "name", text: shortName(row) });
+  const confidence = element("span", { class: "confidence", text: data.confidences[row].toFixed(2) });
+  return element("li", {}, button, element("span", { class: "caption", "aria-hidden": "true" }, name, confidence));
+}
+
+// A strip of the first samples, or a grid of all, whose parts are made when they come near the window.
+function tileStrip(rows, limit, label) {
+  const list = element("ul", { class: "strip", "aria-label": label });
+  list.append(...rows.slice(0, limit).map(makeTile));
+  return list;
+}
+
+const nearWindow = new IntersectionObserver((entries) => {
+  for (const entry of entries) {
+    if (!entry.isIntersecting) continue;
+    nearWindow.unobserve(entry.target);
+    entry.target.fill();
+  }
+}, { rootMargin: "800px" });
+
+function tileGrid(rows, label) {
+  const grid = element("div", { class: "grid", role: "group", "aria-label": label });
+  for (let begin = 0; begin < rows.length; begin += chunkSize) {
+    const part = rows.slice(begin, begin + chunkSize);
+    const chunk = element("ul", { class: "chunk", "aria-label": `${label}, from ${begin + 1}` });
+    chunk.style.setProperty("--count", part.length);
+    chunk.fill = () => { chunk.classList.add("filled"); chunk.append(...part.map(makeTile)); };
+    grid.append(chunk);
+    nearWindow.observe(chunk);
+  }
+  return grid;
+}
+
+// Arrow keys move between tiles, by their places on the screen.
+function moveFocus(from, key) {
+  const here = from.getBoundingClientRect();
+  const x = here.left + here.width / 2, y = here.top + here.height / 2;
+  let best = null, least = Infinity;
+  for (const tile of document.querySelectorAll(".tile")) {
+    const box = tile.getBoundingClientRect();
+    if (tile === from || !box.width || Math.abs(box.top - here.top) > 3000) continue;
+    const dx = box.left + box.width / 2 - x, dy = box.top + box.height / 2 - y;
+    const along = { ArrowRight: dx, ArrowLeft: -dx, ArrowDown: dy, ArrowUp: -dy }[key];
+    const across = key === "ArrowRight" || key === "ArrowLeft" ? dy : dx;
+    const far = along + 4 * Math.abs(across);
+    if (along > 4 && far < least) { least = far; best = tile; }
+  }
+  best?.focus();
+}

@@ -1,6 +1,6 @@
 """Compare time and memory of Sinkhorn-Knopp with the algorithm released with SeLaVi.
 
-    python benchmarks/sinkhorn.py [--samples 200000 --clusters 309 --rounds 5]
+    python benchmarks/sinkhorn.py [--samples 200000 --clusters 309 --rounds 5] [--long-tailed]
 
 The input is the summed log-probabilities of two heads, in the number format of each algorithm; the output is
 labels. "Released" is a re-implementation of the published algorithm (float64 probabilities, two matrix-vector
@@ -66,6 +66,21 @@ def two_head_scores(num_samples: int, num_clusters: int, seed: int = 0) -> Tenso
     return scores.mul_(LAMBDA / 2)
 
 
+def long_tailed_scores(num_samples: int, num_clusters: int, seed: int = 0) -> Tensor:
+    """Return scores ``(N, K)`` float32 of two confident heads; the n-th class has size ``n^-1.2``."""
+    generator = torch.Generator().manual_seed(seed)
+    frequency = torch.arange(1, num_clusters + 1).pow(-1.2)
+    label = torch.multinomial(frequency, num_samples, replacement=True, generator=generator)
+    scores = torch.zeros(num_samples, num_clusters)
+    for _ in range(2):
+        for rows in torch.split(torch.arange(num_samples), 20_000):
+            logits = torch.randn(len(rows), num_clusters, generator=generator).mul_(2)
+            logits += 2 * frequency.log()
+            logits[torch.arange(len(rows)), label[rows]] += 12
+            scores[rows] += logits.log_softmax(1)
+    return scores.mul_(LAMBDA / 2)
+
+
 def read_bandwidth() -> float:
     """Return the memory bandwidth in GB/s, from a sum over 1 GiB with all threads, best of 5."""
     data = torch.ones(1 << 28)
@@ -102,8 +117,9 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=200_000)
     parser.add_argument("--clusters", type=int, default=309)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--long-tailed", action="store_true", help="confident heads, classes of unequal size")
     args = parser.parse_args()
-    scores = two_head_scores(args.samples, args.clusters)
+    scores = (long_tailed_scores if args.long_tailed else two_head_scores)(args.samples, args.clusters)
     converged = sinkhorn_knopp(scores.double(), tolerance=1e-9, overwrite=True)
     runs: dict[str, list[Run]] = {"released": [], "ours": []}
     for round_ in range(args.rounds):

@@ -13,7 +13,14 @@ import torch.distributed as dist
 from torch import nn
 from torch.multiprocessing.spawn import start_processes
 
-from tests._helpers.clustering_examples import LAMBDA, joint, medium_log_probs, released, two_head_scores
+from tests._helpers.clustering_examples import (
+    LAMBDA,
+    joint,
+    long_tailed_scores,
+    medium_log_probs,
+    released,
+    two_head_scores,
+)
 from unlabelled import distributed
 from unlabelled.clustering import (
     ClusterContext,
@@ -51,6 +58,7 @@ def compute(rank: int, world_size: int) -> dict[str, Any]:
         "released": (at_stop.iterations, at_stop.error),
         "released_labels": at_stop.labels,
         "single_labels": sinkhorn_knopp(LAMBDA / 2 * two_head_scores(200, 6)[rows]).labels,
+        "absorbed_labels": sinkhorn_knopp(LAMBDA / 2 * long_tailed_scores(200, 6)[rows].double()).labels,
         "clusterer_labels": assignment.labels,
         "report": assignment.report,
         "cost": cost,
@@ -119,7 +127,7 @@ def test_results_do_not_depend_on_the_number_of_ranks(
 ) -> None:
     (alone,), several = run(1), run(world_size)
     assert [len(one["labels"]) for one in several] == SHARDS[world_size]
-    for key in ("labels", "released_labels", "single_labels", "clusterer_labels"):
+    for key in ("labels", "released_labels", "single_labels", "absorbed_labels", "clusterer_labels"):
         assert torch.equal(torch.cat([one[key] for one in several]), alone[key]), key
     torch.testing.assert_close(torch.cat([one["plan"] for one in several]), alone["plan"], atol=1e-9, rtol=0)
     for one in several:

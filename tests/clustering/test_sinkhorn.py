@@ -16,6 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from tests._helpers.clustering_examples import (
     LAMBDA,
     joint,
+    long_tailed_scores,
     medium_log_probs,
     released,
     tiny_log_probs,
@@ -198,29 +199,48 @@ def test_a_cluster_that_is_improbable_everywhere_gets_its_share(dtype: torch.dty
     dead = scores.clone()
     dead[:, 1] -= 5000
     result = sinkhorn_knopp(dead.to(dtype), tolerance=1e-5)
-    assert not result.capped
     assert torch.equal(result.labels, converge(scores).labels)
     torch.testing.assert_close(result.column_sums, even(5), atol=1e-5, rtol=0)
 
 
-def test_scores_beyond_the_range_of_the_format_are_capped_with_a_warning() -> None:
-    """All samples but one abhor cluster 1, which is owed half of them: potentials span 300."""
+@pytest.mark.parametrize("relaxation", [1.0, 1.7])
+def test_float32_gives_the_labels_of_float64_on_long_tailed_heads(relaxation: float) -> None:
+    """The potentials span 400; with scores capped 80 below the maximum half of the labels were others."""
+    scores = LAMBDA / 2 * long_tailed_scores(2000, 30)
+    single = sinkhorn_knopp(scores, relaxation=relaxation)
+    double = sinkhorn_knopp(scores.double(), relaxation=relaxation)
+    assert float(double.log_alpha.amax() - double.log_alpha.amin()) > 300
+    assert (single.labels == double.labels).double().mean() >= 0.999
+    assert single.mean_label_score == pytest.approx(double.mean_label_score, rel=1e-6)
+    plan = single.plan(scores)
+    torch.testing.assert_close(plan.sum(1), even(2000), atol=0, rtol=1e-3)
+    torch.testing.assert_close(plan.sum(0), single.column_sums, atol=1e-5, rtol=0)
+
+
+def test_the_released_stop_in_float32_on_long_tailed_heads() -> None:
+    scores = LAMBDA / 2 * long_tailed_scores(300, 8)
+    single, double = released(scores), released(scores.double())
+    assert abs(single.iterations - double.iterations) <= 10
+    assert single.error == pytest.approx(double.error, rel=0.2)
+    assert (single.labels == double.labels).double().mean() >= 0.99
+
+
+@pytest.mark.parametrize(("dtype", "distance"), [(torch.float32, 300.0), (torch.float64, 3000.0)])
+def test_scores_beyond_the_range_of_the_format(dtype: torch.dtype, distance: float) -> None:
+    """All samples but one are far from cluster 1, which gets half: the potentials span the distance."""
     generator = torch.Generator().manual_seed(0)
-    scores = torch.randn(50, 2, generator=generator)
-    scores[:, 1] -= 300
-    scores[0] = torch.tensor([-1.0, 0.0])
-    with pytest.warns(UserWarning, match="potentials span"):
-        single = sinkhorn_knopp(scores, tolerance=1e-3)
-    assert single.capped
-    assert single.converged
-    torch.testing.assert_close(single.column_sums, even(2), atol=1e-3, rtol=0)
-    double = sinkhorn_knopp(scores.double(), tolerance=1e-3)
-    assert not double.capped
-    expected = pot_plan(scores.double(), torch.full((2,), 0.5, dtype=torch.float64)).argmax(1)
-    assert torch.equal(double.labels, expected)
+    scores = torch.randn(50, 2, generator=generator).to(dtype)
+    near = scores.double()
+    scores[:, 1] -= distance
+    scores[0] = near[0] = torch.tensor([-1.0, 0.0])
+    near[0, 1] += distance  # the same problem with the constant taken from the column
+    result = sinkhorn_knopp(scores, tolerance=1e-3)
+    assert result.converged
+    torch.testing.assert_close(result.column_sums, even(2), atol=1e-3, rtol=0)
+    near[0, 1] = 60.0  # any large value: the sample stays in cluster 1
+    assert torch.equal(result.labels, pot_plan(near, even(2)).argmax(1))
 
 
-@pytest.mark.filterwarnings("ignore:Sinkhorn-Knopp")
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 10_000), scale=st.floats(50.0, 5000.0), relaxation=st.floats(1.0, 1.99))
 def test_float32_stays_finite_on_absurd_scores(seed: int, scale: float, relaxation: float) -> None:

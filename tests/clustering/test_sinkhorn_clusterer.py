@@ -4,13 +4,20 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests._helpers.clustering_examples import LAMBDA, joint, medium_log_probs, two_head_scores
+from tests._helpers.clustering_examples import (
+    LAMBDA,
+    joint,
+    long_tailed_scores,
+    medium_log_probs,
+    two_head_scores,
+)
 from unlabelled.clustering import (
     ClusterContext,
     Clusterer,
     GaussianMarginals,
     SinkhornClusterer,
     UniformMarginals,
+    sinkhorn_clusterer,
     sinkhorn_knopp,
 )
 
@@ -30,22 +37,23 @@ def test_solves_selavis_problem() -> None:
     expected = sinkhorn_knopp(joint(log_probs))
     assignment = SinkhornClusterer()(log_probs[0] + log_probs[1], context())
     assert torch.equal(assignment.labels, expected.labels)
-    assert set(assignment.report) == {"sinkhorn_error", "sinkhorn_iterations", "sinkhorn_capped", "cost"}
+    assert set(assignment.report) == {"sinkhorn_error", "sinkhorn_iterations", "cost"}
     assert assignment.report["sinkhorn_error"] <= 1e-4
     assert assignment.report["sinkhorn_iterations"] == expected.iterations
     # The released stop gives the same labels, whose cost the worked example states.
     assert assignment.report["cost"] == pytest.approx(1.286624, abs=1e-6)
 
 
-def test_small_problems_of_confident_heads_are_exact_in_float32_scores() -> None:
-    logits = torch.randn(300, 6, generator=torch.Generator().manual_seed(0)) * 40
-    scores = logits.log_softmax(1)
-    with pytest.warns(UserWarning, match="capped"):
-        capped = sinkhorn_knopp(10 * scores)
-    assert capped.capped
-    assignment = SinkhornClusterer()(scores.clone(), context())
-    assert assignment.report["sinkhorn_capped"] == 0
-    assert torch.equal(assignment.labels, sinkhorn_knopp(10 * scores.double()).labels)
+def test_labels_do_not_depend_on_the_size_above_which_float64_is_given_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    scores = long_tailed_scores(2000, 30)
+    small = SinkhornClusterer()(scores.clone(), context())
+    monkeypatch.setattr(sinkhorn_clusterer, "SOLVED_IN_FLOAT64", scores.numel() - 1)
+    large = SinkhornClusterer()(scores.clone(), context())
+    assert (small.labels == large.labels).double().mean() >= 0.999
+    assert large.report["cost"] == pytest.approx(small.report["cost"], rel=1e-6)
+    assert large.report["sinkhorn_error"] != small.report["sinkhorn_error"], "both were solved in float64"
 
 
 def test_one_modality_is_sela() -> None:

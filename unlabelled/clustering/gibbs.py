@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
 from unlabelled.clustering.row_blocks import RowBlocks
+from unlabelled.clustering.small_exponents import exp_, log_, smallest_exponent
 from unlabelled.distributed import all_reduce_max_, all_reduce_sum_
 
-# Smallest exponent kept, well above the subnormal numbers (which are inexact, and slow on a CPU).
-_FLOOR = {torch.float32: -80.0, torch.float64: -690.0}
+LARGEST_SPAN = 40.0
+"""Range above which potentials are absorbed; entries that exp_ cannot hold weigh exp(40 - 76) at most."""
 
 
 def span(values: Tensor) -> float:
@@ -18,13 +21,14 @@ def span(values: Tensor) -> float:
 
 
 class GibbsKernel:
-    """``P_ik = exp(X_ik - m_i + c_k)``, made in place of X, with rows sharded over the ranks.
+    """``P_ik = exp(X_ik + c_k - s_i)``, made in place of X, with rows sharded over the ranks.
 
-    m_i is the maximum of row i, and ``c_k >= 0`` raises the largest entry of column k to 1. So each row and
-    each column has an entry 1 and cannot vanish, whatever constants the logits contain; the potentials of the
-    transport problem absorb both shifts. Entries below exp(-80) (float32; exp(-690) in float64) are raised to
-    that floor. Therefore the potentials of P span at most 80 plus the span of ln r, and no product of kernel
-    and factors can overflow.
+    s_i makes the largest entry of row i 1. At first, c_k raises the largest entry of column k to 1 as well.
+    So each row and each column has an entry 1 and cannot vanish, whatever constants the logits contain; the
+    potentials of the transport problem absorb both shifts. Where the potentials come to span more than 40,
+    as for long-tailed heads, they are moved into c (absorption: Schmitzer 2019, arXiv:1610.06519, section 3)
+    and no product of kernel and factors can overflow. Entries too small for exp are kept as their exponents,
+    so float32 solves problems whose potentials span several hundreds as float64 does.
 
     Args:
         scores: ``(n_local, K)`` contiguous float32 or float64; overwritten.
@@ -32,8 +36,7 @@ class GibbsKernel:
 
     Attributes:
         matrix: ``(n_local, K)`` P.
-        row_max: ``(n_local,)`` m.
-        lift: ``(K,)`` c.
+        lift: ``(K,)`` float64, the first c.
         num_rows: N, the number of rows over all ranks.
         row_factor: ``(n_local,)`` 1 / (P alpha)_i, up to the factor exp(``centre``).
 
@@ -44,7 +47,6 @@ class GibbsKernel:
 
     def __init__(self, scores: Tensor, blocks: RowBlocks) -> None:
         self.matrix = scores
-        self.floor = _FLOOR[scores.dtype]
         num_local, num_clusters = scores.shape
         self._blocks = blocks
         self._views = [scores[rows] for rows in blocks.slices]
@@ -54,12 +56,13 @@ class GibbsKernel:
         self.previous_factor = scores.new_ones(num_local)
         self._products = scores.new_empty(num_local)
         self.centre = self.previous_centre = 0.0
-        self.row_max = scores.new_empty(num_local)
+        self._row_shift = torch.empty(num_local, dtype=torch.float64, device=scores.device)
         self.num_rows, self.lift = self._exponentiate()
+        self._absorbed = torch.zeros_like(self.lift)  # c - lift
 
     def _exponentiate(self) -> tuple[int, Tensor]:
         """Turn the scores into P; return N and the lift."""
-        row_max, maxima = self.row_max, self._sums
+        row_max, maxima = self._products, self._sums
 
         def find_maxima(index: int) -> None:
             rows, view = self._blocks.slices[index], self._views[index]
@@ -86,10 +89,27 @@ class GibbsKernel:
 
         def exponentiate(index: int) -> None:
             view = self._views[index].sub_(row_max[self._blocks.slices[index], None])
-            view.add_(lift).clamp_(min=self.floor).exp_()
+            exp_(view.add_(lift))
 
         self._blocks.run(exponentiate)
-        return num_rows, lift
+        self._row_shift.copy_(row_max)
+        return num_rows, lift.double()
+
+    def _absorb(self, log_alpha: Tensor) -> None:
+        """Move the column potentials ``log_alpha (K,)`` into c, with row factors of the same plan."""
+        moved = (log_alpha - self._absorbed).to(self.matrix.dtype)
+        self._absorbed += moved.double()
+        row_max = self._products
+
+        def absorb(index: int) -> None:
+            rows, view = self._blocks.slices[index], log_(self._views[index])
+            torch.amax(view.add_(moved), 1, out=row_max[rows])
+            exp_(view.sub_(row_max[rows, None]))
+
+        self._blocks.run(absorb)
+        self._row_shift += row_max
+        self.row_factor.mul_((row_max.double() - self.centre).exp_())
+        self.centre = 0.0
 
     def start(self, log_beta: Tensor | None) -> Tensor:
         """Return the column sums ``sum_i beta_i P_ik (K,)`` for the first row factors.
@@ -98,10 +118,10 @@ class GibbsKernel:
             log_beta: ``(n_local,)`` log row factors of exp(X) up to a constant; None: 1 for every row of P.
         """
         if log_beta is not None:
-            start = log_beta.to(self.row_max) + self.row_max
+            start = log_beta.double() + self._row_shift
             no_row = start.new_full((1,), -torch.inf)
             start -= all_reduce_max_(torch.cat([start, no_row]).amax())
-            self.row_factor.copy_(start.clamp_(min=self.floor).exp_())
+            self.row_factor.copy_(start.clamp_(min=smallest_exponent(self.matrix.dtype)).exp_())
 
         def work(index: int) -> None:
             factor = self.row_factor[self._blocks.slices[index]]
@@ -119,10 +139,13 @@ class GibbsKernel:
         Returns:
             ``(K,)`` float64, the column sums of the plan times ``num_rows``; their total is ``num_rows``.
         """
+        if span(log_alpha - self._absorbed) > LARGEST_SPAN:
+            self._absorb(log_alpha)
         # The row factors absorb the centre; without it, half of the exponent range would be wasted.
         self.previous_centre = self.centre
-        self.centre = float(log_alpha.amax() + log_alpha.amin()) / 2
-        alpha = (log_alpha - self.centre).exp().to(self.matrix.dtype)
+        moved = log_alpha - self._absorbed
+        self.centre = float(moved.amax() + moved.amin()) / 2
+        alpha = (moved - self.centre).exp().to(self.matrix.dtype)
         self.row_factor, self.previous_factor = self.previous_factor, self.row_factor
         factor = self.row_factor
 
@@ -141,16 +164,20 @@ class GibbsKernel:
         ratio = self.previous_factor.double() / self.row_factor.double() * scale.to(self.matrix.device)
         return float(all_reduce_sum_((ratio - 1).abs().sum()))
 
+    def log_row_factors(self) -> Tensor:
+        """Return ``(n_local,)`` float64, log row factors of exp(X) for the potentials of the last sweep."""
+        return self.row_factor.double().log() - self.centre - self._row_shift - math.log(self.num_rows)
+
     def labels(self, log_alpha: Tensor) -> tuple[Tensor, float]:
         """Return ``argmax_k P_ik alpha_k (n_local,)`` and the mean of X at these entries over all ranks.
 
         ``log_alpha`` is that of the last sweep. The row maximum of P is 1 and alpha is centred, so the
-        largest product of a row is at least exp(-span(log_alpha) / 2): smaller products may underflow, the
-        largest cannot.
+        largest product of a row is at least exp(-20): smaller products may underflow, the largest cannot.
         """
-        alpha = (log_alpha - self.centre).exp().to(self.matrix.dtype)
-        labels = torch.empty(len(self.row_max), dtype=torch.int64, device=self.matrix.device)
-        at_label = self.matrix.new_empty(len(self.row_max))
+        alpha = (log_alpha - self._absorbed - self.centre).exp().to(self.matrix.dtype)
+        num_local = len(self.row_factor)
+        labels = torch.empty(num_local, dtype=torch.int64, device=self.matrix.device)
+        at_label = self.matrix.new_empty(num_local)
 
         def work(index: int) -> None:
             rows, view = self._blocks.slices[index], self._views[index]
@@ -158,14 +185,5 @@ class GibbsKernel:
             torch.gather(view, 1, labels[rows, None], out=at_label[rows, None])
 
         self._blocks.run(work)
-        scores = at_label.double().log() + self.row_max - self.lift[labels]
+        scores = at_label.double().log() + self._row_shift - (self.lift + self._absorbed)[labels]
         return labels, float(all_reduce_sum_(scores.sum())) / self.num_rows
-
-    def capped(self, log_alpha: Tensor) -> bool:
-        """Return whether entries raised to the floor may carry a noticeable part of a cluster's mass."""
-        if span(log_alpha) < -self.floor - 20:  # then floor entries weigh less than exp(-20) of their row
-            return False
-        lowest = torch.zeros((), device=self.matrix.device)
-        if len(self.matrix):
-            lowest += bool(self.matrix.amin() <= 1.01 * self.matrix.new_tensor(self.floor).exp())
-        return bool(all_reduce_max_(lowest))

@@ -8,13 +8,12 @@ samples this way; docs/methods/selavi.md#optimal-transport.
 from __future__ import annotations
 
 import math
-import warnings
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from unlabelled.clustering.gibbs import GibbsKernel, span
+from unlabelled.clustering.gibbs import GibbsKernel
 from unlabelled.clustering.row_blocks import RowBlocks
 
 PLAIN_STEPS = 5  # over-relaxation diverges far from the solution, so some steps without it come first
@@ -50,7 +49,6 @@ class SinkhornResult:
         converged: Whether that error is within the tolerance.
         column_sums: ``(K,)`` float64, the share of the data that the plan gives each cluster; sums to 1.
         mean_label_score: Mean over all samples of X at the label.
-        capped: Whether the problem needs a larger range than the number format has; see ``sinkhorn_knopp``.
     """
 
     labels: Tensor
@@ -61,7 +59,6 @@ class SinkhornResult:
     converged: bool
     column_sums: Tensor
     mean_label_score: float
-    capped: bool
 
     def plan(self, log_scores: Tensor) -> Tensor:
         """Return the plan Q ``(n_local, K)`` float64 of the scores ``(n_local, K)`` that were solved."""
@@ -83,10 +80,9 @@ def sinkhorn_knopp(
     """Label samples so that each cluster gets its share of them, with rows sharded over the ranks.
 
     An iteration is one pass over the matrix and one all-reduce of K numbers; apart from the matrix only
-    O(n_local + K) numbers are held. float32 is safe at lambda = 20, also for clusters that are improbable for
-    all samples: only differences within a column matter. An entry that is more than 80 (float32) or 690
-    (float64) below both the largest entry of its row and that of its column counts as exactly that far below,
-    so no column can vanish. Where this could change the plan, ``capped`` is set and a warning issued.
+    O(n_local + K) numbers are held. float32 gives the labels of float64 for scores of any range: only
+    differences within a row and a column matter, and potentials that exceed what float32 can hold are
+    absorbed into the matrix (see GibbsKernel).
 
     Args:
         log_scores: ``(n_local, K)`` X, log-affinities already multiplied by lambda (SeLaVi: ``lambda / 2 (ln
@@ -126,7 +122,7 @@ def sinkhorn_knopp(
     tolerance = tolerance if stop_rule is None else stop_rule.tolerance
     with RowBlocks(matrix.shape[0], matrix.shape[1] * matrix.element_size(), matrix.device) as blocks:
         kernel = GibbsKernel(matrix, blocks)
-        stepper = _Stepper(relaxation, max_span=span(log_share) - kernel.floor)
+        stepper = _Stepper(relaxation)
         log_alpha = log_share - (kernel.start(log_beta) / kernel.num_rows).log()
         error = math.inf
         for iteration in range(max_iterations):
@@ -148,13 +144,10 @@ class _Stepper:
 
     Args:
         relaxation: Length of a step relative to Sinkhorn-Knopp's.
-        max_span: Range of log alpha that plain steps do not exceed (see GibbsKernel); longer ones must not
-            either.
     """
 
-    def __init__(self, relaxation: float, max_span: float) -> None:
+    def __init__(self, relaxation: float) -> None:
         self._relaxation = relaxation
-        self._max_span = max_span
         self._plain_left = PLAIN_STEPS
         self._last_error = math.inf
 
@@ -165,8 +158,7 @@ class _Stepper:
         self._last_error = column_error
         weight = 1.0 if self._plain_left else self._relaxation
         self._plain_left = max(0, self._plain_left - 1)
-        further = log_alpha + weight * residual
-        return further if span(further) <= self._max_span else log_alpha + residual
+        return log_alpha + weight * residual
 
 
 def _result(
@@ -177,26 +169,16 @@ def _result(
     error: float,
     converged: bool,
 ) -> SinkhornResult:
-    log_beta = kernel.row_factor.double().log() - kernel.centre - kernel.row_max - math.log(kernel.num_rows)
     labels, mean_label_score = kernel.labels(log_alpha)
-    capped = kernel.capped(log_alpha)
-    if capped:
-        warnings.warn(
-            f"Sinkhorn-Knopp: the column potentials span {span(log_alpha):.0f}, "
-            f"close to the {-kernel.floor:.0f} that {kernel.matrix.dtype} can hold, so scores were capped. "
-            "Shares are kept, but labels may differ from exact ones: use float64 scores or a lower lambda.",
-            stacklevel=4,  # past this function, the solver and its no_grad wrapper: the caller's line
-        )
     return SinkhornResult(
         labels=labels,
         log_alpha=log_alpha + kernel.lift,
-        log_beta=log_beta,
+        log_beta=kernel.log_row_factors(),
         iterations=iterations,
         error=error,
         converged=converged,
         column_sums=column_sums,
         mean_label_score=mean_label_score,
-        capped=capped,
     )
 
 

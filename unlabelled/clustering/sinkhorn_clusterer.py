@@ -13,7 +13,8 @@ from unlabelled.clustering.row_blocks import RowBlocks
 from unlabelled.clustering.sinkhorn import sinkhorn_knopp
 from unlabelled.distributed import all_reduce_sum_
 
-_SMALL = 2**24  # scores on all ranks together
+SOLVED_IN_FLOAT64 = 2**24
+"""Largest number of scores, over all ranks, that are solved in float64: it costs no noticeable time."""
 
 
 class SinkhornClusterer(Clusterer):
@@ -58,7 +59,8 @@ class SinkhornClusterer(Clusterer):
 
         Args:
             scores: ``(n_local, K)`` floating point, sum over the modalities of log-probabilities; may be
-                overwritten. Up to 16.8 million entries are solved in float64, more in the given precision.
+                overwritten. Up to 16.8 million entries are solved in float64, more in the given precision,
+                with the same labels.
             context: The head, the pass and the number of modalities that were summed.
 
         Returns:
@@ -69,10 +71,9 @@ class SinkhornClusterer(Clusterer):
             raise ValueError(
                 f"num_modalities is {context.num_modalities}, expected at least one modality in the scores"
             )
-        # At lambda 20 confident heads can span more than float32's exponents hold. Small problems are solved
-        # in float64 in no time; in a large one the solver caps the scores that do not fit, and reports it.
         entries = all_reduce_sum_(torch.tensor([scores.numel()], device=scores.device))
-        dtype = torch.float64 if int(entries) <= _SMALL else torch.promote_types(scores.dtype, torch.float32)
+        least = torch.float64 if int(entries) <= SOLVED_IN_FLOAT64 else torch.float32
+        dtype = torch.promote_types(scores.dtype, least)
         scores = scores.detach().to(dtype).contiguous()
         mass, num_samples = scale_in_place(scores, self.lambda_ / context.num_modalities)
         shares = self.marginals(mass, context, num_samples)
@@ -87,7 +88,6 @@ class SinkhornClusterer(Clusterer):
         report = {
             "sinkhorn_error": result.error,
             "sinkhorn_iterations": float(result.iterations),
-            "sinkhorn_capped": float(result.capped),
             "cost": -result.mean_label_score / self.lambda_,
         }
         return Assignment(result.labels, report, shares)

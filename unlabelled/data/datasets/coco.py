@@ -150,11 +150,6 @@ class CocoDataset(SampleDataset):
     def __len__(self) -> int:
         return len(self.index)
 
-    @property
-    def names(self) -> Iterator[str]:
-        """The files, relative to the folder."""
-        return (self._names[row] for row in range(len(self)))
-
     def path(self, row: int) -> str:
         """Return the file of one row."""
         return self.index.path(row)

@@ -80,6 +80,8 @@ class _Pyramid(nn.Module):
     """Maps of all stages, each with what the higher ones know."""
 
     out_channels = _PYRAMID
+    stem: nn.Sequential
+    stages: nn.Sequential
 
     def __init__(self, encoder: ImageResNet) -> None:
         super().__init__()

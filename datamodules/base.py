@@ -60,12 +60,10 @@ class SampleDataModule(LightningDataModule, Generic[IndexT, PipelineT]):
 
     Attributes:
         bank_split: Split of the labelled training samples.
-        collate: Makes a batch of samples; None: as torch does.
         holds: What samples are made of, for messages: ``video`` and ``audio``, ``images``, ``features``.
     """
 
     bank_split = "train"
-    collate: ClassVar[Callable[[list[Any]], Any] | None] = None
     holds: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
@@ -114,6 +112,11 @@ class SampleDataModule(LightningDataModule, Generic[IndexT, PipelineT]):
     @abstractmethod
     def class_names(self) -> Sequence[str]:
         """Names of the classes by label."""
+
+    @property
+    def collate(self) -> Callable[[list[Any]], Any] | None:
+        """A function that makes a batch of samples; None: as torch does."""
+        return None
 
     @property
     def published(self) -> bool:
@@ -345,7 +348,7 @@ class SampleDataModule(LightningDataModule, Generic[IndexT, PipelineT]):
             sampler=sampler,
             num_workers=self.num_workers,
             drop_last=drop_last,
-            collate_fn=type(self).collate,
+            collate_fn=self.collate,
             pin_memory=self.trainer is not None and self.trainer.strategy.root_device.type == "cuda",
             persistent_workers=persistent and self.num_workers > 0,
             worker_init_fn=STOP.worker_init(),

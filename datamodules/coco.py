@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,6 @@ class COCO(SampleDataModule[CocoIndex, DetectionImages]):
 
     holds = ("images",)
     published = True
-    collate = staticmethod(collate_objects)
 
     def __init__(
         self,
@@ -46,6 +46,11 @@ class COCO(SampleDataModule[CocoIndex, DetectionImages]):
     ) -> None:
         super().__init__(root, pipeline if pipeline is not None else DetectionImages(), **kwargs)
         self.train_split, self.eval_split = train_split, eval_split
+
+    @property
+    def collate(self) -> Callable[[list[Any]], Any]:
+        """Lists of images and objects, which differ in size."""
+        return collate_objects
 
     @property
     def class_names(self) -> list[str]:

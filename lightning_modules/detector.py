@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
@@ -19,7 +19,7 @@ from unlabelled.encoders import ImageResNet, mask_rcnn
 from unlabelled.encoders.mask_rcnn import Architecture, short_sides
 from unlabelled.optim import batchnorm_parameters
 
-_BACKEND = "faster_coco_eval"
+_BACKEND: Literal["faster_coco_eval"] = "faster_coco_eval"
 _NAMES = {"map": "ap", "map_50": "ap50", "map_75": "ap75"}
 _KINDS = {"bbox": "box", "segm": "mask"}
 

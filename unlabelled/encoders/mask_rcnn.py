@@ -47,7 +47,7 @@ def mask_rcnn(encoder: ImageResNet, architecture: Architecture, num_classes: int
 
 
 def _c4(encoder: ImageResNet, classes: int, options: dict[str, Any]) -> MaskRCNN:
-    backbone: Any = nn.Sequential(*encoder.trunk[:-1])
+    backbone: Any = nn.Sequential(*list(encoder.trunk.children())[:-1])
     backbone.out_channels = encoder.dim // 2
     fourth = nn.Sequential(encoder.trunk[-1], nn.BatchNorm2d(encoder.dim))
     regions = MultiScaleRoIAlign(featmap_names=["0"], output_size=14, sampling_ratio=0)
@@ -80,10 +80,13 @@ class _Pyramid(nn.Module):
     """Maps of all stages, each with what the higher ones know."""
 
     out_channels = _PYRAMID
+    stem: nn.Sequential
+    stages: nn.Sequential
 
     def __init__(self, encoder: ImageResNet) -> None:
         super().__init__()
-        self.stem, self.stages = encoder.trunk[:_STEM], encoder.trunk[_STEM:]
+        parts = list(encoder.trunk.children())
+        self.stem, self.stages = nn.Sequential(*parts[:_STEM]), nn.Sequential(*parts[_STEM:])
         channels = [encoder.dim // 2**level for level in range(_STAGES - 1, -1, -1)]
         self.pyramid = FeaturePyramidNetwork(
             channels, _PYRAMID, extra_blocks=LastLevelMaxPool(), norm_layer=nn.BatchNorm2d

@@ -23,7 +23,7 @@ from unlabelled.data.media.reader import DecodeError
 from unlabelled.pipelines.detection import DetectionImages
 
 Target = dict[str, Tensor]
-"""``boxes (n, 4)``: left, top, right, bottom; ``masks (n, H, W)``; ``labels (n,)`` from 1; crowds, areas."""
+"""``boxes (n, 4)``: left, top, right, bottom; ``masks (n, H, W)``; ``labels (n,)`` from 1; crowds; areas."""
 
 
 class CocoIndex:

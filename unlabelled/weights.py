@@ -18,7 +18,7 @@ _GROUPS = 8  # that a line names
 
 
 class Match(NamedTuple):
-    """What a method takes from a file.
+    """Weights that a method takes from a file.
 
     Attributes:
         layout: Name of the key layout.

@@ -59,7 +59,7 @@ class CosineCentroids(nn.Module):
 
     @property
     def is_fitted(self) -> bool:
-        """Whether there was a fit; it is read from the device only after a checkpoint was loaded."""
+        """True after a fit; it is read from the device only after a checkpoint was loaded."""
         if self._is_fitted is None:
             self._is_fitted = bool(self.fitted)
         return self._is_fitted

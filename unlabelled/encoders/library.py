@@ -1,4 +1,4 @@
-"""What the encoders of networks from other libraries share."""
+"""Base of encoders that are networks of other libraries."""
 
 from __future__ import annotations
 

@@ -220,7 +220,7 @@ def test_samples_do_not_depend_on_how_processes_are_started(
     batches = []
     for workers in (0, 1):
         options = {"num_workers": workers, "multiprocessing_context": method}
-        data = VGGSound(str(tiny_root), pipeline, batch_size=18, index_workers=0, **options)
+        data = VGGSound(str(tiny_root), pipeline=pipeline, batch_size=18, index_workers=0, **options)
         data.setup("fit")
         batches.append(list(data.train_dataloader()))
     for alone, other in zip(*batches, strict=True):

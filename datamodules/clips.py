@@ -112,7 +112,9 @@ class ClipDataModule(SampleDataModule[ClipIndex, ClipPipeline]):
         requirements = Requirements(pipeline.needs_video, pipeline.needs_audio, self.shortest())
         entries, workers, progress = self.listing(split), self.index_workers, self._rank()[0] == 0
         if not self.allow_outside:
-            check_paths(self.root, [entry.path for entry in entries], f"{type(self).__name__}, {split}")
+            found = self._stems if self._stems is not None else ()  # those have been checked
+            paths = [entry.path for entry in entries if entry.path not in found]
+            check_paths(self.root, paths, f"{type(self).__name__}, {split}")
         repeated = self._stems.repeated if self._stems is not None else {}
         whole = [entry.path for entry in entries if not entry.is_span]
         warn_of_lists(type(self).__name__, split, whole, repeated)

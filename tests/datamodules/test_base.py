@@ -17,6 +17,7 @@ from tests._helpers.data_layouts import Plain, Silent, loop_after, pretend_rank,
 from unlabelled.contracts import Labelled, LabelledBank, TrainingSet
 from unlabelled.pipelines import AudioVisualPipeline
 from unlabelled.seeding import SEED_VARIABLE
+from unlabelled.transforms import LogMel
 
 TRAIN, VAL, TEST = 13, 5, 3
 
@@ -214,13 +215,13 @@ def test_samples_do_not_depend_on_how_processes_are_started(
     tiny_root: Path, monkeypatch: pytest.MonkeyPatch, method: Any
 ) -> None:
     monkeypatch.setenv(SEED_VARIABLE, "3")
-    pipeline = AudioVisualPipeline(
-        num_frames=2, fps=4.0, crop=16, train_short_side=(18, 20), eval_short_side=18
-    )
+    audio = LogMel(sample_rate=8000, num_filters=16, num_frames=40)
+    sizes: dict[str, Any] = {"crop": 16, "train_short_side": (18, 20), "eval_short_side": 18}
+    pipeline = AudioVisualPipeline(num_frames=2, fps=4.0, audio=audio, **sizes)
     batches = []
     for workers in (0, 1):
         options = {"num_workers": workers, "multiprocessing_context": method}
-        data = VGGSound(str(tiny_root), pipeline, batch_size=18, index_workers=0, **options)
+        data = VGGSound(str(tiny_root), pipeline=pipeline, batch_size=18, index_workers=0, **options)
         data.setup("fit")
         batches.append(list(data.train_dataloader()))
     for alone, other in zip(*batches, strict=True):

@@ -53,6 +53,9 @@ class StemTable:
         for path in _walk(root, suffixes, allow_outside=allow_outside):
             self._paths.setdefault(composed(_stem(path)), []).append(path)
 
+    def __contains__(self, path: str) -> bool:
+        return path in self._paths.get(composed(_stem(path)), ())
+
     def locate(self, names: Sequence[str], default: str) -> str:
         """Return the path, relative to the root, of the first name that is on disk.
 

@@ -1,4 +1,4 @@
-"""What the encoders of networks from other libraries share."""
+"""Shared parts of the encoders of networks from other libraries."""
 
 from __future__ import annotations
 

@@ -118,7 +118,7 @@ def selavi(video: nn.Module, audio: nn.Module) -> Any:
 
 @pytest.mark.parametrize("legacy", [False, True])
 def test_encoders_of_video_and_audio_start_from_one_file(legacy: bool, tmp_path: Path) -> None:
-    """Layout of SeLaVi and GDT; also in the file format of torch before 1.6."""
+    """SeLaVi and GDT name them alike; files of torch before 1.6 are read as well."""
     video, audio = video_network(), audio_network([1, 1, 1, 1])
     torch.save(selavi(video, audio), tmp_path / "a.pth", _use_new_zipfile_serialization=not legacy)
     encoders = nn.ModuleDict({"video": R2Plus1D18(), "audio": AudioResNet(9)}).eval()

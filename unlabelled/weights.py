@@ -18,7 +18,7 @@ _GROUPS = 8  # that a line names
 
 
 class Match(NamedTuple):
-    """Weights that a method takes from a file.
+    """Division of the weights of a file into those that a method takes and others.
 
     Attributes:
         layout: Name of the key layout.

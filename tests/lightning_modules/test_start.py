@@ -1,4 +1,4 @@
-"""Start of a method: from all weights of a file or from encoders, once, with frozen BatchNorm or not."""
+"""A method starts from all weights of a file or from encoders, once, with frozen BatchNorm or not."""
 
 from __future__ import annotations
 

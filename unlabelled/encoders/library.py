@@ -1,4 +1,4 @@
-"""Base of encoders that are networks of other libraries."""
+"""Shared parts of the encoders of networks from other libraries."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ FOREIGN = {  # read by the libraries whose objects they belong to
     "pix_fmt",
     "thread_count",
     "epilog",  # argparse
+    "out_channels",  # torchvision
     "_broadcast_sigterm_tensor",  # Lightning, as the next two
     "_sigterm_notifier_fn",
     "received_sigterm",

@@ -61,7 +61,7 @@ def test_the_fourth_stage_is_the_head_of_c4_and_is_shared() -> None:
 
 def test_batchnorm_has_no_decay() -> None:
     method = detector()
-    method._scale_learning_rate = lambda _: None  # type: ignore[method-assign]
+    method._scale_learning_rate = lambda optimizer: None  # type: ignore[method-assign]
     rest, norms = method.build_optimizer().param_groups
     assert (rest["weight_decay"], norms["weight_decay"]) == (0.1, 0.0)
     assert {value.ndim for value in norms["params"]} == {1}
@@ -80,7 +80,7 @@ def test_a_missing_package_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("lightning_modules.detector.MeanAveragePrecision", missing)
     method = detector()
-    method._trainer = type("Trainer", (), {"ckpt_path": None, "datamodule": None})()  # type: ignore[assignment]
+    method._trainer = type("Trainer", (), {"ckpt_path": None, "datamodule": None})()
     with pytest.raises(MisconfigurationException, match="pip install faster-coco-eval"):
         method.setup("test")
 

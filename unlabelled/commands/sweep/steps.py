@@ -32,7 +32,7 @@ class Step:
 
     @property
     def last_checkpoint(self) -> Path:
-        """Path of the checkpoint that an interrupted ``fit`` goes on from."""
+        """Path of the checkpoint that an interrupted run goes on from."""
         return self.folder / "checkpoints" / "last.ckpt"
 
     def line(self) -> str:

@@ -40,7 +40,7 @@ class CocoIndex:
     """
 
     def __init__(self, split: str, listing: Path, folder: Path, train: bool) -> None:
-        self.split, self.listing, self.folder, self.train = split, listing, folder, train
+        self.split, self.listing, self.folder = split, listing, folder
         try:
             content = json.loads(read_text(listing))
             categories = sorted(content["categories"], key=lambda each: each["id"])

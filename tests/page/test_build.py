@@ -5,6 +5,7 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from tests._helpers.small_page import NAMES
 from unlabelled.page import PagePlan, write_page
 
 
-def page_data(page: Path) -> dict:
+def page_data(page: Path) -> dict[str, Any]:
     text = (page / "index.html").read_text("ascii")
     found = re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)
     assert found

@@ -57,7 +57,7 @@ function summary() {
   const empty = Math.max(...ids) + 1 - ids.size;
   const bare = data.kinds.filter((kind) => kind === "none").length;
   const parts = [`${numSamples} samples`, `${data.clusters} clusters of the method`];
-  if (empty) parts.push(`${empty} more are empty`);
+  if (empty) parts.push(`at least ${empty} more are empty`);
   if (bare) parts.push(`${bare} samples without a preview`);
   return `${parts.join(", ")}. `;
 }

@@ -128,6 +128,7 @@ def test_names_moves_and_junk_survive_a_reload_and_are_exported(tab: Any, tmp_pa
     named = 'cats, "dogs"\N{CAT FACE}'
     tab.locator(".cluster-name").first.fill(named)
     tab.locator(".cluster-name").first.press("Enter")
+    assert tab.evaluate("document.activeElement.className") == "cluster-name"
     first, moved, third = (
         tab.locator(".cluster")
         .first.locator(".tile")

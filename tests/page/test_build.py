@@ -3,14 +3,19 @@ from __future__ import annotations
 import csv
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pytest
 
+from tests._helpers import small_page
 from tests._helpers.small_page import NAMES
+from unlabelled.page import PagePlan, write_page
 
 
-def page_data(page: Path) -> dict:
+def page_data(page: Path) -> dict[str, Any]:
     text = (page / "index.html").read_text("ascii")
     found = re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)
     assert found
@@ -55,6 +60,17 @@ def test_the_tables_beside_the_page(page: Path) -> None:
         "cluster_of_6",
     ]
     for one, other in zip(lines, data["leaves"], strict=True):
-        assert data["order"].index(other) == int(one["cluster_of_6"])
+        assert data["order"].index(other) == int(one["cluster_of_6"]) - 1
     assert np.load(page / "features.npy").shape == (24, 10)
     assert (page / "tree.nwk").read_text().count(",") == 5
+
+
+@pytest.mark.parametrize(("count", "clusters"), [(1, [0]), (2, [1, 1]), (2, [0, 5]), (9, [4] * 9)])
+def test_pages_of_few_samples_and_of_one_cluster(tmp_path: Path, count: int, clusters: list[int]) -> None:
+    samples = small_page.samples([f"missing/{row}" for row in range(count)], ["class"] * count)
+    samples = replace(samples, clusters=np.array(clusters))
+    write_page(samples, small_page.features(count), tmp_path, PagePlan("few"))
+    data = page_data(tmp_path)
+    assert data["clusters"] == len(set(clusters))
+    assert data["kinds"] == ["none"] * count
+    assert len(data["scores"]["nmi"]) == len(data["order"])

@@ -170,9 +170,10 @@ def _report(samples: Samples, previews: list[Preview]) -> None:
 
 
 def _table(samples: Samples, fine: FineTree, near: Indices) -> str:
+    """Return ``clusters.csv``, with the numbers of clusters that the page shows, from 1."""
     count = fine.tree.num_leaves
     cuts = sorted({each for each in _CUTS if each < count} | {fine.num_clusters, count})
-    columns = {f"cluster_of_{cut}": fine.tree.cut(cut)[fine.leaf_of].tolist() for cut in cuts}
+    columns = {f"cluster_of_{cut}": (1 + fine.tree.cut(cut)[fine.leaf_of]).tolist() for cut in cuts}
     names = samples.names
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

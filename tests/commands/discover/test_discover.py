@@ -22,7 +22,7 @@ def in_process(name: str, options: Sequence[str]) -> int:
     """Run ``cli.py`` in this process, for two steps."""
     CALLS.append(name)
     short = ["--trainer.max_steps=2"] if name == "fit" else []
-    return cli.main([name, *options, *short, "--trainer.logger=false", "--trainer.enable_progress_bar=false"])
+    return cli.main([name, *options, *short, "--trainer.enable_progress_bar=false"])
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import cli
 from unlabelled.commands.discover.contents import Contents
 from unlabelled.commands.discover.plan import METHODS, ROOT, make_plan
 from unlabelled.commands.discover.speed import Speed, measure
@@ -66,3 +67,23 @@ def test_the_speed_of_audio_is_less_than_that_of_videos_and_audio() -> None:
     both, audio = measure("videos"), measure("audio files")
     assert both.step > audio.step > 0
     assert both.sample > audio.sample > 0
+
+
+@pytest.mark.parametrize(
+    ("contents", "command"),
+    [
+        (Contents("i", "images", 640), "predict"),
+        (replace(VIDEOS, kind="videos without audio", durations=(60.0,) * 500), "fit"),
+    ],
+    ids=["images", "videos"],
+)
+def test_the_options_are_those_of_the_command_line(
+    contents: Contents, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = make_plan(contents, SPEED, clusters=7)
+    options = plan.fit_options(Path("out")) if command == "fit" else plan.predict_options(Path("out"))
+    options = [each for each in options if each != "--ckpt_path=last"]
+    with pytest.raises(SystemExit) as stop:
+        cli.main([command, *options, "--print_config"])
+    assert stop.value.code == 0
+    assert "num_clusters: 7" in capsys.readouterr().out

@@ -7,6 +7,9 @@ data.merges.forEach(([left, right], merge) => {
   spans[numLeaves + merge] = [Math.min(spans[left][0], spans[right][0]), Math.max(spans[left][1], spans[right][1])];
 });
 
+const leafSizes = new Int32Array(numLeaves);
+data.leaves.forEach((leaf) => { leafSizes[leaf] += 1; });
+
 let cut = Math.min(Math.max(data.clusters, Math.min(2, numLeaves)), numLeaves);
 let clusters = [];
 let junkRows = [];
@@ -82,11 +85,9 @@ function modalityText(node) {
   const names = Object.keys(data.modalities);
   if (names.length < 2) return "";
   const [begin, end] = spans[node];
-  const sizes = new Float64Array(numLeaves);
-  data.leaves.forEach((leaf) => { sizes[leaf] += 1; });
   const leavesHere = data.order.slice(begin, end);
-  const total = leavesHere.reduce((sum, leaf) => sum + sizes[leaf], 0);
-  const shares = names.map((name) => leavesHere.reduce((sum, leaf) => sum + sizes[leaf] * data.modalities[name][leaf], 0) / total);
+  const total = leavesHere.reduce((sum, leaf) => sum + leafSizes[leaf], 0);
+  const shares = names.map((name) => leavesHere.reduce((sum, leaf) => sum + leafSizes[leaf] * data.modalities[name][leaf], 0) / total);
   const best = Math.max(...shares);
   const decisive = names.filter((_, index) => shares[index] >= 0.8 * best);
   const detail = names.map((name, index) => `${name} ${percent(shares[index])}`).join(", ");

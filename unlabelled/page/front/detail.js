@@ -2,15 +2,18 @@
 
 let shownRow = -1;
 
-function showDetail(row, scroll = true) {
+function showDetail(row) {
   stopPlayback();
   const panel = document.getElementById("detail");
+  const fromPanel = panel.contains(document.activeElement);
   shownRow = row;
   const close = element("button", { type: "button", class: "close", text: "Close", onclick: closeDetail });
   const path = element("p", { class: "path" }, element("bdi", { text: data.names[row] }));
   panel.replaceChildren(close, bigMedia(row), path, detailFacts(row), detailTools(row), ...nearest(row));
   panel.hidden = false;
-  if (scroll) panel.scrollTop = 0;
+  panel.scrollTop = 0;
+  if (fromPanel) close.focus();
+  report(describe(row));
   const media = panel.querySelector("video, audio");
   if (media) play(media);
   selectionChanged();

@@ -6,7 +6,7 @@ function labelRows() {
     start: data.starts[row],
     end: data.ends[row],
     label: junk[row] ? "" : labelOfLeaf(leafOf[row]),
-    cluster: clusterOfLeaf[leafOf[row]],
+    cluster: clusterOfLeaf[leafOf[row]] + 1, // as the page shows it
     junk: Boolean(junk[row]),
     moved: Boolean(moved[row]),
   }));

@@ -57,7 +57,7 @@ function summary() {
   const empty = Math.max(...ids) + 1 - ids.size;
   const bare = data.kinds.filter((kind) => kind === "none").length;
   const parts = [`${numSamples} samples`, `${data.clusters} clusters of the method`];
-  if (empty) parts.push(`${empty} more are empty`);
+  if (empty) parts.push(`at least ${empty} more are empty`);
   if (bare) parts.push(`${bare} samples without a preview`);
   return `${parts.join(", ")}. `;
 }
@@ -80,15 +80,26 @@ function toggleKeys() {
   document.getElementById("help").setAttribute("aria-expanded", String(!keys.hidden));
 }
 
-function onChange() {
+function onChange(action) {
+  if (action?.type === "name" && !query && views[shownView][1] !== drawMapView) { // the field keeps its focus
+    const heading = document.getElementById(`c${action.node}`);
+    if (heading) heading.textContent = titleOf(action.node);
+    rowCache.clear();
+    drawHeader();
+    refreshDetail();
+    return;
+  }
   const focused = document.activeElement?.dataset?.row;
   redraw(true);
-  if (shownRow >= 0) {
-    const playingNow = document.querySelector("#detail .big, #detail div");
-    const place = document.querySelector("#detail dl");
-    if (playingNow && place) { place.replaceWith(detailFacts(shownRow)); document.querySelector("#detail .actions").replaceWith(detailTools(shownRow)); }
-  }
+  refreshDetail();
   if (focused !== undefined) document.querySelector(`#view .tile[data-row="${focused}"]`)?.focus();
+}
+
+// The player of the details goes on.
+function refreshDetail() {
+  if (shownRow < 0) return;
+  document.querySelector("#detail dl").replaceWith(detailFacts(shownRow));
+  document.querySelector("#detail .actions").replaceWith(detailTools(shownRow));
 }
 
 function start() {

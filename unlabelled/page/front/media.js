@@ -10,6 +10,7 @@ function mediaPath(name) {
 
 function startPlayback(tile, row) {
   stopPlayback();
+  document.querySelector("#detail video, #detail audio")?.pause();
   if (data.kinds[row] !== "video" || !data.media[row]) return;
   waiting = setTimeout(() => {
     playing = tile;

@@ -68,7 +68,7 @@ function act(action, message) {
   actions.push(action);
   undone = [];
   apply(action);
-  changed(message);
+  changed(message, action);
 }
 
 function undo() {
@@ -86,14 +86,19 @@ function redo() {
   changed("Redone.");
 }
 
-function changed(message) {
+function changed(message, action = null) {
   store();
-  listeners.forEach((listen) => listen());
+  listeners.forEach((listen) => listen(action));
   report(message);
 }
 
+let clearing = 0;
+
 function report(message) {
-  document.getElementById("status").textContent = message;
+  const status = document.getElementById("status");
+  status.textContent = message;
+  clearTimeout(clearing);
+  clearing = setTimeout(() => { status.textContent = ""; }, 5000);
 }
 
 // All text is set as text, never as markup.

@@ -39,6 +39,7 @@ from unlabelled.commands.errors.overlays import fitting, misfit
 from unlabelled.commands.errors.run_errors import line_for_user, traceback_wanted
 from unlabelled.commands.errors.suggestions import abstract_methods, import_path
 from unlabelled.commands.errors.user_files import unusable
+from unlabelled.commands.runs.batch_change import batch_change
 from unlabelled.commands.runs.checks import check_accelerator, check_monitors, missing_package
 from unlabelled.commands.runs.folders import RunFolder
 from unlabelled.commands.runs.outputs import LOGGER, direct
@@ -167,6 +168,8 @@ class CLI(LightningCLI):
         if self.folder is not None:
             direct(config, command, self.folder)
             rank_zero_info(f"run {self.folder.name}: output in {self.folder.output}")
+        if command == "fit" and (change := batch_change([str(file) for file in config.config or []], config)):
+            rank_zero_info(change)
         if command != "fit" and config.ckpt_path is None:
             rank_zero_info(f"{command} without --ckpt_path: the weights are initial ones, of no run")
         self._saved = given

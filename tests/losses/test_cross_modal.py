@@ -78,10 +78,9 @@ def test_rows_that_do_not_count_may_hold_nan(loss: SymmetricNCE | MaskedMarginSo
     valid = torch.tensor([True, False, True, True, False, False, True])
     expected = loss(first, second, valid)
     first[~valid] = torch.nan
-    inputs = [first.requires_grad_(), second.requires_grad_()]
-    value = loss(*inputs, valid)
+    value = loss(first.requires_grad_(), second.requires_grad_(), valid)
     torch.testing.assert_close(value, expected)
-    for gradient in torch.autograd.grad(value, inputs):
+    for gradient in torch.autograd.grad(value, (first, second)):
         assert bool(gradient.isfinite().all())
 
 

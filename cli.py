@@ -43,6 +43,7 @@ from unlabelled.commands.errors.overlays import fitting, misfit
 from unlabelled.commands.errors.run_errors import line_for_user, traceback_wanted
 from unlabelled.commands.errors.suggestions import abstract_methods, import_path
 from unlabelled.commands.errors.user_files import unusable
+from unlabelled.commands.runs.batch_change import batch_change
 from unlabelled.commands.runs.checks import check_accelerator, check_monitors, missing_package
 from unlabelled.commands.runs.folders import RunFolder
 from unlabelled.commands.runs.lock import locked
@@ -187,6 +188,8 @@ class CLI(LightningCLI):
             rank_zero_info(f"run {self.folder.name}: output in {self.folder.output}")
         if command == "fit" and config.trainer.enable_checkpointing is not False and _rank() == 0:
             self._lock(config.trainer)
+        if command == "fit" and (change := batch_change([str(file) for file in config.config or []], config)):
+            rank_zero_info(change)
         starts = check_start(config.model.get("init_args") or {})
         if command != "fit" and config.ckpt_path is None and not starts:
             rank_zero_info(f"{command} without --ckpt_path: the weights are initial ones, of no run")

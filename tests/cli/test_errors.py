@@ -239,6 +239,14 @@ def test_the_rank_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert line_for_user(DecodeError("a.mp4", "truncated")) == "error (rank 3): a.mp4: truncated"
 
 
+def test_batchnorm_on_a_single_sample() -> None:
+    with pytest.raises(ValueError, match="more than 1 value") as caught:
+        torch.nn.BatchNorm1d(2)(torch.ones(1, 2))
+    line = line_for_user(caught.value)
+    assert line is not None
+    assert "a single sample; give --data.init_args.batch_size 2 or more" in line
+
+
 @pytest.mark.parametrize(
     ("error", "line"),
     [

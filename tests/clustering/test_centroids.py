@@ -210,8 +210,13 @@ def test_errors(features: Tensor, num_clusters: int, message: str) -> None:
         fit_centroids(features, num_clusters, 0)
 
 
-def test_huge_but_finite_rows_are_no_error() -> None:
-    points = torch.full((4, 3), 3e38)
-    assert centroids.count_bad_rows(points) == 0  # though their sum overflows
+def test_rows_are_bad_where_their_squares_overflow() -> None:
+    points = torch.tensor([[1e18, 1e18], [3e38, 0.0], [3e38, 3e38], [1e19, 1e19]])
+    assert centroids.count_bad_rows(points) == 2  # the sum of the last row overflows nowhere
+    with pytest.raises(ValueError, match="too large for float32"):
+        centroids.nearest_centroid(points, points[:2])
+
+
+def test_numbers_below_1_are_an_error() -> None:
     with pytest.raises(ValueError, match="max_points_per_centroid 0"):
         fit_centroids(rows(), 2, 0, max_points_per_centroid=0)

@@ -186,6 +186,29 @@ def test_every_parameter_gets_a_gradient(cls: type[EAO] | type[SSPC], options: A
     assert all(torch.isfinite(parameter.grad).all() for parameter in module.parameters())
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("stream", ["text", "video_features", "audio"])
+@pytest.mark.parametrize("cls", [EAO, SSPC])
+def test_a_value_that_is_not_finite_is_a_missing_modality(
+    cls: type[EAO] | type[SSPC], stream: str, value: float
+) -> None:
+    """Also where the clip has no other modality, so that no pair has it and the loss is finite anyway."""
+    module, batch = method(cls), clips(6, empty=0)
+    logged(module)
+    others = {"text_mask", "video_mask", "audio_mask"} - {f"{stream.removesuffix('_features')}_mask"}
+    for mask in others:
+        batch[mask][1] = False
+    batch[stream][1].flatten()[0] = value
+    loss = module.training_step(batch, 0)["loss"]
+    loss.backward()
+    gradients = [each.grad for each in module.parameters() if each.grad is not None]
+    assert loss.isfinite()
+    assert all(bool(each.isfinite().all()) for each in gradients)
+    batch[f"{stream.removesuffix('_features')}_mask"][1] = False
+    batch[stream][1] = 0
+    torch.testing.assert_close(module.training_step(batch, 0)["loss"], loss)
+
+
 def test_mistakes_are_named() -> None:
     with pytest.raises(ValueError, match=r"about \['text', 'video'\], .*of \['audio', 'text', 'video'"):
         method(pair_weights={"text-video": 1.0})

@@ -73,6 +73,18 @@ def test_rows_that_lack_one_are_neither_positives_nor_negatives() -> None:
 
 
 @pytest.mark.parametrize("loss", [SymmetricNCE(), MaskedMarginSoftmax()])
+def test_rows_that_do_not_count_may_hold_nan(loss: SymmetricNCE | MaskedMarginSoftmax) -> None:
+    first, second = features(1)
+    valid = torch.tensor([True, False, True, True, False, False, True])
+    expected = loss(first, second, valid)
+    first[~valid] = torch.nan
+    value = loss(first.requires_grad_(), second.requires_grad_(), valid)
+    torch.testing.assert_close(value, expected)
+    for gradient in torch.autograd.grad(value, (first, second)):
+        assert bool(gradient.isfinite().all())
+
+
+@pytest.mark.parametrize("loss", [SymmetricNCE(), MaskedMarginSoftmax()])
 def test_no_valid_row_gives_zero_with_a_gradient(loss: SymmetricNCE | MaskedMarginSoftmax) -> None:
     first, second = (one.requires_grad_() for one in features(2))
     value = loss(first, second, torch.zeros(7, dtype=torch.bool))

@@ -6,6 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from unlabelled.clustering.pseudo_labels import UNLABELLED
 from unlabelled.losses import multi_head_cross_entropy
 
 VIDEO = torch.tensor(
@@ -65,3 +66,14 @@ def test_half_precision_logits_are_scored_in_float32() -> None:
 def test_gradient() -> None:
     logits = VIDEO.clone().requires_grad_()
     assert torch.autograd.gradcheck(lambda x: multi_head_cross_entropy(x, LABELS), (logits,))
+
+
+def test_the_logits_of_samples_without_a_label_may_hold_nan() -> None:
+    logits = torch.randn(4, 2, 3, generator=torch.Generator().manual_seed(0))
+    logits[1] = torch.nan
+    labels = torch.tensor([[0, 1], [UNLABELLED, UNLABELLED], [2, UNLABELLED], [1, 1]])
+    losses = multi_head_cross_entropy(logits.requires_grad_(), labels)
+    losses.sum().backward()
+    assert logits.grad is not None
+    assert bool(losses.isfinite().all())
+    assert bool(logits.grad.isfinite().all())

@@ -90,3 +90,11 @@ def test_a_constant_map_detects_no_pixel() -> None:
 def test_different_sizes_are_refused() -> None:
     with pytest.raises(ValueError, match="resize both to one size"):
         consensus_iou(torch.ones(1, 2, 2, dtype=torch.bool), torch.ones(1, 2, 3))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_maps_that_are_not_finite_are_refused(value: float) -> None:
+    maps = torch.rand(3, 4, 4)
+    maps[1, 2, 2] = value
+    with pytest.raises(ValueError, match="1 of 3 maps hold NaN or infinity"):
+        normalised_maps(maps)

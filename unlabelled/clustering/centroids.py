@@ -104,7 +104,7 @@ def _check(features: Tensor, num_clusters: int) -> list[int]:
 
 
 def count_bad_rows(features: Tensor) -> int:
-    """Return the number of rows of ``features (n, D)`` that hold NaN or infinity.
+    """Return the number of rows of ``features (n, D)`` whose squared norm is no finite float32 number.
 
     Raises:
         ValueError: The features are not floating point or not 2-D.
@@ -116,9 +116,8 @@ def count_bad_rows(features: Tensor) -> int:
         )
     bad = 0
     for part in torch.split(features.detach(), _CHUNK):
-        # A finite sum excludes NaN and infinity, without an array as large as the rows.
-        if not bool(part.float().sum().isfinite()):
-            bad += int((~part.float().isfinite()).any(1).sum())
+        squares = part.float().norm(dim=1).square()
+        bad += int((~squares.isfinite()).sum())
     return bad
 
 
@@ -130,8 +129,8 @@ def check_counts(num_rows: int, num_bad: int, num_clusters: int) -> None:
         )
     if num_bad:
         raise ValueError(
-            f"k-means: {num_bad} of {num_rows} rows of the features hold NaN or infinity; check the "
-            "checkpoint and the input data"
+            f"k-means: {num_bad} of {num_rows} rows of the features hold NaN, infinity or numbers whose "
+            "squares are too large for float32; check the checkpoint and the input data"
         )
 
 
@@ -153,6 +152,9 @@ def nearest_with_quality(features: Tensor, centroids: Tensor, spherical: bool) -
 
     Returns:
         ``(n,)`` int64, and ``(n,)`` float32: cosines, or squared distances.
+
+    Raises:
+        ValueError: Rows or centroids are not finite, or their products too large for float32.
     """
     features, centroids = features.detach(), centroids.detach().float()
     centroids = F.normalize(centroids, dim=1) if spherical else centroids
@@ -175,6 +177,11 @@ def nearest_with_quality(features: Tensor, centroids: Tensor, spherical: bool) -
                 quality[rows] = (block.norm(dim=1).square() - 2 * best.values).clamp(min=0)
 
         blocks.run(work)
+    if not bool(quality.isfinite().all()):
+        raise ValueError(
+            "nearest centroid: features or centroids hold NaN, infinity or numbers whose squares are too "
+            "large for float32; check the checkpoint and the input data"
+        )
     return labels, quality
 
 

@@ -23,6 +23,9 @@ from unlabelled.clustering.multi_sinkhorn_slices import (
 from unlabelled.clustering.multi_sinkhorn_two_weights import two_weights
 from unlabelled.distributed import all_reduce_sum_
 
+LARGEST_LOGIT = 2.0**32
+"""Largest score divided by eps: beyond it, float64 holds less than 6 digits behind the point."""
+
 Order = Literal["paper", "code"]
 Loop = Callable[[AnchorSlices, int, bool], Tensor]
 
@@ -39,8 +42,9 @@ def damped_multi_sinkhorn(
     """Assign K' anchors to each sample by Approach 1: K' slices of the scores, and K - K' damped ones.
 
     At convergence ``T = sigmoid((1 - mu) S / eps + alpha_n + beta_k)``, with rows that sum to K' and columns
-    that sum to N K' / K. Exact to 1e-6 for any eps: logarithms are float64, and float32 scores are processed
-    in float32 only where they are far from the ends of its range. Autocast is disabled; there is no gradient.
+    that sum to N K' / K. Exact to 1e-6 for scores up to 2^32 eps: logarithms are float64, and float32 scores
+    are processed in float32 only where they are far from the ends of its range. Autocast is disabled; there
+    is no gradient.
 
     Args:
         scores: ``(..., n, K)`` floating point, such as cosines; leading dimensions are separate problems.
@@ -59,8 +63,8 @@ def damped_multi_sinkhorn(
         float64 for float64 scores, else float32.
 
     Raises:
-        ValueError: On all ranks, if an argument is out of range, a score is NaN or infinite, or no rank has
-            any row.
+        ValueError: On all ranks, if an argument is out of range, a score is NaN or above 2^32 eps, or no
+            rank has any row.
 
     Example:
         Two of three anchors for each of two samples; all anchors are used for 2 * 2 / 3 samples.
@@ -178,13 +182,14 @@ def _check(
 def _count_rows(scores: Tensor, epsilon: float) -> int:
     """Return N, the rows of each problem over all ranks; raise the same error on all ranks."""
     largest = torch.linalg.vector_norm(scores, torch.inf, dim=2).double() / epsilon
-    bad = int((~largest.isfinite()).any(0).sum())
+    bad = int((~(largest <= LARGEST_LOGIT)).any(0).sum())
     counts = torch.tensor([float(scores.shape[1]), float(bad)], dtype=torch.float64, device=scores.device)
     rows, bad_rows = all_reduce_sum_(counts).tolist()
     if bad_rows:
         raise ValueError(
-            f"Multi-Sinkhorn: {int(bad_rows)} of {int(rows)} rows of the scores hold NaN or infinity; "
-            "expected cosines. Look for NaN in the features, or a learning rate that is too high."
+            f"Multi-Sinkhorn: {int(bad_rows)} of {int(rows)} rows of the scores hold NaN, infinity or values "
+            f"above {LARGEST_LOGIT:.0e} epsilon; expected cosines. Look for NaN in the features, or a "
+            "learning rate that is too high."
         )
     if not rows:
         raise ValueError("Multi-Sinkhorn: the scores have no rows on any rank; expected at least one sample")

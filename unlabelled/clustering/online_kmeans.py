@@ -156,8 +156,9 @@ def _check(rows: Tensor, centroids: Tensor) -> None:
             f"cosine k-means: {len(rows)} rows cannot fill {len(centroids)} centroids; take fewer centroids, "
             "or wait until the queue holds more"
         )
-    bad = int((~rows.isfinite()).any(1).sum())
+    bad = int((~rows.norm(dim=1).square().isfinite()).sum())
     if bad:
         raise ValueError(
-            f"cosine k-means: {bad} of {len(rows)} rows hold NaN or infinity; look for NaN in the features"
+            f"cosine k-means: {bad} of {len(rows)} rows hold NaN, infinity or numbers whose squares are too "
+            "large for the format; look for NaN in the features"
         )

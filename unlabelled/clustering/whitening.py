@@ -12,6 +12,8 @@ from torch import Tensor
 from unlabelled.distributed import all_reduce_sum_, broadcast_
 
 _CHUNK = 4096  # rows that are converted to float64 at once
+_SMALLEST, _LARGEST = 1e-30, 1e30  # of features whose standard deviations have a reciprocal in float32
+_ROUNDING = 1e-12  # deviations below this share of the mean are rounding in float64
 
 
 @dataclass(frozen=True)
@@ -69,9 +71,13 @@ def fit_whitening(features: Tensor, dim: int, floor: float = 1e-6) -> Whitening:
         )
     with torch.autocast(features.device.type, enabled=False):
         mean, covariance = _moments(features.detach())
+    if not bool(covariance.isfinite().all()) or float(mean.abs().amax()) > _LARGEST:
+        raise ValueError(
+            "whitening: features are too large for float32; check the checkpoint and the input data"
+        )
     values, vectors = torch.linalg.eigh(covariance.cpu())
     variances, components = values.flip(0)[:dim].clamp(min=0), vectors.flip(1)[:, :dim]
-    if not variances[0] > 0:
+    if not variances[0].sqrt() > max(_SMALLEST, _ROUNDING * float(mean.abs().amax())):
         raise ValueError("whitening: all samples have the same features; the network has collapsed")
     least = floor * variances[0]
     projection = components * _signs(components) / variances.clamp(min=least).sqrt()

@@ -77,7 +77,9 @@ class StreamEncoder(nn.Module, ABC):
     in_dim: int | None
 
     def stream(self, batch: Batch) -> Tokens:
-        """Return the stream as it is in the batch: ``(B, T, in_dim)``, or spectrograms with a frame mask.
+        """Return the stream of a batch: ``(B, T, in_dim)``, or spectrograms with a frame mask.
+
+        A sample with a value that is not finite lacks the modality: its values are zeros, its mask is False.
 
         Raises:
             ValueError: The batch lacks the stream or its mask, or the features have another width.
@@ -95,7 +97,9 @@ class StreamEncoder(nn.Module, ABC):
                 f"tokens, {self.in_dim}); set --model.init_args.{self.modality}.init_args.in_dim to the "
                 "features' width"
             )
-        return Tokens(values, batch[mask_key].bool())
+        finite = values.isfinite().flatten(1).all(1)
+        values = values.masked_fill(~finite.view(-1, *[1] * (values.ndim - 1)), 0)
+        return Tokens(values, batch[mask_key].bool() & finite.unsqueeze(1))
 
 
 class TokenEncoder(StreamEncoder):

@@ -84,7 +84,8 @@ def line_foot(x: Tensor, y: Tensor, c: Curvature = 1.0) -> Tensor:
 
 def closest_on_segment(x: Tensor, y: Tensor) -> Tensor:
     """Return the point ``(..., D)`` closest to the origin of *straight* segments between ``(..., D)``."""
-    return x + _share_of_foot(x, y).clamp(0, 1) * (y - x)
+    share = _share_of_foot(x, y).clamp(0, 1)
+    return (1 - share) * x + share * y
 
 
 def _equal_radius(sums: Tensor, gaps: Tensor, radius: float | Tensor, c: Curvature) -> Tensor:
@@ -107,6 +108,8 @@ def _from_klein(x: Tensor, c: Curvature) -> Tensor:
 
 def _share_of_foot(x: Tensor, y: Tensor) -> Tensor:
     """Return the share of the way from x to y at which the line is closest to the origin; 0 if x = y."""
+    unit = torch.maximum(x.detach().abs(), y.detach().abs()).amax(-1, keepdim=True)  # the share has no unit
+    x, y = (point / unit.where(unit > 0, 1) for point in (x, y))
     chord = y - x
     squares = _square(chord)
     share = -(x * chord).sum(-1, keepdim=True) / squares.where(squares > 0, 1)
@@ -127,7 +130,7 @@ def _foot_depth(x: Tensor, y: Tensor, depths: Tensor) -> Tensor:
     """
     a, b, gap = (_square(point).squeeze(-1) for point in (x, y, x - y))
     margin = ((1 - a) * (1 - b)).clamp_min(0)
-    apart = gap > 0
+    apart = gap > _least_square(gap)
     away = gap.where(apart, 1)
     foot = (2 * _area(x, y) / (away * (away + margin)).sqrt()).asinh()
     return foot.where(apart, torch.inf).minimum(depths.amin(-1))
@@ -135,7 +138,7 @@ def _foot_depth(x: Tensor, y: Tensor, depths: Tensor) -> Tensor:
 
 def _area(x: Tensor, y: Tensor) -> Tensor:
     squares = _square(x)
-    along = (x * y).sum(-1, keepdim=True) / squares.where(squares > 0, 1)
+    along = (x * y).sum(-1, keepdim=True) / squares.where(squares > _least_square(x), 1)
     return safe_sqrt((squares * _square(y - along * x)).squeeze(-1))
 
 
@@ -143,6 +146,11 @@ def _foot_is_beyond(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     a, b, dot = (_square(x).squeeze(-1), _square(y).squeeze(-1), (x * y).sum(-1))
     p, q = (1 + a) / 2, (1 + b) / 2
     return a * q <= dot * p, b * p <= dot * q
+
+
+def _least_square(x: Tensor) -> float:
+    """Return the smallest squared length with a reciprocal whose square is finite; below, it counts as 0."""
+    return float(torch.finfo(x.dtype).tiny ** 0.5)
 
 
 def _square(x: Tensor) -> Tensor:

@@ -70,6 +70,7 @@ class PoincareBall(Manifold):
 
     def embed(self, v: Tensor) -> Tensor:
         """Return ``E(v)``, with v shortened to ``max_norm``."""
+        v = poincare.shortened(v, self.max_norm)
         norms = poincare.safe_sqrt(v.square().sum(-1, keepdim=True))
         long = norms > self.max_norm
         return poincare.exp0(v * (self.max_norm / norms.where(long, 1)).where(long, 1), self.curvature)
@@ -99,8 +100,11 @@ class EuclideanSpace(Manifold):
         return v
 
     def pairwise_distance(self, x: Tensor, y: Tensor) -> Tensor:
-        """Return Euclidean distances, without the cancellation of Gram matrices."""
-        return torch.cdist(poincare.widen(x), poincare.widen(y), compute_mode="donot_use_mm_for_euclid_dist")
+        """Return Euclidean distances, for points of any size, without the cancellation of Gram matrices."""
+        x, y = poincare.widen(x), poincare.widen(y)
+        largest = torch.cat([x.detach().flatten(), y.detach().flatten(), x.new_zeros(1)]).abs().amax()
+        unit = torch.ldexp(torch.ones_like(largest), largest.frexp().exponent - 1)  # a power of 2: exact
+        return torch.cdist(x / unit, y / unit, compute_mode="donot_use_mm_for_euclid_dist") * unit
 
     def cosine_depth(self, cosines: Tensor, radius: float | Tensor) -> Tensor:
         """Return the distance of the chord from the origin, ``r sqrt((1 + cos) / 2)``."""

@@ -18,6 +18,8 @@ import math
 import torch
 from torch import Tensor
 
+_SATURATED = 32.0  # tangent norm at c = 1 beyond which E(v) is the same point in any format
+
 Curvature = float | Tensor
 """c > 0; the sectional curvature is -c. A tensor (buffer) is not checked, to avoid a synchronisation."""
 
@@ -47,8 +49,8 @@ def distance(x: Tensor, y: Tensor, c: Curvature = 1.0) -> Tensor:
 def pairwise_distance(x: Tensor, y: Tensor, c: Curvature = 1.0) -> Tensor:
     """Return all distances ``(..., N, M)`` between points ``(..., N, D)`` and ``(..., M, D)``.
 
-    Computed from Gram matrices, so no array is larger than the result. They are float64 for any input,
-    because they lose digits for close points; the result has the dtype of the input, float32 at least.
+    Computed from differences, not from Gram matrices, which lose all digits for close points; no array is
+    larger than the result. The result has the dtype of the input, float32 at least.
 
     Example:
         >>> points = torch.tensor([[0.0, 0.0], [0.5, 0.0], [0.0, -0.5]], dtype=torch.float64)
@@ -58,9 +60,8 @@ def pairwise_distance(x: Tensor, y: Tensor, c: Curvature = 1.0) -> Tensor:
     c, x, y = _checked(c), widen(x), widen(y)
     dtype = torch.promote_types(x.dtype, y.dtype)
     x, y = x.double(), y.double()
-    squares = _dot(x, x) + _dot(y, y).mT - 2 * x @ y.mT
-    margins_x, margins_y = _margin(x, c).unsqueeze(-1), _margin(y, c).unsqueeze(-2)
-    return _from_gap(safe_sqrt(squares), margins_x, margins_y, c).to(dtype)
+    gaps = torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist")
+    return _from_gap(gaps, _margin(x, c).unsqueeze(-1), _margin(y, c).unsqueeze(-2), c).to(dtype)
 
 
 def distance_to_origin(x: Tensor, c: Curvature = 1.0) -> Tensor:
@@ -82,6 +83,7 @@ def exp0(v: Tensor, c: Curvature = 1.0) -> Tensor:
     in float32); its gradient along v is then 0. Source: paper equation 12.
     """
     c, v = _checked(c), widen(v)
+    v = shortened(v, _SATURATED / c**0.5)
     length = c**0.5 * safe_sqrt(_dot(v, v))
     reached = length.tanh().clamp_max(1 - 4 * torch.finfo(v.dtype).eps)
     return v * (reached / length.where(length > 0, 1)).where(length > 0, 1)
@@ -98,8 +100,9 @@ def exp_at(x: Tensor, v: Tensor, c: Curvature = 1.0) -> Tensor:
 
     Source: paper equation 11, where the c of the denominator is missing.
     """
-    x = widen(x)
-    return mobius_add(x, exp0(v / _margin(x, _checked(c)).unsqueeze(-1), c), c)
+    c, x, v = _checked(c), widen(x), widen(v)
+    margin = _margin(x, c).unsqueeze(-1)
+    return mobius_add(x, exp0(shortened(v, _SATURATED / c**0.5 * margin.detach()) / margin, c), c)
 
 
 def log_at(x: Tensor, y: Tensor, c: Curvature = 1.0) -> Tensor:
@@ -123,8 +126,9 @@ def project(x: Tensor, c: Curvature = 1.0, eps: float | None = None) -> Tensor:
         eps = 1e-5 if x.dtype == torch.float64 else 4e-3
     if not 0 < eps < 1:
         raise ValueError(f"project: eps is {eps}, expected a margin between 0 and 1 (float64: 1e-5)")
-    norm = safe_sqrt(_dot(x, x))
     limit = (1 - eps) / c**0.5
+    x = shortened(x, limit)
+    norm = safe_sqrt(_dot(x, x))
     return x * (limit / norm.where(norm > limit, 1)).where(norm > limit, 1)
 
 
@@ -148,6 +152,17 @@ def einstein_midpoint(points: Tensor, weights: Tensor | None = None, c: Curvatur
         factors = factors * weights.to(factors).unsqueeze(-1)
     mean = (factors * 2 * points / (1 + squares)).sum(0) / factors.sum(0)
     return mean / (1 + safe_sqrt(1 - c * mean.square().sum()))
+
+
+def shortened(v: Tensor, limit: float | Tensor) -> Tensor:
+    """Scale vectors ``(..., D)`` with an entry beyond ``limit`` until it is there; their directions stay.
+
+    Their squared norms would exceed the number format. The caller uses only the directions of vectors whose
+    norms exceed the limit, so the factor needs no gradient.
+    """
+    largest = v.detach().abs().amax(-1, keepdim=True)
+    beyond = largest > limit
+    return v * (limit / largest.where(beyond, 1)).where(beyond, 1)
 
 
 def safe_sqrt(squares: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from unlabelled.distributed import gather_equal_rows, gather_with_gradient, rank, world_size
+from unlabelled.losses.row_shares import counted_rows
 
 _TEMPERATURE_ERROR = "temperature is {}, expected a positive number (paper: 0.05)"
 
@@ -150,11 +151,11 @@ def _both_directions(
             f"{tuple(second.shape)} and {tuple(valid.shape)}"
         )
     sides = [side.to(torch.promote_types(side.dtype, torch.float32)) for side in (first, second)]
+    valid = valid.bool()
     with torch.autocast(first.device.type, enabled=False):
+        first, second = (counted_rows(side, valid) for side in sides)
         if normalise:
-            sides = [F.normalize(side, dim=1) for side in sides]
-        first, second = sides
-        valid = valid.bool()
+            first, second = F.normalize(first, dim=1), F.normalize(second, dim=1)
         all_valid = gather_equal_rows(valid.to(torch.uint8)).bool()  # NCCL moves no bools
         own = rank() * len(valid) + torch.arange(len(valid), device=first.device)
         total = first.new_zeros(())

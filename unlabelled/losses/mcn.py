@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from unlabelled.losses.row_shares import row_shares
+from unlabelled.losses.row_shares import counted_rows, row_shares
 
 
 def cluster_loss(
@@ -45,6 +45,8 @@ def cluster_loss(
     losses = []
     for modality, rows in features.items():
         dtype = torch.promote_types(rows.dtype, torch.float32)
+        if valid is not None:
+            rows = counted_rows(rows, valid[modality])
         with torch.autocast(rows.device.type, enabled=False):
             logits = rows.to(dtype) @ centroids.detach().to(dtype).T
             margins = logits.new_full((len(labels), 1), -margin)
@@ -81,6 +83,8 @@ def reconstruction_loss(
                 f"reconstruction of {modality} is {tuple(rows.shape)} but its target {tuple(target.shape)}; "
                 "set the width of its last layer to the encoder's"
             )
+        if valid is not None:
+            rows, target = (counted_rows(each, valid[modality]) for each in (rows, target))
         dtype = torch.promote_types(rows.dtype, torch.float32)
         losses.append(_mean((rows.to(dtype) - target.to(dtype)).square().mean(1), valid, modality))
     return torch.stack(losses).sum()

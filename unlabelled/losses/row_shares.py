@@ -8,6 +8,18 @@ from torch import Tensor
 from unlabelled.distributed import all_reduce_sum_, world_size
 
 
+def counted_rows(values: Tensor, counted: Tensor) -> Tensor:
+    """Return ``values (B, ...)`` with zeros in the rows that do not count.
+
+    Such a row may hold NaN, which would reach the gradient even where its loss has a weight of 0.
+
+    Args:
+        values: Rows.
+        counted: ``(B,)`` bool.
+    """
+    return values.masked_fill(~counted.view(-1, *[1] * (values.ndim - 1)), 0)
+
+
 @torch.no_grad()
 def row_shares(weight: Tensor) -> Tensor:
     """Return each row's share of a weighted mean over all ranks, ``(B,)``, in float32 at least.

@@ -31,6 +31,8 @@ def multi_head_cross_entropy(logits: Tensor, labels: Tensor, weights: Tensor | N
         [1.3863, 1.3863]
     """
     logits = logits if logits.dtype.itemsize >= 4 else logits.float()
+    # The row of a sample without a label may hold NaN, which would reach the gradient at a weight of 0.
+    logits = logits.masked_fill((labels == UNLABELLED).unsqueeze(2), 0)
     losses = F.cross_entropy(logits.transpose(1, 2), labels, ignore_index=UNLABELLED, reduction="none")
     if weights is not None:
         losses = losses * weights

@@ -21,7 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from unlabelled.losses.row_shares import row_shares
+from unlabelled.losses.row_shares import counted_rows, row_shares
 from unlabelled.modalities import MODALITIES
 from unlabelled.nn.anchors import AnchorKey
 
@@ -245,6 +245,8 @@ def _mean_cost(
             "temperature, and 'exp' or 'scaled'"
         )
     dtype = torch.promote_types(similarities.dtype, torch.float32)
+    if shares is not None:
+        similarities = counted_rows(similarities, shares > 0)
     with torch.autocast(similarities.device.type, enabled=False):
         scaled = similarities.to(dtype) / temperature
         values = scaled.exp() if logits == "exp" else scaled

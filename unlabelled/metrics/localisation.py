@@ -33,7 +33,17 @@ def consensus_map(boxes: Tensor, size: tuple[int, int], agreement: float = 2.0) 
 
 
 def normalised_maps(maps: Tensor) -> Tensor:
-    """Scale each map of ``(n, H, W)`` linearly to the range 0 to 1; a constant map becomes 0."""
+    """Scale each map of ``(n, H, W)`` linearly to the range 0 to 1; a constant map becomes 0.
+
+    Raises:
+        ValueError: A map holds NaN or infinity.
+    """
+    if broken := int((~maps.isfinite()).flatten(1).any(1).sum()):
+        raise ValueError(
+            f"localisation: {broken} of {len(maps)} maps hold NaN or infinity; check the checkpoint (has the "
+            "training diverged?) and the input data"
+        )
+    maps = maps / 2  # the difference of two finite numbers may be too large for the format
     low, high = maps.amin((1, 2), keepdim=True), maps.amax((1, 2), keepdim=True)
     return (maps - low) / (high - low).clamp_min(torch.finfo(maps.dtype).tiny)
 

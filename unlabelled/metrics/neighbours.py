@@ -163,11 +163,18 @@ def _check_values(queries: Tensor, bank: Tensor) -> None:
         raise ValueError(
             "neighbours: the bank is empty; there must be labelled training rows to compare with"
         )
-    broken = ~(torch.isfinite(queries).all() & torch.isfinite(bank).all().to(queries.device))
-    if all_reduce_max_(broken.int()):
+    largest = [
+        torch.linalg.vector_norm(rows, torch.inf, dtype=torch.float64).to(queries.device)
+        if rows.numel()
+        else queries.new_zeros((), dtype=torch.float64)
+        for rows in (queries, bank)
+    ]
+    sizes = all_reduce_max_(torch.stack(largest).nan_to_num(nan=torch.inf))  # a maximum may lose NaN
+    product = float(sizes[0]) * float(sizes[1]) * queries.shape[1]
+    if not (bool(sizes.isfinite().all()) and product < torch.finfo(torch.float32).max):
         raise ValueError(
-            "neighbours: features are not finite; the training has diverged (lower the learning rate, or use "
-            "--trainer.precision 32)"
+            "neighbours: features are not finite, or too large for float32; the training has diverged (lower "
+            "the learning rate, or use --trainer.precision 32)"
         )
 
 
@@ -191,8 +198,8 @@ def knn_predict(similarities: Tensor, labels: Tensor, num_classes: int, temperat
     if temperature <= 0:
         raise ValueError(f"knn: temperature must be positive, got {temperature}")
     _check_labels(labels, num_classes)
-    weights = similarities.double() / temperature
-    weights = (weights - weights.amax(1, keepdim=True)).exp()
+    similarities = similarities.double()
+    weights = ((similarities - similarities.amax(1, keepdim=True)) / temperature).exp()
     votes = weights.new_zeros(len(labels), num_classes)
     rows = torch.arange(len(labels), device=labels.device)
     for column in range(labels.shape[1]):  # in sequence: a scattered sum has no fixed order on a GPU

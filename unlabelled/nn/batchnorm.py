@@ -92,9 +92,10 @@ def _set_to_mean(statistics: Tensor | None, of_groups: Tensor | None) -> None:
 
 
 def split_batchnorm(network: nn.Module, groups: int) -> nn.Module:
-    """Replace every BatchNorm of ``network`` by :class:`SplitBatchNorm` with the same parameters and buffers.
+    """Replace each BatchNorm2d by :class:`SplitBatchNorm` with the same parameters and buffers.
 
-    Changes ``network`` in place and returns it, or its replacement if it is a BatchNorm itself.
+    Changes ``network`` in place and returns it, or its replacement if it is a BatchNorm2d itself. The
+    BatchNorm1d of a projector is not split, as in the released code (eztorch, modules/split_batch_norm.py).
 
     Raises:
         ValueError: ``groups`` is below 1, or a BatchNorm is synchronised over the processes.
@@ -103,7 +104,9 @@ def split_batchnorm(network: nn.Module, groups: int) -> nn.Module:
         raise ValueError(
             "split_batchnorm: the network has SyncBatchNorm, whose group is the whole batch; use BatchNorm"
         )
-    if isinstance(network, _BatchNorm):
+    if groups < 1:
+        raise ValueError(f"split_batchnorm: groups is {groups}, expected a number >= 1")
+    if isinstance(network, nn.BatchNorm2d):
         return _split(network, groups)
     for name, child in network.named_children():
         setattr(network, name, split_batchnorm(child, groups))
@@ -121,7 +124,7 @@ def _split(norm: _BatchNorm, groups: int) -> SplitBatchNorm:
 
 
 class ShuffleBatchNorm:
-    """Apply a target network to its batch in a random order, so that the groups of BatchNorm differ.
+    """Apply a target network to its batch in a random order, so that the groups of BatchNorm2d differ.
 
     With several processes the batch is shuffled over all of them, and the share of each process is a group;
     a single process has ``groups`` virtual groups. The outputs are in the order of the inputs.
@@ -141,8 +144,18 @@ class ShuffleBatchNorm:
         self.groups = groups
 
     def prepare(self, network: nn.Module) -> nn.Module:
-        """Replace the BatchNorm of ``network`` by virtual groups, which are unused with several processes."""
-        return split_batchnorm(network, self.groups)
+        """Replace each BatchNorm2d of ``network`` by virtual groups, which are unused with several processes.
+
+        Raises:
+            ValueError: The network has none.
+        """
+        split = split_batchnorm(network, self.groups)
+        if not any(isinstance(module, SplitBatchNorm) for module in split.modules()):
+            raise ValueError(
+                "ShuffleBatchNorm: the target network has no BatchNorm2d to divide into groups; set "
+                "shuffle_bn: null (networks of videos are trained with sync_batchnorm: true)"
+            )
+        return split
 
     @torch.no_grad()
     def __call__(self, network: nn.Module, inputs: Tensor) -> Tensor:

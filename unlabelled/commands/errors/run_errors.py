@@ -18,6 +18,7 @@ _OWN_PACKAGES = ("unlabelled", "lightning_modules", "datamodules", "callbacks")
 _RAISE_FOR_USERS = (*_OWN_PACKAGES, "lightning", "torch.optim")
 _RANK_VARIABLES = ("RANK", "SLURM_PROCID", "LOCAL_RANK")
 _WORKER = "DataLoader worker process"
+_ONE_VALUE = "Expected more than 1 value per channel when training"  # torch's BatchNorm
 
 
 def traceback_wanted() -> bool:
@@ -41,6 +42,11 @@ def line_for_user(error: BaseException, also: tuple[type[BaseException], ...] = 
     text: str | None = str(error)
     if _WORKER in str(error):
         text = _from_worker(str(error))
+    elif _ONE_VALUE in str(error):
+        text = (
+            "BatchNorm has one value per channel and so no variance: a step of training has a single sample; "
+            "give --data.init_args.batch_size 2 or more"
+        )
     elif not (isinstance(error, also) or _is_own(type(error).__module__) or _is_for_users(error)):
         text = None
     if text is None:

@@ -30,7 +30,7 @@ from tools.site_math import take_equations
 from tools.site_tutorials import as_markdown
 from unlabelled.__main__ import EXPERIMENTS, OF_CLI, TOOLS
 
-RUN_ELSEWHERE = {"docs/extend.md"}
+RUN_ELSEWHERE = {"docs/extend.md", "docs/published.md"}
 """Pages whose code, commands and configurations have tests of their own, in tests/docs."""
 TUTORIALS = sorted((ROOT / "docs" / "tutorials").glob("*.py"))
 CONFIGS = sorted((ROOT / "configs").rglob("*.yaml"))

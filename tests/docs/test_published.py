@@ -17,7 +17,8 @@ from tests._helpers.parsing import ROOT, parse
 from tools.published.commands import row_commands, table_commands
 from tools.published.cost import content, evaluation_days, row_days, training_days
 from tools.published.page import PAGE, render
-from tools.published.tables import FOLDER, PAPERS, Evaluation, Run, read_paper
+from tools.published.papers import PAPERS, read_paper
+from tools.published.tables import FOLDER, Evaluation, Run
 
 TABLES = [table for name in PAPERS for table in read_paper(name).tables]
 NETWORKS = {name: each for name, each in content()["networks"].items() if "encoder" in each}

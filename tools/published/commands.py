@@ -45,11 +45,14 @@ def row_commands(row: Row) -> Iterator[list[str]]:
     """Yield the commands that repeat a row, as words."""
     if row.run is None:
         return
-    for run in (*origins(row.run), row.run):
-        path = find(run.recipe, "recipes")
-        yield _command("fit", path, *_named(run), *run.options)
+    yield from map(training_command, (*origins(row.run), row.run))
     for evaluation in row.evaluations:
         yield from _evaluate(row.run, evaluation)
+
+
+def training_command(run: Run) -> list[str]:
+    """Return the command of a training, as words."""
+    return _command("fit", find(run.recipe, "recipes"), *_named(run), *run.options)
 
 
 def _evaluate(run: Run, evaluation: Evaluation) -> Iterator[list[str]]:
@@ -96,8 +99,10 @@ def _relative(path: Path) -> str:
 
 def table_commands(table: Table) -> Iterator[str]:
     """Yield the command lines of a table, each once, those of a row below its name."""
-    yield from table.commands
-    if table.commands:
+    if table.command is not None:
+        started = [each for row in table.rows if row.run is not None for each in origins(row.run)]
+        yield from dict.fromkeys(shlex.join(training_command(run)) for run in (*started, *table.first))
+        yield table.command
         return
     seen: set[str] = set()
     for row in table.rows:

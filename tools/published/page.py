@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from tools.layout import ROOT
 from tools.published.commands import table_commands
 from tools.published.cost import content, row_days
-from tools.published.tables import FOLDER, PAPERS, Paper, Row, Table, read, read_paper
+from tools.published.papers import PAPERS, read_paper
+from tools.published.tables import FOLDER, Paper, Row, Table, read
 
 PAGE = ROOT / "docs" / "published.md"
 
@@ -77,12 +77,14 @@ def _rows(table: Table) -> Iterator[str]:
     yield "| " + " | ".join(heads) + " |"
     yield "|---" * len(heads) + "|"
     for row in table.rows:
-        yield "| " + " | ".join([row.name, *row.published, _measured(row)]) + " |"
+        yield "| " + " | ".join([row.name, *row.published, _measured(row, table)]) + " |"
 
 
-def _measured(row: Row) -> str:
+def _measured(row: Row, table: Table) -> str:
     if row.measured is not None:
         return row.measured
+    if table.missing is not None:
+        return "no command"
     days = row_days(row)
     if days is None:
         return "not run"
@@ -101,8 +103,3 @@ def _others() -> Iterator[str]:
     for entry in read(FOLDER / "others.yaml"):
         names = ", ".join(f"`{name}`" for name in entry["recipes"])
         yield f"- {names}: {entry['why']}."
-
-
-def recipes_of(page: str) -> set[str]:
-    """Return the recipes that a page names."""
-    return set(re.findall(r"configs/recipes/(\w+)\.yaml", page))

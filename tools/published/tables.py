@@ -1,10 +1,9 @@
-"""Tables of papers, read from docs/published and from configs/sweeps."""
+"""Tables of papers: rows of published numbers, and the runs that repeat them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +73,8 @@ class Table:
         scores: Heads of the columns.
         rows: Its rows.
         notes: Markdown, below the table.
-        commands: Commands for all rows; none: the rows have their own.
+        command: One command for all rows; None: the rows have their own.
+        first: Runs that are to be made before that command.
         missing: Why there is no command for the table; None: there is one.
     """
 
@@ -83,7 +83,8 @@ class Table:
     scores: tuple[str, ...]
     rows: tuple[Row, ...]
     notes: str
-    commands: tuple[str, ...]
+    command: str | None
+    first: tuple[Run, ...]
     missing: str | None
 
 
@@ -109,92 +110,16 @@ def read_texts(path: Path) -> Any:
     return yaml.load(path.read_text(encoding="utf-8"), yaml.BaseLoader)
 
 
-def read_paper(name: str) -> Paper:
-    """Return the tables of a paper, a file of docs/published."""
-    content = read_texts(FOLDER / f"{name}.yaml")
-    content.pop("options", None)
-    tables = [_sweep_table(**each) if "sweep" in each else _table(**each) for each in content.pop("tables")]
-    return Paper(**content, tables=tuple(tables))
+def run_of(train: list[Any], name: str | None = None) -> Run:
+    """Return the training of a recipe and its options, in lists of any depth."""
+    recipe, *options = flat(train)
+    return Run(recipe, tuple(options), name or recipe)
 
 
-def _table(
-    name: str,
-    caption: str,
-    scores: list[str],
-    rows: Mapping[str, Any],
-    notes: str = "",
-    command: str | None = None,
-    missing: str | None = None,
-) -> Table:
-    read_rows = tuple(_row(row, **content) for row, content in rows.items())
-    commands = () if command is None else (command,)
-    return Table(name, caption, tuple(scores), read_rows, notes, commands, missing)
-
-
-def _row(
-    name: str,
-    published: list[str],
-    train: list[Any] | None = None,
-    run: str | None = None,
-    evaluate: list[Any] | None = None,
-    measured: str | None = None,
-) -> Row:
-    training = None
-    if train:
-        recipe, *options = _flat(train)
-        training = Run(recipe, tuple(options), run or recipe)
-    evaluations = [_evaluation(each) for each in evaluate or []]
-    return Row(name, tuple(published), training, tuple(evaluations), measured)
-
-
-def _evaluation(entry: str | list[Any]) -> Evaluation:
-    config, *options = _flat([entry])
-    return Evaluation(config, tuple(options))
-
-
-def _flat(entry: list[Any]) -> Iterator[str]:
+def flat(entry: list[Any]) -> Iterator[str]:
+    """Yield the texts of nested lists."""
     for each in entry:
         if isinstance(each, list):
-            yield from _flat(each)
+            yield from flat(each)
         else:
             yield each
-
-
-def _sweep_table(
-    name: str, caption: str, sweep: str, scores: Mapping[str, str], train: str | None = None, notes: str = ""
-) -> Table:
-    """Return the table of a sweep: a row for each of its cells that has published numbers.
-
-    Args:
-        name: See :class:`Table`.
-        caption: See :class:`Table`.
-        sweep: Name of a file in configs/sweeps.
-        scores: Heads of the columns by score of the sweep.
-        train: The recipe whose encoders a sweep without training evaluates.
-        notes: See :class:`Table`.
-    """
-    content = read_texts(ROOT / "configs" / "sweeps" / f"{sweep}.yaml")
-    command = f"python -m unlabelled sweep configs/sweeps/{sweep}.yaml"
-    commands: tuple[str, ...] = (command,)
-    if train is not None:
-        checkpoint = f"--model.init_args.encoder_checkpoint=runs/{train}/checkpoints/last.ckpt"
-        first = f"python cli.py fit --config configs/recipes/{train}.yaml"
-        commands = (first, f"{command} --options {checkpoint}")
-    rows = []
-    for row, column in product(content["rows"], content["columns"]):
-        published = [content["published"][score].get(row, {}).get(column, "-") for score in scores]
-        if set(published) == {"-"}:
-            continue
-        options = [*content["base"], *content["columns"][column], *content["rows"][row]]
-        title = row if len(content["columns"]) == 1 else f"{row}, {column}"
-        run = _named_in(options) if train is None else (train, ())
-        protocols = [_named_in(each["options"]) for each in content.get("protocols", {}).values()]
-        evaluations = tuple(Evaluation(*each) for each in protocols)
-        rows.append(Row(title, tuple(published), Run(*run, run[0]), evaluations, None))
-    return Table(name, caption, tuple(scores.values()), tuple(rows), notes, commands, None)
-
-
-def _named_in(options: list[str]) -> tuple[str, tuple[str, ...]]:
-    """Return the name of the first configuration of a command, and its other options."""
-    configs = [each for each in options if each.startswith("--config=")]
-    return Path(configs[0].partition("=")[2]).stem, tuple(each for each in options if each != configs[0])

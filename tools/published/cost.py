@@ -23,11 +23,13 @@ class Passes:
         samples: Samples of an epoch.
         trained: How often each network is passed forward and backward.
         forward: How often each network is passed only forward.
+        epochs: Number of epochs; None: that of the configuration.
     """
 
     samples: int
     trained: Mapping[str, float]
     forward: Mapping[str, float]
+    epochs: int | None = None
 
 
 @cache
@@ -41,7 +43,8 @@ def _passes(kind: str, key: str, *names: str) -> Passes | None:
     for name in names:
         for entry in content()[kind]:
             if name in entry[key]:
-                return Passes(entry["samples"], entry.get("trained", {}), entry.get("forward", {}))
+                parts = entry.get("trained", {}), entry.get("forward", {}), entry.get("epochs")
+                return Passes(entry["samples"], *parts)
     return None
 
 
@@ -68,7 +71,7 @@ def evaluation_days(run: Run, evaluation: Evaluation) -> float:
         {encoder if name == "encoder" else name: times for name, times in each.items()}
         for each in (passes.trained, passes.forward)
     )
-    epochs = _epochs(find(evaluation.config, "protocols"), evaluation.options)
+    epochs = passes.epochs or _epochs(find(evaluation.config, "protocols"), evaluation.options)
     return days(Passes(passes.samples, trained, forward), epochs)
 
 

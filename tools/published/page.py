@@ -64,9 +64,7 @@ def _paper(paper: Paper) -> Iterator[str]:
         yield "\n".join(_rows(table))
         if table.notes:
             yield table.notes
-        if table.missing is not None:
-            yield f"There is no command: {table.missing}."
-        elif commands := list(table_commands(table)):
+        if commands := list(table_commands(table)):
             block = "```sh\n" + "\n".join(commands) + "\n```"
             folded = f'<details markdown="1">\n<summary>Commands</summary>\n\n{block}\n\n</details>'
             yield block if len(commands) == 1 else folded
@@ -83,11 +81,9 @@ def _rows(table: Table) -> Iterator[str]:
 def _measured(row: Row, table: Table) -> str:
     if row.measured is not None:
         return row.measured
-    if table.missing is not None:
-        return "no command"
     days = row_days(row)
     if days is None:
-        return "not run"
+        return "no command" if table.command is None else "not run"
     return f"not run: {_time(days[0])} + {_time(days[1])}"
 
 

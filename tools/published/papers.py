@@ -26,10 +26,9 @@ def _table(
     rows: Mapping[str, Any],
     notes: str = "",
     command: str | None = None,
-    missing: str | None = None,
 ) -> Table:
     read_rows = tuple(_row(row, **content) for row, content in rows.items())
-    return Table(name, caption, tuple(scores), read_rows, notes, command, (), missing)
+    return Table(name, caption, tuple(scores), read_rows, notes, command, ())
 
 
 def _row(

@@ -41,7 +41,7 @@ def sweep_table(
         (only,) = runs
         command += f" --options {_ENCODERS}runs/{only}/checkpoints/last.ckpt"
     rows = tuple(_rows(content, list(scores), runs))
-    return Table(name, caption, tuple(scores.values()), rows, notes, command, tuple(runs.values()), None)
+    return Table(name, caption, tuple(scores.values()), rows, notes, command, tuple(runs.values()))
 
 
 def _rows(content: Any, scores: list[str], runs: Mapping[str, Run]) -> Iterator[Row]:

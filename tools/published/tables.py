@@ -75,7 +75,6 @@ class Table:
         notes: Markdown, below the table.
         command: One command for all rows; None: the rows have their own.
         first: Runs that are to be made before that command.
-        missing: Why there is no command for the table; None: there is one.
     """
 
     name: str
@@ -85,7 +84,6 @@ class Table:
     notes: str
     command: str | None
     first: tuple[Run, ...]
-    missing: str | None
 
 
 @dataclass(frozen=True)

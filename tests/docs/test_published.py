@@ -42,6 +42,13 @@ def test_every_recipe_has_a_row_or_a_reason() -> None:
     assert not recipes - trained - set(others), "each needs a row, or a reason in docs/published/others.yaml"
 
 
+def test_every_sweep_with_published_numbers_is_a_table() -> None:
+    sweeps = {path for path in (ROOT / "configs" / "sweeps").glob("*.yaml") if "\npublished:" in read(path)}
+    lines = [table.command.split() for table in TABLES if table.command and " sweep " in table.command]
+    assert len(sweeps) > 10
+    assert {ROOT / words[4] for words in lines} == sweeps
+
+
 def cli_commands() -> list[list[str]]:
     """Return the commands of ``cli.py`` on the page, without duplicates."""
     found = [tuple(words[2:]) for words in commands(read(PAGE)) if words[:2] == ["python", "cli.py"]]

@@ -76,3 +76,8 @@ def test_no_feature_and_no_scores() -> None:
     ]
     scores = torch.tensor([[-2.0, -2.0, -torch.inf], [-2.0, -2.1, -torch.inf], [0.0, 0.0, 0.0]])
     assert has_scores(scores).tolist() == [False, True, False]
+
+
+def test_images_of_different_sizes_are_checked_one_by_one() -> None:
+    images = [torch.rand(3, 4, 5), torch.full((3, 6, 2), 0.5)]
+    assert present_modalities({"image": images}, ["image"])["image"].tolist() == [True, False]

@@ -26,7 +26,8 @@ def present_modalities(batch: Batch, names: Iterable[str]) -> dict[str, Tensor]:
     value that is not finite, and audio that the batch has marked as ``silent``.
 
     Args:
-        batch: Inputs ``(B, channels, ...)``, and optionally ``silent (B,)`` bool.
+        batch: Inputs ``(B, channels, ...)``, or a list of those that differ in size, and optionally
+            ``silent (B,)`` bool.
         names: The modalities.
 
     Example:
@@ -40,7 +41,9 @@ def present_modalities(batch: Batch, names: Iterable[str]) -> dict[str, Tensor]:
     return present
 
 
-def _varies(inputs: Tensor) -> Tensor:
+def _varies(inputs: Tensor | list[Tensor]) -> Tensor:
+    if isinstance(inputs, list):
+        return torch.cat([_varies(each[None]) for each in inputs])
     low, high = inputs.flatten(2).aminmax(dim=2)  # (B, channels); not finite if a value is not
     extent = high - low
     return (extent > _CONSTANT).any(1) & extent.isfinite().all(1)

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 from torch import Tensor
 
 from unlabelled.metrics.average_precision import IGNORED
@@ -55,6 +54,8 @@ def fit_logistic_regression(
         >>> classifier.scores(features).argmax(1).tolist()
         [0, 0, 1, 1]
     """
+    from scipy.optimize import minimize
+
     _check(labels, len(features), num_classes, cost)
     inputs, dim = features.double(), features.shape[1]
     penalty = 1 / (cost * max(len(inputs), 1))  # of the mean loss

@@ -6,7 +6,6 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from scipy.io import loadmat
 from torchvision import datasets
 
 from datamodules.listed_images import ListedImages, Row
@@ -39,6 +38,8 @@ class StanfordCars(ListedImages):
         datasets.StanfordCars(self.root, download=True)
 
     def _read(self, name: str) -> dict[str, Any]:
+        from scipy.io import loadmat
+
         content: dict[str, Any] = loadmat(self.file(f"stanford_cars/{name}"), squeeze_me=True)
         return content
 
@@ -59,6 +60,8 @@ class Flowers102(ListedImages):
 
     def rows(self, part: str) -> list[Row]:
         """Return the images of ``trnid``, ``valid`` or ``tstid`` in ``setid.mat``."""
+        from scipy.io import loadmat
+
         key = {"train": "trnid", "val": "valid", "test": "tstid"}[part]
         labels = loadmat(self.file("flowers-102/imagelabels.mat"), squeeze_me=True)["labels"]
         numbers = np.atleast_1d(loadmat(self.file("flowers-102/setid.mat"), squeeze_me=True)[key])

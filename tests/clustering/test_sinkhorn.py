@@ -205,11 +205,7 @@ def test_a_cluster_that_is_improbable_everywhere_gets_its_share(dtype: torch.dty
 
 @pytest.mark.parametrize("relaxation", [1.0, 1.7])
 def test_float32_gives_the_labels_of_float64_on_long_tailed_heads(relaxation: float) -> None:
-<<<<<<< HEAD
-    """Potentials span 400; with scores capped 80 below the maximum half of the labels were others."""
-=======
     """Potentials span 400; with scores capped 80 below the maximum, half of the labels were others."""
->>>>>>> faults
     scores = LAMBDA / 2 * long_tailed_scores(2000, 30)
     single = sinkhorn_knopp(scores, relaxation=relaxation)
     double = sinkhorn_knopp(scores.double(), relaxation=relaxation)

@@ -65,7 +65,7 @@ def test_a_file_beside_those_of_the_root_is_refused(root: Path) -> None:
 
 
 def test_links_that_a_root_is_made_of_are_followed(root: Path) -> None:
-    """A root may be a link, and its folders may lie on other disks."""
+    """Follow a root that is a link, and its folders on other disks."""
     (root.parent / "link").symlink_to(root)
     (root / "train").symlink_to(root.parent / "private")
     (root / "class" / "again.mp4").symlink_to("../a.mp4")

@@ -109,7 +109,7 @@ class DivergenceChecks(Callback):
 
     @property
     def left_out(self) -> Tensor | None:
-        """Boolean ``()`` on the device, true if the current step is left out; None: no step is."""
+        """Flag of the current step on the device, boolean ``()``: it is left out; None: no step is."""
         return self._bad_gradient if self.on_divergence == "skip" else None
 
     def on_before_optimizer_step(

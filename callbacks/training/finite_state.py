@@ -1,4 +1,4 @@
-"""State that a single step can break: weights, queues, statistics of batch normalisation."""
+"""State of a module that one step can break: weights, queues, statistics of batch normalisation."""
 
 from __future__ import annotations
 

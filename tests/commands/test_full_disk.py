@@ -1,4 +1,4 @@
-"""Output on a disk that is full: an error or a warning in one line, and no part of a file."""
+"""Files of a run on a disk that is full: an error or a warning in one line, and no part of a file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks that data stay inside their root: paths in lists, and links on disk.
+"""Check that data stay inside their root: paths in lists, and links on disk.
 
 A root may itself be a link, and may be put together of links to folders, such as ``root/train`` on another
 disk: whoever sets the root has made these. Any other link out of it came with the files.

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import cli
-from unlabelled.commands.discover.contents import Contents
+from unlabelled.commands.discover.contents import Contents, Kind
 from unlabelled.commands.discover.plan import METHODS, ROOT, make_plan
 from unlabelled.commands.discover.speed import Speed, measure
 
@@ -49,6 +49,15 @@ def test_images_are_clustered_by_k_means() -> None:
     plan = make_plan(Contents("i", "images", 640), SPEED, "moco", clusters=7)
     assert not [each for each in plan.fit_options(Path("out")) if "num_clusters" in each]
     assert "--trainer.callbacks.num_clusters=7" in plan.predict_options(Path("out"))
+
+
+@pytest.mark.parametrize("kind", METHODS)
+def test_predict_writes_one_table_of_each_method(kind: Kind) -> None:
+    for name in METHODS[kind]:
+        plan = make_plan(Contents("f", kind, 64), SPEED, name)
+        config = (ROOT / plan.method.config).read_text()
+        texts = [config, *plan.predict_options(Path("out"))]
+        assert "\n".join(texts).count("callbacks.ClusterPredictions") == 1
 
 
 def test_a_method_for_other_files_is_refused_with_those_that_fit() -> None:

@@ -113,11 +113,10 @@ class Plan:
     def predict_options(self, out: Path) -> list[str]:
         """Return the options of ``cli.py predict``."""
         options = [*self.options(out), "--ckpt_path=last"]
-        if not self.method.clusters:
-            options += [
-                "--trainer.callbacks+=callbacks.ClusterPredictions",
-                f"--trainer.callbacks.num_clusters={self.clusters}",
-            ]
+        if "callbacks.ClusterPredictions" not in (ROOT / self.method.config).read_text("utf-8"):
+            options.append("--trainer.callbacks+=callbacks.ClusterPredictions")
+            if not self.method.clusters:  # K of k-means
+                options.append(f"--trainer.callbacks.num_clusters={self.clusters}")
         return [*options, "--trainer.callbacks+=callbacks.ExportFeatures"]
 
 

@@ -43,7 +43,13 @@ class Progress:
             if run_cli("predict", predicting) != 0:
                 return None
             self._set("done", "done")
-        return find_predictions(self._newest_run())
+        run = self._newest_run()
+        found = find_predictions(run) if run.is_dir() else None
+        if found is None:
+            raise FileNotFoundError(
+                f"{self.out} has no predictions with features; delete it and repeat the call"
+            )
+        return found
 
     def _newest_run(self) -> Path:
         base = self.out / "runs" / RUN

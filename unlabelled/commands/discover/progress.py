@@ -46,9 +46,7 @@ class Progress:
         run = self._newest_run()
         found = find_predictions(run) if run.is_dir() else None
         if found is None:
-            raise FileNotFoundError(
-                f"{self.out} has no predictions with features; delete it and repeat the call"
-            )
+            raise FileNotFoundError(f"{self.out} has no predictions with features; delete it")
         return found
 
     def _newest_run(self) -> Path:

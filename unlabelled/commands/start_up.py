@@ -1,10 +1,13 @@
-"""Imports that would make the start of every command slow."""
+"""What would make the start of every command slow."""
 
 from __future__ import annotations
 
+import functools
 import importlib
+import inspect
 import sys
 from types import ModuleType
+from typing import Any
 
 _PATCHED = "scipy.signal"
 
@@ -25,3 +28,20 @@ def import_torchmetrics() -> None:
         importlib.import_module("torchmetrics")
     finally:
         del sys.modules[_PATCHED]
+
+
+def remember_protocols() -> None:
+    """Let jsonargparse compare a class with a Protocol once, not each time that an option is checked.
+
+    It evaluates the annotations of all methods each time, and parses the source of their modules for that:
+    half of the time of a command line.
+    """
+    from jsonargparse import _typehints
+
+    compare = _typehints.implements_protocol
+    compare_classes = functools.cache(compare)
+
+    def implements_protocol(value: Any, protocol: type) -> bool:
+        return bool((compare_classes if inspect.isclass(value) else compare)(value, protocol))
+
+    _typehints.implements_protocol = implements_protocol

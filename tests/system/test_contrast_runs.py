@@ -12,7 +12,8 @@ import yaml
 import cli
 from tests._helpers import dataset_folders as layouts
 from tests._helpers.shrink import shrink
-from tests.conftest import ROOT, run_cli
+from tests._helpers.two_processes import cli_in_processes
+from tests.conftest import ROOT
 
 RECIPE = ROOT / "configs" / "recipes" / "sce_cifar10.yaml"
 
@@ -51,7 +52,7 @@ def test_two_processes_have_the_queue_and_losses_of_one(images: Path, tmp_path: 
     one, two = tmp_path / "one", tmp_path / "two"
     assert cli.main(_fit(images, one, *options, "--data.init_args.batch_size=8")) == 0
     spread = ["--config=configs/trainer/cpu_ddp2.yaml", "--data.init_args.batch_size=4"]
-    run_cli(*_fit(images, two, *options, *spread))
+    assert cli_in_processes(_fit(images, two, *options, *spread), tmp_path / "ranks", 2) == [0, 0]
     alone, spread_out = (_load(out / "checkpoints" / "last.ckpt") for out in (one, two))
     assert alone["global_step"] == spread_out["global_step"] == 6
     assert alone["state_dict"].keys() == spread_out["state_dict"].keys()

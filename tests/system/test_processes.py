@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import socket
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +10,7 @@ import torch
 
 import cli
 from tests._helpers.commands import EVERY_EPOCH, command, load
-from tests.conftest import ROOT, environment, run_cli
+from tests._helpers.two_processes import cli_in_processes
 
 TWO_EPOCHS = 12  # steps
 
@@ -53,24 +50,7 @@ def test_two_nodes_have_the_labels_of_one(
 ) -> None:
     two = ["--trainer.strategy=ddp", "--trainer.num_nodes=2", "--data.init_args.batch_size=3"]
     arguments = command("fit", tiny_root, tiny_overlay, tmp_path, *two, *options, schedule=EVERY_EPOCH)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    launch = [sys.executable, "-m", "torch.distributed.run", "--nnodes=2", "--nproc-per-node=1"]
-    address = ["--master-addr=127.0.0.1", f"--master-port={port}"]
-    nodes = [
-        subprocess.Popen(
-            [*launch, *address, f"--node-rank={rank}", "cli.py", *arguments],
-            cwd=ROOT,
-            env=environment(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for rank in range(2)
-    ]
-    outputs = [node.communicate(timeout=240)[0] for node in nodes]
-    assert [node.returncode for node in nodes] == [0, 0], outputs[0][-4000:]
+    assert cli_in_processes(arguments, tmp_path / "ranks", 2, nodes=2) == [0, 0]
     _assert_same_labels(load(tmp_path), alone)
 
 
@@ -83,9 +63,11 @@ def _assert_same_labels(many: dict[str, Any], one: dict[str, Any]) -> None:
 def test_two_devices_complete_figures_and_test(tiny_root: Path, tiny_overlay: Path, tmp_path: Path) -> None:
     """Only the first process writes figures, table and degradation; the other must not block."""
     two = ["--config=configs/trainer/cpu_ddp2.yaml", "--model.init_args.num_clusters=9"]
-    run_cli(*command("fit", tiny_root, tiny_overlay, tmp_path, *two, "--trainer.max_epochs=1"))
+    fit = command("fit", tiny_root, tiny_overlay, tmp_path, *two, "--trainer.max_epochs=1")
+    assert cli_in_processes(fit, tmp_path / "fit", 2) == [0, 0]
     assert len(list(tmp_path.glob("log/version_*/figures/*.png"))) == 3
     checkpoint = f"--ckpt_path={tmp_path / 'checkpoints' / 'last.ckpt'}"
-    result = run_cli(*command("test", tiny_root, tiny_overlay, tmp_path, *two, checkpoint))
-    assert "after training" in result.stdout
+    test = command("test", tiny_root, tiny_overlay, tmp_path, *two, checkpoint)
+    assert cli_in_processes(test, tmp_path / "test", 2) == [0, 0]
+    assert "after training" in (tmp_path / "test" / "0.txt").read_text()
     assert len(list(tmp_path.glob("log/version_*/figures/degradation.png"))) == 1

@@ -9,7 +9,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -21,27 +20,9 @@ from tests._helpers.shrink import shrink
 from tests.conftest import ROOT, environment
 
 
-def _kill_when(process: subprocess.Popen[bytes], checkpoint: Path, epoch: int) -> None:
-    """Send SIGKILL as soon as a checkpoint of ``epoch`` or later exists."""
-    import torch
-
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        assert process.poll() is None, "the run ended before it was killed"
-        if checkpoint.is_file():
-            try:
-                if torch.load(checkpoint, weights_only=True)["epoch"] >= epoch:
-                    break
-            except (RuntimeError, EOFError, OSError):
-                pass  # the file is incomplete
-        time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-
-
 @pytest.fixture(scope="module")
 def options() -> list[str]:
-    return ["--trainer.max_epochs=12", "--trainer.check_val_every_n_epoch=2"]
+    return ["--trainer.max_epochs=8", "--trainer.check_val_every_n_epoch=2"]
 
 
 @pytest.fixture(scope="module")
@@ -58,16 +39,17 @@ def test_sigkill_and_resume(
 ) -> None:
     reads_ahead = "--data.init_args.num_workers=1"  # the uninterrupted run has none
     arguments = command("fit", tiny_root, tiny_overlay, tmp_path, *options, reads_ahead)
-    process = subprocess.Popen(
-        [sys.executable, "cli.py", *arguments],
+    kill_at = ["--trainer.callbacks+=tools.kill_test.places.KillAt", "--trainer.callbacks.place=step"]
+    killed = subprocess.run(
+        [sys.executable, "cli.py", *arguments, *kill_at, "--trainer.callbacks.step=20"],
         cwd=ROOT,
         env=environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
+        capture_output=True,
+        timeout=240,
+        check=False,
     )
-    _kill_when(process, tmp_path / "checkpoints" / "last.ckpt", epoch=2)
-    assert load(tmp_path)["epoch"] < 11
+    assert killed.returncode == -signal.SIGKILL, killed.stderr[-3000:]
+    assert load(tmp_path)["global_step"] == 18
     assert cli.main([*arguments, "--ckpt_path=last"]) == 0
     assert_same_run(load(tmp_path), load(uninterrupted))
 
@@ -96,7 +78,7 @@ def test_resume_from_the_middle_of_an_epoch(
     ("name", "code", "step", "workers", "more"),
     [
         ("SIGTERM", 143, 14, 4, []),  # within an epoch
-        ("SIGINT", 130, 5, 1, ["--trainer.max_steps=72"]),  # its last step; such a run counted an epoch twice
+        ("SIGINT", 130, 5, 1, ["--trainer.max_steps=48"]),  # its last step; such a run counted an epoch twice
     ],
 )
 def test_a_run_that_a_signal_stops_goes_on(
@@ -173,7 +155,7 @@ def test_another_batch_is_refused(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     checkpoint = f"--ckpt_path={uninterrupted / 'checkpoints' / 'last.ckpt'}"
-    larger = ["--data.init_args.batch_size=12", "--trainer.max_epochs=13", checkpoint]
+    larger = ["--data.init_args.batch_size=12", "--trainer.max_epochs=9", checkpoint]
     assert cli.main(command("fit", tiny_root, tiny_overlay, tmp_path, *larger)) == 1
     assert "with 6 samples in a step, this run has 12" in capsys.readouterr().err
 
@@ -192,6 +174,6 @@ def test_another_training_list_is_refused(
     dropped = next(n for n, row in enumerate(rows) if row.strip().endswith("train"))
     (fewer / "vggsound.csv").write_text("".join(rows[:dropped] + rows[dropped + 1 :]))
     checkpoint = f"--ckpt_path={uninterrupted / 'checkpoints' / 'last.ckpt'}"
-    arguments = command("fit", fewer, tiny_overlay, tmp_path / "out", "--trainer.max_epochs=13", checkpoint)
+    arguments = command("fit", fewer, tiny_overlay, tmp_path / "out", "--trainer.max_epochs=9", checkpoint)
     assert cli.main(arguments) == 1
     assert "belong to another list of training clips" in capsys.readouterr().err

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import torch
 import cli
 from tests._helpers import dataset_folders as layouts
 from tests._helpers.shrink import shrink
-from tests._helpers.two_processes import in_processes
+from tests._helpers.two_processes import cli_in_processes
 from tests.conftest import ROOT
 
 RECIPE = ROOT / "configs" / "recipes" / "sce_cifar10.yaml"
@@ -40,10 +39,6 @@ def _fit(images: Path, out: Path, processes: int, *more: str) -> list[str]:
     ]
 
 
-def _process(folder: str) -> int:
-    return cli.main(json.loads(Path(folder, "arguments.json").read_text()))
-
-
 def test_four_then_two_then_one_process(tmp_path: Path) -> None:
     images = layouts.image_folders(tmp_path / "images", classes=3, per_class=8)
     assert cli.main(_fit(images, tmp_path / "alone", 1)) == 0
@@ -55,9 +50,7 @@ def test_four_then_two_then_one_process(tmp_path: Path) -> None:
             for name, value in {"place": "SIGTERM", "step": step - 1, "rank": processes - 1}.items():
                 more.append(f"--trainer.callbacks.{name}={value}")
         arguments, folder = _fit(images, many, processes, *more), tmp_path / f"{processes}_{step}"
-        folder.mkdir()
-        (folder / "arguments.json").write_text(json.dumps(arguments))
-        codes = in_processes(_process, folder, processes) if processes > 1 else [cli.main(arguments)]
+        codes = cli_in_processes(arguments, folder, processes) if processes > 1 else [cli.main(arguments)]
         assert codes == [0 if step is None else 143] * processes
         assert _last(many)["global_step"] == (9 if step is None else step)
     _assert_close(_last(many), _last(tmp_path / "alone"))

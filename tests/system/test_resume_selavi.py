@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -12,14 +11,10 @@ import torch
 
 import cli
 from tests._helpers.commands import EVERY_EPOCH, assert_same_run, command, load
-from tests._helpers.two_processes import in_processes
+from tests._helpers.two_processes import cli_in_processes
 
 SAMPLES = 12  # of a step
 EPOCH = 3  # steps of the 36 clips; each epoch begins with a clustering pass
-
-
-def _process(folder: str) -> int:
-    return cli.main(json.loads(Path(folder, "arguments.json").read_text()))
 
 
 class Runs:
@@ -44,8 +39,7 @@ class Runs:
         )
         if processes == 1:
             return [cli.main(arguments)]
-        (out / "arguments.json").write_text(json.dumps(arguments))
-        return in_processes(_process, out, processes)
+        return cli_in_processes(arguments, out / "ranks", processes)
 
     def copy(self, name: str, new: str) -> None:
         """Copy the checkpoints of a run."""

@@ -13,7 +13,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import cli
 from tests._helpers.commands import EVERY_EPOCH, save_encoders
 from tests._helpers.shrink import shrink
-from tests.conftest import ROOT, run_cli
+from tests._helpers.two_processes import cli_in_processes
+from tests.conftest import ROOT
 from unlabelled.encoders import SmallAudioEncoder, SmallImageEncoder
 
 DEMO = ROOT / "configs" / "demo" / "shhc.yaml"
@@ -133,7 +134,8 @@ def test_two_processes_compute_the_leaves_of_one(tiny_root: Path, warm: Path, tm
     one, two = tmp_path / "one", tmp_path / "two"
     assert cli.main(_command("fit", DEMO, tiny_root, one, *options(one, 12))) == 0
     spread = ["--config=configs/trainer/cpu_ddp2.yaml", f"--ckpt_path={one / 'step=3.ckpt'}"]
-    run_cli(*_command("fit", DEMO, tiny_root, two, *options(two, 6), *spread))
+    fit = _command("fit", DEMO, tiny_root, two, *options(two, 6), *spread)
+    assert cli_in_processes(fit, tmp_path / "ranks", 2) == [0, 0]
     before, alone = _load(one / "step=3.ckpt"), _load(one / "step=6.ckpt")
     spread_out = _load(two / "step=6.ckpt")
     assert not torch.equal(before["pseudo_labels"], alone["pseudo_labels"])

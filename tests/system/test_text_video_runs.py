@@ -1,11 +1,7 @@
-"""SSPC, EAO and MCN through the command line: all configurations, two processes, kill and resume."""
+"""SSPC, EAO and MCN through the command line: all configurations, two processes, resume."""
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +11,8 @@ import yaml
 
 import cli
 from tests._helpers.text_video import shrunk, write_data
-from tests.conftest import ROOT, environment, run_cli
+from tests._helpers.two_processes import cli_in_processes
+from tests.conftest import ROOT
 
 CONFIGS = [
     path
@@ -105,16 +102,14 @@ def test_test_prints_tables_and_draws(
 def test_two_processes_equal_one_with_twice_the_batch_size(features: Path, tmp_path: Path) -> None:
     one, two = tmp_path / "one", tmp_path / "two"
     more = ["--trainer.max_epochs=3", "--model.init_args.optimizer.init_args.lr=0.001"]
-    for out, run, batches in (
-        (one, lambda args: cli.main(args), ["--data.init_args.batch_size=4"]),
-        (
-            two,
-            lambda args: run_cli(*args),
-            ["--config=configs/trainer/cpu_ddp2.yaml", "--data.init_args.batch_size=2"],
-        ),
-    ):
+
+    def fit(out: Path, *batches: str) -> list[str]:
         overlay = shrunk(TEXT_VIDEO, features, out, queue_size=24)
-        run(["fit", f"--config={TEXT_VIDEO}", f"--config={overlay}", *batches, *more])
+        return ["fit", f"--config={TEXT_VIDEO}", f"--config={overlay}", *batches, *more]
+
+    assert cli.main(fit(one, "--data.init_args.batch_size=4")) == 0
+    spread = fit(two, "--config=configs/trainer/cpu_ddp2.yaml", "--data.init_args.batch_size=2")
+    assert cli_in_processes(spread, tmp_path / "ranks", 2) == [0, 0]
     single, parallel = load(one)["state_dict"], load(two)["state_dict"]
     assert single.keys() == parallel.keys()
     assert int(single["queues.input_video.filled"]) == 24
@@ -125,8 +120,8 @@ def test_two_processes_equal_one_with_twice_the_batch_size(features: Path, tmp_p
         assert scalars_of_one[tag] == pytest.approx(scalars_of_two[tag], abs=1e-3), tag
 
 
-def test_a_killed_and_resumed_run_equals_an_uninterrupted_one(features: Path, tmp_path: Path) -> None:
-    """Results are bit-equal when a run is killed in the middle of an epoch, with half-filled queues."""
+def test_a_run_resumed_within_an_epoch_equals_an_uninterrupted_one(features: Path, tmp_path: Path) -> None:
+    """Also with half-filled queues."""
 
     def options(out: Path) -> list[str]:
         overlay = shrunk(DEMO, features, out, queue_size=40)  # full after 5 of 9 steps
@@ -137,19 +132,10 @@ def test_a_killed_and_resumed_run_equals_an_uninterrupted_one(features: Path, tm
         overlay.write_text(yaml.safe_dump(content))
         return ["fit", f"--config={DEMO}", f"--config={overlay}", "--trainer.max_epochs=3"]
 
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    whole, resumed = tmp_path / "whole", tmp_path / "resumed"
     assert cli.main(options(whole)) == 0
-    process = subprocess.Popen(
-        [sys.executable, "cli.py", *options(killed)], cwd=ROOT, env=environment(), stdout=subprocess.DEVNULL
-    )
-    stopped = killed / "checkpoints" / "step=4.ckpt"
-    deadline = time.monotonic() + 120
-    while not (killed / "checkpoints" / "step=5.ckpt").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)  # step 4 is then complete
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    resumed = tmp_path / "resumed"
-    assert cli.main([*options(resumed), f"--ckpt_path={stopped}"]) == 0
+    middle = whole / "checkpoints" / "step=4.ckpt"
+    assert cli.main([*options(resumed), f"--ckpt_path={middle}"]) == 0
     expected, found = load(whole, "step=9"), load(resumed, "step=9")
     assert found["state_dict"].keys() == expected["state_dict"].keys()
     for name, value in expected["state_dict"].items():

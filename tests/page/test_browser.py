@@ -56,6 +56,18 @@ def tab(browser: Any, page: Path) -> Iterator[Any]:
     context.close()
 
 
+def _wait_until_stored(tab: Any, expected: list[int]) -> None:
+    """Wait until a second tab has the labels: Chromium hands the storage on to its other processes."""
+    second = tab.context.new_page()
+    for _ in range(40):
+        second.goto(tab.url)
+        second.wait_for_selector(".tile img")
+        if sizes(second) == expected:
+            break
+        second.wait_for_timeout(500)
+    second.close()
+
+
 def sizes(tab: Any) -> list[int]:
     """Return the numbers of samples of the clusters that are shown."""
     return [
@@ -143,7 +155,7 @@ def test_names_moves_and_junk_survive_a_reload_and_are_exported(tab: Any, tmp_pa
     tab.keyboard.press("j")
     tab.click("#undo")
     assert sizes(tab) == [10, 13]
-    tab.wait_for_timeout(1000)  # Chromium hands the storage on to another of its processes
+    _wait_until_stored(tab, [10, 13])
     tab.reload()
     tab.wait_for_selector(".tile img")
     assert sizes(tab) == [10, 13]

@@ -38,7 +38,7 @@ def spread(x: Tensor) -> Tensor:
 def after(optimizer: torch.optim.Optimizer, x: nn.Parameter, steps: int) -> Tensor:
     for _ in range(steps):
         optimizer.zero_grad()
-        spread(x).backward()  # type: ignore[no-untyped-call]
+        spread(x).backward()
         optimizer.step()
     return x.detach()
 
@@ -73,8 +73,8 @@ def test_a_closure_is_evaluated_and_parameters_without_gradient_stay() -> None:
     def closure() -> float:
         optimizer.zero_grad()
         loss = spread(x)
-        loss.backward()  # type: ignore[no-untyped-call]
-        return float(loss)
+        loss.backward()
+        return float(loss.detach())
 
     assert optimizer.step(closure) == pytest.approx(float(spread(points(4, 2, 0.5))))
     assert torch.equal(idle, points(2, 2, 0.5))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -34,7 +35,7 @@ def write_leaves(folder: Path, study: Study) -> None:
 
     Similarities have no centroids.
     """
-    arrays = {
+    arrays: dict[str, Any] = {
         "leaf_of_sample": study.pre.labels,
         "clusters": study.pre.clusters,
         "counts": study.pre.counts,

@@ -190,8 +190,8 @@ class CLI(LightningCLI):
             self._lock(config.trainer)
         if command == "fit" and (change := batch_change([str(file) for file in config.config or []], config)):
             rank_zero_info(change)
-        starts = check_start(config.model.get("init_args") or {})
-        if command != "fit" and config.ckpt_path is None and not starts:
+        starts = config.ckpt_path is not None or check_start(config.model.get("init_args") or {})
+        if command != "fit" and not starts:
             rank_zero_info(f"{command} without --ckpt_path: the weights are initial ones, of no run")
         self._saved = given
         try:

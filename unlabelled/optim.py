@@ -110,6 +110,7 @@ class WarmupCosine(StepSchedule):
     eztorch/schedulers/linear_warmup_cosine_annealing_lr.py; docs/methods/sce.md#optimiser-and-schedule.
 
     Example:
+        >>> import torch
         >>> optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
         >>> schedule = WarmupCosine(optimizer, warmup_epochs=1)
         >>> schedule.set_horizon(total_steps=7, steps_per_epoch=3)
@@ -159,6 +160,7 @@ class WarmupSteps(StepSchedule):
     docs/methods/sce.md#something-something-v2.
 
     Example:
+        >>> import torch
         >>> optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
         >>> schedule = WarmupSteps(optimizer, milestones=[2], warmup_epochs=0.5, start_factor=0.1)
         >>> schedule.set_horizon(total_steps=6, steps_per_epoch=2)

@@ -121,7 +121,7 @@ def test_videos_play_on_hover_and_in_the_details(tab: Any) -> None:
     tab.locator(".tile.audio").first.click()
     until(tab, "document.querySelector('#detail audio')?.currentTime > 0.2")
     tab.locator(".tile.image").first.click()
-    assert tab.evaluate("document.querySelector('#detail img.big').naturalWidth") == 32
+    until(tab, "document.querySelector('#detail img.big').naturalWidth === 32")
 
 
 def test_names_moves_and_junk_survive_a_reload_and_are_exported(tab: Any, tmp_path: Path) -> None:
@@ -143,6 +143,7 @@ def test_names_moves_and_junk_survive_a_reload_and_are_exported(tab: Any, tmp_pa
     tab.keyboard.press("j")
     tab.click("#undo")
     assert sizes(tab) == [10, 13]
+    tab.wait_for_timeout(1000)  # Chromium hands the storage on to another of its processes
     tab.reload()
     tab.wait_for_selector(".tile img")
     assert sizes(tab) == [10, 13]

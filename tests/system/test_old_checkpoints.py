@@ -55,6 +55,8 @@ THEN = {"dmc": ["--model.init_args.visual_encoder.init_args.context=0"]}
 def built(demo: str, folder: Path, *options: str) -> Built:
     """Build a demo."""
     config = ROOT / "configs" / "demo" / f"{demo}.yaml"
+    if "  encoder_checkpoint: runs/" in config.read_text():  # which is looked for
+        options = (*options, "--model.init_args.encoder_checkpoint=null")
     return Built(
         [
             "fit",

@@ -12,6 +12,8 @@ from lightning import Callback, LightningModule, Trainer
 
 import callbacks
 import cli
+from callbacks.training import clustering_pass
+from callbacks.training.divergence_checks import check_finite
 from tests._helpers.synchronisations import Synchronisations
 from tests.conftest import ROOT
 from unlabelled.transforms import augmentation
@@ -108,6 +110,7 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
     monkeypatch.setattr(Trainer, "fit", watched_fit)
     monkeypatch.setattr(LightningModule, "_apply_batch_transfer_handler", watched_transfer)
     monkeypatch.setattr(callbacks.ClusteringPass, "run", lambda *args: watch.pause(run, *args))
+    monkeypatch.setattr(clustering_pass, "check_finite", lambda *args: watch.pause(check_finite, *args))
     monkeypatch.setattr(augmentation, "_selected", augmentation._masked)  # as on a GPU
     return watch
 

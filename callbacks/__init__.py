@@ -45,6 +45,7 @@ from callbacks.training.stop_at_signal import StopAtSignal
 from callbacks.training.target_update import TargetUpdate
 from callbacks.training.throughput import Throughput
 from callbacks.training.training_mode_clustering_pass import TrainingModeClusteringPass
+from callbacks.training.weight_average import WeightAverage
 
 __all__ = [
     "AnchorFigures",
@@ -88,6 +89,7 @@ __all__ = [
     "Throughput",
     "TrainingModeClusteringPass",
     "TransferEvaluation",
+    "WeightAverage",
     "ZeroShotClassification",
     "ZeroShotRetrieval",
 ]

@@ -10,6 +10,7 @@ from callbacks.evaluation.knn_evaluation import KNNEvaluation
 from callbacks.evaluation.learning_checks import LearningChecks
 from callbacks.evaluation.linear_evaluation import LinearEvaluation
 from callbacks.evaluation.localisation import Localisation
+from callbacks.evaluation.multi_source_localisation import MultiSourceLocalisation
 from callbacks.evaluation.retrieval_evaluation import (
     MaxPooledMaps,
     PooledFeatures,
@@ -72,6 +73,7 @@ __all__ = [
     "LinearEvaluation",
     "Localisation",
     "MaxPooledMaps",
+    "MultiSourceLocalisation",
     "PooledFeatures",
     "QueueUpdate",
     "RankTimeout",

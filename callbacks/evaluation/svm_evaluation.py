@@ -9,7 +9,7 @@ import torch
 from lightning import LightningModule, Trainer
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities import rank_zero_info
-from torch import Tensor
+from torch import Tensor, nn
 
 from callbacks.evaluation.held_out_evaluation import BankEvaluation, num_classes
 from callbacks.evaluation.sub_clip_features import grid_maxima
@@ -94,7 +94,8 @@ class SVMEvaluation(BankEvaluation):
         """Return the features of a batch; with ``grid``, those of the maps of its images."""
         if self.grid is None:
             return super().extract(pl_module, batch, pooled)
-        encoder = pl_module.encoders["image"] if _has_images(pl_module) else None
+        encoders = pl_module.encoders if isinstance(pl_module, HasEncoders) else nn.ModuleDict()
+        encoder = encoders["image"] if "image" in encoders else None
         if not isinstance(encoder, Encoder):
             raise MisconfigurationException(
                 f"SVMEvaluation: grid={list(self.grid)} needs the maps of an image encoder, which "
@@ -200,7 +201,3 @@ class SVMEvaluation(BankEvaluation):
             }
             for number, cost in enumerate(self.costs)
         }
-
-
-def _has_images(module: LightningModule) -> bool:
-    return isinstance(module, HasEncoders) and "image" in module.encoders

@@ -45,7 +45,7 @@ class WeightAverage(Callback):
         if not 0 <= decay < 1:
             raise ValueError(f"WeightAverage: decay={decay} must be from 0 to below 1")
         self.decay = decay
-        self._update = get_ema_multi_avg_fn(decay)
+        self._update = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
         self._average: dict[str, Tensor] = {}
         self._swapped = False
         self._last_step = 0

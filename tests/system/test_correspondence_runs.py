@@ -91,9 +91,12 @@ def test_a_configuration_trains_and_is_tested(
     checkpoint = torch.load(tmp_path / "last.ckpt", weights_only=True)
     assert checkpoint["global_step"] == 2
     capsys.readouterr()
+    if path.stem == "simplified_dmc_music":
+        options.append("--trainer.callbacks+=callbacks.MultiSourceLocalisation")
     assert cli.main(["test", *options, f"--ckpt_path={tmp_path / 'last.ckpt'}"]) == 0
     table = capsys.readouterr().out
     assert "pairs, test" in table
+    assert ("several sound sources, test" in table) == (path.stem == "simplified_dmc_music")
     assert ("cIoU, test" in table) == ("dmc" in path.stem)
     drawn = {path.stem for path in tmp_path.rglob("*.png")}
     assert ("localisation_overlays" in drawn) == ("dmc" in path.stem)

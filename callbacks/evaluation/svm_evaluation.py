@@ -95,7 +95,7 @@ class SVMEvaluation(BankEvaluation):
         if self.grid is None:
             return super().extract(pl_module, batch, pooled)
         encoders = pl_module.encoders if isinstance(pl_module, HasEncoders) else nn.ModuleDict()
-        encoder = encoders["image"] if "image" in encoders else None
+        encoder = dict(encoders.items()).get("image")
         if not isinstance(encoder, Encoder):
             raise MisconfigurationException(
                 f"SVMEvaluation: grid={list(self.grid)} needs the maps of an image encoder, which "

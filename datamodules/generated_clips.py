@@ -76,7 +76,7 @@ class GeneratedClips(VGGSound):
         return torch.from_numpy(track[np.abs(track[:, 0] - second).argmin(), 1:]).unsqueeze(0)
 
     def class_boxes(self, split: str, row: int, second: float) -> dict[int, Tensor]:
-        """Return the box of the one class that sounds in a clip; arguments as in :meth:`boxes`."""
+        """Return the box of the one sounding class of a clip; arguments as in :meth:`boxes`."""
         return {self._indices[split].entries[row].label: self.boxes(split, row, second)}
 
     @cached_property

@@ -61,5 +61,5 @@ class HasClassBoxes(Protocol):
     """A data module with boxes around the sounding objects of its frames, by class (for evaluation only)."""
 
     def class_boxes(self, split: str, row: int, second: float) -> dict[int, Tensor]:
-        """Return the boxes ``(boxes, 4)`` of each class that sounds at a time in the file of a row."""
+        """Return the boxes ``(boxes, 4)`` of each sounding class at a time in the file of a row."""
         ...

@@ -56,7 +56,7 @@ def class_overlap(maps: Tensor, boxes: dict[int, Tensor], level: float) -> float
         level: 0.5 on MUSIC-synthetic, 0.2 on MUSIC-duet.
 
     Raises:
-        ValueError: No class sounds.
+        ValueError: There is no sounding class.
 
     Source: DTaoo/Discriminative-Sounding-Objects-Localization, music-exp/eval_duet.py;
         docs/methods/dmc.md#several-sound-sources.

@@ -30,7 +30,7 @@ def points(count: int, dim: int, norm: float, seed: int = 0) -> Tensor:
 
 
 def spread(x: Tensor) -> Tensor:
-    """A loss without symmetries, whose gradient is not radial."""
+    """Loss without symmetries, whose gradient is not radial."""
     weights = torch.arange(1.0, x.numel() + 1, dtype=x.dtype).view_as(x)
     return (weights * x).sum() + distance(x[:1], x[1:]).square().sum()
 

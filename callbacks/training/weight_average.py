@@ -44,7 +44,6 @@ class WeightAverage(Callback):
     def __init__(self, decay: float = 0.9999) -> None:
         if not 0 <= decay < 1:
             raise ValueError(f"WeightAverage: decay={decay} must be from 0 to below 1")
-        self.decay = decay
         self._update = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
         self._average: dict[str, Tensor] = {}
         self._swapped = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -38,10 +39,7 @@ class StanfordCars(ListedImages):
         datasets.StanfordCars(self.root, download=True)
 
     def _read(self, name: str) -> dict[str, Any]:
-        from scipy.io import loadmat
-
-        content: dict[str, Any] = loadmat(self.file(f"stanford_cars/{name}"), squeeze_me=True)
-        return content
+        return _load(self.file(f"stanford_cars/{name}"))
 
 
 class Flowers102(ListedImages):
@@ -60,13 +58,19 @@ class Flowers102(ListedImages):
 
     def rows(self, part: str) -> list[Row]:
         """Return the images of ``trnid``, ``valid`` or ``tstid`` in ``setid.mat``."""
-        from scipy.io import loadmat
-
         key = {"train": "trnid", "val": "valid", "test": "tstid"}[part]
-        labels = loadmat(self.file("flowers-102/imagelabels.mat"), squeeze_me=True)["labels"]
-        numbers = np.atleast_1d(loadmat(self.file("flowers-102/setid.mat"), squeeze_me=True)[key])
+        labels = _load(self.file("flowers-102/imagelabels.mat"))["labels"]
+        numbers = np.atleast_1d(_load(self.file("flowers-102/setid.mat"))[key])
         return [(f"image_{number:05d}.jpg", int(labels[number - 1]) - 1) for number in numbers]
 
     def fetch(self) -> None:
         """Download by torchvision."""
         datasets.Flowers102(self.root, download=True)
+
+
+def _load(path: Path) -> dict[str, Any]:
+    """Return the variables of a MATLAB file."""
+    from scipy.io import loadmat  # scipy is imported by runs that need it
+
+    content: dict[str, Any] = loadmat(path, squeeze_me=True)
+    return content

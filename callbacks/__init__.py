@@ -10,6 +10,7 @@ from callbacks.evaluation.knn_evaluation import KNNEvaluation
 from callbacks.evaluation.learning_checks import LearningChecks
 from callbacks.evaluation.linear_evaluation import LinearEvaluation
 from callbacks.evaluation.localisation import Localisation
+from callbacks.evaluation.multi_source_localisation import MultiSourceLocalisation
 from callbacks.evaluation.retrieval_evaluation import (
     MaxPooledMaps,
     PooledFeatures,
@@ -45,6 +46,7 @@ from callbacks.training.stop_at_signal import StopAtSignal
 from callbacks.training.target_update import TargetUpdate
 from callbacks.training.throughput import Throughput
 from callbacks.training.training_mode_clustering_pass import TrainingModeClusteringPass
+from callbacks.training.weight_average import WeightAverage
 
 __all__ = [
     "AnchorFigures",
@@ -71,6 +73,7 @@ __all__ = [
     "LinearEvaluation",
     "Localisation",
     "MaxPooledMaps",
+    "MultiSourceLocalisation",
     "PooledFeatures",
     "QueueUpdate",
     "RankTimeout",
@@ -88,6 +91,7 @@ __all__ = [
     "Throughput",
     "TrainingModeClusteringPass",
     "TransferEvaluation",
+    "WeightAverage",
     "ZeroShotClassification",
     "ZeroShotRetrieval",
 ]

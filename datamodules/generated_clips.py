@@ -75,6 +75,10 @@ class GeneratedClips(VGGSound):
         track = self._tracks[youtube_id]  # (times, 5): seconds, then the box
         return torch.from_numpy(track[np.abs(track[:, 0] - second).argmin(), 1:]).unsqueeze(0)
 
+    def class_boxes(self, split: str, row: int, second: float) -> dict[int, Tensor]:
+        """Return the box of the one sounding class of a clip; arguments as in :meth:`boxes`."""
+        return {self._indices[split].entries[row].label: self.boxes(split, row, second)}
+
     @cached_property
     def _tracks(self) -> dict[str, NDArray[np.float64]]:
         rows: dict[str, list[list[float]]] = {}

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from lightning.pytorch.utilities import rank_zero_warn
 
+from datamodules.class_groups import read_groups
 from datamodules.clips import ClipDataModule
 from unlabelled.data.inside import check_listed
 from unlabelled.data.left_out import list_left_out
@@ -74,6 +75,8 @@ class Kinetics(ClipDataModule):
         variant: Number of classes of the release; checked against the classes found.
         class_list: Text file, one class per line, relative to ``root``: only these classes, in this order.
             Required for Kinetics-200 (Xie et al. 2018) in a Kinetics-400 folder.
+        group_list: Table with the columns ``class`` and ``group``, relative to ``root``, for scores of
+            hierarchies; ``null``: no groups.
         **kwargs: See :class:`~datamodules.clips.ClipDataModule`.
 
     Raises:
@@ -88,10 +91,11 @@ class Kinetics(ClipDataModule):
         root: str,
         variant: Literal["200", "400", "600", "700"] = "400",
         class_list: str | None = None,
+        group_list: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(root, **kwargs)
-        self.variant, self.class_list = variant, class_list
+        self.variant, self.class_list, self.group_list = variant, class_list, group_list
 
     @cached_property
     def class_names(self) -> list[str]:
@@ -111,6 +115,11 @@ class Kinetics(ClipDataModule):
                 f"{self.variant!r} has {_VARIANTS[self.variant]}; set variant or class_list"
             )
         return names
+
+    @cached_property
+    def class_groups(self) -> list[str] | None:
+        """The group of each class by ``group_list``; None: no groups."""
+        return None if self.group_list is None else read_groups(self.root, self.group_list, self.class_names)
 
     def _chosen_classes(self) -> list[str] | None:
         if self.class_list is None:
@@ -177,7 +186,7 @@ class KineticsSound(Kinetics):
     Args:
         root: Folder of Kinetics-400, or of these classes alone.
         class_list: Text file with other classes, one per line, relative to ``root``; ``null``: SeLaVi's 32.
-        **kwargs: See :class:`~datamodules.clips.ClipDataModule`.
+        **kwargs: See :class:`Kinetics`, but ``variant``, and :class:`~datamodules.clips.ClipDataModule`.
     """
 
     def __init__(self, root: str, class_list: str | None = None, **kwargs: Any) -> None:

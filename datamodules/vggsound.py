@@ -6,6 +6,7 @@ import csv
 from functools import cached_property
 from typing import Any
 
+from datamodules.class_groups import read_groups
 from datamodules.clips import ClipDataModule
 from unlabelled.data.inside import check_listed
 from unlabelled.data.lists import one_line, open_list
@@ -24,6 +25,8 @@ class VGGSound(ClipDataModule):
     Args:
         root: Folder of the data set.
         csv_file: The list, relative to ``root``; ``null``: ``vggsound.csv``.
+        group_list: Table with the columns ``class`` and ``group``, relative to ``root``, for scores of
+            hierarchies; ``null``: no groups.
         **kwargs: See :class:`~datamodules.clips.ClipDataModule`.
 
     Raises:
@@ -34,9 +37,11 @@ class VGGSound(ClipDataModule):
 
     num_classes = 309
 
-    def __init__(self, root: str, csv_file: str | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, root: str, csv_file: str | None = None, group_list: str | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(root, **kwargs)
-        self.csv_file = csv_file
+        self.csv_file, self.group_list = csv_file, group_list
 
     @cached_property
     def rows(self) -> list[tuple[str, int, str, str]]:
@@ -58,6 +63,11 @@ class VGGSound(ClipDataModule):
     def class_names(self) -> list[str]:
         """The labels of the whole list in alphabetical order."""
         return sorted({label for _, _, label, _ in self.rows})
+
+    @cached_property
+    def class_groups(self) -> list[str] | None:
+        """The group of each class by ``group_list``; None: no groups."""
+        return None if self.group_list is None else read_groups(self.root, self.group_list, self.class_names)
 
     @property
     def published(self) -> bool:

@@ -19,6 +19,7 @@ from lightning_modules.sce import SCE
 from lightning_modules.sela import SeLa
 from lightning_modules.selavi import SeLaVi
 from lightning_modules.shhc import SHHC
+from lightning_modules.simplified_dmc import SimplifiedDMC
 from lightning_modules.sspc import SSPC
 from lightning_modules.text_video_audio import TextVideoAudio
 from lightning_modules.trained_encoder import TrainedEncoder, load_encoder
@@ -48,6 +49,7 @@ __all__ = [
     "ReSSL",
     "SeLa",
     "SeLaVi",
+    "SimplifiedDMC",
     "TextVideoAudio",
     "TrainedEncoder",
     "load_encoder",

@@ -14,12 +14,20 @@ def check_resumed(trainer: Trainer, checkpoint: dict[str, Any]) -> None:
     Lightning takes what is there, and leaves the rest as in a new run.
 
     Raises:
-        ValueError: A part is absent, or of another kind.
+        ValueError: A part is absent, or of another kind, or has nothing that restores it.
     """
     own: dict[str, Any] = {"loops": {"fit_loop": trainer.fit_loop.state_dict()}, "callbacks": {}}
     for callback in trainer.callbacks:  # type: ignore[attr-defined]
         if hasattr(callback, "serves") and callback.state_dict():
             own["callbacks"][callback.state_key] = {}
+    if "current_model_state" in checkpoint and not any(
+        getattr(each, "restores_weights", False)
+        for each in trainer.callbacks  # type: ignore[attr-defined]
+    ):
+        raise ValueError(
+            "the checkpoint's weights are an average, with which training cannot go on; add to "
+            "trainer.callbacks the one that restores those of the run, callbacks.WeightAverage"
+        )
     lacking = list(_lacking(own, checkpoint))
     states = checkpoint.get("optimizer_states")
     if not (isinstance(states, list) and states and all(isinstance(state, dict) for state in states)):

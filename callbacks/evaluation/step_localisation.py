@@ -1,4 +1,4 @@
-"""Zero-shot localisation of the steps of a task in its videos, as on CrossTask."""
+"""Zero-shot localisation of the steps of a task in its videos, as on CrossTask and MiningYouTube."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ class StepLocalisation(SetEvaluation[StepSet]):
     Args:
         direction: ``text-><features of the segments>``.
         similarity: ``cosine``, or ``dot``, the dot product of the features (MCN).
-        log_softmax: Score a second by the log-softmax over the steps of the task, as is usual on
-            MiningYouTube.
+        log_softmax: Score a second by the log-softmax over the steps of the task; ``null``: as is usual on
+            the set, that is, on MiningYouTube only.
         every_n_epochs: Epochs between two evaluations within ``fit``; ``null``: none.
         before_training: Also score the untrained network on the validation sets, at the start of ``fit``;
             checkpoints contain the scores, and ``test`` prints them too.
@@ -60,7 +60,7 @@ class StepLocalisation(SetEvaluation[StepSet]):
         self,
         direction: str = "text->video+audio",
         similarity: Literal["cosine", "dot"] = "cosine",
-        log_softmax: bool = False,
+        log_softmax: bool | None = None,
         every_n_epochs: int | None = 1,
         before_training: bool = True,
     ) -> None:
@@ -96,9 +96,10 @@ class StepLocalisation(SetEvaluation[StepSet]):
     def score(self, pl_module: LightningModule, evaluation_set: StepSet, rows: Rows) -> Table:
         """Localise the steps of all videos; on each rank, as this takes little time."""
         hits, num_short = [], 0
+        log_softmax = evaluation_set.log_softmax if self.log_softmax is None else self.log_softmax
         for video, task, seconds, scores in _videos(rows):
             num_steps = len(evaluation_set.steps[task])
-            scores = scores[:, :num_steps].log_softmax(1) if self.log_softmax else scores[:, :num_steps]
+            scores = scores[:, :num_steps].log_softmax(1) if log_softmax else scores[:, :num_steps]
             annotated = evaluation_set.annotation(video)
             if len(scores) < num_steps:
                 num_short += 1

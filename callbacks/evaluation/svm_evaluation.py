@@ -7,17 +7,24 @@ from typing import ClassVar, Literal, NamedTuple
 
 import torch
 from lightning import LightningModule, Trainer
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities import rank_zero_info
-from torch import Tensor
+from torch import Tensor, nn
 
 from callbacks.evaluation.held_out_evaluation import BankEvaluation, num_classes
+from callbacks.evaluation.sub_clip_features import grid_maxima
 from callbacks.shared.rows import INDEX, LABEL, Rows, on_first_rank
 from callbacks.shared.tables import Table, print_tables
+from unlabelled.batch import Batch, Features
+from unlabelled.contracts import HasEncoders
 from unlabelled.distributed import all_reduce_sum_, broadcast_
+from unlabelled.encoders import MODALITY_NDIM, Encoder
+from unlabelled.encoders.evaluation_crops import mean_over_crops
 from unlabelled.metrics.linear import draw_shots, one_vs_rest, svm_average_precision, unit_rows
 from unlabelled.seeding import numpy_generator
 
 Shots = int | Literal["full"]
+_IMAGE_NDIM = MODALITY_NDIM["image"]
 
 
 class _Samples(NamedTuple):
@@ -45,8 +52,11 @@ class SVMEvaluation(BankEvaluation):
         draws: Number of random draws of the samples over which the AP is averaged, for a number of shots.
         seed: Seed of the draws and of the solver.
         modality: Modality of the features; ``null`` where there is only one.
+        grid: Take the last maps of the image encoder, max-pooled to this number of rows and columns, such as
+            ``[4, 4]``, in place of the features; ``null``: the features.
 
     Raises:
+        MisconfigurationException: The method has no image encoder, and ``grid`` is given.
         ValueError: An argument is out of its range, a class has fewer samples than shots, there are features
             of several modalities, or the labels do not match the classes.
 
@@ -62,11 +72,12 @@ class SVMEvaluation(BankEvaluation):
         draws: int = 5,
         seed: int = 0,
         modality: str | None = None,
+        grid: tuple[int, int] | None = None,
     ) -> None:
         super().__init__(every_n_epochs=None)
         self.shots = list(shots) if isinstance(shots, list) else [shots]
         self.costs = costs if costs is not None else [0.5]
-        self.draws, self.seed, self.modality = draws, seed, modality
+        self.draws, self.seed, self.modality, self.grid = draws, seed, modality, grid
         self._check_arguments()
 
     def _check_arguments(self) -> None:
@@ -76,6 +87,23 @@ class SVMEvaluation(BankEvaluation):
                 f"SVMEvaluation: shots={self.shots}, costs={self.costs}, draws={self.draws}; expected "
                 "numbers of at least 1 or 'full', positive costs, and at least one draw"
             )
+        if self.grid is not None and min(self.grid) < 1:
+            raise ValueError(f"SVMEvaluation: grid={list(self.grid)}; expected at least 1 row and 1 column")
+
+    def extract(self, pl_module: LightningModule, batch: Batch, pooled: Features | None) -> Features:
+        """Return the features of a batch; with ``grid``, those of the maps of its images."""
+        if self.grid is None:
+            return super().extract(pl_module, batch, pooled)
+        encoders = pl_module.encoders if isinstance(pl_module, HasEncoders) else nn.ModuleDict()
+        encoder = dict(encoders.items()).get("image")
+        if not isinstance(encoder, Encoder):
+            raise MisconfigurationException(
+                f"SVMEvaluation: grid={list(self.grid)} needs the maps of an image encoder, which "
+                f"{type(pl_module).__name__} does not have; set grid: null"
+            )
+        grid, maps = self.grid, encoder.feature_maps
+        crops = mean_over_crops(lambda each: grid_maxima(maps(each), grid), batch["image"], _IMAGE_NDIM)
+        return {"image": crops}
 
     def evaluate(
         self, trainer: Trainer, pl_module: LightningModule, bank: Rows, queries: Rows, stage: str

@@ -140,7 +140,7 @@ def _colourings(trainer: Trainer, tree: ClusterTree, cluster: Tensor, label: Ten
     shape = tree.num_clusters, len(data.class_names)
     table = contingency(cluster[known], label[known], *shape)[tree.clusters].numpy()
     colourings = {"classes": Groups(table.astype(np.float64), list(data.class_names), "class")}
-    if isinstance(data, GroupsClasses):
+    if isinstance(data, GroupsClasses) and data.class_groups is not None:
         names, numbers = np.unique(np.array(data.class_groups), return_inverse=True)
         grouped = np.stack([table[:, numbers == number].sum(1) for number in range(len(names))], 1)
         colourings["groups"] = Groups(grouped.astype(np.float64), names.tolist(), "group")

@@ -236,6 +236,13 @@ class DivergenceChecks(Callback):
         self._finding = state_dict["finding"]
 
 
+def left_out_step(trainer: Trainer) -> Tensor | None:
+    """Return whether the step is left out, a flag on the device; None: no step ever is."""
+    callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    flags = [each.left_out for each in callbacks if isinstance(each, DivergenceChecks)]
+    return next((flag for flag in flags if flag is not None), None)
+
+
 def check_finite(trainer: Trainer, pl_module: LightningModule) -> None:
     """Check the steps and the weights now, if the run is checked at all, before something long uses them.
 

@@ -10,7 +10,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
-from callbacks.training.divergence_checks import DivergenceChecks
+from callbacks.training.divergence_checks import left_out_step
 from unlabelled.contracts import HasQueues
 from unlabelled.distributed import broadcast_, gather_equal_rows
 from unlabelled.nn.queue import FeatureQueue
@@ -82,7 +82,7 @@ class QueueUpdate(Callback):
             assert isinstance(queue, FeatureQueue)
             rows = torch.cat([gather_equal_rows(view) for keys in self._pending for view in keys[name]])
             self._check(name, queue, len(rows))
-            queue.push(rows, unless=_left_out(trainer))
+            queue.push(rows, unless=left_out_step(trainer))
         self._pending, self._checked = [], True
 
     def _check(self, name: str, queue: FeatureQueue, pushed: int) -> None:
@@ -96,10 +96,3 @@ class QueueUpdate(Callback):
             f"{f'{below} or ' if below else ''}{below + pushed}, or set "
             "allow_uneven: true of callbacks.QueueUpdate"
         )
-
-
-def _left_out(trainer: Trainer) -> Tensor | None:
-    """Return whether the step is left out, a flag on the device; None: no step ever is."""
-    callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
-    flags = [each.left_out for each in callbacks if isinstance(each, DivergenceChecks)]
-    return next((flag for flag in flags if flag is not None), None)

@@ -20,6 +20,7 @@ _SMALL = {
     "AudioResNet": "SmallAudioEncoder",
     "SmallAudioEncoder": "SmallAudioEncoder",
     "L3Vision": "SmallImageEncoder",
+    "VGG16": "SmallImageEncoder",
 }
 _LARGEST = {"dim": 4, "epochs": 1, "max_samples": 30, "num_clusters": 5, "num_passes": 2, "whitening": 4}
 """Largest values of the options of callbacks that cluster."""

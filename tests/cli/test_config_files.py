@@ -126,9 +126,17 @@ def test_zero_shot_adds_sets_and_callbacks(name: str, recipe: str) -> None:
     config = parse("test", "--config", base, "--config", f"configs/data/{name}.yaml")
     sets = config.data.init_args.test_evaluation
     names = [each.class_path.rpartition(".")[2] for each in sets]
-    assert names == ["MSRVTT", "YouCook2", "MSVD", "UCF101Features", "HMDB51Features", "CrossTask"]
+    assert names == [
+        "MSRVTT",
+        "YouCook2",
+        "MSVD",
+        "UCF101Features",
+        "HMDB51Features",
+        "CrossTask",
+        "MiningYouTube",
+    ]
     clip = before.data.init_args.pipeline.init_args.stream_3d is None
-    assert [bool(each.init_args.other) for each in sets[:-1]] == [clip] * 5
+    assert [bool(each.init_args.other) for each in sets[:5]] == [clip] * 5
     assert config.data.init_args.evaluation == before.data.init_args.evaluation
     number = len(before.trainer.callbacks)
     classification, localisation = config.trainer.callbacks[number:]

@@ -33,8 +33,8 @@ from unlabelled.hierarchy import (
     node_points,
     segment_depth,
 )
-from unlabelled.hierarchy.embedding import SharedRadius
 from unlabelled.hierarchy.linkage import LINKAGES
+from unlabelled.hierarchy.placed_leaves import SharedRadius
 from unlabelled.hierarchy.starts import principal_components
 from unlabelled.hierarchy.triplets import triplet_loss
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +99,7 @@ def _modality(protocol: Path) -> str:
     """Return the key of the checkpoint that a protocol evaluates."""
     if "FrameAndAudio" in protocol.read_text():
         return "frame"
-    return "image" if "ImageResNet" in protocol.read_text() else "video"
+    return "image" if re.search(r"ImageResNet|VGG16", protocol.read_text()) else "video"
 
 
 def _printed_title(protocol: Path) -> str:

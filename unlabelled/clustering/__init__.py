@@ -10,6 +10,7 @@ from unlabelled.clustering.alignment import (
 )
 from unlabelled.clustering.base import Assignment, ClusterContext, Clusterer
 from unlabelled.clustering.centroids import fit_centroids, nearest_centroid
+from unlabelled.clustering.euclidean_maps import MapMeans, euclidean_clusters
 from unlabelled.clustering.hierarchical import HierarchicalClusterer
 from unlabelled.clustering.kmeans import kmeans
 from unlabelled.clustering.kmeans_clusterer import KMeansClusterer
@@ -45,6 +46,7 @@ __all__ = [
     "InverseQuadratic",
     "KMeansClusterer",
     "MapClustering",
+    "MapMeans",
     "Marginals",
     "MultiAssignment",
     "PassClock",
@@ -59,6 +61,7 @@ __all__ = [
     "alignment_cost",
     "cosine_kmeans",
     "damped_multi_sinkhorn",
+    "euclidean_clusters",
     "exact_alignment",
     "fit_centroids",
     "fit_whitening",

@@ -31,7 +31,7 @@ from unlabelled.contracts.data import (
     ReadsClips,
     TrainingSet,
 )
-from unlabelled.contracts.localisation import HasBoxes, Localises, ScoresPairs
+from unlabelled.contracts.localisation import HasBoxes, HasClassBoxes, Localises, ScoresPairs
 from unlabelled.contracts.methods import Embeds, HasEncoders
 from unlabelled.contracts.momentum import HasQueues, HasTarget
 
@@ -45,6 +45,7 @@ __all__ = [
     "GroupsClasses",
     "HasBoxes",
     "HasCentroids",
+    "HasClassBoxes",
     "HasEncoders",
     "HasHierarchies",
     "HasQueues",

@@ -81,8 +81,8 @@ class GroupsClasses(Protocol):
     """A data module whose classes belong to groups, a second level of ground truth (for evaluation only)."""
 
     @property
-    def class_groups(self) -> Sequence[str]:
-        """The name of the group of each class, by label."""
+    def class_groups(self) -> Sequence[str] | None:
+        """The name of the group of each class, by label; None: no groups were given."""
         ...
 
 

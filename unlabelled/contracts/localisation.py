@@ -54,3 +54,12 @@ class HasBoxes(Protocol):
             ``(annotators, 4)``: ``x0, y0, x1, y1`` as fractions of the frame.
         """
         ...
+
+
+@runtime_checkable
+class HasClassBoxes(Protocol):
+    """A data module with boxes around the sounding objects of its frames, by class (for evaluation only)."""
+
+    def class_boxes(self, split: str, row: int, second: float) -> dict[int, Tensor]:
+        """Return the boxes ``(boxes, 4)`` of each sounding class at a time in the file of a row."""
+        ...

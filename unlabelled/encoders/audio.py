@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock, ResNet
 
 from unlabelled.encoders.base import Encoder
-from unlabelled.encoders.image import resnet_parts
+from unlabelled.encoders.image import resnet_parts, set_stride
 
 _LAYERS = {9: [1, 1, 1, 1], 18: [2, 2, 2, 2]}
 
@@ -17,9 +17,10 @@ class AudioResNet(Encoder):
 
     Args:
         depth: 9 (4 899 520 parameters; SeLaVi, GDT) or 18 (11 170 240; XDC).
+        last_stride: Stride of the last stage; 1 for maps of twice as many rows and columns.
 
     Raises:
-        ValueError: Another depth.
+        ValueError: Another depth, or a stride other than 1 and 2.
 
     Source: facebookresearch/selavi, model.py; SeLaVi Table A.1 (depth 18); docs/methods/selavi.md#encoders.
     """
@@ -27,11 +28,12 @@ class AudioResNet(Encoder):
     modality = "audio"
     dim = 512
 
-    def __init__(self, depth: int = 9) -> None:
+    def __init__(self, depth: int = 9, last_stride: int = 2) -> None:
         super().__init__()
         if depth not in _LAYERS:
             raise ValueError(f"AudioResNet: depth must be 9 or 18, got {depth}")
         net = ResNet(BasicBlock, _LAYERS[depth])
+        set_stride(net.layer4, last_stride)
         conv1 = nn.Conv2d(1, 64, kernel_size=7, stride=2, padding=3, bias=False)
         nn.init.kaiming_normal_(conv1.weight, mode="fan_out", nonlinearity="relu")
         self.trunk = nn.Sequential(
@@ -43,7 +45,7 @@ class AudioResNet(Encoder):
         return resnet_parts(4)
 
     def feature_maps(self, inputs: Tensor) -> Tensor:
-        """Map ``(batch, 1, F, T)`` to ``(batch, 512, F/32, T/32)``, rounded up."""
+        """Map ``(batch, 1, F, T)`` to ``(batch, 512, F/32, T/32)``, rounded up; ``last_stride: 1``: /16."""
         maps: Tensor = self.trunk(inputs)
         return maps
 

@@ -18,21 +18,23 @@ class ImageResNet(Encoder):
         depth: 18 (11 176 512 parameters) or 50 (23 508 032).
         small_images: A 3x3 stem of stride 1 and no max-pooling, for images of 32 to 96 pixels (depth 18:
             11 168 832 parameters).
+        last_stride: Stride of the last stage; 1 for maps of twice as many rows and columns.
 
     Raises:
-        ValueError: Another depth.
+        ValueError: Another depth, or a stride other than 1 and 2.
 
     Source: He et al. 2016, as in torchvision; SCE appendix D.1; docs/methods/sce.md#architectures.
     """
 
     modality = "image"
 
-    def __init__(self, depth: int = 18, small_images: bool = False) -> None:
+    def __init__(self, depth: int = 18, small_images: bool = False, last_stride: int = 2) -> None:
         super().__init__()
         if depth not in _BLOCKS:
             raise ValueError(f"ImageResNet: depth must be 18 or 50, got {depth}")
         block, layers = _BLOCKS[depth]
         net = ResNet(block, layers)
+        set_stride(net.layer4, last_stride)
         self.dim = 512 * block.expansion
         stem = _small_stem() if small_images else [net.conv1, net.bn1, net.relu, net.maxpool]
         self.trunk = nn.Sequential(*stem, net.layer1, net.layer2, net.layer3, net.layer4)
@@ -44,7 +46,10 @@ class ImageResNet(Encoder):
         return self._parts
 
     def feature_maps(self, inputs: Tensor) -> Tensor:
-        """Map ``(batch, 3, H, W)`` to ``(batch, D, H/32, W/32)``, rounded up; small images ``H/8, W/8``."""
+        """Map ``(batch, 3, H, W)`` to ``(batch, D, H/32, W/32)``, rounded up; small images ``H/8, W/8``.
+
+        With ``last_stride: 1``, ``H/16, W/16`` and ``H/4, W/4``.
+        """
         maps: Tensor = self.trunk(inputs.contiguous(memory_format=torch.channels_last))
         return maps
 
@@ -57,6 +62,19 @@ def resnet_parts(stem: int) -> dict[str, str]:
     """
     stages = {f"trunk.{stem + i}": f"layer{i + 1}" for i in range(4)}
     return {"trunk.0": "conv1", "trunk.1": "bn1", **stages}
+
+
+def set_stride(stage: nn.Sequential, stride: int) -> None:
+    """Set the stride of a stage of a ResNet.
+
+    Raises:
+        ValueError: It is neither 1 nor 2.
+    """
+    if stride not in (1, 2):
+        raise ValueError(f"ResNet: last_stride={stride} must be 1 or 2")
+    for part in stage[0].modules():
+        if isinstance(part, nn.Conv2d) and part.stride == (2, 2):
+            part.stride = (stride, stride)
 
 
 def _small_stem() -> list[nn.Module]:

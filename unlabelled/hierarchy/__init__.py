@@ -32,10 +32,11 @@ from unlabelled.hierarchy.poincare import (
     pairwise_distance,
     project,
 )
-from unlabelled.hierarchy.post_clustering import HypHC, PostClustering
+from unlabelled.hierarchy.post_clustering import HypHC, PostClustering, published_hyphc
 from unlabelled.hierarchy.prototypes import merged_prototypes, node_points
 from unlabelled.hierarchy.prune_regraft import MutableTree, all_gains
-from unlabelled.hierarchy.starts import ExponentialStart, RandomStart, Start
+from unlabelled.hierarchy.riemannian_adam import RiemannianAdam
+from unlabelled.hierarchy.starts import ExponentialStart, RandomStart, Start, UniformStart
 from unlabelled.hierarchy.tree import Tree
 from unlabelled.hierarchy.triplets import (
     PairCoveringTriplets,
@@ -65,6 +66,7 @@ __all__ = [
     "PoincareBall",
     "PostClustering",
     "RandomStart",
+    "RiemannianAdam",
     "SearchResult",
     "Similarity",
     "Start",
@@ -72,6 +74,7 @@ __all__ = [
     "TripletEmbedding",
     "TripletSampler",
     "UFit",
+    "UniformStart",
     "UniformTriplets",
     "all_gains",
     "conformal_factor",
@@ -101,6 +104,7 @@ __all__ = [
     "pair_covering_triplets",
     "pairwise_distance",
     "project",
+    "published_hyphc",
     "segment_depth",
     "triplet_loss",
     "uniform_triplets",

@@ -1,7 +1,7 @@
 """HypHC's optimisation: leaves in hyperbolic space are moved until similar ones have a deep common ancestor.
 
 All leaves share one radius, so only directions and that radius are learned, and Adam needs no Riemannian
-form.
+form; HypHC's has it.
 
 Source: sHHC paper (ICCV 2023) section 3.2, equations 10 and 12; the defaults are ours, see
 docs/methods/shhc.md#hyper-parameters.
@@ -15,17 +15,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from unlabelled.hierarchy.dasgupta import dasgupta_1x
 from unlabelled.hierarchy.leaves import Leaves
 from unlabelled.hierarchy.linkage import DECODERS, Decoder, decode
 from unlabelled.hierarchy.manifolds import Manifold, PoincareBall
+from unlabelled.hierarchy.placed_leaves import PlacedLeaves, RiemannianLeaves, SharedRadius
 from unlabelled.hierarchy.starts import ExponentialStart, Start
 from unlabelled.hierarchy.tree import Tree
 from unlabelled.hierarchy.triplets import TripletSampler, UniformTriplets, triplet_loss
-from unlabelled.seeding import torch_generator
 
 SMALLEST_GAIN = 1e-9
 """Smallest relative gain of a cost; rounding must not decide which points are kept."""
@@ -64,9 +63,13 @@ class TripletEmbedding:
         lr: First learning rate; it falls to 0 along a cosine.
         temperature: tau of the first epoch.
         last_temperature: tau of the last epoch; it falls exponentially.
-        radius: First norm of the leaves, relative to the largest one.
+        radius: First norm of the leaves, from the smallest (0) to the largest (1) of the manifold.
         decoders: Decoders of the trees; the cheapest tree is kept.
         manifold: The space of the leaves; None: :class:`PoincareBall`.
+        halve_every: Number of epochs after which learning rate and temperature are halved, as HypHC does, in
+            place of the cosine and of ``last_temperature``; None: they are not.
+        riemannian: True: the leaves are points of the ball, moved by Riemannian Adam, as in HypHC; False:
+            free vectors, of which only the directions matter, moved by Adam.
     """
 
     def __init__(
@@ -83,6 +86,8 @@ class TripletEmbedding:
         radius: float = 0.9,
         decoders: tuple[Decoder, ...] = DECODERS,
         manifold: Manifold | None = None,
+        halve_every: int | None = None,
+        riemannian: bool = False,
     ) -> None:
         if min(dim, patience, batch_size, len(decoders)) < 1 or epochs < 0:
             raise ValueError(
@@ -102,12 +107,20 @@ class TripletEmbedding:
         self.radius = radius
         self.decoders = decoders
         self.manifold: Manifold = PoincareBall() if manifold is None else manifold
+        if halve_every is not None and halve_every < 1:
+            raise ValueError(
+                f"TripletEmbedding: halve_every={halve_every}; expected at least 1 epoch, or None"
+            )
+        if riemannian and not isinstance(self.manifold, PoincareBall):
+            raise ValueError(
+                f"TripletEmbedding: riemannian=True in {type(self.manifold).__name__}; expected PoincareBall"
+            )
+        self.halve_every, self.riemannian = halve_every, riemannian
 
     @torch.enable_grad()
     def fit(self, leaves: Leaves, seed: int = 0) -> Embedding:
         """Embed the leaves, also under ``torch.no_grad``; ``seed`` determines all random draws."""
-        points = self.manifold.embed(self.start.tangents(leaves, self.dim, seed))
-        placed = SharedRadius(points, self.manifold, self.radius, seed)
+        placed = self._placed(self.manifold.embed(self.start.tangents(leaves, self.dim, seed)), seed)
         best, since_best = self._decoded(placed, leaves, {"epoch": 0.0}), 0
         for epoch, loss in enumerate(self._train(placed, leaves, seed), start=1):
             found = self._decoded(placed, leaves, {"epoch": float(epoch), "triplet_loss": loss})
@@ -118,32 +131,47 @@ class TripletEmbedding:
                 break
         return best
 
-    def _train(self, placed: SharedRadius, leaves: Leaves, seed: int) -> Iterator[float]:
+    def _placed(self, points: Tensor, seed: int) -> PlacedLeaves:
+        if self.riemannian and isinstance(self.manifold, PoincareBall):
+            return RiemannianLeaves(points, self.manifold, self.radius, seed)
+        return SharedRadius(points, self.manifold, self.radius, seed)
+
+    def _train(self, placed: PlacedLeaves, leaves: Leaves, seed: int) -> Iterator[float]:
         """Yield the mean loss of each epoch; fewer than three leaves have no triplets."""
         similarity = torch.from_numpy(leaves.similarity + np.eye(len(leaves)))
-        optimizer = torch.optim.Adam(placed.parameters())
+        optimizers = placed.optimizers()
         epochs = range(self.epochs if len(leaves) >= 3 else 0)
         for epoch, triplets in zip(epochs, self.triplets.epochs(len(leaves), seed), strict=False):
-            optimizer.param_groups[0]["lr"] = self.lr * (1 + math.cos(math.pi * epoch / self.epochs)) / 2
+            for optimizer in optimizers:
+                optimizer.param_groups[0]["lr"] = self._lr(epoch)
             total = 0.0
             for batch in torch.split(triplets.T.contiguous(), self.batch_size, dim=1):
                 loss = self._loss(placed, similarity, batch, self._temperature(epoch))
-                optimizer.zero_grad()
+                placed.zero_grad()
                 loss.backward()  # type: ignore[no-untyped-call]
-                optimizer.step()
+                for optimizer in optimizers:
+                    optimizer.step()
+                placed.restrict()
                 total += float(loss.detach()) * batch.shape[1]
             yield total / len(triplets)
 
-    def _loss(self, placed: SharedRadius, similarity: Tensor, batch: Tensor, temperature: float) -> Tensor:
+    def _loss(self, placed: PlacedLeaves, similarity: Tensor, batch: Tensor, temperature: float) -> Tensor:
         weights = similarity[batch, batch.roll(1, 0)]  # of each corner and the one before it
         return triplet_loss(placed.depths(batch), weights, temperature).mean()
 
+    def _lr(self, epoch: int) -> float:
+        if self.halve_every is not None:
+            return float(self.lr * 0.5 ** (epoch // self.halve_every))
+        return self.lr * (1 + math.cos(math.pi * epoch / self.epochs)) / 2
+
     def _temperature(self, epoch: int) -> float:
+        if self.halve_every is not None:
+            return float(self.temperature * 0.5 ** (epoch // self.halve_every))
         share = epoch / max(1, self.epochs - 1)
         return float(self.temperature ** (1 - share) * self.last_temperature**share)
 
     @torch.no_grad()
-    def _decoded(self, placed: SharedRadius, leaves: Leaves, report: dict[str, float]) -> Embedding:
+    def _decoded(self, placed: PlacedLeaves, leaves: Leaves, report: dict[str, float]) -> Embedding:
         depths = placed.all_depths()
         trees = {decoder: decode(depths, decoder) for decoder in self.decoders}
         costs = {name: dasgupta_1x(tree, leaves.weights, leaves.counts) for name, tree in trees.items()}
@@ -156,49 +184,3 @@ class TripletEmbedding:
 def _is_cheaper(found: Embedding, best: Embedding) -> bool:
     cost, least = found.report["dasgupta_1x"], best.report["dasgupta_1x"]
     return cost < least - SMALLEST_GAIN * abs(least)
-
-
-class SharedRadius(nn.Module):
-    """Leaves on one learned radius of a manifold.
-
-    The radius is a sigmoid between the limits of the manifold, whose gradient is never 0, unlike that of a
-    clamp.
-
-    Args:
-        start: ``(K, D)`` float64 vectors in the first directions of the leaves; random ones replace zeros.
-        manifold: The space of the leaves.
-        share: The first radius, from the smallest (0) to the largest (1) of the manifold.
-        seed: Seed of the random directions.
-
-    Source: HazyResearch/HypHC, model/hyphc.py, ``normalize_embeddings``, which clamps the radius.
-    """
-
-    def __init__(self, start: Tensor, manifold: Manifold, share: float, seed: int) -> None:
-        super().__init__()
-        self.manifold = manifold
-        self._smallest, largest = manifold.radius_limits()
-        self._range = largest - self._smallest
-        is_zero = start.norm(dim=1, keepdim=True) == 0
-        random = torch.randn(start.shape, dtype=start.dtype, generator=torch_generator(seed, "no direction"))
-        self.directions = nn.Parameter(torch.where(is_zero, random, start))
-        self.radius_logit = nn.Parameter(torch.tensor(math.log(share / (1 - share)), dtype=start.dtype))
-
-    @property
-    def radius(self) -> Tensor:
-        """Euclidean norm of the leaves."""
-        return self._smallest + self._range * self.radius_logit.sigmoid()
-
-    def points(self) -> Tensor:
-        """Return a copy of the leaves ``(K, D)``."""
-        return (F.normalize(self.directions, dim=1) * self.radius).detach().clone()
-
-    def depths(self, triplets: Tensor) -> Tensor:
-        """Return the LCA depths ``(3, B)`` of each corner of ``triplets (3, B)`` and the corner before it."""
-        corners = F.embedding(triplets, F.normalize(self.directions, dim=1))  # (3, B, D)
-        return self.manifold.cosine_depth((corners * corners.roll(1, 0)).sum(2), self.radius)
-
-    @torch.no_grad()
-    def all_depths(self) -> Tensor:
-        """Return the LCA depths ``(K, K)`` of all pairs."""
-        unit = F.normalize(self.directions, dim=1)
-        return self.manifold.cosine_depth(unit @ unit.T, self.radius)

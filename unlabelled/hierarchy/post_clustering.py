@@ -9,7 +9,8 @@ from __future__ import annotations
 from unlabelled.hierarchy.base import Hierarchy, HierarchyMethod
 from unlabelled.hierarchy.embedding import TripletEmbedding
 from unlabelled.hierarchy.leaves import Leaves
-from unlabelled.hierarchy.starts import RandomStart
+from unlabelled.hierarchy.manifolds import PoincareBall
+from unlabelled.hierarchy.starts import UniformStart
 from unlabelled.hierarchy.triplets import PairCoveringTriplets
 
 
@@ -34,26 +35,39 @@ class PostClustering(HierarchyMethod):
 
 
 class HypHC(PostClustering):
-    """HypHC: random start in two dimensions, one set of triplets that cover pairs, and single linkage.
+    """HypHC with its published settings, those of its example for iris.
 
-    The triplets cover all pairs if their number allows it, by default up to 447 leaves. Loss, start, triplets
-    and decoder are those of HypHC's code (``model/hyphc.py``, ``datasets/triples.py``). Ours are: the radius
-    by a sigmoid, whose gradient does not vanish; the exact decoder; the copy of the best state; and learning
-    rate, optimiser, temperatures, radius and batch size, which are the defaults of :class:`TripletEmbedding`
-    (its own: docs/methods/shhc.md#hyphc).
+    Random start in two dimensions near the origin, one set of triplets that cover all pairs of up to 316
+    leaves, Riemannian Adam, and single linkage. Ours are: the exact decoder, the copy of the best state, and
+    a radius that is kept between its limits (docs/methods/shhc.md#hyphc).
 
     Args:
-        embedding: The embedding; None: two dimensions, at most 50 epochs of 100,000 triplets, patience 20.
+        embedding: The embedding; None: :func:`published_hyphc`.
     """
 
     def __init__(self, embedding: TripletEmbedding | None = None) -> None:
-        if embedding is None:
-            embedding = TripletEmbedding(
-                dim=2,
-                start=RandomStart(),
-                triplets=PairCoveringTriplets(),
-                epochs=50,
-                patience=20,
-                decoders=("single",),
-            )
-        super().__init__(embedding)
+        super().__init__(published_hyphc() if embedding is None else embedding)
+
+
+def published_hyphc(dim: int = 2) -> TripletEmbedding:
+    """Return HypHC's embedding of leaves in ``dim`` dimensions.
+
+    Source: HazyResearch/HypHC, examples/run_iris.sh, config.py, model/hyphc.py, datasets/triples.py.
+    """
+    manifold = PoincareBall()
+    smallest, largest = manifold.radius_limits()
+    return TripletEmbedding(
+        dim=dim,
+        start=UniformStart(0.05),
+        triplets=PairCoveringTriplets(50_000),
+        epochs=50,
+        patience=20,
+        batch_size=512,
+        lr=5e-4,
+        temperature=0.05,
+        radius=(0.05 - smallest) / (largest - smallest),
+        decoders=("single",),
+        manifold=manifold,
+        halve_every=30,
+        riemannian=True,
+    )

@@ -41,8 +41,30 @@ class ExponentialStart(Start):
         return torch.from_numpy(components / scale if scale > 0 else components)
 
 
+class UniformStart(Start):
+    """The start of HypHC: points drawn uniformly from a small cube around the origin.
+
+    Args:
+        size: Half of the edge of the cube.
+
+    Source: HazyResearch/HypHC, model/hyphc.py; the size is that of examples/run_iris.sh. The exponential map
+    moves points of this size by 0.1 % at most.
+    """
+
+    def __init__(self, size: float = 0.05) -> None:
+        if not 0 < size < np.inf:
+            raise ValueError(f"UniformStart: size={size}, expected a positive number")
+        self.size = size
+
+    def tangents(self, leaves: Leaves, dim: int, seed: int) -> Tensor:
+        """Return uniformly distributed vectors."""
+        generator = torch_generator(seed, "uniform points")
+        draws = torch.rand(len(leaves), dim, dtype=torch.float64, generator=generator)
+        return self.size * (2 * draws - 1)
+
+
 class RandomStart(Start):
-    """The start of HypHC: random directions."""
+    """Random directions, all equally likely."""
 
     def tangents(self, leaves: Leaves, dim: int, seed: int) -> Tensor:
         """Return normally distributed vectors."""

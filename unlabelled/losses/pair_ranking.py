@@ -127,8 +127,7 @@ class PairCrossEntropy(CorrespondenceLoss):
     """Cross-entropy with the own audio of an image as the class, among all audio tracks, and vice versa.
 
     Source: ours, with the same centres as the max-margin loss. The contrastive loss of DTaoo/Simplified_DMC
-    belongs to another layer with Euclidean distances, which is not implemented
-    (docs/methods/dmc.md#simplified-dmc).
+    belongs to another layer (docs/methods/dmc.md#simplified-dmc).
 
     Args:
         temperature: Divides the mean cosines.

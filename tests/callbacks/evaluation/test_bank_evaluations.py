@@ -134,6 +134,7 @@ def test_several_labels_need_the_svm() -> None:
         (lambda: RetrievalEvaluation(distance="manhattan"), "one of cosine, euclidean"),
         (lambda: SVMEvaluation(shots=["some"]), "or 'full'"),  # type: ignore[list-item]
         (lambda: SVMEvaluation(costs=[0.0]), "positive costs"),
+        (lambda: SVMEvaluation(grid=(4, 0)), "at least 1 row"),
     ],
 )
 def test_wrong_options_are_refused(make: Any, words: str) -> None:
@@ -220,6 +221,32 @@ def test_svm_on_all_samples(several_labels: bool, capsys: pytest.CaptureFixture[
     text = capsys.readouterr().out
     assert "full, C=0.01" in text
     assert text.count("(best)") == 1
+
+
+@pytest.mark.parametrize("views", [0, 2])
+def test_svm_on_pooled_maps(views: int) -> None:
+    data = ColourData(views)
+    scores = scores_of(SVMEvaluation("full", [1.0], grid=(2, 1)), data)
+
+    def feature(split: str) -> Tensor:
+        halves = data.splits[split].images.unflatten(-2, (2, 2))  # (n, [V,] 3, 2, 2, 4): two rows of cells
+        maxima = halves.amax((-1, -2)).flatten(-2)
+        return unit_rows(maxima.mean(1) if views else maxima)
+
+    truth, labels = (nn.functional.one_hot(data.splits[split].labels, CLASSES) for split in ("test", "train"))
+    expected = [
+        svm_average_precision((feature("train"), labels[:, c]), (feature("test"), truth[:, c]), 1.0)
+        for c in range(CLASSES)
+    ]
+    assert scores["test/svm_map"] == pytest.approx(np.mean(expected))
+    assert scores["test/svm_map"] != pytest.approx(
+        scores_of(SVMEvaluation("full", [1.0]), data)["test/svm_map"]
+    )
+
+
+def test_pooled_maps_need_an_image_encoder() -> None:
+    with pytest.raises(MisconfigurationException, match="needs the maps of an image encoder"):
+        scores_of(SVMEvaluation(grid=(4, 4)), ColourData(), Embedder("audio"))
 
 
 def test_svm_on_few_samples_is_reproducible_and_improves() -> None:

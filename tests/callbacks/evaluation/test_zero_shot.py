@@ -171,15 +171,14 @@ def expected_steps(steps: Steps, log_softmax: bool = False) -> dict[str, float]:
     }
 
 
-@pytest.mark.parametrize("log_softmax", [False, True])
+@pytest.mark.parametrize(("given", "usual"), [(False, True), (True, False), (None, True), (None, False)])
 def test_steps_are_localised_video_by_video(
-    log_softmax: bool, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+    given: bool | None, usual: bool, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     steps = Steps("cooking", [9, 7, 12, 3, 5, 2, 14, 6, 8], 0)
+    steps.log_softmax, log_softmax = usual, usual if given is None else given
     with caplog.at_level("INFO"):
-        scores = scores_of(
-            StepLocalisation("text->video", log_softmax=log_softmax), Pairs("pairs", 9, 0), steps
-        )
+        scores = scores_of(StepLocalisation("text->video", log_softmax=given), Pairs("pairs", 9, 0), steps)
     assert scores == pytest.approx(prefixed("test/cooking/text_to_video", expected_steps(steps, log_softmax)))
     assert 0.3 < scores["test/cooking/text_to_video/recall"] < 1
     assert scores["test/cooking/text_to_video/recall"] != scores["test/cooking/text_to_video/pooled_recall"]

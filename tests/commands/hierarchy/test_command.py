@@ -229,7 +229,7 @@ def test_arrays_that_are_not_features(array: Any, message: str) -> None:
         checked_features("x", array)
 
 
-@pytest.mark.parametrize("name", ["x.npy", "x.npz", "x.pt", "objects.npy", "x.csv"])
+@pytest.mark.parametrize("name", ["x.npy", "x.npz", "x.pt", "objects.npy", "x.xlsx"])
 def test_files_that_cannot_be_read(folder: Path, name: str) -> None:
     if name == "objects.npy":
         np.save(name, np.array([[{}]], dtype=object), allow_pickle=True)

@@ -36,10 +36,17 @@ def read_features(path: str, key: str | None = None) -> Rows:
     readers = {".npy": _npy, ".npz": _npz, ".pt": _pt, ".pth": _pt}
     suffix = Path(path).suffix.lower()
     if suffix not in readers:
-        raise ValueError(f"{path}: expected one of {', '.join(readers)}; found {suffix or 'no suffix'}")
+        raise ValueError(
+            f"{path}: expected one of {', '.join(readers)}, .csv, .tsv, .txt; found {suffix or 'no suffix'}"
+        )
     if not Path(path).is_file():
         raise FileNotFoundError(f"there is no file {path}")
     return checked_features(path, readers[suffix](path, key))
+
+
+def read_array(path: str) -> Any:
+    """Return the array of a file ``.npy``."""
+    return _npy(path, None)
 
 
 def checked_features(name: str, array: Any) -> Rows:

@@ -8,7 +8,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from unlabelled.commands.hierarchy.inputs import read_features, read_lines
+from unlabelled.commands.hierarchy.given_trees import read_trees
+from unlabelled.commands.hierarchy.named_rows import NamedRows, checked_similarity
 from unlabelled.commands.hierarchy.outputs import leaf_names, write_figures, write_leaves, write_tree
 from unlabelled.commands.hierarchy.runs import METHODS, Run
 from unlabelled.commands.hierarchy.study import Classes, Plan, Study
@@ -18,7 +19,8 @@ logger = logging.getLogger(__name__)
 DESCRIPTION = """\
 Build hierarchies of features by all methods, compare their Dasgupta costs and times (the sHHC paper's
 Table 3) and their agreement with held-out samples, and draw the tree of the method that agrees best. More
-rows than --leaves are first put into that many pre-clusters.
+rows than --leaves are first put into that many pre-clusters. With --similarity matrix the file has the
+similarities of all pairs of rows. --trees are compared, too, and improved by local search.
 
 Written to --out: costs.md, costs.json, trees/METHOD.npy (scipy's linkage matrix) and .nwk (Newick),
 leaves.npz (the leaf of each sample), disk.png, dendrogram.png and similarity.png."""
@@ -52,13 +54,23 @@ def _prepare(options: argparse.Namespace) -> tuple[Study, list[str] | None]:
         options.clusters,
         options.seed,
     )
-    features = read_features(options.features, options.key)
-    classes = Classes.of(read_lines(options.labels, len(features))) if options.labels else None
-    names = read_lines(options.names, len(features)) if options.names else None
+    table = NamedRows.read(options.features, options.key, options.names, options.labels)
+    features = table.rows
+    if plan.similarity == "matrix":
+        features = checked_similarity(options.features, features)
+    if options.trees and len(features) > plan.num_leaves:
+        raise ValueError(
+            f"--trees: their leaves are the {len(features)} rows, but --leaves {plan.num_leaves} makes "
+            f"pre-clusters; set --leaves {len(features)}"
+        )
+    classes = Classes.of(table.labels) if table.labels else None
     action = f": pre-clustering into {plan.num_leaves}" if len(features) > plan.num_leaves else ""
     print(f"{features.shape[0]} rows of {features.shape[1]} dimensions{action}", file=sys.stderr)
     study = Study.prepare(features, plan, classes)
-    return study, leaf_names(study, names)
+    study.given = read_trees(options.trees, study.leaves, table.names)
+    if taken := [name for name in study.given if name in METHODS or f"{name}-improved" in study.given]:
+        raise ValueError(f"--trees: the name {taken[0]} is taken by another tree; rename the file")
+    return study, leaf_names(study, table.names)
 
 
 def _run(study: Study, folder: Path, title: str, names: list[str] | None) -> bool:
@@ -93,17 +105,37 @@ def _parser() -> argparse.ArgumentParser:
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("features", metavar="FEATURES", help="file of numbers (n, d): .npy, .npz or .pt")
+    parser.add_argument(
+        "features", metavar="FEATURES", help="file of numbers (n, d): .npy, .npz, .pt or .csv"
+    )
     parser.add_argument("--key", metavar="NAME", help="the array of a file with several")
     parser.add_argument("--out", metavar="DIR", help="output folder; default: FEATURES_hierarchies")
     parser.add_argument("--leaves", type=_at_least(2), default=1000, metavar="K", help="default: 1000")
-    parser.add_argument("--similarity", choices=["half_cosine", "positive_cosine"], default="half_cosine")
+    parser.add_argument(
+        "--similarity",
+        choices=["half_cosine", "positive_cosine", "matrix"],
+        default="half_cosine",
+        help="matrix: FEATURES has the similarities (n, n) themselves",
+    )
     parser.add_argument(
         "--methods", nargs="+", choices=list(METHODS), default=list(METHODS), metavar="METHOD"
     )
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--labels", metavar="FILE", help="one class per row: .npy, or text with one per line")
-    parser.add_argument("--names", metavar="FILE", help="one name per row, for trees and figures")
+    parser.add_argument(
+        "--labels",
+        metavar="FILE",
+        help="one class per row: .npy, text with one per line, or a column of a .csv",
+    )
+    parser.add_argument(
+        "--names", metavar="FILE", help="one name per row, for trees and figures, as --labels"
+    )
+    parser.add_argument(
+        "--trees",
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="trees over the rows to compare and improve: Newick, or a linkage matrix as .npy",
+    )
     parser.add_argument(
         "--clusters",
         nargs="+",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -30,15 +31,19 @@ def write_tree(folder: Path, run: Run, names: Sequence[str] | None) -> None:
 
 
 def write_leaves(folder: Path, study: Study) -> None:
-    """Write the leaf of each sample, and the cluster, count, centroid and medoid of each leaf."""
-    np.savez(
-        folder / "leaves.npz",
-        leaf_of_sample=study.pre.labels,
-        clusters=study.pre.clusters,
-        counts=study.pre.counts,
-        centroids=study.pre.centroids,
-        medoids=study.pre.medoids(study.features),
-    )
+    """Write the leaf of each sample, and the cluster, count, centroid and medoid of each leaf.
+
+    Similarities have no centroids.
+    """
+    arrays: dict[str, Any] = {
+        "leaf_of_sample": study.pre.labels,
+        "clusters": study.pre.clusters,
+        "counts": study.pre.counts,
+        "medoids": study.pre.medoids(study.features),
+    }
+    if study.plan.similarity != "matrix":
+        arrays["centroids"] = study.pre.centroids
+    np.savez(folder / "leaves.npz", **arrays)
 
 
 def leaf_names(study: Study, names: Sequence[str] | None) -> list[str] | None:
@@ -61,7 +66,7 @@ def write_figures(folder: Path, study: Study, run: Run, names: Sequence[str] | N
     blocks = min([*study.plan.cuts, 10][0], tree.num_leaves)  # the drawn cut
     groups = _groups(study, tree, blocks)
     counts = study.pre.counts
-    similarity = study.pre.leaves(study.plan.similarity).similarity
+    similarity = study.leaves.similarity
     figures: dict[str, Callable[[], Figure]] = {
         "disk": lambda: hierarchy_disk(tree, groups, counts, names, title),
         "dendrogram": lambda: dendrogram(tree, groups, counts, names, title=title),

@@ -89,14 +89,18 @@ class Run:
 
 
 def run_method(method: str, leaves: Leaves, seed: int, on: str = "leaves") -> Run:
-    """Fit a method of ``METHODS``, or of ``SAMPLE_METHODS`` if ``on`` is ``samples``.
-
-    An exception is logged, and becomes the error of the run.
-    """
-    run = Run(method, on)
+    """Fit a method of ``METHODS``, or of ``SAMPLE_METHODS`` if ``on`` is ``samples``; see ``run_factory``."""
     methods = METHODS if on == "leaves" else SAMPLE_METHODS
+    return run_factory(method, methods[method], leaves, seed, on)
+
+
+def run_factory(
+    name: str, factory: Callable[[], HierarchyMethod], leaves: Leaves, seed: int, on: str = "leaves"
+) -> Run:
+    """Make a method and fit it; an exception is logged, and becomes the error of the run."""
+    run = Run(name, on)
     try:
-        hierarchy, run.seconds, run.peak_gib = measured(lambda: methods[method]().fit(leaves, seed))
+        hierarchy, run.seconds, run.peak_gib = measured(lambda: factory().fit(leaves, seed))
     except Exception as error:  # the other methods must still run
         logger.exception("%s failed", run.label)
         run.error = " ".join(f"{type(error).__name__}: {error}".split())

@@ -6,15 +6,19 @@ import logging
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property, partial
+from typing import Literal
 
 import numpy as np
 import torch
 
+from unlabelled.commands.hierarchy.given_trees import GivenTree
 from unlabelled.commands.hierarchy.held_out import Half, halves
 from unlabelled.commands.hierarchy.pre_clusters import PreClustering, PreClusters, Rows
-from unlabelled.commands.hierarchy.runs import METHODS, SAMPLE_METHODS, Run, measured, run_method
+from unlabelled.commands.hierarchy.runs import METHODS, SAMPLE_METHODS, Run, measured, run_factory, run_method
 from unlabelled.commands.hierarchy.sample_cost import SampleCost
 from unlabelled.hierarchy.leaves import Leaves, Similarity
+from unlabelled.hierarchy.local_moves import LocalSearch
 from unlabelled.hierarchy.tree import Floats, Indices, Tree
 from unlabelled.metrics.dendrogram import dendrogram_purity, level_scores, merged_rows
 
@@ -29,7 +33,7 @@ class Plan:
 
     Args:
         methods: Names of ``METHODS``.
-        similarity: The similarity of two samples, and of two leaves.
+        similarity: The similarity of two samples, and of two leaves; ``matrix``: the input has them.
         num_leaves: The number of pre-clusters; as many or fewer rows are the leaves themselves.
         all_samples_up_to: Largest number of rows for which ``SAMPLE_METHODS`` also run without pre-clusters.
         cuts: Numbers of clusters to compare with labels.
@@ -37,7 +41,7 @@ class Plan:
     """
 
     methods: Sequence[str] = tuple(METHODS)
-    similarity: Similarity = "half_cosine"
+    similarity: Similarity | Literal["matrix"] = "half_cosine"
     num_leaves: int = 1000
     all_samples_up_to: int = 2000
     cuts: Sequence[int] = (10, 30, 100)
@@ -91,7 +95,7 @@ class Study:
     """A comparison of methods on one file of features.
 
     Attributes:
-        features: ``(n, d)``.
+        features: ``(n, d)``, or similarities ``(n, n)`` if ``plan.similarity`` is ``matrix``.
         plan: The options.
         pre: The leaves.
         pre_seconds: The duration of pre-clustering; 0 without it.
@@ -100,6 +104,7 @@ class Study:
         no_sample_cost: The reason why they are not available.
         classes: The labels of the rows, if given.
         halves: Leaves of halves of the samples with the other halves held out; empty: there are few rows.
+        given: Trees over the leaves that no method made, by name.
         runs: The runs so far.
     """
 
@@ -112,11 +117,20 @@ class Study:
     no_sample_cost: str = ""
     classes: Classes | None = None
     halves: Sequence[Half] = ()
+    given: dict[str, Tree] = field(default_factory=dict)
     runs: list[Run] = field(default_factory=list)
 
     @classmethod
     def prepare(cls, features: Rows, plan: Plan, classes: Classes | None = None) -> Study:
         """Return a study whose leaves are the rows, or pre-clusters of more rows than ``plan.num_leaves``."""
+        if plan.similarity == "matrix":
+            if len(features) > plan.num_leaves:
+                raise ValueError(
+                    f"{len(features)} rows of similarities, but --leaves {plan.num_leaves}: pre-clustering "
+                    f"requires features; set --leaves {len(features)}"
+                )
+            pre, reason = PreClusters.of_rows(features), "the leaves are the samples"
+            return cls(features, plan, pre, no_sample_cost=reason, classes=classes)
         parts = halves(features, plan.num_leaves, plan.similarity, plan.seed)
         if len(features) <= plan.num_leaves:
             pre, reason = PreClusters.of_rows(features), "the leaves are the samples"
@@ -129,6 +143,13 @@ class Study:
             study.no_sample_cost = f"not computed: {error}"
             logger.warning("%s", study.no_sample_cost)
         return study
+
+    @cached_property
+    def leaves(self) -> Leaves:
+        """The leaves with their similarities."""
+        if self.plan.similarity == "matrix":
+            return Leaves.from_similarity(self.features)
+        return self.pre.leaves(self.plan.similarity)
 
     @property
     def is_pre_clustered(self) -> bool:
@@ -151,16 +172,20 @@ class Study:
 
     def run_all(self) -> Iterator[Run]:
         """Run all methods, and yield each run when it is complete."""
-        leaves = self.pre.leaves(self.plan.similarity)
         for method in self.plan.methods:
-            run = run_method(method, leaves, self.plan.seed)
+            run = run_method(method, self.leaves, self.plan.seed)
             if run.tree is not None and self.sample_cost is not None:
                 run.costs["samples_1x"] = self.sample_cost.cost_1x(run.tree)
             if run.tree is not None:
                 run.agreement = self._agreement(method)
             yield self._scored(run, self.pre.labels)
+        for name, tree in self.given.items():
+            for label, search in ((name, None), (f"{name}-improved", LocalSearch())):
+                factory = partial(GivenTree, tree, search)
+                yield self._scored(run_factory(label, factory, self.leaves, self.plan.seed), self.pre.labels)
         selected = [name for name in SAMPLE_METHODS if name in self.plan.methods]
-        if self.is_pre_clustered and selected and len(self.features) <= self.plan.all_samples_up_to:
+        few = len(self.features) <= self.plan.all_samples_up_to
+        if self.is_pre_clustered and selected and few and self.plan.similarity != "matrix":
             samples = Leaves.from_features(self.features, self.plan.similarity)
             for method in selected:
                 run = run_method(method, samples, self.plan.seed, "samples")

@@ -20,7 +20,11 @@ from unlabelled.data.media.storage import write_atomically
 from unlabelled.metrics.dendrogram import LEVEL_MEASURES
 
 CONVENTION = "1x: each pair once; HypHC's code counts twice"
-_SIMILARITIES = {"half_cosine": "w = (1 + cos) / 2", "positive_cosine": "w = max(cos, 0)"}
+_SIMILARITIES = {
+    "half_cosine": "w = (1 + cos) / 2",
+    "positive_cosine": "w = max(cos, 0)",
+    "matrix": "w as given",
+}
 _BASE = "average"
 
 
@@ -48,7 +52,9 @@ def facts(study: Study) -> list[str]:
     rows, dims = study.features.shape
     similarity = study.plan.similarity
     lines = [
-        f"features: {rows} samples of {dims} dimensions",
+        f"similarities: {rows} samples"
+        if similarity == "matrix"
+        else f"features: {rows} samples of {dims} dimensions",
         f"leaves: {_leaves(study)}",
         f"similarity: {similarity}, {_SIMILARITIES[similarity]}",
         f"Dasgupta cost, {CONVENTION}; lower is better. Only costs of the same similarity and number of "
@@ -65,6 +71,11 @@ def facts(study: Study) -> list[str]:
         lines.append(
             "shhc on all samples: local moves from the trees of the linkages, without an embedding, for "
             f"at most {SEARCH_SECONDS:.0f} s"
+        )
+    if study.given:
+        lines.append(
+            f"given trees: {', '.join(study.given)}; improved: local search from the given tree alone. "
+            "They have no held-out agreement, because they may have been made from any of the samples"
         )
     lines += [
         f"percentages: relative to {_BASE} linkage on the leaves",
@@ -151,6 +162,8 @@ def _costs(study: Study) -> str:
 
 
 def _agreement(study: Study) -> str:
+    if study.plan.similarity == "matrix":
+        return "held-out agreement: not computed, because it requires features"
     if not study.halves:
         return f"held-out agreement: not computed, because there are fewer than {FEWEST_ROWS} rows"
     best = "" if study.best is None else f". The highest one, and the drawn tree: {study.best.label}"

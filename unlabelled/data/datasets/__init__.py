@@ -6,11 +6,13 @@ from unlabelled.data.datasets.crosstask import CROSSTASK_FILES, CrossTask
 from unlabelled.data.datasets.feature_table import ColumnNames, FeatureTable, OtherFeatures
 from unlabelled.data.datasets.howto100m_categories import HowTo100MCategories
 from unlabelled.data.datasets.images import ImageArrays, ImageDataset, ImageFiles
+from unlabelled.data.datasets.mining_youtube import MINING_YOUTUBE_FILES, MiningYouTube
 from unlabelled.data.datasets.retrieval import MSRVTT, MSVD, TableRetrievalSet, YouCook2
 from unlabelled.data.datasets.samples import OrderedShard, SampleDataset, ShuffledShard
 
 __all__ = [
     "CROSSTASK_FILES",
+    "MINING_YOUTUBE_FILES",
     "MSRVTT",
     "MSVD",
     "ClipDataset",
@@ -22,6 +24,7 @@ __all__ = [
     "ImageArrays",
     "ImageDataset",
     "ImageFiles",
+    "MiningYouTube",
     "OrderedShard",
     "OtherFeatures",
     "SampleDataset",

@@ -82,7 +82,12 @@ class StepSet(EvaluationSet):
 
     Batches have the features and ``video (B,)`` (index of the video), ``second (B,)`` and ``task (B,)``,
     int64.
+
+    Attributes:
+        log_softmax: Whether a second is scored by the log-softmax over the steps, as is usual on this set.
     """
+
+    log_softmax = False
 
     @property
     @abstractmethod

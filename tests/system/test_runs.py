@@ -193,7 +193,7 @@ def test_two_processes_share_the_folder_of_a_run(base: Arguments, tmp_path: Path
     (tmp_path / NAME / "checkpoints").mkdir(parents=True)
     (tmp_path / NAME / "checkpoints" / "last.ckpt").touch()  # of an earlier run
     two = [*base, f"--trainer.default_root_dir={tmp_path}", "--config=configs/trainer/cpu_ddp2.yaml"]
-    run_cli("fit", *two)
+    run_cli("fit", *two, "--trainer.max_epochs=1")
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     done = subprocess.run(
         [*launch, "cli.py", "predict", *two, "--ckpt_path=last"],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from unlabelled.__main__ import run_tool
-from unlabelled.commands.start_up import import_torchmetrics
+from unlabelled.commands.start_up import import_torchmetrics, remember_protocols
 
 # Before the imports below, because `doctor` must run where they fail, and the usage should appear at once.
 if __name__ == "__main__" and (_code := run_tool(sys.argv[1:], "python cli.py")) is not None:
@@ -52,6 +52,7 @@ from unlabelled.commands.runs.placement import forget_choice, name_of, place
 from unlabelled.contracts import EvaluatesOnSets
 from unlabelled.stop_signals import STOP
 
+remember_protocols()
 _OWN = (unlabelled, lightning_modules, datamodules, callbacks)
 _format_of_lightning = warnings.formatwarning
 

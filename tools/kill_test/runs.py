@@ -32,6 +32,7 @@ _SMALL: dict[str, dict[str, str | int]] = {  # three steps in an epoch
         "batch_size": 16,
     },
 }
+_OTHER_SIZES = {"deepcluster_v2": {"batch_size": 9}}  # an epoch must have a sample for each cluster
 _FOLDERS = ("root", "clips_root")
 _IMPORTED_LATE = ("faiss", "scipy.optimize")  # by most runs
 _LIMIT = 3600  # seconds after which a run hangs
@@ -46,6 +47,7 @@ def options(demo: str, out: Path, epochs: int) -> list[str]:
     """Return the options of a small run of a demo; everything else is as shipped."""
     config = DEMOS / f"{demo}.yaml"
     small = _SMALL[yaml.safe_load(config.read_text("utf-8"))["data"]["class_path"]]
+    small = {**small, **_OTHER_SIZES.get(demo, {})}
     values = {name: out / "data" / str(each) if name in _FOLDERS else each for name, each in small.items()}
     return [
         f"--config={config}",

@@ -140,7 +140,9 @@ class LocalisedClips:
 
     def _scaled(self, maps: Tensor) -> Tensor:
         size = (self.size, self.size)
-        scaled = F.interpolate(self._finite.add(maps.float()).unsqueeze(1), size, mode="bilinear", align_corners=False)
+        scaled = F.interpolate(
+            self._finite.add(maps.float()).unsqueeze(1), size, mode="bilinear", align_corners=False
+        )
         return normalised_maps(scaled.squeeze(1))
 
 

@@ -70,7 +70,7 @@ fuzz: setup
 	$(BIN)/python -m tests.fuzz
 
 kill-test: setup  # hours; goes on where it was stopped
-	$(BIN)/python -m tools.kill_test --kills $(KILLS) --write docs/reliability.md
+	$(BIN)/python -m tools.kill_test --kills $(KILLS) --results tools/kill_test/results.jsonl --write docs/reliability.md
 
 lint: setup
 	$(BIN)/python -m tools.check_yaml

@@ -12,6 +12,7 @@ from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor
 
 from callbacks.shared.batches import datamodule, not_replaced
+from callbacks.shared.finite_maps import FiniteMaps
 from callbacks.shared.labels import class_names
 from callbacks.shared.tables import print_tables
 from unlabelled.batch import Batch
@@ -64,6 +65,7 @@ class MultiSourceLocalisation(Callback):
         self.level, self.silent_level, self.size = level, silent_level, size
         self.idle = False
         self._clips: list[_Clip] = []
+        self._finite = FiniteMaps()
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Check the method and the data."""
@@ -78,7 +80,7 @@ class MultiSourceLocalisation(Callback):
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Remove the clips of an earlier evaluation."""
-        self._clips = []
+        self._clips, self._finite = [], FiniteMaps()
 
     on_test_epoch_start = on_validation_epoch_start
 
@@ -103,7 +105,8 @@ class MultiSourceLocalisation(Callback):
         with trainer.precision_plugin.forward_context():
             localised = pl_module.localise(batch)
         maps = localised.cluster_maps.float()
-        shares = torch.einsum("bhw,bkhw->bk", normalised_maps(localised.maps.float()), maps)
+        weights = normalised_maps(self._finite.add(localised.maps.float()))
+        shares = torch.einsum("bhw,bkhw->bk", weights, maps)
         shares = shares / shares.sum(1, keepdim=True).clamp_min(torch.finfo(shares.dtype).tiny)
         data, split = datamodule(trainer), "test" if trainer.testing else "val"
         for row in not_replaced(batch).nonzero().flatten().tolist():
@@ -126,6 +129,7 @@ class MultiSourceLocalisation(Callback):
             print_tables(trainer, {title: {"class maps": scores}}, "test/multi_source")
 
     def _score(self, trainer: Trainer, module: LightningModule, stage: str) -> dict[str, float]:
+        self._finite.check(module.device)
         classes = len(class_names(trainer))
         clips, self._clips = self._clips, []
         found = self._compare(clips, self._matching(clips, classes, module.device), classes)

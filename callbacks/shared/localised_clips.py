@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from callbacks.shared.batches import not_replaced
+from callbacks.shared.finite_maps import FiniteMaps
 from callbacks.shared.rows import RowCollection
 from unlabelled.batch import Batch
 from unlabelled.contracts import HasBoxes
@@ -76,6 +77,7 @@ class LocalisedClips:
         self.threshold, self.level = threshold, level
         self._boxes: list[Tensor] = []
         self._rows = RowCollection("Localisation")
+        self._finite = FiniteMaps()
 
     def add(self, batch: Batch, localised: Localised) -> ScoredMaps:
         """Compare the maps of a batch with the boxes at the time of each frame.
@@ -100,11 +102,16 @@ class LocalisedClips:
         return ScoredMaps(rows, maps, claimed, boxes, overlaps)
 
     def finish(self) -> Overlaps:
-        """Return the cIoU of the clips of all ranks, and remove them."""
+        """Return the cIoU of the clips of all ranks, and remove them.
+
+        Raises:
+            ValueError: A map of any rank holds NaN or infinity.
+        """
         left_out = self._rows.left_out
         if self._rows.is_empty:
             self._rows.append({"overlap": torch.zeros(0, dtype=torch.float64)})
         overlaps = self._rows.finish().columns["overlap"]
+        self._finite.check(overlaps.device)
         width, height = self._mean_sides(overlaps.device)
         box = torch.tensor([[0.5 - width / 2, 0.5 - height / 2, 0.5 + width / 2, 0.5 + height / 2]])
         claimed = consensus_map(box, (self.size, self.size), agreement=1.0) > 0
@@ -133,7 +140,9 @@ class LocalisedClips:
 
     def _scaled(self, maps: Tensor) -> Tensor:
         size = (self.size, self.size)
-        scaled = F.interpolate(maps.float().unsqueeze(1), size, mode="bilinear", align_corners=False)
+        scaled = F.interpolate(
+            self._finite.add(maps.float()).unsqueeze(1), size, mode="bilinear", align_corners=False
+        )
         return normalised_maps(scaled.squeeze(1))
 
 

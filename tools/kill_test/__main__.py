@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
+import signal
 import sys
 import time
 from pathlib import Path
@@ -20,7 +22,7 @@ import torch
 
 from tools.kill_test.comparison import differences
 from tools.kill_test.places import PLACES
-from tools.kill_test.runs import demos, options, run
+from tools.kill_test.runs import Ended, demos, options, prepare, run
 from tools.kill_test.table import write_table
 from unlabelled.environment import commit
 from unlabelled.seeding import numpy_generator
@@ -67,35 +69,38 @@ class KillTest:
         folder = self.out / "runs" / f"{demo}_whole"
         kept = self.out / "runs" / f"{demo}_whole.seconds"
         if not kept.is_file():
-            self._expect(self._run(Test(demo, "whole")), 0, demo)
-            first, last = (folder / name for name in ("fit/config.yaml", "checkpoints/last.ckpt"))
-            kept.write_text(str(last.stat().st_mtime - first.stat().st_mtime))
+            shutil.rmtree(folder, ignore_errors=True)  # of a test that was interrupted
+            test = Test(demo, "whole")
+            ended = self._run(test)
+            self._expect(ended.code, 0, test.name)
+            kept.write_text(str(ended.seconds))
         self.durations[demo] = float(kept.read_text())
         return folder
 
     def test(self, test: Test) -> dict[str, Any]:
         """Kill, resume and compare one run."""
         demo, label, name = test.demo, test.label, test.name
+        prepare(demo, self.out, self.epochs)
         whole = self.reference(demo)
+        shutil.rmtree(self.out / "runs" / name, ignore_errors=True)
         started, killed = time.monotonic(), []
         if label in PLACES:
             last = torch.load(whole / "checkpoints" / "last.ckpt", weights_only=True)["global_step"]
-            step = last // 4 + 1 if label == "pass" else last // 2 + 1
             place = [
                 "--trainer.callbacks+=tools.kill_test.places.KillAt",
                 f"--trainer.callbacks.place={label}",
+                f"--trainer.callbacks.step={last // 2}",  # within the second of three epochs
             ]
-            place.append(f"--trainer.callbacks.step={step}")
-            self._expect(self._run(test, *place), _CODES.get(label), name)
+            self._expect(self._run(test, *place).code, _CODES.get(label), name)
             killed.append(self._step(name))
         else:
             rng = numpy_generator("kill test", demo, label)
             for number in range(1 + int(rng.integers(2))):
                 after = float(rng.uniform(0.1, 0.95)) * self.durations[demo]
                 resumed = ["--ckpt_path=last"] if number else []
-                if self._run(test, *resumed, kill_after=after) is None:
+                if self._run(test, *resumed, kill_after=after).code is None:
                     killed.append(self._step(name))
-        self._expect(self._run(test, "--ckpt_path=last"), 0, name)
+        self._expect(self._run(test, "--ckpt_path=last").code, 0, name)
         found = differences(whole, self.out / "runs" / name)
         return {
             **test._asdict(),
@@ -106,7 +111,7 @@ class KillTest:
             "commit": commit(),
         }
 
-    def _run(self, test: Test, *more: str, kill_after: float | None = None) -> int | None:
+    def _run(self, test: Test, *more: str, kill_after: float | None = None) -> Ended:
         workers = [] if test.workers is None else [f"--data.init_args.num_workers={test.workers}"]
         arguments = [*options(test.demo, self.out, self.epochs), f"--run={test.name}", *workers, *more]
         return run(arguments, self.out / "logs" / f"{test.name}.log", kill_after, test.start)
@@ -137,11 +142,15 @@ def main() -> int:
     parser.add_argument("--places", nargs="*", default=list(PLACES), choices=PLACES)
     parser.add_argument("--workers", type=int, help="processes that read; by default as shipped")
     parser.add_argument("--start", default="fork", choices=["fork", "spawn", "forkserver"])
-    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--out", type=Path, default=Path("runs/kill_test"))
     parser.add_argument("--write", type=Path, help="page whose table is renewed")
+    parser.add_argument("--results", type=Path, help="file of the results; by default OUT/results.jsonl")
     arguments = parser.parse_args()
-    results, kill_test = arguments.out / "results.jsonl", KillTest(arguments.out, arguments.epochs)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # and end the run
+    torch.set_num_threads(1)  # threads of OpenMP do not outlive a fork
+    results = arguments.results or arguments.out / "results.jsonl"
+    kill_test = KillTest(arguments.out, arguments.epochs)
     done = [json.loads(line) for line in results.read_text().splitlines()] if results.is_file() else []
     known = {Test(*(each[name] for name in Test._fields)) for each in done}
     wanted = (arguments.demos, arguments.kills, arguments.places, arguments.workers, arguments.start)
@@ -153,7 +162,7 @@ def main() -> int:
         except RuntimeError as error:
             result = {**test._asdict(), "equal": False, "differing": [str(error)], "commit": commit()}
         done.append(result)
-        arguments.out.mkdir(parents=True, exist_ok=True)
+        results.parent.mkdir(parents=True, exist_ok=True)
         with results.open("a") as file:
             file.write(json.dumps(result) + "\n")
         print(json.dumps(result), flush=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
+import io
 import multiprocessing
 import os
 import signal
@@ -10,25 +12,30 @@ import sys
 import time
 import traceback
 from pathlib import Path
+from typing import NamedTuple
 
 import yaml
 
 import cli
 
 DEMOS = Path("configs/demo")
-_SMALL = {
-    "datamodules.Embedded": {"root": "embedded", "train_per_class": 8, "test_per_class": 3},
-    "datamodules.DrawnImages": {"root": "drawn", "train_per_class": 24, "val_per_class": 8},
+_CLIPS = {"train_per_class": 3, "test_per_class": 2}
+_SMALL: dict[str, dict[str, str | int]] = {  # three steps in an epoch
+    "datamodules.Embedded": {"root": "embedded", **_CLIPS, "batch_size": 8},
+    "datamodules.DrawnImages": {"root": "drawn", "train_per_class": 8, "val_per_class": 4, "batch_size": 32},
     "datamodules.EmbeddedFeatures": {
         "root": "features",
         "clips_root": "embedded",
-        "train_per_class": 8,
-        "test_per_class": 3,
-        "train_videos": 96,
+        **_CLIPS,
+        "train_videos": 48,
         "test_videos": 20,
+        "batch_size": 16,
     },
 }
+_OTHER_SIZES = {"deepcluster_v2": {"batch_size": 9}}  # an epoch must have a sample for each cluster
 _FOLDERS = ("root", "clips_root")
+_IMPORTED_LATE = ("faiss", "scipy.optimize")  # by most runs
+_LIMIT = 3600  # seconds after which a run hangs
 
 
 def demos() -> list[str]:
@@ -40,6 +47,7 @@ def options(demo: str, out: Path, epochs: int) -> list[str]:
     """Return the options of a small run of a demo; everything else is as shipped."""
     config = DEMOS / f"{demo}.yaml"
     small = _SMALL[yaml.safe_load(config.read_text("utf-8"))["data"]["class_path"]]
+    small = {**small, **_OTHER_SIZES.get(demo, {})}
     values = {name: out / "data" / str(each) if name in _FOLDERS else each for name, each in small.items()}
     return [
         f"--config={config}",
@@ -51,39 +59,73 @@ def options(demo: str, out: Path, epochs: int) -> list[str]:
     ]
 
 
-def run(arguments: list[str], log: Path, kill_after: float | None = None, start: str = "fork") -> int | None:
+def prepare(demo: str, out: Path, epochs: int) -> None:
+    """Parse the configuration of a demo, so that its runs need not import what it names.
+
+    Nothing is computed: a process with threads of OpenMP or of a loader must not be forked.
+    """
+    for name in _IMPORTED_LATE:
+        importlib.import_module(name)
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
+        cli.main(["fit", *options(demo, out, epochs), "--print_config"])
+
+
+class Ended(NamedTuple):
+    """How a run ended.
+
+    Args:
+        code: The exit code; None: it was killed.
+        seconds: Processor time of its main process.
+    """
+
+    code: int | None
+    seconds: float
+
+
+def run(arguments: list[str], log: Path, kill_after: float | None = None, start: str = "fork") -> Ended:
     """Call ``cli.py fit`` in another process, with the processes that it starts in a group.
 
     Args:
         arguments: The arguments.
         log: File that the output is appended to.
-        kill_after: Seconds until all of its processes are killed; None: they are not.
+        kill_after: Processor time of the main process, in seconds, after which all of its processes are
+            killed, which on a busy machine is at the same place as on another; None: they are not.
         start: How it starts processes that read.
 
-    Returns: The exit code; None: it was killed.
+    Raises:
+        RuntimeError: The run does not end within an hour.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     process = os.fork()  # the libraries have been imported
     if process == 0:
         _child(arguments, log, start)
-    deadline = None if kill_after is None else time.monotonic() + kill_after
-    while True:
-        ended, status = os.waitpid(process, os.WNOHANG)
-        if ended:
-            break
-        if deadline is not None and time.monotonic() > deadline:
-            _kill_group(process)
-            deadline = None
-        time.sleep(0.02)
-    _kill_group(process)  # what outlives it, as on a machine that fails
+    ended, seconds, deadline = 0, 0.0, time.monotonic() + _LIMIT
+    try:
+        while not ended:
+            seconds = _processor_time(process)
+            if kill_after is not None and seconds >= kill_after:
+                _kill_group(process)
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"the run hangs: it did not end in {_LIMIT} s; see {log}")
+            time.sleep(0.02)
+            ended, status = os.waitpid(process, os.WNOHANG)
+    finally:
+        _kill_group(process)  # what outlives it, as on a machine that fails
     code = os.waitstatus_to_exitcode(status)
-    return None if code == -signal.SIGKILL else code
+    return Ended(None if code == -signal.SIGKILL else code, seconds)
+
+
+def _processor_time(process: int) -> float:
+    """Return the processor time in seconds of a process that was not yet waited for."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _child(arguments: list[str], log: Path, start: str) -> None:
     code = 1
     try:
         os.setsid()
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # not that of this tool
         multiprocessing.set_start_method(start, force=True)
         with log.open("a") as file:
             os.dup2(file.fileno(), 1)

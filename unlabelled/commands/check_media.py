@@ -8,13 +8,22 @@ import sys
 from collections import Counter
 
 from unlabelled.data.left_out import list_left_out
-from unlabelled.data.media.files import AUDIO_SUFFIXES, MEDIA_SUFFIXES, links_out, scan_files
+from unlabelled.data.media.files import (
+    AUDIO_SUFFIXES,
+    MEDIA_SUFFIXES,
+    UNREADABLE,
+    links_out,
+    other_files,
+    scan_files,
+)
 from unlabelled.data.media.index import ClipIndex, Entry, Requirements, index_entries
 
 
-def find_media(folder: str, suffixes: tuple[str, ...] = MEDIA_SUFFIXES) -> list[str]:
+def find_media(
+    folder: str, suffixes: tuple[str, ...] = MEDIA_SUFFIXES, unreadable: list[str] | None = None
+) -> list[str]:
     """Return the relative paths of the media files below ``folder``, sorted, without hidden ones."""
-    return sorted(scan_files(folder, suffixes, allow_outside=True))
+    return sorted(scan_files(folder, suffixes, allow_outside=True, unreadable=unreadable))
 
 
 def check_folder(
@@ -23,6 +32,7 @@ def check_folder(
     num_workers: int | None = None,
     progress: bool = True,
     backend: str = "",
+    unreadable: list[str] | None = None,
 ) -> ClipIndex:
     """Probe every video file below ``folder``, and if no video is required every audio file.
 
@@ -32,6 +42,7 @@ def check_folder(
         num_workers: Number of processes; None: all cores.
         progress: Whether to show a progress bar.
         backend: Name of a decoder whose frames are compared with those of PyAV; empty: none.
+        unreadable: See :func:`unlabelled.data.media.files.scan_files`.
 
     Returns: An index of the usable files, whose labels are -1, with the reasons of the others.
 
@@ -40,19 +51,12 @@ def check_folder(
     """
     if not os.path.isdir(folder):
         raise FileNotFoundError(f"there is no folder {folder}")
-    entries = [Entry(path, -1) for path in find_media(folder, _suffixes(requirements))]
+    entries = [Entry(path, -1) for path in find_media(folder, _suffixes(requirements), unreadable)]
     return index_entries(folder, "check", entries, requirements, num_workers, progress, backend)
 
 
 def _suffixes(requirements: Requirements) -> tuple[str, ...]:
     return MEDIA_SUFFIXES if requirements.video else (*MEDIA_SUFFIXES, *AUDIO_SUFFIXES)
-
-
-def passed_over(folder: str, suffixes: tuple[str, ...]) -> list[str]:
-    """Return the visible files with other endings, relative to ``folder``, sorted."""
-    return sorted(
-        path for path in scan_files(folder, ("",), allow_outside=True) if not path.lower().endswith(suffixes)
-    )
 
 
 def report(index: ClipIndex) -> str:
@@ -97,28 +101,31 @@ def main(argv: list[str]) -> int:
     """Run the command; return 0: all files are usable, 1: some are not, 2: there is no file or no folder."""
     options = _parser().parse_args(argv)
     requirements = Requirements(options.video, options.audio, options.min_duration)
+    unreadable: list[str] = []
     try:
         index = check_folder(
-            options.folder, requirements, options.workers, sys.stderr.isatty(), options.backend
+            options.folder, requirements, options.workers, sys.stderr.isatty(), options.backend, unreadable
         )
     except FileNotFoundError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     suffixes = _suffixes(requirements)
     if index.listed == 0:
-        print(f"error: no media files ({', '.join(suffixes)}) in {index.root}", file=sys.stderr)
+        why = "".join(f"; {text}" for text in list_left_out({UNREADABLE: unreadable}))
+        print(f"error: no media files ({', '.join(suffixes)}) in {index.root}{why}", file=sys.stderr)
         return 2
     print(report(index))
     kind = "videos (--no-video for audio files)" if requirements.video else "media"
     passed = {
-        f"no {kind} by their endings, passed over:": passed_over(index.root, suffixes),
+        f"no {kind} by their endings, passed over:": sorted(other_files(index.root, suffixes)),
         "links out of the folder, which a run refuses without allow_outside:": links_out(
             index.root, suffixes
         ),
+        UNREADABLE: unreadable,
     }
     for text in list_left_out(passed):
         print(text)
-    return 1 if index.left_out else 0
+    return 1 if index.left_out or unreadable else 0
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -106,9 +106,20 @@ def _places(root: str) -> tuple[str, ...]:
 
 @functools.lru_cache(maxsize=64)
 def _places_at(root: str, changed: int) -> tuple[str, ...]:
-    with os.scandir(root) as entries:
-        links = sorted(entry.path for entry in entries if entry.is_symlink() and entry.is_dir())
+    try:
+        with os.scandir(root) as entries:
+            links = sorted(entry.path for entry in entries if entry.is_symlink() and is_folder(entry))
+    except OSError:  # files of a list may be read where the list of files is not
+        links = []
     return (os.path.realpath(root), *map(os.path.realpath, links))
+
+
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Return False also for a link that leads to itself, or into a folder that cannot be read."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def _is_below(real: str, place: str) -> bool:

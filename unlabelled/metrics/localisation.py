@@ -38,14 +38,28 @@ def normalised_maps(maps: Tensor) -> Tensor:
     Raises:
         ValueError: A map holds NaN or infinity.
     """
-    if broken := int((~maps.isfinite()).flatten(1).any(1).sum()):
-        raise ValueError(
-            f"localisation: {broken} of {len(maps)} maps hold NaN or infinity; check the checkpoint (has the "
-            "training diverged?) and the input data"
-        )
+    refuse_broken(int(broken_maps(maps).sum()), len(maps))
     maps = maps / 2  # the difference of two finite numbers may be too large for the format
     low, high = maps.amin((1, 2), keepdim=True), maps.amax((1, 2), keepdim=True)
     return (maps - low) / (high - low).clamp_min(torch.finfo(maps.dtype).tiny)
+
+
+def broken_maps(maps: Tensor) -> Tensor:
+    """Return a mask ``(n,)`` of the maps ``(n, H, W)`` that hold NaN or infinity."""
+    return (~maps.isfinite()).flatten(1).any(1)
+
+
+def refuse_broken(broken: int, count: int) -> None:
+    """Refuse maps if ``broken`` of ``count`` hold NaN or infinity.
+
+    Raises:
+        ValueError: There are such maps.
+    """
+    if broken:
+        raise ValueError(
+            f"localisation: {broken} of {count} maps hold NaN or infinity; check the checkpoint (has the "
+            "training diverged?) and the input data"
+        )
 
 
 def detected(maps: Tensor, threshold: Threshold = "median", level: float = 0.5) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,9 +12,11 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.demos.boring_classes import BoringModel
 from torch import Tensor
 
+from callbacks.evaluation.localisation import Localisation
 from callbacks.evaluation.multi_source_localisation import MultiSourceLocalisation
 from tests._helpers.embedding_modules import trainer
 from tests._helpers.localisation_modules import BrightnessLocaliser, SquareData
+from tests._helpers.two_processes import in_two_processes
 from unlabelled.losses.sound_maps import Localised
 from unlabelled.metrics.multi_source import class_maps, class_overlap, match_clusters, silent_area
 
@@ -86,3 +89,22 @@ def test_what_cannot_be_evaluated(caplog: pytest.LogCaptureFixture) -> None:
         trainer(MultiSourceLocalisation()).test(BoringModel(), verbose=False)
     with pytest.raises(ValueError, match="level=1"):
         MultiSourceLocalisation(level=1)
+
+
+def _broken_on_one_rank(folder: str) -> list[str]:
+    data, errors = TwoClasses(), []
+    data.splits["test"].images[3] = torch.nan
+    for callback in (Localisation(size=16, num_drawn_clips=0), MultiSourceLocalisation(size=16)):
+        with pytest.raises(ValueError, match="NaN") as error:
+            trainer(callback, devices=2, strategy="ddp").test(Clusters(), data, verbose=False)
+        errors.append(str(error.value))
+    return errors
+
+
+def test_all_ranks_refuse_the_broken_map_of_one(tmp_path: Path) -> None:
+    both = in_two_processes(_broken_on_one_rank, tmp_path)
+    assert both[0] == both[1]
+    assert [error.split(";")[0] for error in both[0]] == [
+        "localisation: 1 of 19 maps hold NaN or infinity",
+        "localisation: 1 of 19 maps hold NaN or infinity",
+    ]

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from unlabelled.commands.check_media import main as check
+from unlabelled.commands.discover.contents import look
 from unlabelled.data.lists import FileList, Shares, list_files
 from unlabelled.data.media.equal_files import representatives
-from unlabelled.data.media.files import StemTable, scan_files
+from unlabelled.data.media.files import MEDIA_SUFFIXES, StemTable, scan_files
 
 SUFFIXES = (".mp4",)
 
@@ -104,6 +109,47 @@ def test_too_few_files_to_hold_one_out(tmp_path: Path) -> None:
         Shares(0.7, 0.3)
     with pytest.raises(ValueError, match=r"no file that ends in \.mov \(passed over, .* 1 \(a\.mp4\)\)"):
         list_files(str(tmp_path), (".mov",))
+
+
+def lock(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a folder be unreadable, also for root, who runs the tests of a container."""
+    scandir = os.scandir
+
+    def refuse(path: str) -> Iterator[os.DirEntry[str]]:
+        if os.path.realpath(path) == str(folder):
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr("os.scandir", refuse)
+
+
+def test_folders_that_cannot_be_read_are_counted_and_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make(tmp_path, *(f"{number}.mp4" for number in range(6)), "locked/a.mp4")
+    lock(tmp_path / "locked", monkeypatch)
+    named = f"folders that cannot be read, passed over: 1 ({tmp_path}/locked/: Permission denied)"
+    files = list_files(str(tmp_path), SUFFIXES)
+    assert files.notes[0] == named
+    with pytest.warns(UserWarning, match=re.escape(named)):
+        assert len(scan_files(str(tmp_path), SUFFIXES)) == 6
+    with pytest.warns(UserWarning, match=re.escape(named)):
+        StemTable(str(tmp_path), SUFFIXES)
+    with pytest.raises(ValueError, match=re.escape(named)):
+        look(str(tmp_path), progress=False)
+    assert check([str(tmp_path / "locked")]) == 2
+    assert f"error: no media files ({', '.join(MEDIA_SUFFIXES)}) in {tmp_path}/locked; folders" in (
+        capsys.readouterr().err
+    )
+    assert check([str(tmp_path), "--workers", "0"]) == 1
+    assert capsys.readouterr().out.splitlines()[-1] == named
+
+
+def test_a_link_to_itself_is_no_folder(tmp_path: Path) -> None:
+    make(tmp_path, "a.mp4")
+    (tmp_path / "b.mp4").symlink_to("b.mp4")
+    (tmp_path / "c").symlink_to("c")
+    assert scan_files(str(tmp_path), SUFFIXES) == ["a.mp4", "b.mp4"]
 
 
 def test_loops_of_links_end(tmp_path: Path) -> None:

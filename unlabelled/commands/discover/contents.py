@@ -13,6 +13,7 @@ from unlabelled.data.media.files import (
     AUDIO_SUFFIXES,
     IMAGE_SUFFIXES,
     MEDIA_SUFFIXES,
+    UNREADABLE,
     other_files,
     scan_files,
 )
@@ -70,10 +71,11 @@ def look(folder: str, progress: bool = True) -> Contents:
     """
     if not Path(folder).is_dir():
         raise FileNotFoundError(f"there is no folder {folder}")
+    unreadable: list[str] = []
     listed = {
-        "videos": scan_files(folder, MEDIA_SUFFIXES),
-        "audio files": scan_files(folder, AUDIO_SUFFIXES),
-        "images": scan_files(folder, IMAGE_SUFFIXES),
+        "videos": scan_files(folder, MEDIA_SUFFIXES, unreadable=unreadable),
+        "audio files": scan_files(folder, AUDIO_SUFFIXES, unreadable=[]),
+        "images": scan_files(folder, IMAGE_SUFFIXES, unreadable=[]),
     }
     most = max(listed, key=lambda kind: len(listed[kind]))
     others = {
@@ -83,6 +85,7 @@ def look(folder: str, progress: bool = True) -> Contents:
     }
     known = (*MEDIA_SUFFIXES, *AUDIO_SUFFIXES, *IMAGE_SUFFIXES)
     others["files of other kinds:"] = other_files(folder, known)
+    others[UNREADABLE] = unreadable
     notes = list_left_out(others)
     if most == "images":
         found = Contents(folder, "images", len(listed[most]), notes=notes)

@@ -16,6 +16,7 @@ from unlabelled.data.media.files import (
     AUDIO_SUFFIXES,
     IMAGE_SUFFIXES,
     MEDIA_SUFFIXES,
+    UNREADABLE,
     other_files,
     scan_files,
 )
@@ -82,7 +83,8 @@ def list_files(
         OutsideRootError: A file lies outside of the root, and this is not allowed.
         ValueError: There is no file, a row is wrong, or there are too few files to hold one out.
     """
-    paths = scan_files(root, suffixes, allow_outside=allow_outside)
+    unreadable: list[str] = []
+    paths = scan_files(root, suffixes, allow_outside=allow_outside, unreadable=unreadable)
     if table is None:
         once, links = _without_links(root, paths)
         listed = [Listed(path) for path in once]
@@ -93,6 +95,7 @@ def list_files(
         notes = list_left_out(left_out)
     else:
         listed, notes = read_table(root, table, paths, allow_outside)
+    notes = [*list_left_out({UNREADABLE: unreadable}), *notes]
     if not listed:
         kinds = ", ".join(sorted(suffixes))
         passed = f" ({'; '.join(notes)})" if notes else ""

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import unicodedata
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from unlabelled.data.inside import check_link, link_out
+from unlabelled.data.inside import check_link, is_folder, link_out
+from unlabelled.data.left_out import list_left_out
+from unlabelled.distributed import rank
 
 _Named = tuple[str, bool]
 """Name of a file or a folder, and whether it is a link."""
@@ -27,10 +30,14 @@ IMAGE_SUFFIXES = (
     ".avif", ".gif", ".jp2", ".tga",
 )  # fmt: skip
 """Endings of image files."""
+UNREADABLE = "folders that cannot be read, passed over:"
+"""Reason for messages."""
 
 
 class StemTable:
     """Files of a folder and of all visible folders below it, found by their stems; they are not opened.
+
+    A warning names the folders that cannot be read.
 
     Args:
         root: The folder.
@@ -89,11 +96,15 @@ def class_folders(folder: Path) -> list[str]:
     if not folder.is_dir():
         return []
     with os.scandir(folder) as entries:
-        return sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
+        return sorted(entry.name for entry in entries if is_folder(entry) and not entry.name.startswith("."))
 
 
 def scan_files(
-    root: str, suffixes: tuple[str, ...], below: str = "", allow_outside: bool = False
+    root: str,
+    suffixes: tuple[str, ...],
+    below: str = "",
+    allow_outside: bool = False,
+    unreadable: list[str] | None = None,
 ) -> list[str]:
     """Return the files with one of ``suffixes`` in all visible folders, relative to ``root``, unopened.
 
@@ -102,21 +113,25 @@ def scan_files(
         suffixes: Endings of the files.
         below: Folder in ``root`` to look in.
         allow_outside: Follow links that lead out of the root.
+        unreadable: List that the folders which cannot be read are appended to, each with the reason; None: a
+            warning names them.
 
     Raises:
         OutsideRootError: There is such a link, and it is not allowed.
     """
-    return list(_walk(root, suffixes, below, allow_outside))
+    return list(_walk(root, suffixes, below, allow_outside, unreadable))
 
 
 def other_files(root: str, suffixes: tuple[str, ...]) -> list[str]:
     """Return the visible files with none of ``suffixes``, relative to ``root``, unopened."""
-    return [path for path in _walk(root, ("",), allow_outside=True) if not path.lower().endswith(suffixes)]
+    found = scan_files(root, ("",), allow_outside=True, unreadable=[])
+    return [path for path in found if not path.lower().endswith(suffixes)]
 
 
 def links_out(root: str, suffixes: tuple[str, ...]) -> list[str]:
     """Return the files that lie outside of ``root`` by a link, relative to it; a run refuses these."""
-    return [path for path in _walk(root, suffixes, allow_outside=True) if link_out(root, path)]
+    found = scan_files(root, suffixes, allow_outside=True, unreadable=[])
+    return [path for path in found if link_out(root, path)]
 
 
 def _walk(
@@ -124,21 +139,23 @@ def _walk(
     suffixes: tuple[str, ...],
     below: str = "",
     allow_outside: bool = False,
+    unreadable: list[str] | None = None,
 ) -> Iterator[str]:
     """Yield the files in all visible folders, relative to ``root``, each folder's in sorted order.
 
-    A link to a folder that contains it is not followed.
+    A link to a folder that contains it is not followed. See :func:`scan_files`.
 
     Raises:
         OutsideRootError: A link leads out of the root.
     """
+    failed: list[str] = [] if unreadable is None else unreadable
     top = os.path.join(root, below)
     if below and not allow_outside:
         check_link(root, below)
     todo: list[tuple[str, tuple[str, ...]]] = [(below and f"{below}/", (os.path.realpath(top),))]
     while todo:
         prefix, outer = todo.pop()
-        folders, files = _listing(os.path.join(root, prefix), suffixes)
+        folders, files = _listing(os.path.join(root, prefix), suffixes, failed)
         for name, is_link in files:
             if is_link and not allow_outside:
                 check_link(root, prefix + name)
@@ -150,21 +167,29 @@ def _walk(
             if is_link and not allow_outside:
                 check_link(root, prefix + name)
             todo.append((f"{prefix}{name}/", (*outer, real)))
+    if failed and unreadable is None and rank() == 0:  # Python shows equal warnings once
+        (text,) = list_left_out({UNREADABLE: failed})
+        warnings.warn(text, stacklevel=2)
 
 
-def _listing(folder: str, suffixes: tuple[str, ...]) -> tuple[list[_Named], list[_Named]]:
-    """Return the visible folders and files of a folder, sorted; none if it cannot be read."""
+def _listing(
+    folder: str, suffixes: tuple[str, ...], unreadable: list[str]
+) -> tuple[list[_Named], list[_Named]]:
+    """Return the visible folders and files of a folder, sorted; note one that cannot be read."""
     try:
         with os.scandir(folder) as entries:
             visible = [entry for entry in entries if not entry.name.startswith(".")]
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return [], []
-    folders = [(entry.name, entry.is_symlink()) for entry in visible if entry.is_dir()]
-    files = [
-        (entry.name, entry.is_symlink())
-        for entry in visible
-        if not entry.is_dir() and entry.name.lower().endswith(suffixes)
-    ]
+    except OSError as error:
+        unreadable.append(f"{folder}: {error.strerror}")
+        return [], []
+    folders, files = [], []
+    for entry in visible:
+        if is_folder(entry):
+            folders.append((entry.name, entry.is_symlink()))
+        elif entry.name.lower().endswith(suffixes):
+            files.append((entry.name, entry.is_symlink()))
     return sorted(folders), sorted(files)
 
 

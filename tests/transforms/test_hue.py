@@ -13,7 +13,7 @@ from unlabelled.transforms.hue import shift_frame_hue
 
 
 def colours(step: int) -> Tensor:
-    """Return a frame ``(1, 3, H, W)`` of all colours with channels that are multiples of ``step``, and 255."""
+    """Return a frame ``(1, 3, H, W)`` of all colours whose channels are multiples of ``step`` or 255."""
     levels = torch.tensor([*range(0, 255, step), 255], dtype=torch.uint8)
     return torch.cartesian_prod(levels, levels, levels).T[None, :, None]
 

@@ -193,9 +193,8 @@ def _is_finite(values: Tensor | NDArray[Any]) -> bool:
 
 def _floating(value: Any) -> Iterator[Tensor | NDArray[Any]]:
     """Yield the tensors and arrays of floating-point numbers in a tensor, an array, a list, a dictionary."""
-    if isinstance(value, np.ndarray) and value.dtype.kind == "f":
-        yield value
-    elif isinstance(value, Tensor) and value.is_floating_point():
+    is_floating = value.is_floating_point() if isinstance(value, Tensor) else False
+    if is_floating or (isinstance(value, np.ndarray) and value.dtype.kind == "f"):
         yield value
     elif isinstance(value, Mapping):
         for each in value.values():

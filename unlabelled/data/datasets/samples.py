@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset, DistributedSampler
 
@@ -178,15 +179,22 @@ def check_finite_sample(path: str, sample: Mapping[str, Any]) -> None:
         DecodeError: One has.
     """
     for name, value in sample.items():
-        if not all(bool(tensor.isfinite().all()) for tensor in _floating(value)):
+        if not all(map(_is_finite, _floating(value))):
             raise DecodeError(path, f"its {name} has values that are not finite")
 
 
-def _floating(value: Any) -> Iterator[Tensor]:
-    """Yield the tensors of floating-point numbers in a tensor, an array, a list or a dictionary."""
-    if isinstance(value, np.ndarray) and value.dtype.kind == "f":
-        yield torch.from_numpy(value)
-    elif isinstance(value, Tensor) and value.is_floating_point():
+def _is_finite(values: Tensor | NDArray[Any]) -> bool:
+    if isinstance(values, Tensor):
+        if values.dtype == torch.bfloat16:  # NumPy has no such type
+            return bool(values.isfinite().all())
+        values = values.numpy()  # NumPy checks the values of a clip in a quarter of torch's time
+    return bool(np.isfinite(values).all())
+
+
+def _floating(value: Any) -> Iterator[Tensor | NDArray[Any]]:
+    """Yield the tensors and arrays of floating-point numbers in a tensor, an array, a list, a dictionary."""
+    is_floating = value.is_floating_point() if isinstance(value, Tensor) else False
+    if is_floating or (isinstance(value, np.ndarray) and value.dtype.kind == "f"):
         yield value
     elif isinstance(value, Mapping):
         for each in value.values():

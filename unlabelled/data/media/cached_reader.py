@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import functools
-import json
 import logging
-import mmap
 import os
-import zlib
-from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unlabelled.data.media.audio_parts import AudioPart, cut_parts
 from unlabelled.data.media.container import EMPTY, MISSING
+from unlabelled.data.media.decoded_copy import Copy, checksums_of, load, store
 from unlabelled.data.media.reader import (
     NO_AUDIO,
     DecodeError,
@@ -27,15 +23,8 @@ from unlabelled.data.media.reader import (
     frame_times,
     scaled_size,
 )
-from unlabelled.data.media.storage import derived_folder, short_hash, write_atomically
+from unlabelled.data.media.storage import derived_folder, short_hash
 from unlabelled.data.media.streams import NO_VIDEO, UNDECODABLE
-
-# To be raised whenever the meaning of the stored data changes: older files are then decoded again.
-_VERSION = 3
-# A stored file: length and CRC-32 of the header (8 bytes each), the header (JSON), then the arrays at
-# multiples of 64 bytes.
-_ALIGNMENT = 64
-_PREFIX = 16
 
 _log = logging.getLogger(__name__)
 
@@ -114,11 +103,11 @@ class CachedReader:
         found = (AudioPart(begin, waveform[offset : offset + length]) for begin, offset, length in parts)
         return cut_parts(path, found, start, duration, sample_rate)
 
-    def _decoded(self, path: str) -> _Copy:
+    def _decoded(self, path: str) -> Copy:
         """Return the copy of a file, which is written if there is none."""
         target = self._target(path)
         try:
-            return _load(target)
+            return load(target)
         except FileNotFoundError:
             pass
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
@@ -126,10 +115,10 @@ class CachedReader:
         copy = _decode(self.reader, path, self.short_side, self.sample_rate)
         if not copy.arrays:  # not stored, since the cause may be temporary, such as the network
             return copy
-        _store(copy, path, target)
-        return _load(target)
+        store(copy, path, target)
+        return load(target)
 
-    def _renewed(self, path: str) -> _Copy:
+    def _renewed(self, path: str) -> Copy:
         """Return a new copy of a file, in place of a damaged one."""
         target = self._target(path)
         _log.warning("the decoded copy %s of %s is made again: its checksum differs", target, path)
@@ -157,33 +146,7 @@ def _folder_beside(folder: str) -> str:
     return derived_folder(folder, "decoded")
 
 
-class _Copy(NamedTuple):
-    """A decoded file: the arrays ``timestamps`` and ``frames``, ``parts`` and ``waveform``, of its streams.
-
-    The errors are the reasons why a stream is absent; the checksums are the CRC-32 of each row of ``frames``,
-    and of the other arrays as a whole.
-    """
-
-    info: MediaInfo
-    video_error: str
-    audio_error: str
-    arrays: dict[str, NDArray[Any]]
-    checksums: dict[str, list[int]]
-
-    def is_intact(self, name: str, rows: Sequence[int] | None = None) -> bool:
-        """Return whether rows of an array, or the whole of it, have their checksums."""
-        parts = _parts(name, self.arrays[name])
-        known = self.checksums[name]
-        numbers = range(len(parts)) if rows is None else rows
-        return len(parts) == len(known) and all(zlib.crc32(parts[row].data) == known[row] for row in numbers)
-
-
-def _parts(name: str, array: NDArray[Any]) -> Sequence[NDArray[Any]]:
-    """Return the parts of an array that have a checksum each."""
-    return list(array) if name == "frames" else [array]
-
-
-def _decode(reader: WholeFileReader, path: str, short_side: int, sample_rate: int) -> _Copy:
+def _decode(reader: WholeFileReader, path: str, short_side: int, sample_rate: int) -> Copy:
     """Decode a file; an undecodable stream is noted as an error, since the other one may suffice."""
     info, errors = reader.info(path), {"video": NO_VIDEO, "audio": NO_AUDIO}
     arrays: dict[str, NDArray[Any]] = {}
@@ -198,10 +161,7 @@ def _decode(reader: WholeFileReader, path: str, short_side: int, sample_rate: in
         except DecodeError as error:
             errors["audio"] = error.reason
     arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    checksums = {
-        name: [zlib.crc32(part.data) for part in _parts(name, array)] for name, array in arrays.items()
-    }
-    return _Copy(info, errors["video"], errors["audio"], arrays, checksums)
+    return Copy(info, errors["video"], errors["audio"], arrays, checksums_of(arrays))
 
 
 def _join(parts: list[AudioPart]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
@@ -213,57 +173,3 @@ def _join(parts: list[AudioPart]) -> tuple[NDArray[np.int64], NDArray[np.float32
     ]
     samples = [np.zeros(0, np.float32), *(part.samples for part in parts)]
     return np.array(table, np.int64).reshape(-1, 3), np.concatenate(samples)
-
-
-def _store(copy: _Copy, path: str, target: str) -> None:
-    def write(file: BinaryIO) -> None:
-        position, table = 0, {}
-        for name, array in copy.arrays.items():
-            table[name] = (array.dtype.str, array.shape, position)
-            position += -(-array.nbytes // _ALIGNMENT) * _ALIGNMENT
-        content = {"version": _VERSION, "name": os.path.basename(target), **copy._asdict()}
-        header = json.dumps({**content, "info": asdict(copy.info), "arrays": table}).encode()
-        header += b" " * (-(len(header) + _PREFIX) % _ALIGNMENT)
-        for number in (len(header), zlib.crc32(header)):
-            file.write(number.to_bytes(8, "little"))
-        file.write(header)
-        for array in copy.arrays.values():
-            file.write(array.data)
-            file.write(b"\0" * (-array.nbytes % _ALIGNMENT))
-
-    try:
-        os.makedirs(os.path.dirname(target), exist_ok=True)
-        write_atomically(target, write)
-    except OSError as error:
-        raise OSError(
-            f"cannot store the decoded copy of {path} as {target}: {error.strerror or error}; "
-            f"free space there, set another folder of CachedReader, or read without it"
-        ) from error
-
-
-def _load(target: str) -> _Copy:
-    """Map a stored copy into memory.
-
-    Raises:
-        ValueError: The header or a small array is damaged, or the copy is of another version or file.
-    """
-    if os.path.islink(target):
-        raise ValueError("it is a link")
-    with open(target, "rb", buffering=0) as file:
-        memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    base = _PREFIX + int.from_bytes(memory[:8], "little")
-    text = memory[_PREFIX:base]
-    if zlib.crc32(text) != int.from_bytes(memory[8:_PREFIX], "little"):
-        raise ValueError("its header is damaged, or of an earlier version")
-    header = json.loads(text)
-    if (header["version"], header["name"]) != (_VERSION, os.path.basename(target)):
-        raise ValueError("it is of another version or of another file")
-    arrays = {
-        name: np.frombuffer(memory, dtype, int(np.prod(shape)), base + position).reshape(shape)
-        for name, (dtype, shape, position) in header["arrays"].items()
-    }
-    info = {name: value for name, value in header["info"].items() if name in MediaInfo.__dataclass_fields__}
-    copy = _Copy(MediaInfo(**info), header["video_error"], header["audio_error"], arrays, header["checksums"])
-    if not all(copy.is_intact(name) for name in ("timestamps", "parts") if name in arrays):
-        raise ValueError("its checksum differs")
-    return copy

@@ -83,13 +83,15 @@ def collapsed_features(features: Features, present: dict[str, Tensor]) -> Iterat
     """Yield a sentence on each modality whose samples have no information, or whose features are equal.
 
     Args:
-        features: ``{modality: (n, D)}``.
+        features: ``{name: (n, D)}``, by modality or by view.
         present: ``{modality: (n,) bool}``, which inputs carry information; of some modalities or all.
     """
+    constant = [name for name, each in present.items() if not each.any()]
+    for name in constant:
+        count = len(present[name])
+        yield f"the {name} of all {count} samples that were checked is constant (black, or silent)"
     for name, feature in features.items():
-        count = len(feature)
-        if name in present and not present[name].any():
-            yield f"the {name} of all {count} samples that were checked is constant (black, or silent)"
+        if name in constant:
             continue
         rows = feature[has_feature(feature)]
         if len(rows) > 1 and spread(rows) < CONSTANT:

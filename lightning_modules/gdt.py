@@ -88,7 +88,8 @@ class GDT(AudioVisual):
 
     def _needed(self, batch: Batch) -> list[list[Batch]]:
         shifts, directions = self.copies
-        views: list[list[Batch]] = batch.get("views", [[batch]])
+        single = [[batch]] if set(self.encoders) <= set(batch) else []
+        views: list[list[Batch]] = batch.get("views", single)
         if len(views) < shifts or any(len(shift) < directions for shift in views):
             raise ValueError(
                 f"{type(self).__name__} needs each clip from {shifts} start(s) in {directions} direction(s), "

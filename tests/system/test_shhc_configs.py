@@ -77,7 +77,9 @@ def test_a_recipe_starts_from_pre_trained_encoders_and_trains(
     assert cli.main(["fit", *options, *SHORT]) == 0
     state = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)
     before = torch.load(start, weights_only=True)["state_dict"]
-    kernels = [name for name in before if name.startswith("encoders.") and before[name].ndim >= 4]
+    kernels = [
+        name for name in state["state_dict"] if name.startswith("encoders.") and before[name].ndim >= 4
+    ]
     assert kernels
     moved = [(state["state_dict"][name] - before[name]).abs().max() for name in kernels]
     assert 0 < max(moved) < 0.1  # two steps from the pre-trained encoders

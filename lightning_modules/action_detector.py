@@ -61,7 +61,7 @@ class ActionDetector(BaseModule):
         self.classifier = nn.Linear(encoder.dim, num_classes)
         nn.init.normal_(self.classifier.weight, std=0.01)
         nn.init.zeros_(self.classifier.bias)
-        self.precisions = nn.ModuleDict({stage: FramePrecision(num_classes) for stage in ("val", "test")})
+        self._precision = FramePrecision(num_classes)
 
     def setup(self, stage: str) -> None:
         """Compare ``num_classes`` with the data.
@@ -112,19 +112,18 @@ class ActionDetector(BaseModule):
 
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> dict[str, Any]:
         """Score a batch of the validation split."""
-        return self._score(batch, "val")
+        return self._score(batch)
 
     def test_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> dict[str, Any]:
         """Score a batch of the test split."""
-        return self._score(batch, "test")
+        return self._score(batch)
 
-    def _score(self, batch: Batch, stage: str) -> dict[str, Any]:
+    def _score(self, batch: Batch) -> dict[str, Any]:
         outputs = self.evaluation_step(batch)
-        precision = cast(FramePrecision, self.precisions[stage])
         original = (batch["replaced"] == NOT_REPLACED).tolist()
         for scores, target, counts in zip(outputs["scores"], batch["target"], original, strict=True):
             if counts:
-                precision.update(target["shares"], scores, target["truth"], target["truth_actions"])
+                self._precision.update(target["shares"], scores, target["truth"], target["truth_actions"])
         return outputs
 
     def on_validation_epoch_end(self) -> None:
@@ -136,10 +135,9 @@ class ActionDetector(BaseModule):
         self._log_precision("test")
 
     def _log_precision(self, stage: str) -> None:
-        precision = cast(FramePrecision, self.precisions[stage])
-        mean = precision.compute().nanmean().float().to(self.device)
+        mean = self._precision.compute(self.device).nanmean().float().to(self.device)
         self.log(f"{stage}/map", mean, prog_bar=True, sync_dist=True)  # equal on all ranks
-        precision.reset()
+        self._precision.reset()
 
     def build_optimizer(self) -> Optimizer:
         """Return the optimiser, without decay of BatchNorm unless it is wanted."""

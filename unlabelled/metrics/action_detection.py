@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
-from torchmetrics import Metric
-from torchmetrics.utilities import dim_zero_cat
 from torchvision.ops import box_iou
 
+from unlabelled.distributed import all_reduce_sum_, gather_rows
 from unlabelled.metrics.average_precision import average_precision
 
 
@@ -41,8 +38,8 @@ def correct_actions(
     return torch.zeros_like(hit).scatter_(0, order, first.any(-1))
 
 
-class FramePrecision(Metric):
-    """Average precision of each action over all frames, and its mean: the frame mAP of AVA.
+class FramePrecision:
+    """Average precision of each action over all frames of all ranks: the frame mAP of AVA is its mean.
 
     Boxes without area are left out, as are actions that no person has; the number of persons with the action
     is the denominator of the recall, detected or not.
@@ -50,42 +47,44 @@ class FramePrecision(Metric):
     Args:
         num_actions: C.
         threshold: Smallest intersection over union of a correct box.
-        **kwargs: See ``torchmetrics.Metric``.
 
     Source: activitynet/ActivityNet, Evaluation/ava; docs/methods/sce.md#action-detection.
     """
 
-    is_differentiable = False
-    higher_is_better = True
-    full_state_update = False
-    scores: list[Tensor]
-    correct: list[Tensor]
-    persons: Tensor
-
-    def __init__(self, num_actions: int, threshold: float = 0.5, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(self, num_actions: int, threshold: float = 0.5) -> None:
         self.num_actions, self.threshold = num_actions, threshold
-        self.add_state("scores", default=[], dist_reduce_fx="cat")
-        self.add_state("correct", default=[], dist_reduce_fx="cat")
-        self.add_state("persons", default=torch.zeros(num_actions, dtype=torch.int64), dist_reduce_fx="sum")
+        self._scores: list[Tensor] = []
+        self._correct: list[Tensor] = []
+        self._persons: list[Tensor] = []
+
+    def reset(self) -> None:
+        """Forget all frames."""
+        for rows in (self._scores, self._correct, self._persons):
+            rows.clear()
 
     def update(self, boxes: Tensor, scores: Tensor, truth: Tensor, actions: Tensor) -> None:
         """Add a frame; see :func:`correct_actions`."""
         whole = (boxes[:, 2:] > boxes[:, :2]).all(1)
         boxes, scores = boxes[whole].double(), scores[whole].float()
-        self.scores.append(scores)
-        self.correct.append(correct_actions(boxes, scores, truth.double(), actions, self.threshold))
-        self.persons += actions.sum(0)
+        self._scores.append(scores)
+        self._correct.append(correct_actions(boxes, scores, truth.double(), actions, self.threshold))
+        self._persons.append(actions.sum(0, keepdim=True))
 
-    def compute(self) -> Tensor:
-        """Return the average precision of each action ``(C,)``; NaN for actions that no person has.
+    def compute(self, device: torch.device | str = "cpu") -> Tensor:
+        """Return the average precision of each action ``(C,)``, equal on all ranks; on the CPU.
 
-        ``torchmetrics`` drops the axis of a single action.
+        It is NaN for actions that no person has.
+
+        Args:
+            device: Where tensors of several ranks are exchanged; that of the frames.
         """
-        scores, correct = dim_zero_cat(self.scores).cpu(), dim_zero_cat(self.correct).cpu()
+        none = torch.zeros(0, self.num_actions, device=device)  # a rank may have no frame
+        scores = gather_rows(torch.cat([none, *self._scores])).cpu()
+        correct = gather_rows(torch.cat([none, *self._correct])).cpu()
+        persons = all_reduce_sum_(torch.cat([none, *self._persons]).sum(0, dtype=torch.float64)).cpu()
         area = torch.tensor(
-            [average_precision(*columns) for columns in zip(scores.T, correct.long().T, strict=True)]
+            [average_precision(*columns) for columns in zip(scores.T, correct.T, strict=True)]
         )
-        found, persons = correct.sum(0), self.persons.cpu()
+        found = correct.sum(0, dtype=torch.float64)
         recalled = (area * found / persons).masked_fill(found == 0, 0.0)  # nothing beyond the last recall
         return recalled.masked_fill(persons == 0, torch.nan)

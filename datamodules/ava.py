@@ -118,7 +118,8 @@ class AVA(SampleDataModule[KeyFrameIndex, KeyFrameClips]):
             ValueError: There is none.
         """
         part = "train" if split == "train" else "val"
-        truth = self._persons([(f"ava_{part}_{self.version}.csv", None)])
+        truth: Persons = {}
+        read_persons(self._list(f"ava_{part}_{self.version}.csv"), truth, self.num_actions)
         proposals = self._proposals(split, truth)
         excluded = self._excluded(part)
         listed = {frame for each in (truth, proposals) for frame, boxes in each.items() if boxes} - excluded
@@ -139,18 +140,12 @@ class AVA(SampleDataModule[KeyFrameIndex, KeyFrameClips]):
         return KeyFrameIndex(split, frames, movies, table, annotated, summary)
 
     def _proposals(self, split: str, truth: Persons) -> Persons:
+        """Return the boxes whose actions are predicted; in training, detections are added to ``truth``."""
         name = self.detections[split]
         if name is None:
             return truth
-        detected = self._persons([(name, self.threshold)])
-        if split != "train":
-            return detected
-        return self._persons([(f"ava_train_{self.version}.csv", None), (name, self.threshold)])
-
-    def _persons(self, lists: list[tuple[str, float | None]]) -> Persons:
-        persons: Persons = {}
-        for name, threshold in lists:
-            read_persons(self._list(name), persons, self.num_actions, threshold)
+        persons: Persons = truth if split == "train" else {}
+        read_persons(self._list(name), persons, self.num_actions, self.threshold)
         return persons
 
     def _excluded(self, part: str) -> set[KeyFrame]:

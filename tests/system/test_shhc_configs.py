@@ -104,7 +104,7 @@ BASELINES = [path for name, path in RECIPES.items() if name.startswith(("shhc_ta
 
 @pytest.mark.parametrize("path", BASELINES, ids=lambda path: path.stem)
 def test_baselines_have_the_input_and_the_optimiser_of_the_other_rows(path: Path) -> None:
-    """The paper: one backbone, one input, the same optimisation."""
+    """Compare what section 4.2 of the paper has in common: backbone, input, optimisation."""
     own, common = _content(path), _content(RECIPES["shhc_table5_selavi_simplex"])
     for key in ("pipeline", "batch_size"):
         assert own["data"]["init_args"][key] == common["data"]["init_args"][key]

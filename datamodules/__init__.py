@@ -1,6 +1,7 @@
 """Data modules, one class per data set."""
 
 from datamodules.action_clips import HMDB51, UCF101
+from datamodules.ava import AVA
 from datamodules.ave import AVE
 from datamodules.base import SampleDataModule
 from datamodules.captioned_videos import MSRVTT, MSVD, CaptionedVideoModule, YouCook2
@@ -34,6 +35,7 @@ from datamodules.vggsound import VGGSound
 from datamodules.voc2007 import VOC2007
 
 __all__ = [
+    "AVA",
     "AVE",
     "CIFAR10",
     "CIFAR100",

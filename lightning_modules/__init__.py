@@ -1,5 +1,6 @@
 """The methods, one per module, and their base classes."""
 
+from lightning_modules.action_detector import ActionDetector
 from lightning_modules.audio_visual import AudioVisual
 from lightning_modules.base import BaseModule
 from lightning_modules.classifier import Classifier, FineTune, LinearProbe
@@ -34,6 +35,7 @@ __all__ = [
     "SHHC",
     "SSPC",
     "XDC",
+    "ActionDetector",
     "AudioVisual",
     "BaseModule",
     "Classifier",

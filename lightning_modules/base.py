@@ -18,7 +18,7 @@ from torch.optim import Optimizer
 from lightning_modules.resumed_checkpoint import check_resumed
 from unlabelled.batch import Batch, Features
 from unlabelled.checkpoints import with_present_classes
-from unlabelled.contracts import Clusterable, HasCentroids, HasQueues, HasTarget
+from unlabelled.contracts import Clusterable, HasCentroids, HasQueues, HasTarget, Labelled
 from unlabelled.distributed import all_reduce_sum_, broadcast_buffers, world_size
 from unlabelled.encoders.evaluation_crops import embed_crops
 from unlabelled.optim import StepSchedule
@@ -278,6 +278,20 @@ def _shape_differences(own: dict[str, Tensor], stored: dict[str, Tensor], limit:
     if len(differing) > limit:
         texts.append(f"and {len(differing) - limit} more")
     return "; ".join(texts)
+
+
+def check_num_classes(trainer: Any, num_classes: int) -> None:
+    """Compare the number of classes of a method with that of the data.
+
+    Raises:
+        MisconfigurationException: They differ.
+    """
+    data = getattr(trainer, "datamodule", None)
+    if isinstance(data, Labelled) and len(data.class_names) != num_classes:
+        raise MisconfigurationException(
+            f"num_classes={num_classes}, but the data set has {len(data.class_names)} classes; set "
+            f"--model.init_args.num_classes {len(data.class_names)}"
+        )
 
 
 def log_means(module: LightningModule, values: dict[str, Tensor], batch_size: int) -> None:

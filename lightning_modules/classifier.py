@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 from torchmetrics import MeanMetric, Metric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy
 
-from lightning_modules.base import BaseModule
+from lightning_modules.base import BaseModule, check_num_classes
 from unlabelled.batch import Batch, Features
 from unlabelled.contracts import Labelled
 from unlabelled.data.datasets.clips import NOT_REPLACED
@@ -83,11 +83,7 @@ class Classifier(BaseModule):
                 f"{type(self).__name__} learns from labels, but {type(data).__name__} has none; give class "
                 "folders or a table with the column label, or take a method that needs no labels"
             )
-        if isinstance(data, Labelled) and len(data.class_names) != self.num_classes:
-            raise MisconfigurationException(
-                f"num_classes={self.num_classes}, but the data set has {len(data.class_names)} classes; set "
-                f"--model.init_args.num_classes {len(data.class_names)}"
-            )
+        check_num_classes(self.trainer, self.num_classes)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Store the fold of the data on which the classifier is trained, if the data has folds."""

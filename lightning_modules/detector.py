@@ -11,13 +11,12 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torchmetrics.detection import MeanAveragePrecision
 
-from lightning_modules.base import BaseModule
+from lightning_modules.base import BaseModule, check_num_classes
 from unlabelled.batch import Batch, Features
-from unlabelled.contracts import Labelled
 from unlabelled.data.datasets.clips import NOT_REPLACED
 from unlabelled.encoders import ImageResNet, mask_rcnn
 from unlabelled.encoders.mask_rcnn import Architecture, short_sides
-from unlabelled.optim import batchnorm_parameters
+from unlabelled.optim import batchnorm_parameters, without_batchnorm_decay
 
 _BACKEND: Literal["faster_coco_eval"] = "faster_coco_eval"
 _NAMES = {"map": "ap", "map_50": "ap50", "map_75": "ap75"}
@@ -83,12 +82,7 @@ class Detector(BaseModule):
             MisconfigurationException: They differ, or a package is missing.
         """
         super().setup(stage)
-        data = getattr(self.trainer, "datamodule", None)
-        if isinstance(data, Labelled) and len(data.class_names) != self.num_classes:
-            raise MisconfigurationException(
-                f"num_classes={self.num_classes}, but the data set has {len(data.class_names)} classes; set "
-                f"--model.init_args.num_classes {len(data.class_names)}"
-            )
+        check_num_classes(self.trainer, self.num_classes)
         try:
             self._precision = MeanAveragePrecision(iou_type=("bbox", "segm"), backend=_BACKEND)
         except ModuleNotFoundError as error:
@@ -154,11 +148,6 @@ class Detector(BaseModule):
     def build_optimizer(self) -> Optimizer:
         """Return the optimiser, without decay of BatchNorm unless it is wanted."""
         norms = [] if self.decay_batchnorm else batchnorm_parameters(self)
-        without = {id(parameter) for parameter in norms}
-        rest = [parameter for parameter in self.parameters() if id(parameter) not in without]
-        groups: list[dict[str, Any]] = [{"params": rest}]
-        if norms:
-            groups.append({"params": norms, "weight_decay": 0.0})
-        optimizer: Optimizer = self.optimizer(groups)
+        optimizer: Optimizer = self.optimizer(without_batchnorm_decay(self.parameters(), norms))
         self._scale_learning_rate(optimizer)
         return optimizer

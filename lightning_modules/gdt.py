@@ -22,10 +22,10 @@ class GDT(AudioVisual):
     """Match video and audio of a clip by InfoNCE, among other clips and transformed copies of the same clip.
 
     The batch has ``views[shift][direction]``, each a batch with video and audio; copies that the hypothesis
-    does not need are ignored.
+    does not need are ignored. A batch without views, such as one of single frames, is one start, forwards.
 
     Args:
-        visual_encoder: Encoder of video.
+        visual_encoder: Encoder of video, or of single frames.
         audio_encoder: Encoder of spectrograms.
         optimizer: Called with the trainable parameters.
         projector: Called with D; makes the projector on top of each encoder.
@@ -88,7 +88,8 @@ class GDT(AudioVisual):
 
     def _needed(self, batch: Batch) -> list[list[Batch]]:
         shifts, directions = self.copies
-        views: list[list[Batch]] = batch.get("views", [])
+        single = [[batch]] if set(self.encoders) <= set(batch) else []
+        views: list[list[Batch]] = batch.get("views", single)
         if len(views) < shifts or any(len(shift) < directions for shift in views):
             raise ValueError(
                 f"{type(self).__name__} needs each clip from {shifts} start(s) in {directions} direction(s), "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
@@ -13,7 +14,15 @@ from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 if TYPE_CHECKING:
     from unlabelled.lars import LARS
 
-__all__ = ["LARS", "PiecewiseLR", "StepSchedule", "WarmupCosine", "WarmupSteps", "batchnorm_parameters"]
+__all__ = [
+    "LARS",
+    "PiecewiseLR",
+    "StepSchedule",
+    "WarmupCosine",
+    "WarmupSteps",
+    "batchnorm_parameters",
+    "without_batchnorm_decay",
+]
 
 
 def __getattr__(name: str) -> Any:
@@ -225,3 +234,18 @@ def batchnorm_parameters(module: nn.Module) -> list[nn.Parameter]:
     """Return scale and shift of each BatchNorm of a module, to which some recipes apply no weight decay."""
     layers = [layer for layer in module.modules() if isinstance(layer, nn.modules.batchnorm._BatchNorm)]
     return [parameter for layer in layers for parameter in layer.parameters(recurse=False)]
+
+
+def without_batchnorm_decay(
+    parameters: Iterable[nn.Parameter], norms: Iterable[nn.Parameter]
+) -> list[dict[str, Any]]:
+    """Return groups of an optimiser: all other parameters, and those of BatchNorm without weight decay.
+
+    Args:
+        parameters: All parameters.
+        norms: Those of :func:`batchnorm_parameters`; none: one group.
+    """
+    kept = list(norms)
+    without = {id(parameter) for parameter in kept}
+    rest = [parameter for parameter in parameters if id(parameter) not in without]
+    return [{"params": rest}, *([{"params": kept, "weight_decay": 0.0}] if kept else [])]

@@ -31,6 +31,7 @@ from unlabelled.clustering import (
     sinkhorn_knopp,
 )
 from unlabelled.metrics import ClusteringMetrics
+from unlabelled.metrics.action_detection import FramePrecision
 
 SHARDS = {1: [200], 2: [141, 59], 3: [120, 0, 80]}
 
@@ -58,15 +59,26 @@ def compute(rank: int, world_size: int) -> dict[str, Any]:
         "released": (at_stop.iterations, at_stop.error),
         "released_labels": at_stop.labels,
         "single_labels": sinkhorn_knopp(LAMBDA / 2 * two_head_scores(200, 6)[rows]).labels,
-        "absorbed_labels": sinkhorn_knopp(LAMBDA / 2 * long_tailed_scores(200, 6)[rows].double()).labels,
+        "absorbed_labels": sinkhorn_knopp(5 * LAMBDA * long_tailed_scores(200, 6)[rows].double()).labels,
         "clusterer_labels": assignment.labels,
         "report": assignment.report,
         "cost": cost,
         "perm": ExactAlignment()(cost, seed=0),
         "metrics": metric.compute(),
+        "actions": frame_precision(range(200)[rows]),
         "error": error_of(rank, scores),
         "collectives": collectives(rank),
     }
+
+
+def frame_precision(frames: range) -> torch.Tensor:
+    """Average precision of two actions in some frames, of a person and a box that drifts away from it."""
+    metric, person = FramePrecision(2), torch.tensor([[0.0, 0.0, 0.5, 0.5]])
+    for frame in frames:
+        scores = torch.tensor([[frame % 7, frame % 11]]) / 11
+        actions = torch.tensor([[frame % 2 == 0, frame % 3 == 0]])
+        metric.update(person + 0.004 * (frame % 60), scores, person, actions)
+    return metric.compute()
 
 
 def error_of(rank: int, scores: torch.Tensor) -> str:
@@ -136,6 +148,7 @@ def test_results_do_not_depend_on_the_number_of_ranks(
         assert one["report"] == pytest.approx(alone["report"], rel=1e-6)
         torch.testing.assert_close(one["cost"], alone["cost"])
         assert torch.equal(one["perm"], alone["perm"])
+        torch.testing.assert_close(one["actions"], alone["actions"])
         assert one["error"] == alone["error"]
         for name, value in alone["metrics"].items():
             torch.testing.assert_close(one["metrics"][name], value)

@@ -217,6 +217,17 @@ def test_float32_gives_the_labels_of_float64_on_long_tailed_heads(relaxation: fl
     torch.testing.assert_close(plan.sum(0), single.column_sums, atol=1e-5, rtol=0)
 
 
+def test_float32_converges_to_the_labels_of_float64_on_long_tailed_heads() -> None:
+    """Potentials span 400 and are absorbed several times; at convergence no label differs."""
+    scores = LAMBDA / 2 * long_tailed_scores(2000, 30)
+    single, double = (
+        sinkhorn_knopp(each, tolerance=1e-5, max_iterations=5000) for each in (scores, scores.double())
+    )
+    assert single.converged
+    assert double.converged
+    assert torch.equal(single.labels, double.labels)
+
+
 def test_the_released_stop_in_float32_on_long_tailed_heads() -> None:
     scores = LAMBDA / 2 * long_tailed_scores(300, 8)
     single, double = released(scores), released(scores.double())

@@ -71,6 +71,15 @@ def test_only_what_the_hypothesis_needs_is_looked_at(shift: Any, reversal: Any, 
             assert seen is views[one][other][name]
 
 
+def test_a_batch_without_views_is_one_copy() -> None:
+    (single,) = (view for shift in batch(shifts=1, directions=1)["views"] for view in shift)
+    alone = gdt(shift=None, reversal=None).training_step(single, 0)["loss"]
+    wrapped = gdt(shift=None, reversal=None).training_step({"views": [[single]]}, 0)["loss"]
+    assert torch.equal(alone, wrapped)
+    with pytest.raises(ValueError, match=r"2 start\(s\) in 2 direction\(s\), got 1 start\(s\)"):
+        gdt().training_step(single, 0)
+
+
 def test_the_step_is_the_contrast_of_all_copies() -> None:
     method, views = gdt(shift="variant", reversal="invariant", temperature=0.2), batch()["views"]
     found = method.training_step({"views": views}, 0)["loss"]

@@ -25,7 +25,7 @@ RECIPES = [
     for path in sorted((ROOT / "configs" / "recipes").glob("*.yaml"))
     if path.stem.startswith(("moco_", "ressl_", "sce_"))
 ]
-DETECTION = {"finetune_coco"}  # of tests/lightning_modules/test_detector.py
+DETECTION = {"finetune_ava", "finetune_coco"}  # of tests/lightning_modules/test_{action_,}detector.py
 PROTOCOLS = sorted(
     path for path in (ROOT / "configs" / "protocols").glob("*.yaml") if path.stem not in DETECTION
 )

@@ -22,6 +22,9 @@ RECIPES = {path.stem: path for path in sorted((ROOT / "configs" / "recipes").glo
 KINDS = [
     "_kinetics_sound",
     "_kinetics_sound_clips",
+    "_table2_sela_audio",
+    "_table2_xdc",
+    "_table4_gdt",
     "_table5_selavi_euclidean",
     "_table5_selavi_simplex",
     "_table6_hyphc",
@@ -74,7 +77,9 @@ def test_a_recipe_starts_from_pre_trained_encoders_and_trains(
     assert cli.main(["fit", *options, *SHORT]) == 0
     state = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)
     before = torch.load(start, weights_only=True)["state_dict"]
-    kernels = [name for name in before if name.startswith("encoders.") and before[name].ndim >= 4]
+    kernels = [
+        name for name in state["state_dict"] if name.startswith("encoders.") and before[name].ndim >= 4
+    ]
     assert kernels
     moved = [(state["state_dict"][name] - before[name]).abs().max() for name in kernels]
     assert 0 < max(moved) < 0.1  # two steps from the pre-trained encoders
@@ -88,9 +93,26 @@ def test_other_recipes_have_the_same_classes() -> None:
     run = {name for kind in KINDS for name in _classes(_content(RECIPES[f"shhc{kind}"]))}
     run |= set(_classes(_content(WARM_UP)))
     others = [path for path in RECIPES.values() if path.stem.removeprefix("shhc") not in KINDS]
-    assert len(others) == 4
+    assert len(others) == 7
+    elsewhere = {"unlabelled.hierarchy.LocalSearch", "lightning_modules.DeepCluster"}
     for path in others:
-        assert set(_classes(_content(path))) - run <= {"unlabelled.hierarchy.LocalSearch"}
+        assert set(_classes(_content(path))) - run <= elsewhere
+
+
+BASELINES = [path for name, path in RECIPES.items() if name.startswith(("shhc_table2_", "shhc_table4_"))]
+
+
+@pytest.mark.parametrize("path", BASELINES, ids=lambda path: path.stem)
+def test_baselines_have_the_input_and_the_optimiser_of_the_other_rows(path: Path) -> None:
+    """Compare what section 4.2 of the paper has in common: backbone, input, optimisation."""
+    own, common = _content(path), _content(RECIPES["shhc_table5_selavi_simplex"])
+    for key in ("pipeline", "batch_size"):
+        assert own["data"]["init_args"][key] == common["data"]["init_args"][key]
+    for key in ("optimizer", "lr_batch_size", "scheduler", "scheduler_interval", "encoder_checkpoint"):
+        assert own["model"]["init_args"][key] == common["model"]["init_args"][key]
+    assert own["trainer"]["max_epochs"] == common["trainer"]["max_epochs"]
+    encoders = {name for name in _classes(own["model"]) if name.startswith("unlabelled.encoders.")}
+    assert encoders <= {"unlabelled.encoders.L3Vision", "unlabelled.encoders.L3Audio"}
 
 
 @pytest.mark.parametrize("recipe", RECIPES)

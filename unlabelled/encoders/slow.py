@@ -65,6 +65,14 @@ def _stage(
     return nn.Sequential(first, *others)
 
 
+def _dilate(stage: nn.Module, dilation: int) -> None:
+    """Set the spatial dilation of the 3x3 convolutions of a stage; their maps keep their size."""
+    for part in stage.modules():
+        if isinstance(part, nn.Conv3d) and part.kernel_size[1:] == (3, 3):
+            part.dilation = (1, dilation, dilation)
+            part.padding = (part.kernel_size[0] // 2, dilation, dilation)
+
+
 _DEPTHS: dict[int, tuple[_Branch, tuple[int, int, int, int], int]] = {
     18: (_basic, (2, 2, 2, 2), 1),
     50: (_bottleneck, (3, 4, 6, 3), 4),
@@ -78,19 +86,27 @@ class ResNet3D(Encoder):
 
     Args:
         depth: 18 (20 023 872 parameters) or 50 (31 634 496).
+        last_stride: Spatial stride of the last stage; 1 for maps of twice as many rows and columns.
+        last_dilation: Spatial dilation of the 3x3 convolutions of the last stage; 2 keeps their field of view
+            with ``last_stride: 1``.
 
     Raises:
-        ValueError: Another depth.
+        ValueError: Another depth, a stride other than 1 and 2, or a dilation below 1.
 
     Source: Feichtenhofer et al. 2019 (arXiv:1812.03982); SCE Table 23; docs/methods/sce.md#architectures.
     """
 
     modality = "video"
 
-    def __init__(self, depth: int = 18) -> None:
+    def __init__(self, depth: int = 18, last_stride: int = 2, last_dilation: int = 1) -> None:
         super().__init__()
         if depth not in _DEPTHS:
             raise ValueError(f"ResNet3D: depth must be 18 or 50, got {depth}")
+        if last_stride not in (1, 2) or last_dilation < 1:
+            raise ValueError(
+                f"ResNet3D: last_stride={last_stride} must be 1 or 2, and last_dilation={last_dilation} at "
+                "least 1"
+            )
         branch, (n2, n3, n4, n5), widening = _DEPTHS[depth]
         w2, w3, w4, w5 = (widening * dim for dim in (64, 128, 256, 512))
         self.dim, self._blocks = w5, (n2, n3, n4, n5)
@@ -101,8 +117,9 @@ class ResNet3D(Encoder):
             _stage(branch, n2, 64, 64, w2, time=1, stride=1),
             _stage(branch, n3, w2, 128, w3, time=1, stride=2),
             _stage(branch, n4, w3, 256, w4, time=3, stride=2),
-            _stage(branch, n5, w4, 512, w5, time=3, stride=2),
+            _stage(branch, n5, w4, 512, w5, time=3, stride=last_stride),
         )
+        _dilate(self.trunk[-1], last_dilation)
 
     def published_names(self) -> dict[str, str]:
         """Return pytorchvideo's names."""
@@ -118,6 +135,9 @@ class ResNet3D(Encoder):
         return names
 
     def feature_maps(self, inputs: Tensor) -> Tensor:
-        """Map ``(batch, 3, T, H, W)`` to ``(batch, D, T, H/32, W/32)``, rounded up."""
+        """Map ``(batch, 3, T, H, W)`` to ``(batch, D, T, H/32, W/32)``, rounded up.
+
+        With ``last_stride: 1``, ``(batch, D, T, H/16, W/16)``.
+        """
         maps: Tensor = self.trunk(inputs)
         return maps

@@ -9,6 +9,7 @@ from unlabelled.pipelines.detection import DetectionImages
 from unlabelled.pipelines.features import FeaturePipeline
 from unlabelled.pipelines.frame_and_audio import FrameAndAudio
 from unlabelled.pipelines.images import ContrastiveImages, LabelledImages
+from unlabelled.pipelines.key_frames import KeyFrameClips
 from unlabelled.pipelines.labelled_clips import LabelledClips
 from unlabelled.pipelines.segmented_clips import SegmentedClips
 from unlabelled.pipelines.transformed_clips import TransformedClips
@@ -26,6 +27,7 @@ __all__ = [
     "FeaturePipeline",
     "FrameAndAudio",
     "ImagePipeline",
+    "KeyFrameClips",
     "LabelledClips",
     "LabelledImages",
     "SamplePipeline",

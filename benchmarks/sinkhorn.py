@@ -6,8 +6,8 @@
 The input is the summed log-probabilities of two heads, in the number format of each algorithm; the output is
 labels. "Released" is a re-implementation of the published algorithm (float64 probabilities, two matrix-vector
 products per iteration, its stopping rule). "Warm" is ours as in a training, from the column factors of the
-pass before, whose heads differed by --drift of their weights. All overwrite their input. Rounds are paired and
-alternate in order: compare ratios, not seconds. Requires Linux for the memory.
+pass before, whose heads differed by --drift of their weights. All overwrite their input. Rounds are paired
+and alternate in order: compare ratios, not seconds. Requires Linux for the memory.
 """
 
 from __future__ import annotations

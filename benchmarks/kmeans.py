@@ -27,7 +27,7 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run from a clone, without installing
 
-from measurement import timed
+from measurement import processor, timed
 
 from unlabelled.clustering import ClusterContext, KMeansClusterer
 
@@ -135,6 +135,7 @@ def main() -> None:
 
 def report(runs: dict[str, list[Run]], args: argparse.Namespace) -> None:
     """Print the medians of each method, and the ratios to ours in the same rounds."""
+    print(processor())
     print(
         f"{args.samples} x {args.dim}, K = {args.clusters}, {args.iterations} iterations, "
         f"{torch.get_num_threads()} threads, {args.rounds} rounds"
@@ -147,7 +148,7 @@ def report(runs: dict[str, list[Run]], args: argparse.Namespace) -> None:
             f"{name:10s} {statistics.median(run.seconds for run in several):7.2f} s   "
             f"{statistics.median(ratios):5.2f} x ours ({min(ratios):.2f} to {max(ratios):.2f})   "
             f"CPU {statistics.median(run.cpu_seconds for run in several):6.2f} s, "
-            f"{statistics.median(cpu):5.2f} x ours   "
+            f"{statistics.median(cpu):5.2f} x ours ({min(cpu):.2f} to {max(cpu):.2f})   "
             f"inertia {statistics.mean(run.inertia for run in several):.6g}"
         )
 

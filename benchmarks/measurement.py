@@ -1,4 +1,4 @@
-"""Measure time and memory for the benchmarks. Memory requires Linux: it is read from /proc."""
+"""Measure time and memory for the benchmarks. Memory and processor are read from /proc (Linux)."""
 
 from __future__ import annotations
 
@@ -15,6 +15,13 @@ def timed(function: Callable[[], Output]) -> tuple[float, Output]:
     started = time.perf_counter()
     output = function()
     return time.perf_counter() - started, output
+
+
+def processor() -> str:
+    """Return the name of the processor as ``lscpu`` prints it, with its family and model (Linux)."""
+    lines = Path("/proc/cpuinfo").read_text().split("\n\n")[0].splitlines()
+    facts = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    return f"{facts.get('model name')}, family {facts.get('cpu family')}, model {facts.get('model')}"
 
 
 def resident(field: str) -> float:

@@ -1,11 +1,13 @@
 """Compare time and memory of Sinkhorn-Knopp with the algorithm released with SeLaVi.
 
-    python benchmarks/sinkhorn.py [--samples 200000 --clusters 309 --rounds 5] [--long-tailed]
+    python benchmarks/sinkhorn.py [--samples 200000 --clusters 309 --rounds 5 --drift 0.1]
+    python benchmarks/sinkhorn.py --long-tailed
 
 The input is the summed log-probabilities of two heads, in the number format of each algorithm; the output is
 labels. "Released" is a re-implementation of the published algorithm (float64 probabilities, two matrix-vector
-products per iteration, its stopping rule). Both overwrite their input. Rounds are paired and alternate in
-order: compare ratios, not seconds. Requires Linux for the memory.
+products per iteration, its stopping rule). "Warm" is ours as in a training, from the column factors of the
+pass before, whose heads differed by --drift of their weights. All overwrite their input. Rounds are paired
+and alternate in order: compare ratios, not seconds. Requires Linux for the memory.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run from a clone, without installing
 
-from measurement import reset_peak, resident, timed
+from measurement import processor, reset_peak, resident, timed
 
 from unlabelled.clustering import SinkhornResult, sinkhorn_knopp
 
@@ -46,8 +48,10 @@ def released_sinkhorn(log_scores: Tensor) -> tuple[Tensor, int]:
     return kernel.argmax(1), iteration
 
 
-def two_head_scores(num_samples: int, num_clusters: int, seed: int = 0) -> Tensor:
+def two_head_scores(num_samples: int, num_clusters: int, drift: float = 0.0, seed: int = 0) -> Tensor:
     """Return ``lambda / 2 (ln p_v + ln p_a) (N, K)`` float32 of two heads on related features.
+
+    ``drift`` is the relative change of their weights.
 
     Samples are from classes of unequal size. The features of each modality are the class centre plus noise,
     and a random linear head gives logits, as in the first clustering pass.
@@ -61,6 +65,8 @@ def two_head_scores(num_samples: int, num_clusters: int, seed: int = 0) -> Tenso
         centres = torch.randn(num_classes, dim, generator=generator)
         features = centres[label].add_(torch.randn(num_samples, dim, generator=generator))
         head = torch.randn(dim, num_clusters, generator=generator).mul_(0.7 / dim**0.5)
+        change = torch.randn(head.shape, generator=torch.Generator().manual_seed(seed + 1))
+        head += drift * head.std() * change
         for rows in torch.split(torch.arange(num_samples), 20_000):
             scores[rows] += (features[rows] @ head).log_softmax(1)
     return scores.mul_(LAMBDA / 2)
@@ -106,8 +112,8 @@ def _measure(prepare: Callable[[], Tensor], solve: Callable[[Tensor], tuple[Tens
     return Run(seconds, labels, iterations, resident("VmHWM") - before)
 
 
-def _ours(scores: Tensor) -> tuple[Tensor, int]:
-    result = sinkhorn_knopp(scores, overwrite=True)
+def _ours(scores: Tensor, log_alpha: Tensor | None = None) -> tuple[Tensor, int]:
+    result = sinkhorn_knopp(scores, overwrite=True, log_alpha=log_alpha)
     return result.labels, result.iterations
 
 
@@ -118,20 +124,24 @@ def main() -> None:
     parser.add_argument("--clusters", type=int, default=309)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--long-tailed", action="store_true", help="confident heads, classes of unequal size")
+    parser.add_argument("--drift", type=float, default=0.1, help="change of the heads since the pass before")
     args = parser.parse_args()
-    scores = (long_tailed_scores if args.long_tailed else two_head_scores)(args.samples, args.clusters)
+    make = long_tailed_scores if args.long_tailed else two_head_scores
+    scores = make(args.samples, args.clusters)
     converged = sinkhorn_knopp(scores.double(), tolerance=1e-9, overwrite=True)
-    runs: dict[str, list[Run]] = {"released": [], "ours": []}
+    solvers = {"released": (scores.double, released_sinkhorn), "ours": (scores.clone, _ours)}
+    if not args.long_tailed:
+        before = sinkhorn_knopp(two_head_scores(args.samples, args.clusters, args.drift), overwrite=True)
+        solvers["warm"] = (scores.clone, lambda given: _ours(given, before.log_alpha))
+    runs: dict[str, list[Run]] = {name: [] for name in solvers}
     for round_ in range(args.rounds):
-        for name in ("released", "ours") if round_ % 2 == 0 else ("ours", "released"):
-            if name == "released":
-                runs[name].append(_measure(scores.double, released_sinkhorn))
-            else:
-                runs[name].append(_measure(scores.clone, _ours))
+        for name in solvers if round_ % 2 == 0 else reversed(solvers):
+            runs[name].append(_measure(*solvers[name]))
     _report(runs, converged, scores)
 
 
 def _report(runs: dict[str, list[Run]], converged: SinkhornResult, scores: Tensor) -> None:
+    print(processor())
     print(f"N x K = {tuple(scores.shape)}, {torch.get_num_threads()} threads, {len(runs['ours'])} rounds")
     seconds = {name: statistics.median(run.seconds for run in several) for name, several in runs.items()}
     for name, several in runs.items():
@@ -141,11 +151,11 @@ def _report(runs: dict[str, list[Run]], converged: SinkhornResult, scores: Tenso
             f"labels equal to converged ones {agreement:.4%}  "
             f"peak +{max(run.extra_mib for run in several):.0f} MiB"
         )
-    ratios = [
-        released.seconds / ours.seconds for released, ours in zip(runs["released"], runs["ours"], strict=True)
-    ]
-    median = statistics.median(ratios)
-    print(f"released / ours: median {median:.2f}, from {min(ratios):.2f} to {max(ratios):.2f}")
+    for name in runs.keys() - {"released"}:
+        pairs = zip(runs["released"], runs[name], strict=True)
+        ratios = [released.seconds / run.seconds for released, run in pairs]
+        median = statistics.median(ratios)
+        print(f"released / {name}: median {median:.2f}, from {min(ratios):.2f} to {max(ratios):.2f}")
     passes = runs["ours"][-1].iterations + 4  # row maxima, exponentials, start and labels
     used = passes * scores.numel() * scores.element_size() / seconds["ours"] / 1e9
     available = read_bandwidth()

@@ -112,6 +112,40 @@ def test_state_restores_the_draws() -> None:
     assert isinstance(unbroken, Clusterer)
 
 
+def drifting_scores(passes: int) -> list[Tensor]:
+    """Return the scores of passes whose heads have changed a little from each to the next."""
+    generator = torch.Generator().manual_seed(0)
+    features, head = (torch.randn(*shape, generator=generator) for shape in ((4000, 16), (16, 12)))
+    changes = [0.05 * torch.randn(16, 12, generator=generator) for _ in range(passes)]
+    return [2 * (features @ (head + change)).log_softmax(1) for change in changes]
+
+
+def test_a_warm_start_saves_iterations_and_finds_the_labels() -> None:
+    cold, warm = SinkhornClusterer(), SinkhornClusterer(warm_start=True)
+    runs = [[each(scores.clone(), context()) for each in (cold, warm)] for scores in drifting_scores(3)]
+    assert torch.equal(runs[0][0].labels, runs[0][1].labels)
+    for number, (fresh, continued) in enumerate(runs):
+        fewer = continued.report["sinkhorn_iterations"] < fresh.report["sinkhorn_iterations"]
+        assert fewer == (number > 0)
+        assert (fresh.labels == continued.labels).double().mean() > 0.999
+        assert continued.report["sinkhorn_error"] <= 1e-4
+    assert set(cold.state_dict()) == {"marginals"}
+
+
+def test_a_warm_start_is_continued_from_a_checkpoint() -> None:
+    first, second = drifting_scores(2)
+    unbroken, resumed = (SinkhornClusterer(warm_start=True) for _ in range(2))
+    unbroken(first, context())
+    resumed.load_state_dict(unbroken.state_dict())
+    results = [each(second.clone(), context()) for each in (unbroken, resumed)]
+    assert results[0].report == results[1].report
+    assert torch.equal(results[0].labels, results[1].labels)
+    other_head = resumed(second.clone(), context(head=1))
+    assert other_head.report == SinkhornClusterer()(second.clone(), context()).report
+    resumed.load_state_dict({"marginals": {}})  # of a run without it
+    assert resumed(second.clone(), context()).report == other_head.report
+
+
 def test_errors() -> None:
     with pytest.raises(ValueError, match="lambda_ is 0"):
         SinkhornClusterer(lambda_=0)

@@ -76,6 +76,7 @@ def sinkhorn_knopp(
     overwrite: bool = False,
     stop_rule: RowChange | None = None,
     log_beta: Tensor | None = None,
+    log_alpha: Tensor | None = None,
 ) -> SinkhornResult:
     """Label samples so that each cluster gets its share of them, with rows sharded over the ranks.
 
@@ -99,6 +100,8 @@ def sinkhorn_knopp(
         stop_rule: Replaces ``tolerance``.
         log_beta: ``(n_local,)`` first row factors, up to a constant; None: those that make the largest entry
             of each row 1. Zeros start as the published algorithm does.
+        log_alpha: ``(K,)`` first log column factors, up to a constant, instead of ``log_beta``: those of
+            similar scores save iterations. Equal on all ranks.
 
     Raises:
         ValueError: Wrong shapes, marginals that are not a distribution, or scores without a finite solution.
@@ -114,6 +117,7 @@ def sinkhorn_knopp(
         [0.5, 0.5]
     """
     log_share = _checked_log_share(log_scores, marginals, log_beta, max_iterations, relaxation)
+    first = _checked_start(log_alpha, log_beta, log_share)
     matrix = log_scores.detach()
     if matrix.dtype not in (torch.float32, torch.float64):
         matrix = matrix.to(torch.float32).contiguous()
@@ -123,7 +127,10 @@ def sinkhorn_knopp(
     with RowBlocks(matrix.shape[0], matrix.shape[1] * matrix.element_size(), matrix.device) as blocks:
         kernel = GibbsKernel(matrix, blocks)
         stepper = _Stepper(relaxation)
-        log_alpha = log_share - (kernel.start(log_beta) / kernel.num_rows).log()
+        if first is None:
+            log_alpha = log_share - (kernel.start(log_beta) / kernel.num_rows).log()
+        else:
+            log_alpha = first - kernel.lift
         error = math.inf
         for iteration in range(max_iterations):
             column_sums = kernel.sweep(log_alpha) / kernel.num_rows
@@ -214,3 +221,18 @@ def _checked_log_share(
             f"sum {float(share.sum()):g}; divide sizes by their sum, and drop clusters that should stay empty"
         )
     return (share / share.sum()).log()
+
+
+def _checked_start(log_alpha: Tensor | None, log_beta: Tensor | None, log_share: Tensor) -> Tensor | None:
+    """Return the first column factors ``(K,)`` float64 after a check; None: none are given."""
+    if log_alpha is None:
+        return None
+    if log_beta is not None:
+        raise ValueError("log_alpha and log_beta are both given, expected at most one of them")
+    start = log_alpha.detach().to(log_share)
+    if start.shape != log_share.shape or not bool(start.isfinite().all()):
+        raise ValueError(
+            f"log_alpha has shape {tuple(start.shape)}, expected finite numbers of shape "
+            f"{tuple(log_share.shape)}"
+        )
+    return start

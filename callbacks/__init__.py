@@ -22,6 +22,7 @@ from callbacks.evaluation.svm_evaluation import SVMEvaluation
 from callbacks.evaluation.transfer_evaluation import TransferEvaluation
 from callbacks.evaluation.zero_shot_classification import ZeroShotClassification
 from callbacks.evaluation.zero_shot_retrieval import ZeroShotRetrieval
+from callbacks.export.cluster_page import ClusterPage
 from callbacks.export.cluster_predictions import ClusterPredictions
 from callbacks.export.export_encoder import ExportEncoder
 from callbacks.export.export_features import ExportFeatures
@@ -56,6 +57,7 @@ __all__ = [
     "CentroidUpdate",
     "ClusterEvaluation",
     "ClusterFigures",
+    "ClusterPage",
     "ClusterPredictions",
     "ClusteringPass",
     "CorrespondenceEvaluation",

@@ -46,6 +46,7 @@ from callbacks.training.seeded_steps import SeededSteps
 from callbacks.training.stop_at_signal import StopAtSignal
 from callbacks.training.target_update import TargetUpdate
 from callbacks.training.throughput import Throughput
+from callbacks.training.time_left import TimeLeft
 from callbacks.training.training_mode_clustering_pass import TrainingModeClusteringPass
 from callbacks.training.weight_average import WeightAverage
 
@@ -91,6 +92,7 @@ __all__ = [
     "StopAtSignal",
     "TargetUpdate",
     "Throughput",
+    "TimeLeft",
     "TrainingModeClusteringPass",
     "TransferEvaluation",
     "WeightAverage",

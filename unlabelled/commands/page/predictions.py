@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import shlex
-import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from unlabelled.commands.runs.child import run_child
 from unlabelled.commands.runs.folders import CHECKPOINTS, FIT
 from unlabelled.environment import experiment_root
 
@@ -65,15 +65,16 @@ def predict(run: Path, checkpoint: str | None = None) -> Predictions | None:
 
 
 def run_cli(command: str, options: Sequence[str]) -> int:
-    """Print a command of ``cli.py`` and run it in the current folder; return its exit code."""
+    """Print a command of ``cli.py`` and run it in the current folder; return its exit code.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C has ended it.
+        SystemExit: SIGTERM has.
+    """
     print(f"python cli.py {shlex.join([command, *options])}", flush=True)
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "cli.py"), command, *options],
-        env={**os.environ, "PYTHONPATH": path},
-        check=False,
-    )
-    return done.returncode
+    program = [sys.executable, str(ROOT / "cli.py"), command, *options]
+    return run_child(program, {**os.environ, "PYTHONPATH": path})
 
 
 def predict_options(run: Path, checkpoint: str | None = None) -> list[str]:

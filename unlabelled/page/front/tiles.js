@@ -26,6 +26,13 @@ function thumbnail(row) {
   return element("img", { src: mediaPath(data.thumbnails[row]), alt: "", loading: "lazy", decoding: "async" });
 }
 
+// The sound localisation map over a thumbnail, or none.
+function mapImage(row) {
+  if (!data.maps?.[row]) return [];
+  const name = data.thumbnails[row].replace(/\.jpg$/, "_map.png");
+  return [element("img", { src: mediaPath(name), alt: "", class: "sound-map", loading: "lazy" })];
+}
+
 function makeTile(row) {
   const button = element("button", {
     type: "button",
@@ -36,7 +43,7 @@ function makeTile(row) {
     onclick: () => showDetail(row),
     onpointerenter: (event) => event.pointerType !== "touch" && startPlayback(button, row),
     onpointerleave: stopPlayback,
-  }, thumbnail(row));
+  }, thumbnail(row), ...mapImage(row));
   const name = element("bdi", { class: "name", text: shortName(row) });
   const confidence = element("span", { class: "confidence", text: data.confidences[row].toFixed(2) });
   return element("li", {}, button, element("span", { class: "caption", "aria-hidden": "true" }, name, confidence));

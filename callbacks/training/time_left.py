@@ -43,5 +43,14 @@ class TimeLeft(Callback):
         seconds = (total - done) * (now - self._time) / (done - self._epoch)
         limits = [each.time_remaining() for each in trainer.callbacks if isinstance(each, Timer)]  # type: ignore[attr-defined]
         seconds = min([seconds, *(limit for limit in limits if limit is not None)]) + self.seconds_after
-        rank_zero_info(f"{done} of {total} epochs, about {max(seconds, 0) / 60:.1f} minutes left")
+        _show(trainer, f"{done} of {total} epochs, about {max(seconds, 0) / 60:.1f} minutes left")
         self._time, self._epoch = now, done
+
+
+def _show(trainer: Trainer, text: str) -> None:
+    """Print a line above the progress bar, where there is one."""
+    bar = trainer.progress_bar_callback
+    if bar is None:
+        rank_zero_info(text)
+    elif trainer.is_global_zero:
+        bar.print(text)

@@ -127,6 +127,8 @@ def predict_options(network: Network, contents: Contents, clusters: int, out: Pa
         f"--trainer.default_root_dir={out / 'runs'}",
         f"--run={RUN}_{network.library}",
     ]
+    if contents.allow_outside:
+        options.append("--data.init_args.allow_outside=true")
     if is_long(contents):
         options.append(f"--data.init_args.segment_seconds={LONG_CLIP:g}")
     return options

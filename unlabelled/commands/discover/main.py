@@ -54,14 +54,16 @@ def _ready(options: argparse.Namespace, folder: Path, out: Path) -> Path | None:
     plan, wanted = _page_plan(options, folder), _wanted(options)
     network = library_network(options.weights)
     if network is None:
-        return with_weights(options.weights, folder, out, options.clusters, plan, wanted)
-    contents = look(str(folder), sys.stderr.isatty())
+        return with_weights(
+            options.weights, folder, out, options.clusters, plan, wanted, options.allow_outside
+        )
+    contents = look(str(folder), sys.stderr.isatty(), options.allow_outside)
     print("\n".join(contents.summary()))
     return with_network(network, contents, out, options.clusters, plan, wanted)
 
 
 def _trained(options: argparse.Namespace, folder: Path, out: Path) -> Path | None:
-    contents = look(str(folder), sys.stderr.isatty())
+    contents = look(str(folder), sys.stderr.isatty(), options.allow_outside)
     print("\n".join(contents.summary()))
     choice = (options.method, options.clusters)
     progress = Progress(make_plan(contents, Speed(0, 0), *choice), out)
@@ -115,6 +117,9 @@ def _parser() -> argparse.ArgumentParser:
         default=(),
         metavar="FILE",
         help="files to find on the page: cluster, nearest samples",
+    )
+    parser.add_argument(
+        "--allow-outside", action="store_true", help="follow links that lead out of the folder"
     )
     parser.add_argument("--title", help="heading of the page; default: the name of the folder")
     parser.add_argument(

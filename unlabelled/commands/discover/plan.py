@@ -98,6 +98,8 @@ class Plan:
             f"--trainer.default_root_dir={out / 'runs'}",
             f"--run={RUN}",
         ]
+        if self.contents.allow_outside:
+            options.append("--data.init_args.allow_outside=true")
         if is_long(self.contents):
             options.append(f"--data.init_args.segment_seconds={LONG_CLIP:g}")
         if self.method.clusters:

@@ -26,6 +26,7 @@ def with_weights(
     clusters: int | None,
     plan: PagePlan,
     wanted: Wanted,
+    allow_outside: bool = False,
 ) -> Path | None:
     """Write the page of a folder with the features of a checkpoint; None: ``cli.py embed`` failed.
 
@@ -36,9 +37,11 @@ def with_weights(
         clusters: K of k-means; None: 10, or less for few files.
         plan: What the page shows.
         wanted: What the page has beside the samples.
+        allow_outside: Follow links that lead out of the folder.
     """
     embedded = out / "embedded"
-    if run_cli("embed", [checkpoint, str(folder), f"--out={embedded}"]) != 0:
+    options = [checkpoint, str(folder), f"--out={embedded}"] + ["--allow-outside"] * allow_outside
+    if run_cli("embed", options) != 0:
         return None
     samples, features = clustered(folder, embedded, clusters, plan.seed)
     extra = additions(wanted, samples, features, checkpoint, plan.seed)

@@ -57,7 +57,8 @@ def _read(out: Path, files: list[str], modalities: Sequence[str]) -> Queries:
         spans = np.load(out / "seconds.npy")
     readable = ~np.isnan(np.concatenate(list(arrays.values()), 1)).any(1)
     kept = [row for row, is_kept in zip(rows, readable.tolist(), strict=True) if is_kept]
-    unread = [path for number, path in enumerate(files) if number not in set(kept)]
+    known = set(kept)
+    unread = [path for number, path in enumerate(files) if number not in known]
     for text in list_left_out({"--query: files that cannot be read:": unread}):
         print(f"warning: {text}", file=sys.stderr)
     if not kept:

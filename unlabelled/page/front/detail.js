@@ -33,13 +33,13 @@ function closeDetail() {
 function bigMedia(row) {
   const source = data.media[row] && mediaPath(data.media[row]);
   if (data.kinds[row] === "video") {
-    const video = element("video", { src: source, controls: true, loop: true, playsinline: true, class: "big" });
+    const video = element("video", { src: source, controls: true, loop: true, playsinline: true, class: "big", "aria-label": data.names[row] });
     const frame = element("div", { class: "frame" }, video, ...mapImage(row));
     if (!data.spectrograms[row]) return frame;
     return element("div", {}, frame, spectrogram(data.thumbnails[row].replace(/\.jpg$/, "_audio.jpg"), video));
   }
   if (data.kinds[row] === "audio") {
-    const audio = element("audio", { src: source, controls: true });
+    const audio = element("audio", { src: source, controls: true, "aria-label": data.names[row] });
     return element("div", {}, spectrogram(data.thumbnails[row], audio, "big"), audio);
   }
   if (data.kinds[row] === "image") return element("img", { src: source, alt: data.names[row], class: "big" });

@@ -10,7 +10,7 @@ function querySection(query) {
   section.style.setProperty("--colour", colourOf(node));
   const span = query.end !== null && query.kind !== "image" ? `, ${+query.start.toFixed(2)} to ${+query.end.toFixed(2)} s` : "";
   const shown = element("button", { type: "button", onclick: () => showCluster(node) }, element("bdi", { text: titleOf(node) }));
-  const facts = [element("bdi", { class: "path", text: query.name + span }), "is nearest to ", shown, unlike(query)];
+  const facts = [element("h2", { class: "path" }, element("bdi", { text: query.name + span })), "is nearest to ", shown, unlike(query)];
   section.append(element("div", { class: "cluster-head" }, ...facts));
   const list = element("ul", { class: "strip", "aria-label": `Nearest samples of ${query.name}` });
   query.near.forEach((row, place) => {
@@ -29,7 +29,7 @@ function unlike({ typical }) {
 
 function queryMedia({ kind, media, thumbnail: image, name }) {
   if (kind === "video") return element("video", { src: mediaPath(media), controls: true, loop: true, playsinline: true, "aria-label": name });
-  if (kind === "audio") return element("div", {}, element("img", { src: mediaPath(image), alt: "Spectrogram" }), element("audio", { src: mediaPath(media), controls: true }));
+  if (kind === "audio") return element("div", {}, element("img", { src: mediaPath(image), alt: "Spectrogram" }), element("audio", { src: mediaPath(media), controls: true, "aria-label": name }));
   if (kind === "image") return element("img", { src: mediaPath(media), alt: name });
   return element("p", { class: "empty", text: "There is no preview." });
 }

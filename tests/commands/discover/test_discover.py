@@ -2,16 +2,19 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import cli
+from callbacks.training import time_left
 from tests._helpers.small_page import write_file
 from unlabelled.__main__ import run_tool
 from unlabelled.commands.discover import progress
+from unlabelled.commands.discover.progress import DEADLINE
 from unlabelled.commands.discover.speed import Speed
 from unlabelled.commands.discover.weights import clustered
 
@@ -19,7 +22,7 @@ CALLS: list[str] = []
 PARTS = ("null", "\N{HEBREW LETTER ALEF} 'x' #1")
 
 
-def in_process(name: str, options: Sequence[str]) -> int:
+def in_process(name: str, options: Sequence[str], environment: Mapping[str, str] | None = None) -> int:
     """Run ``cli.py`` in this process, for two steps."""
     CALLS.append(name)
     short = ["--trainer.max_steps=2"] if name == "fit" else []
@@ -75,7 +78,8 @@ def test_a_failed_command_is_repeated_and_a_resumed_training_is_asked_for(
 ) -> None:
     asked = []
 
-    def fails(name: str, options: Sequence[str]) -> int:
+    def fails(name: str, options: Sequence[str], environment: Mapping[str, str] | None = None) -> int:
+        assert name != "fit" or 0 < float((environment or {})[DEADLINE]) - time.time() < 3600
         asked.append((name, "--ckpt_path=last" in options))
         return 1
 
@@ -85,6 +89,10 @@ def test_a_failed_command_is_repeated_and_a_resumed_training_is_asked_for(
     assert run_tool(arguments, "unlabelled") == 1
     assert run_tool([*arguments, "--clusters=4"], "unlabelled") == 1
     assert asked == [("fit", False), ("fit", True), ("fit", False)]
+
+
+def test_the_deadline_has_one_name() -> None:
+    assert time_left.DEADLINE == DEADLINE
 
 
 def test_unusable_input_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -65,7 +65,7 @@ class Network:
                 return 224, 256, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
             size = int(config.input_size[-1])
             return size, round(size / config.crop_pct), list(config.mean), list(config.std)
-        preset: Any = models.get_model_weights(self.name).DEFAULT.transforms()  # type: ignore[attr-defined]
+        preset: Any = models.get_model_weights(self.name).DEFAULT.transforms()
         return preset.crop_size[0], preset.resize_size[0], list(preset.mean), list(preset.std)
 
 

@@ -71,7 +71,8 @@ class Plan:
         epochs: Epochs of the training.
         seconds: The time that everything is promised to take.
         fit_seconds: The part of it in which the training must end.
-        seconds_after: The part of it after the training.
+        seconds_after: The part of it after the training, as estimated.
+        epoch_seconds: The time of an epoch with its part of passes and validations, as estimated.
     """
 
     name: str
@@ -82,6 +83,7 @@ class Plan:
     seconds: float
     fit_seconds: float
     seconds_after: float
+    epoch_seconds: float
 
     @property
     def batch_size(self) -> int:
@@ -115,6 +117,7 @@ class Plan:
             f"--trainer.max_time={_days(self.fit_seconds)}",
             "--trainer.callbacks+=callbacks.TimeLeft",
             f"--trainer.callbacks.seconds_after={self.seconds_after:.0f}",
+            f"--trainer.callbacks.seconds_per_epoch={max(self.epoch_seconds, 1e-3):.3g}",
         ]
 
     def predict_options(self, out: Path) -> list[str]:
@@ -170,7 +173,8 @@ def make_plan(
     after = speed.start + contents.count * speed.sample + _after(contents, speed)
     fit_seconds = promised - speed.start - after
     clusters = clusters or default_clusters(contents.count)
-    return Plan(name, method, contents, clusters, epochs, promised, fit_seconds, after)
+    epoch_seconds = (seconds - 2 * speed.start - _after(contents, speed)) / epochs
+    return Plan(name, method, contents, clusters, epochs, promised, fit_seconds, after, epoch_seconds)
 
 
 def _num_trained(contents: Contents) -> int:

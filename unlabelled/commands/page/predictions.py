@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,7 +64,7 @@ def predict(run: Path, checkpoint: str | None = None) -> Predictions | None:
     return find_predictions(run) if run_cli("predict", predict_options(run, checkpoint)) == 0 else None
 
 
-def run_cli(command: str, options: Sequence[str]) -> int:
+def run_cli(command: str, options: Sequence[str], environment: Mapping[str, str] | None = None) -> int:
     """Print a command of ``cli.py`` and run it in the current folder; return its exit code.
 
     Raises:
@@ -74,7 +74,7 @@ def run_cli(command: str, options: Sequence[str]) -> int:
     print(f"python cli.py {shlex.join([command, *options])}", flush=True)
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     program = [sys.executable, str(ROOT / "cli.py"), command, *options]
-    return run_child(program, {**os.environ, "PYTHONPATH": path})
+    return run_child(program, {**os.environ, "PYTHONPATH": path, **(environment or {})})
 
 
 def predict_options(run: Path, checkpoint: str | None = None) -> list[str]:

@@ -22,6 +22,7 @@ from callbacks.evaluation.svm_evaluation import SVMEvaluation
 from callbacks.evaluation.transfer_evaluation import TransferEvaluation
 from callbacks.evaluation.zero_shot_classification import ZeroShotClassification
 from callbacks.evaluation.zero_shot_retrieval import ZeroShotRetrieval
+from callbacks.export.cluster_page import ClusterPage
 from callbacks.export.cluster_predictions import ClusterPredictions
 from callbacks.export.export_encoder import ExportEncoder
 from callbacks.export.export_features import ExportFeatures
@@ -45,6 +46,7 @@ from callbacks.training.seeded_steps import SeededSteps
 from callbacks.training.stop_at_signal import StopAtSignal
 from callbacks.training.target_update import TargetUpdate
 from callbacks.training.throughput import Throughput
+from callbacks.training.time_left import TimeLeft
 from callbacks.training.training_mode_clustering_pass import TrainingModeClusteringPass
 from callbacks.training.weight_average import WeightAverage
 
@@ -56,6 +58,7 @@ __all__ = [
     "CentroidUpdate",
     "ClusterEvaluation",
     "ClusterFigures",
+    "ClusterPage",
     "ClusterPredictions",
     "ClusteringPass",
     "CorrespondenceEvaluation",
@@ -89,6 +92,7 @@ __all__ = [
     "StopAtSignal",
     "TargetUpdate",
     "Throughput",
+    "TimeLeft",
     "TrainingModeClusteringPass",
     "TransferEvaluation",
     "WeightAverage",

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from callbacks.shared.batches import datamodule
 from callbacks.shared.loggers import log_folder
-from callbacks.shared.predicted import predicted_clips
+from callbacks.shared.predicted import joint_clusters, predicted_clips
 from callbacks.shared.rows import RowCollection, Rows, on_first_rank
 from unlabelled.batch import Features
 from unlabelled.clustering.kmeans import kmeans
@@ -95,8 +95,7 @@ class ClusterPredictions(Callback):
         self._modalities = list(features)
         columns = {_MISSING: torch.stack([~has_feature(each) for each in features.values()], 1)}
         if "cluster_log_probs" in outputs:
-            joint = torch.stack(list(outputs["cluster_log_probs"].values())).sum(0)[:, 0].softmax(1)
-            columns[_CONFIDENCE], columns[_CLUSTER] = joint.max(1)
+            columns[_CONFIDENCE], columns[_CLUSTER] = joint_clusters(outputs["cluster_log_probs"])
         self._clusters.add(batch, columns)
         self._features.add(batch, {_FEATURE: _joint(features)})
 
@@ -111,7 +110,7 @@ class ClusterPredictions(Callback):
         gathered = on_first_rank(rows)
         if gathered is not None:
             if all_features is not None:
-                gathered.columns.update(_kmeans_columns(all_features.columns[_FEATURE], self.num_clusters))
+                gathered.columns.update(kmeans_columns(all_features.columns[_FEATURE], self.num_clusters))
             self._write(trainer, gathered)
         all_reduce_sum_(torch.zeros(1, device=rows.index.device))  # no rank ends before the file is written
 
@@ -165,7 +164,7 @@ def _joint(features: Features) -> Tensor:
     return F.normalize(torch.cat(single, 1))
 
 
-def _kmeans_columns(feature: Tensor, num_clusters: int) -> dict[str, Tensor]:
+def kmeans_columns(feature: Tensor, num_clusters: int) -> dict[str, Tensor]:
     """Return cluster and confidence ``(n,)`` of normalised features ``(n, D)``."""
     num_clusters = min(num_clusters, len(feature))
     cluster = kmeans(feature, num_clusters, derive_seed(global_seed(), "predictions") % 2**31)

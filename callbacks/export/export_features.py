@@ -23,7 +23,7 @@ from callbacks.shared.rows import (
     collect_features,
     gathered_pieces,
 )
-from unlabelled.contracts import Embeds, LabelledBank
+from unlabelled.contracts import Embeds, LabelledBank, Localises
 from unlabelled.data.datasets.clip_names import ClipName
 from unlabelled.data.media.storage import write_atomically
 from unlabelled.distributed import all_reduce_max_, rank
@@ -40,6 +40,8 @@ class ExportFeatures(Callback):
     files, ``seconds.npy (N, 2)`` has their start and end; without labels there is no ``labels.npy``. Where a
     sample could not be read, its features are NaN and its label is -1. Rank 0 receives and writes the
     features in pieces, so that no rank holds all of them. An interrupted export leaves no incomplete file.
+    Of a method that localises (:class:`unlabelled.contracts.Localises`) there is also ``maps.npy (N, h, w)``
+    of the predicted samples, larger at the source of the audio.
 
     Args:
         folder: Parent folder of the files; ``null``: the log folder of the run.
@@ -58,6 +60,7 @@ class ExportFeatures(Callback):
         if not self.parts or set(self.parts) - {"test", "bank"}:
             raise ValueError(f"ExportFeatures: parts={self.parts}; expected `test`, `bank` or both")
         self._rows = RowCollection("ExportFeatures")
+        self._maps = RowCollection("ExportFeatures")
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Check that the data module has a bank, if it is to be exported."""
@@ -71,6 +74,7 @@ class ExportFeatures(Callback):
     def on_predict_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Reset the features."""
         self._rows = RowCollection("ExportFeatures")
+        self._maps = RowCollection("ExportFeatures")
 
     def on_predict_batch_end(
         self,
@@ -84,13 +88,18 @@ class ExportFeatures(Callback):
         """Store the features of a batch."""
         if "test" in self.parts:
             self._rows.add(batch, as_float32(outputs["features"]))
+            if isinstance(pl_module, Localises):
+                self._maps.add(batch, as_float32({"maps": pl_module.localise(batch).maps}))
 
     def on_predict_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the files and print their folders."""
         data = datamodule(trainer)
         folder = Path(self.folder) if self.folder is not None else log_folder(trainer)
         if "test" in self.parts:
-            write_features(self._rows.finish(), predicted_clips(trainer), folder / predict_split(trainer))
+            maps = None if self._maps.is_empty else self._maps.finish()
+            write_features(
+                self._rows.finish(), predicted_clips(trainer), folder / predict_split(trainer), maps
+            )
         if "bank" in self.parts:
             assert isinstance(pl_module, Embeds)
             embed = pl_module.embed
@@ -102,13 +111,14 @@ class ExportFeatures(Callback):
             write_features(rows, clips, folder / "bank")
 
 
-def write_features(rows: Rows, clips: list[ClipName] | None, folder: Path) -> None:
+def write_features(rows: Rows, clips: list[ClipName] | None, folder: Path, maps: Rows | None = None) -> None:
     """Write the rows of all ranks; called on all of them.
 
     Args:
         rows: The rows of this rank.
         clips: The name of each row of the data set; None: there are none, and no ``paths.txt``.
         folder: The folder, which is created if it does not exist.
+        maps: Sound localisation maps ``maps (n, h, w)`` of these rows; None: there are none.
     """
     last = rows.index.max() if len(rows) else rows.index.new_tensor(-1)
     total = len(clips) if clips is not None else int(all_reduce_max_(last.clone())) + 1
@@ -117,6 +127,8 @@ def write_features(rows: Rows, clips: list[ClipName] | None, folder: Path) -> No
     written = 0
     for name, feature in rows.features.items():
         written = _write_array(folder / f"features_{name}.npy", feature, rows.index, total, np.nan)
+    if maps is not None:
+        _write_array(folder / "maps.npy", maps.columns["maps"], maps.index, total, np.nan)
     labelled = (rows.labels != NO_LABEL).any().int() if len(rows) else rows.index.new_tensor(0).int()
     if all_reduce_max_(labelled):
         _write_array(folder / "labels.npy", rows.labels, rows.index, total, NO_LABEL)

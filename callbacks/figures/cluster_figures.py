@@ -12,6 +12,7 @@ from torch import Tensor
 from callbacks.figures.clip_figures import IMAGE, ClipFigures
 from callbacks.shared.labels import class_names
 from callbacks.shared.loggers import boards, publish
+from callbacks.shared.predicted import joint_clusters
 from callbacks.shared.rows import NO_LABEL
 from unlabelled.batch import Batch
 from unlabelled.contracts import Labelled, PredictsClusters
@@ -57,8 +58,7 @@ class ClusterFigures(ClipFigures):
 
     def select(self, pl_module: LightningModule, outputs: Any, batch: Batch) -> dict[str, Tensor]:
         """Return the prediction of head 0 and the features of each clip."""
-        joint = torch.stack(list(outputs["cluster_log_probs"].values())).sum(0)[:, 0].softmax(1)  # (B, K)
-        confidence, cluster = joint.max(1)
+        confidence, cluster = joint_clusters(outputs["cluster_log_probs"])
         features = {f"{_FEATURES}{name}": value.float() for name, value in outputs["features"].items()}
         return {"confidence": confidence, "cluster": cluster, **features}
 

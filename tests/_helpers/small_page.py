@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import re
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import scipy.io.wavfile
@@ -71,3 +74,12 @@ def features(count: int) -> dict[str, NDArray[np.float32]]:
     centres = rng.normal(size=(len(NAMES), 6))
     rows = centres[np.arange(count) % len(NAMES)] + 0.05 * rng.normal(size=(count, 6))
     return {"video": rows.astype(np.float32), "audio": rng.normal(size=(count, 4)).astype(np.float32)}
+
+
+def page_data(page: Path) -> dict[str, Any]:
+    """Return the data in the document of a page."""
+    text = (page / "index.html").read_text("ascii")
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)
+    assert found
+    data: dict[str, Any] = json.loads(found[1])
+    return data

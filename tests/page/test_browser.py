@@ -192,6 +192,43 @@ def test_the_map_selects_and_the_tree_is_walked(tab: Any) -> None:
     assert tab.locator(".walk .facts span").first.inner_text() == "24 samples"
 
 
+def test_details_have_the_audio_and_the_place_of_its_source(tab: Any) -> None:
+    video = tab.locator(".tile.video:has(.sound-map)").first
+    assert video.locator(".sound-map").is_hidden()
+    tab.click("#maps")
+    assert video.locator(".sound-map").is_visible()
+    video.click()
+    until(tab, "document.querySelector('#detail .sound-map').naturalWidth > 0")
+    until(tab, "document.querySelector('#detail .spectrogram img').naturalWidth === 240")
+    until(tab, "document.querySelector('#detail .playhead').offsetLeft > 20")
+    tab.evaluate("document.querySelector('#detail video').pause()")
+    tab.locator("#detail .spectrogram").click(position={"x": 5, "y": 5})
+    until(tab, "document.querySelector('#detail .playhead').offsetLeft < 12")
+
+
+def test_own_files_and_another_run_have_views(tab: Any) -> None:
+    tab.get_by_role("button", name="Own files").click()
+    assert tab.locator(".query").count() == 2
+    assert tab.locator(".query .path").first.inner_text().endswith("own <i>.mp4, 0 to 1 s")
+    assert tab.locator(".query").nth(0).locator(".tile").first.get_attribute("data-row") == "3"
+    until(tab, "document.querySelector('.query video').readyState > 1")
+    tab.locator(".query .cluster-head button").first.click()
+    assert tab.evaluate("document.activeElement.closest('.cluster') !== null")
+    tab.get_by_role("button", name="Comparison").click()
+    assert "23 of 24 samples are in both runs" in tab.locator("#view").inner_text()
+    assert tab.locator("#view h2").inner_text() == "Compared with other <b>"
+    shares = tab.locator("#view .shares li").all_inner_texts()
+    assert "cluster 1 of other <b>: 10 of its 10 samples" in shares
+    moved = tab.locator(".cluster .tile").evaluate_all("tiles => tiles.map((tile) => tile.dataset.row)")
+    assert sorted(moved) == ["2", "8"]
+    set_cut(tab, 6)
+    assert tab.locator("#view .cluster").count() == 6
+    tab.keyboard.press("Escape")
+    tab.locator("h1").click()
+    tab.keyboard.press("4")
+    assert tab.locator(".query").count() == 2
+
+
 def test_arrows_move_and_search_finds(tab: Any) -> None:
     tab.locator(".tile").first.focus()
     before = tab.evaluate("document.activeElement.dataset.row")
@@ -227,7 +264,7 @@ def large_data(count: int, leaves: int) -> dict[str, Any]:
         "thumbnails": nothing, "media": nothing, "merges": tree.merges.tolist(),
         "heights": tree.heights.tolist(), "order": tree.leaf_order.tolist(),
         "disk": [[0, 0]] * tree.num_nodes, "clusters": 2, "clusterOfLeaf": [0] * leaves, "scores": {},
-        "modalities": {},
+        "modalities": {}, "spectrograms": [0] * count,
     }  # fmt: skip
 
 

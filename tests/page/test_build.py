@@ -1,25 +1,16 @@
 from __future__ import annotations
 
 import csv
-import json
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from tests._helpers import small_page
-from tests._helpers.small_page import NAMES
+from tests._helpers.small_page import NAMES, page_data
 from unlabelled.page import PagePlan, write_page
-
-
-def page_data(page: Path) -> dict[str, Any]:
-    text = (page / "index.html").read_text("ascii")
-    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)
-    assert found
-    return json.loads(found[1])
 
 
 def test_the_data_of_the_page(page: Path) -> None:

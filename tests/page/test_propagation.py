@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests._helpers import small_page
-from unlabelled.page import PagePlan, write_page
+from unlabelled.page import Additions, PagePlan, write_page
 from unlabelled.page.label_files import read_labels
 from unlabelled.page.propagation import label_next, propagate
 
@@ -73,7 +73,7 @@ def test_the_page_has_the_propagated_labels(tmp_path: Path, capsys: pytest.Captu
     count = 24
     samples = small_page.samples([f"missing/{row}" for row in range(count)])
     given = ["left", "right", *[""] * (count - 2)]
-    write_page(samples, small_page.features(count), tmp_path, PagePlan("t"), given)
+    write_page(samples, small_page.features(count), tmp_path, PagePlan("t"), Additions(given))
     assert "2 labels with 2 names are propagated" in capsys.readouterr().out
     with (tmp_path / "propagated.csv").open(newline="") as file:
         lines = list(csv.DictReader(file))

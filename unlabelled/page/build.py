@@ -19,14 +19,18 @@ from unlabelled.data.media.storage import short_hash, write_atomically
 from unlabelled.hierarchy.agreement import nearest_rows
 from unlabelled.hierarchy.tree import Indices
 from unlabelled.page.cluster_tree import FineTree, fine_tree
+from unlabelled.page.comparison import OtherRun, comparison
 from unlabelled.page.document import document
 from unlabelled.page.evidence import cut_scores, modality_shares
+from unlabelled.page.fiftyone_dataset import export_to_fiftyone
 from unlabelled.page.label_files import write_labels
 from unlabelled.page.plane import plane
 from unlabelled.page.preview import Preview
 from unlabelled.page.previews import make_previews, preview_order
 from unlabelled.page.propagation import label_next, propagate
+from unlabelled.page.queries import Queries, found_queries
 from unlabelled.page.samples import Samples, joint_features
+from unlabelled.page.sound_maps import write_maps
 from unlabelled.visualization.tree_layout import node_points
 
 _log = logging.getLogger(__name__)
@@ -54,12 +58,31 @@ class PagePlan:
     seed: int = 0
 
 
+@dataclass(frozen=True, eq=False)
+class Additions:
+    """Contents of a page beside its n samples.
+
+    Args:
+        given: The label that the user has given to each sample, empty for none; None: there are no labels.
+        other: The clusters of another run.
+        queries: The user's own files, to be found on the page.
+        maps: ``(n, h, w)`` sound localisation maps; NaN: none.
+        fiftyone: Name of a dataset of FiftyOne that is made, too.
+    """
+
+    given: list[str] | None = None
+    other: OtherRun | None = None
+    queries: Queries | None = None
+    maps: NDArray[np.float32] | None = None
+    fiftyone: str | None = None
+
+
 def write_page(
     samples: Samples,
     features: Mapping[str, NDArray[np.float32]],
     folder: Path,
     plan: PagePlan,
-    given: list[str] | None = None,
+    additions: Additions | None = None,
 ) -> Path:
     """Write ``index.html``, ``clusters.csv``, ``features.npy`` and ``tree.nwk`` to a folder.
 
@@ -70,10 +93,11 @@ def write_page(
         features: ``{modality: (n, D)}``.
         folder: The folder, which is created. Previews that it has are kept.
         plan: What the page shows.
-        given: The label that the user has given to each sample, empty for none; None: there are no labels.
+        additions: Contents beside the samples; None: there are none.
 
     Returns: The path of ``index.html``.
     """
+    extra = additions or Additions()
     joint = joint_features(features)
     clusters = len(np.unique(samples.clusters))
     fine = fine_tree(joint, samples.clusters, plan.leaves or 4 * clusters, plan.seed)
@@ -82,9 +106,19 @@ def write_page(
     order = preview_order(fine.leaf_of, samples.confidences)
     previews = make_previews(clips, order, folder / "previews", plan.max_megabytes * 1e6, plan.workers)
     _report(samples, previews)
-    data = _data(samples, fine, previews, near, plane(joint, plan.seed), plan)
-    if given is not None:
-        data |= _propagated(samples, joint, given, fine, folder)
+    positions = plane(joint, plan.seed)
+    data = _data(samples, fine, previews, near, positions, plan)
+    if extra.given is not None:
+        data |= _propagated(samples, joint, extra.given, fine, folder)
+    if extra.other is not None:
+        data["compare"] = comparison(fine.tree, fine.leaf_of, extra.other)
+    if extra.queries is not None:
+        data["queries"] = found_queries(extra.queries, joint, fine, folder / "previews")
+    if extra.maps is not None:
+        data["maps"] = write_maps(extra.maps, previews, folder / "previews")
+    if extra.fiftyone is not None:
+        count = export_to_fiftyone(extra.fiftyone, samples, joint, fine, near, positions)
+        print(f"{count} samples are in the FiftyOne dataset {extra.fiftyone}")
     data["modalities"] = {
         name: np.round(shares, 3).tolist()
         for name, shares in modality_shares(features, fine.leaf_of, fine.cluster_of_leaf).items()
@@ -125,6 +159,7 @@ def _data(
         "kinds": [each.kind for each in previews],
         "thumbnails": [each.thumbnail for each in previews],
         "media": [each.media for each in previews],
+        "spectrograms": [int(each.has_spectrogram) for each in previews],
         "merges": fine.tree.merges.tolist(),
         "heights": np.round(fine.tree.heights, 5).tolist(),
         "order": fine.tree.leaf_order.tolist(),

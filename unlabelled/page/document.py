@@ -15,7 +15,20 @@ from pathlib import Path
 from typing import Any
 
 _FRONT = Path(__file__).parent / "front"
-_SCRIPTS = ("state", "cuts", "media", "tiles", "clusters", "detail", "map", "tree", "labels", "main")
+_SCRIPTS = (
+    "state",
+    "cuts",
+    "media",
+    "tiles",
+    "clusters",
+    "detail",
+    "map",
+    "tree",
+    "queries",
+    "compare",
+    "labels",
+    "main",
+)
 """The parts of the script, in their order."""
 
 

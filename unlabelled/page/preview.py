@@ -34,7 +34,7 @@ IMAGE_SIDE = 360
 """Short side of the preview of an image."""
 _FPS = 12
 _RATE = 24000
-_SPECTROGRAM_RATE = 16000
+_BELOW_VIDEO = (240, 48)  # pixels of the spectrogram of a video
 _READER = PyAVReader()
 
 
@@ -46,8 +46,9 @@ class Preview:
         kind: What the sample is; ``none``: there is no file of this path, or it cannot be read.
         thumbnail: Name of a JPEG file in the folder of the previews; empty: none.
         media: Name of an MP4, M4A or JPEG file there; empty: none.
-        size: Bytes of both.
+        size: Bytes of all files.
         reason: Why there is none.
+        has_spectrogram: True if there is ``<thumbnail>_audio.jpg``, of the audio of a video.
     """
 
     kind: Kind = "none"
@@ -55,6 +56,7 @@ class Preview:
     media: str = ""
     size: int = 0
     reason: str = ""
+    has_spectrogram: bool = False
 
 
 def make_preview(path: str, start: float, end: float, folder: Path) -> Preview:
@@ -117,6 +119,8 @@ def _video_files(
     waveform = np.zeros(round(duration * _RATE), np.float32)
     if info.has_audio:
         waveform = _READER.waveform(path, begin, duration, _RATE)
+        image = Image.fromarray(_spectrogram(waveform)).resize(_BELOW_VIDEO)
+        write_atomically(str(_audio_of(thumbnail)), lambda file: image.save(file, "JPEG", quality=82))
     rate = Fraction(count) / Fraction(duration).limit_denominator(1000)
     with _replacing(media) as part:
         write_mp4(part, list(np.ascontiguousarray(even)), rate.limit_denominator(1000), waveform[None], _RATE)
@@ -131,8 +135,7 @@ def _audio_files(path: str, begin: float, duration: float, thumbnail: Path, medi
         frame.sample_rate, frame.pts, frame.time_base = _RATE, 0, Fraction(1, _RATE)
         for packet in [*stream.encode(frame), *stream.encode(None)]:
             container.mux(packet)
-    samples = _READER.waveform(path, begin, max(duration, 0.1), _SPECTROGRAM_RATE)
-    _write_jpeg(Image.fromarray(_spectrogram(samples)), thumbnail)
+    _write_jpeg(Image.fromarray(_spectrogram(waveform)), thumbnail)
 
 
 @contextmanager
@@ -148,8 +151,8 @@ def _replacing(path: Path) -> Iterator[Path]:
 
 def _spectrogram(waveform: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Return the log-mel spectrogram as RGB ``(SHORT_SIDE, W, 3)``, low frequencies at the bottom."""
-    frames = max(8, len(waveform) * 100 // _SPECTROGRAM_RATE - 1)
-    energies = LogMel(_SPECTROGRAM_RATE, 60, frames, level="clip")(torch.from_numpy(waveform))[0].numpy()
+    frames = max(8, len(waveform) * 100 // _RATE - 1)
+    energies = LogMel(_RATE, 60, frames, level="clip")(torch.from_numpy(waveform))[0].numpy()
     scaled = (energies - energies.min()) / max(float(np.ptp(energies)), 1e-6)
     colours = matplotlib.colormaps["magma"](scaled[::-1])[..., :3]
     image = Image.fromarray((colours * 255).astype(np.uint8)).resize((SHORT_SIDE * 4 // 3, SHORT_SIDE))
@@ -170,6 +173,11 @@ def _write_jpeg(image: Image.Image, path: Path) -> None:
     write_atomically(str(path), lambda file: cropped.save(file, "JPEG", quality=82))
 
 
+def _audio_of(thumbnail: Path) -> Path:
+    return thumbnail.with_name(f"{thumbnail.stem}_audio.jpg")
+
+
 def _made(kind: Kind, thumbnail: Path, media: Path) -> Preview:
-    size = thumbnail.stat().st_size + media.stat().st_size
-    return Preview(kind, thumbnail.name, media.name, size)
+    files = [path for path in (thumbnail, media, _audio_of(thumbnail)) if path.exists()]
+    size = sum(path.stat().st_size for path in files)
+    return Preview(kind, thumbnail.name, media.name, size, has_spectrogram=len(files) == 3)

@@ -127,15 +127,39 @@ def read_features(folder: Path, paths: list[str]) -> dict[str, NDArray[np.float3
         raise ValueError(
             f"{folder}: there are no features; predict writes them with callbacks.ExportFeatures"
         )
+    readable = _readable(folder, found, paths)
+    return {name: np.asarray(array[readable], np.float32) for name, array in found.items()}
+
+
+def read_maps(folder: Path, paths: list[str]) -> NDArray[np.float32] | None:
+    """Read the sound localisation maps ``(n, h, w)`` of :class:`callbacks.ExportFeatures`.
+
+    Args:
+        folder: As of :func:`read_features`.
+        paths: As of :func:`read_features`.
+
+    Returns: None: the method has none.
+    """
+    path = folder / "maps.npy"
+    if not path.exists():
+        return None
+    features = {each.stem: np.load(each, mmap_mode="r") for each in sorted(folder.glob("features_*.npy"))}
+    return np.asarray(np.load(path)[_readable(folder, features, paths)], np.float32)
+
+
+def _readable(
+    folder: Path, features: Mapping[str, NDArray[np.float32]], paths: list[str]
+) -> NDArray[np.bool_]:
+    """Return the mask of the rows that are the samples ``paths``."""
     names = (folder / "paths.txt").read_text("utf-8", "surrogateescape").split("\n")[:-1]
-    readable = ~np.isnan(np.concatenate(list(found.values()), 1)).any(1)
+    readable: NDArray[np.bool_] = ~np.isnan(np.concatenate(list(features.values()), 1)).any(1)
     kept = [name for name, is_kept in zip(names, readable.tolist(), strict=True) if is_kept]
     if kept != paths:
         raise ValueError(
             f"{folder}: features of {len(kept)} samples, but the table has {len(paths)}, or other ones; "
             "let one call of predict write both"
         )
-    return {name: np.asarray(array[readable], np.float32) for name, array in found.items()}
+    return readable
 
 
 def joint_features(features: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float32]:

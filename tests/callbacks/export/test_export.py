@@ -34,6 +34,8 @@ from unlabelled.encoders import (
 )
 from unlabelled.encoders.evaluation_crops import embed_crops
 from unlabelled.layouts import published_name
+from unlabelled.losses.sound_maps import Localised
+from unlabelled.page.samples import read_maps
 from unlabelled.weights import load_encoders
 
 
@@ -161,6 +163,29 @@ def test_exported_features_are_in_the_order_of_the_data_set(
         np.testing.assert_array_equal(labels, truth.numpy())
         assert (out / part / "paths.txt").read_text().splitlines() == data.clip_paths(split)
     assert f"features of 48 of 50 samples written to {out / 'test'}" in capsys.readouterr().out
+
+
+class Localiser(Embedder):
+    """Method whose maps are the brightness of the pixels."""
+
+    def localise(self, batch: dict[str, Any]) -> Localised:
+        maps = batch["image"].mean(1)
+        return Localised(maps, maps[:, None])
+
+
+def test_localisation_maps_are_beside_the_features_and_read_by_a_page(tmp_path: Path) -> None:
+    data = ColourData()
+    data.splits["test"].replaced[3] = 5
+    trainer(ExportFeatures(str(tmp_path))).predict(Localiser(), datamodule=data)
+    expected = data.splits["test"].images.mean(1).numpy()
+    expected[3] = np.nan
+    np.testing.assert_allclose(np.load(tmp_path / "test" / "maps.npy"), expected, rtol=1e-5, atol=1e-6)
+    paths = [path for row, path in enumerate(data.clip_paths("test")) if row != 3]
+    maps = read_maps(tmp_path / "test", paths)
+    assert maps is not None
+    np.testing.assert_allclose(maps, np.delete(expected, 3, 0), rtol=1e-5, atol=1e-6)
+    (tmp_path / "test" / "maps.npy").unlink()
+    assert read_maps(tmp_path / "test", paths) is None
 
 
 def test_a_bank_that_is_not_there_is_refused(tmp_path: Path) -> None:

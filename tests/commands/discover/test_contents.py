@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tests._helpers.small_page import write_file
 from unlabelled.commands.discover.contents import look
@@ -23,16 +24,23 @@ def test_the_kind_with_the_most_files_is_taken_and_the_others_are_named(tmp_path
         assert name in text
 
 
-def test_images_are_counted_unopened(tmp_path: Path) -> None:
+def test_the_headers_of_images_are_read(tmp_path: Path) -> None:
     for number in range(6):
         write_file(tmp_path / f"{number}.png", 30 * number)
+    (tmp_path / "empty.png").touch()
+    Image.new("RGB", (300, 20)).save(tmp_path / "wide.png")
     found = look(str(tmp_path), progress=False)
-    assert (found.kind, found.count, found.durations) == ("images", 6, ())
+    assert (found.kind, found.count, found.durations) == ("images", 7, ())
+    first, *notes = found.summary()
+    assert first.endswith("7 images, 32x24 to 300x20 pixels")
+    assert "empty.png" in notes[0]
 
 
 def test_too_few_files_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="there is no folder"):
         look(str(tmp_path / "missing"))
+    with pytest.raises(ValueError, match="no video, audio file or image; it is empty"):
+        look(str(tmp_path))
     for number in range(3):
         write_file(tmp_path / f"{number}.wav", number)
     (tmp_path / "bad.wav").write_bytes(b"no audio")

@@ -10,10 +10,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from unlabelled.commands.discover.contents import look
+from unlabelled.commands.discover.library import library_network
 from unlabelled.commands.discover.plan import Plan, make_plan
 from unlabelled.commands.discover.progress import Progress
 from unlabelled.commands.discover.speed import Speed, measure
-from unlabelled.commands.discover.weights import with_weights
+from unlabelled.commands.discover.weights import with_network, with_weights
+from unlabelled.commands.page.additions import Wanted
 from unlabelled.commands.page.main import page_of
 from unlabelled.page import PagePlan
 
@@ -24,29 +26,44 @@ of cli.py that do so are printed. A call that was interrupted goes on when it is
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run the command; return 0: the page is written, 1: a command failed, 2: unusable input."""
+    """Run the command.
+
+    Returns: 0: the page is written, 1: a command failed, 2: unusable input, 130: stopped by Ctrl-C.
+    """
     options = _parser().parse_args(argv)
     logging.basicConfig(format="%(levelname)s: %(message)s")
     folder = Path(options.folder)
     out = Path(options.out or Path("discovered", folder.resolve().name))
     begin = time.monotonic()
     try:
-        if options.weights:
-            plan = _page_plan(options, folder)
-            page = with_weights(options.weights, folder, out, options.clusters, plan, options.labels)
-        else:
-            page = _trained(options, folder, out)
+        page = _trained(options, folder, out) if options.weights is None else _ready(options, folder, out)
     except (OSError, ValueError) as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on from here", file=sys.stderr)
+        return 130
     if page is None:
         return 1
     print(f"page written to {page}, after {(time.monotonic() - begin) / 60:.1f} minutes")
     return 0
 
 
+def _ready(options: argparse.Namespace, folder: Path, out: Path) -> Path | None:
+    """Write the page with weights that are not trained here."""
+    plan, wanted = _page_plan(options, folder), _wanted(options)
+    network = library_network(options.weights)
+    if network is None:
+        return with_weights(
+            options.weights, folder, out, options.clusters, plan, wanted, options.allow_outside
+        )
+    contents = look(str(folder), sys.stderr.isatty(), options.allow_outside)
+    print("\n".join(contents.summary()))
+    return with_network(network, contents, out, options.clusters, plan, wanted)
+
+
 def _trained(options: argparse.Namespace, folder: Path, out: Path) -> Path | None:
-    contents = look(str(folder), sys.stderr.isatty())
+    contents = look(str(folder), sys.stderr.isatty(), options.allow_outside)
     print("\n".join(contents.summary()))
     choice = (options.method, options.clusters)
     progress = Progress(make_plan(contents, Speed(0, 0), *choice), out)
@@ -54,7 +71,7 @@ def _trained(options: argparse.Namespace, folder: Path, out: Path) -> Path | Non
         progress = Progress(make_plan(contents, measure(contents.kind), *choice, options.minutes), out)
         print(_promise(progress.plan), flush=True)
     found = progress.complete()
-    return None if found is None else page_of(found, out, _page_plan(options, folder), options.labels)
+    return None if found is None else page_of(found, out, _page_plan(options, folder), _wanted(options))
 
 
 def _promise(plan: Plan) -> str:
@@ -68,6 +85,10 @@ def _page_plan(options: argparse.Namespace, folder: Path) -> PagePlan:
     return PagePlan(options.title or folder.resolve().name, max_megabytes=options.max_megabytes)
 
 
+def _wanted(options: argparse.Namespace) -> Wanted:
+    return Wanted(options.labels, files=options.query)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m unlabelled discover",
@@ -78,7 +99,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", metavar="DIR", help="folder of the output; default: discovered/NAME")
     parser.add_argument("--method", metavar="NAME", help="name of a demo that reads these files, as selavi")
     parser.add_argument(
-        "--weights", metavar="CKPT", help="a checkpoint of `fit`: no training, k-means of its features"
+        "--weights",
+        metavar="CKPT",
+        help="no training, k-means of the features of: a checkpoint of `fit`, torchvision:NAME or timm:NAME "
+        "(torchvision:NAME:FILE for weights of a file)",
     )
     parser.add_argument("--minutes", type=float, metavar="M", help="time for everything")
     parser.add_argument(
@@ -86,6 +110,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--labels", metavar="FILE", help="labels.csv of the page: propagate them to all samples"
+    )
+    parser.add_argument(
+        "--query",
+        nargs="+",
+        default=(),
+        metavar="FILE",
+        help="files to find on the page: cluster, nearest samples",
+    )
+    parser.add_argument(
+        "--allow-outside", action="store_true", help="follow links that lead out of the folder"
     )
     parser.add_argument("--title", help="heading of the page; default: the name of the folder")
     parser.add_argument(

@@ -17,7 +17,8 @@ RUN = "discover"
 FEWEST_STEPS = 200
 """Smallest number of steps that a run is planned for."""
 _LONG = 20.0  # files of more seconds are divided into clips
-_CLIP = 10.0
+LONG_CLIP = 10.0
+"""Seconds of the clips that long files are divided into."""
 _VALIDATIONS = 4
 _SAFETY = 1.3  # from the estimate to the time that is promised
 
@@ -70,6 +71,8 @@ class Plan:
         epochs: Epochs of the training.
         seconds: The time that everything is promised to take.
         fit_seconds: The part of it in which the training must end.
+        seconds_after: The part of it after the training, as estimated.
+        epoch_seconds: The time of an epoch with its part of passes and validations, as estimated.
     """
 
     name: str
@@ -79,6 +82,8 @@ class Plan:
     epochs: int
     seconds: float
     fit_seconds: float
+    seconds_after: float
+    epoch_seconds: float
 
     @property
     def batch_size(self) -> int:
@@ -88,15 +93,17 @@ class Plan:
     def options(self, out: Path) -> list[str]:
         """Return the options that ``fit`` and ``predict`` have in common, for the output folder ``out``."""
         options = [
-            f"--config={_config(self.method.config)}",
-            f"--config={_config(self.method.data)}",
+            f"--config={config_path(self.method.config)}",
+            f"--config={config_path(self.method.data)}",
             f"--data.init_args.root={self.contents.folder}",
             f"--data.init_args.batch_size={self.batch_size}",
             f"--trainer.default_root_dir={out / 'runs'}",
             f"--run={RUN}",
         ]
-        if self.contents.median_duration > _LONG:
-            options.append(f"--data.init_args.segment_seconds={_CLIP:g}")
+        if self.contents.allow_outside:
+            options.append("--data.init_args.allow_outside=true")
+        if is_long(self.contents):
+            options.append(f"--data.init_args.segment_seconds={LONG_CLIP:g}")
         if self.method.clusters:
             options.append(f"--model.init_args.num_clusters={self.clusters}")
         return options
@@ -108,6 +115,9 @@ class Plan:
             f"--trainer.max_epochs={self.epochs}",
             f"--trainer.check_val_every_n_epoch={max(1, self.epochs // _VALIDATIONS)}",
             f"--trainer.max_time={_days(self.fit_seconds)}",
+            "--trainer.callbacks+=callbacks.TimeLeft",
+            f"--trainer.callbacks.seconds_after={self.seconds_after:.0f}",
+            f"--trainer.callbacks.seconds_per_epoch={max(self.epoch_seconds, 1e-3):.3g}",
         ]
 
     def predict_options(self, out: Path) -> list[str]:
@@ -160,16 +170,18 @@ def make_plan(
         epochs = min(epochs, 4 * math.ceil(method.steps / per_epoch))  # longer runs overfit
         seconds = around + epochs * per_epoch * speed.step
     promised = 60 * minutes if minutes is not None else _SAFETY * seconds
-    rest = speed.start + _after(contents, speed)
-    clusters = clusters or min(10, max(2, contents.count // 6))
-    return Plan(name, method, contents, clusters, epochs, promised, promised - rest)
+    after = speed.start + contents.count * speed.sample + _after(contents, speed)
+    fit_seconds = promised - speed.start - after
+    clusters = clusters or default_clusters(contents.count)
+    epoch_seconds = (seconds - 2 * speed.start - _after(contents, speed)) / epochs
+    return Plan(name, method, contents, clusters, epochs, promised, fit_seconds, after, epoch_seconds)
 
 
 def _num_trained(contents: Contents) -> int:
     """Return about the number of training samples: four fifths of the files, perhaps divided."""
     clips = contents.count
-    if contents.median_duration > _LONG:
-        clips = sum(max(1, int(duration // _CLIP)) for duration in contents.durations)
+    if is_long(contents):
+        clips = sum(max(1, int(duration // LONG_CLIP)) for duration in contents.durations)
     return max(1, clips * 4 // 5)
 
 
@@ -189,7 +201,17 @@ def _after(contents: Contents, speed: Speed) -> float:
     return contents.count * speed.file * (0.5 if images else 2) + 10
 
 
-def _config(name: str) -> str:
+def is_long(contents: Contents) -> bool:
+    """Return whether the files are divided into clips."""
+    return contents.median_duration > _LONG
+
+
+def default_clusters(count: int) -> int:
+    """Return the number of clusters for a number of samples, where none is given."""
+    return min(10, max(2, count // 6))
+
+
+def config_path(name: str) -> str:
     """Return the path of a configuration, relative if the current folder is the root."""
     return name if Path.cwd() == ROOT else os.fspath(ROOT / name)
 

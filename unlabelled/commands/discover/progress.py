@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import shlex
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from unlabelled.commands.discover.plan import RUN, Plan
 from unlabelled.commands.page.predictions import Predictions, find_predictions, run_cli
 from unlabelled.data.media.storage import write_atomically
+
+DEADLINE = "UNLABELLED_DEADLINE"
+"""Environment variable by which :class:`callbacks.TimeLeft` knows when all must be done."""
 
 
 @dataclass
@@ -36,7 +40,8 @@ class Progress:
         resumed = begun.get("fit") in ("begun", "done")
         if begun.get("fit") != "done":
             self._set("begun", "")
-            if run_cli("fit", [*options, "--ckpt_path=last"] if resumed else options) != 0:
+            deadline = {DEADLINE: f"{time.time() + self.plan.seconds:.0f}"}
+            if run_cli("fit", [*options, "--ckpt_path=last"] if resumed else options, deadline) != 0:
                 return None
             self._set("done", "")
         if begun.get("predict") != "done":

@@ -8,8 +8,12 @@ import numpy as np
 import torch
 
 from unlabelled.clustering.kmeans import kmeans
-from unlabelled.commands.page.main import given_labels
-from unlabelled.commands.page.predictions import run_cli
+from unlabelled.commands.discover.contents import Contents
+from unlabelled.commands.discover.library import Network, predict_options
+from unlabelled.commands.discover.plan import default_clusters
+from unlabelled.commands.page.additions import Wanted, additions
+from unlabelled.commands.page.main import page_of
+from unlabelled.commands.page.predictions import find_predictions, run_cli
 from unlabelled.page import PagePlan, Samples, read_features, write_page
 from unlabelled.page.samples import joint_features
 from unlabelled.seeding import derive_seed
@@ -21,7 +25,8 @@ def with_weights(
     out: Path,
     clusters: int | None,
     plan: PagePlan,
-    labels: str | None = None,
+    wanted: Wanted,
+    allow_outside: bool = False,
 ) -> Path | None:
     """Write the page of a folder with the features of a checkpoint; None: ``cli.py embed`` failed.
 
@@ -31,13 +36,43 @@ def with_weights(
         out: Folder of the output.
         clusters: K of k-means; None: 10, or less for few files.
         plan: What the page shows.
-        labels: A file of labels that are propagated; None: there is none.
+        wanted: What the page has beside the samples.
+        allow_outside: Follow links that lead out of the folder.
     """
     embedded = out / "embedded"
-    if run_cli("embed", [checkpoint, str(folder), f"--out={embedded}"]) != 0:
+    options = [checkpoint, str(folder), f"--out={embedded}"] + ["--allow-outside"] * allow_outside
+    if run_cli("embed", options) != 0:
         return None
     samples, features = clustered(folder, embedded, clusters, plan.seed)
-    return write_page(samples, features, out, plan, given_labels(labels, samples))
+    extra = additions(wanted, samples, features, checkpoint, plan.seed)
+    return None if extra is None else write_page(samples, features, out, plan, extra)
+
+
+def with_network(
+    network: Network, contents: Contents, out: Path, clusters: int | None, plan: PagePlan, wanted: Wanted
+) -> Path | None:
+    """Write the page of a folder with the features of a network of a library; None: ``predict`` failed.
+
+    Args:
+        network: The network.
+        contents: The files.
+        out: Folder of the output.
+        clusters: K of k-means; None: 10, or less for few files.
+        plan: What the page shows.
+        wanted: What the page has beside the samples.
+
+    Raises:
+        ValueError: The network reads other files, or own files are to be found, which needs a checkpoint.
+    """
+    if wanted.files:
+        raise ValueError("--query needs a checkpoint of `fit` as --weights, or none")
+    options = predict_options(network, contents, clusters or default_clusters(contents.count), out)
+    if run_cli("predict", options) != 0:
+        return None
+    tables = (out / "runs").rglob("predictions.csv")
+    newest = max(tables, key=lambda path: path.stat().st_mtime)
+    found = find_predictions(newest.parent)
+    return None if found is None else page_of(found, out, plan, wanted)
 
 
 def clustered(
@@ -53,7 +88,7 @@ def clustered(
     kept = [name for name, is_kept in zip(names, readable.tolist(), strict=True) if is_kept]
     features = read_features(embedded, kept)
     joint = joint_features(features)
-    count = min(clusters or min(10, max(2, len(joint) // 6)), len(joint))
+    count = min(clusters or default_clusters(len(joint)), len(joint))
     labels = kmeans(torch.from_numpy(joint), count, derive_seed(seed, "discover") % 2**31).numpy()
     sums = np.zeros((count, joint.shape[1]))
     np.add.at(sums, labels, joint)

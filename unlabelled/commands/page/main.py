@@ -6,11 +6,15 @@ import argparse
 import logging
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from unlabelled.commands.page.additions import Wanted, additions
+from unlabelled.commands.page.own_files import checkpoint_of
 from unlabelled.commands.page.predictions import Predictions, find_predictions, predict
-from unlabelled.page import PagePlan, Samples, read_features, read_samples, write_page
-from unlabelled.page.label_files import read_labels
+from unlabelled.page import PagePlan, read_features, read_samples, write_page
+from unlabelled.page.fiftyone_dataset import check_fiftyone
+from unlabelled.page.samples import read_maps
 
 DESCRIPTION = """\
 Write a page that shows the clusters of a run: OUT/index.html, which any browser opens from disk, with
@@ -19,11 +23,16 @@ of `predict`; where the run has no predictions with features, the command for th
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run the command; return 0: the page is written, 1: `predict` failed, 2: unusable input."""
+    """Run the command.
+
+    Returns: 0: the page is written, 1: `predict` failed, 2: unusable input, 130: stopped by Ctrl-C.
+    """
     options = _parser().parse_args(argv)
     logging.basicConfig(format="%(levelname)s: %(message)s")
     try:
         run = Path(options.run)
+        if options.fiftyone:
+            check_fiftyone(options.fiftyone)
         found = None if options.predict else find_predictions(run)
         if found is None and (found := predict(run, options.checkpoint)) is None:
             return 1
@@ -34,36 +43,42 @@ def main(argv: Sequence[str]) -> int:
             options.workers,
             options.seed,
         )
-        page = page_of(found, Path(options.out or run / "page"), plan, options.labels)
+        wanted = Wanted(options.labels, options.compare, options.query, options.fiftyone)
+        page = page_of(found, Path(options.out or run / "page"), plan, wanted, options.checkpoint)
     except (OSError, ValueError) as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on from here", file=sys.stderr)
+        return 130
+    if page is None:
+        return 1
     print(f"page written to {page}")
     return 0
 
 
-def page_of(found: Predictions, out: Path, plan: PagePlan, labels: str | None = None) -> Path:
+def page_of(
+    found: Predictions, out: Path, plan: PagePlan, wanted: Wanted, checkpoint: str | None = None
+) -> Path | None:
     """Write the page of some predictions to the folder ``out``; return the path of ``index.html``.
 
     Args:
         found: The predictions.
         out: The folder.
         plan: What the page shows.
-        labels: A file of labels that are propagated; None: there is none.
+        wanted: What the page has beside the samples.
+        checkpoint: The checkpoint of the predictions; None: as their configuration states.
+
+    Returns: None: a command failed, and printed why.
     """
     samples = read_samples(found.table)
     features = read_features(found.features, samples.paths)
-    return write_page(samples, features, out, plan, given_labels(labels, samples))
-
-
-def given_labels(path: str | None, samples: Samples) -> list[str] | None:
-    """Read a file of labels, and print which of its rows are not used; None: there is no file."""
-    if path is None:
+    used = (checkpoint or checkpoint_of(found)) if wanted.files else ""
+    extra = additions(wanted, samples, features, used, plan.seed)
+    if extra is None:
         return None
-    labels, notes = read_labels(Path(path), samples)
-    for note in notes:
-        print(f"warning: {note}", file=sys.stderr)
-    return labels
+    maps = read_maps(found.features, samples.paths)
+    return write_page(samples, features, out, plan, replace(extra, maps=maps))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -86,6 +101,17 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--labels", metavar="FILE", help="labels.csv of a page: propagate them to all samples"
+    )
+    parser.add_argument("--compare", metavar="RUN2", help="another run, whose clusters are compared")
+    parser.add_argument(
+        "--query",
+        nargs="+",
+        default=(),
+        metavar="FILE",
+        help="files to find on the page: their cluster, nearest samples",
+    )
+    parser.add_argument(
+        "--fiftyone", metavar="NAME", help="also make a dataset of FiftyOne, which must be installed"
     )
     parser.add_argument("--seed", type=int, default=0, help="of the tree and the map; default: 0")
     parser.add_argument(

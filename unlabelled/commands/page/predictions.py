@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import shlex
-import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from unlabelled.commands.runs.child import run_child
 from unlabelled.commands.runs.folders import CHECKPOINTS, FIT
 from unlabelled.environment import experiment_root
 
@@ -64,16 +64,17 @@ def predict(run: Path, checkpoint: str | None = None) -> Predictions | None:
     return find_predictions(run) if run_cli("predict", predict_options(run, checkpoint)) == 0 else None
 
 
-def run_cli(command: str, options: Sequence[str]) -> int:
-    """Print a command of ``cli.py`` and run it in the current folder; return its exit code."""
+def run_cli(command: str, options: Sequence[str], environment: Mapping[str, str] | None = None) -> int:
+    """Print a command of ``cli.py`` and run it in the current folder; return its exit code.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C has ended it.
+        SystemExit: SIGTERM has.
+    """
     print(f"python cli.py {shlex.join([command, *options])}", flush=True)
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "cli.py"), command, *options],
-        env={**os.environ, "PYTHONPATH": path},
-        check=False,
-    )
-    return done.returncode
+    program = [sys.executable, str(ROOT / "cli.py"), command, *options]
+    return run_child(program, {**os.environ, "PYTHONPATH": path, **(environment or {})})
 
 
 def predict_options(run: Path, checkpoint: str | None = None) -> list[str]:

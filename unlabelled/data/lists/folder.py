@@ -86,7 +86,7 @@ def list_files(
     unreadable: list[str] = []
     paths = scan_files(root, suffixes, allow_outside=allow_outside, unreadable=unreadable)
     if table is None:
-        once, links = _without_links(root, paths)
+        once, links = without_links(root, paths)
         listed = [Listed(path) for path in once]
         left_out = {
             "passed over, of other kinds:": other_files(root, suffixes),
@@ -120,7 +120,7 @@ def _advice(root: str, suffixes: tuple[str, ...]) -> str:
     return "set root to the folder of files"
 
 
-def _without_links(root: str, paths: Sequence[str]) -> tuple[list[str], list[str]]:
+def without_links(root: str, paths: Sequence[str]) -> tuple[list[str], list[str]]:
     """Return the paths that lead to different files, and those that lead to one of these by a link."""
     real: dict[str, str] = {}
     for path in paths:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any, TypeAlias
+from typing import IO, Any, TypeAlias, TypeVar
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from torch.nn.functional import interpolate
 from unlabelled.data.media.reader import DecodeError
 
 Pixels: TypeAlias = NDArray[np.uint8]
+T = TypeVar("T")
 _PNG = b"\x89PNG\r\n\x1a\n"
 # No other parsers see a file, whatever its ending: Pillow would pass PostScript to Ghostscript.
 _FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TGA", "TIFF", "WEBP")
@@ -35,28 +37,41 @@ def decode_image(path: str) -> Tensor:
         DecodeError: There is no such file, it is damaged or of another format, it has more than
             :data:`MAX_PIXELS` pixels, or its numbers have no known range.
     """
+    pixels = _with_image(path, lambda image: _to_rgb(path, image))
+    return torch.from_numpy(pixels).permute(2, 0, 1)
+
+
+def image_size(path: str) -> tuple[int, int]:
+    """Return the width and the height that the header of an image file states; its pixels are not decoded.
+
+    Raises:
+        DecodeError: As :func:`decode_image`, but for damage after the header.
+    """
+    return _with_image(path, lambda image: image.size)
+
+
+def _with_image(path: str, read: Callable[[Image.Image], T]) -> T:
     try:
-        pixels = _decode(path)
+        return _opened(path, read)
     except FileNotFoundError as error:
         raise DecodeError(path, "no such file") from error
     except DecodeError:
         raise
     except Exception as error:  # Pillow's parsers raise errors of all types for damaged files
         raise DecodeError(path, _reason(error)) from error
-    return torch.from_numpy(pixels).permute(2, 0, 1)
 
 
-def _decode(path: str) -> Pixels:
-    """Return the pixels; of a PNG file that Pillow refuses, those of a copy without texts."""
+def _opened(path: str, read: Callable[[Image.Image], T]) -> T:
+    """Read an image; a PNG file that Pillow refuses as a copy without texts."""
     try:
         with open(path, "rb") as file, _open(path, file) as image:
-            return _to_rgb(path, image)
+            return read(image)
     except ValueError:  # Pillow limits the texts beside the pixels
         shorter = without_text(Path(path).read_bytes())
         if shorter is None:
             raise
         with _open(path, io.BytesIO(shorter)) as image:
-            return _to_rgb(path, image)
+            return read(image)
 
 
 def _open(path: str, file: IO[bytes]) -> Image.Image:

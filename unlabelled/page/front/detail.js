@@ -32,13 +32,33 @@ function closeDetail() {
 
 function bigMedia(row) {
   const source = data.media[row] && mediaPath(data.media[row]);
-  if (data.kinds[row] === "video") return element("video", { src: source, controls: true, loop: true, playsinline: true, class: "big" });
+  if (data.kinds[row] === "video") {
+    const video = element("video", { src: source, controls: true, loop: true, playsinline: true, class: "big", "aria-label": data.names[row] });
+    const frame = element("div", { class: "frame" }, video, ...mapImage(row));
+    if (!data.spectrograms[row]) return frame;
+    return element("div", {}, frame, spectrogram(data.thumbnails[row].replace(/\.jpg$/, "_audio.jpg"), video));
+  }
   if (data.kinds[row] === "audio") {
-    const image = element("img", { src: mediaPath(data.thumbnails[row]), alt: "Spectrogram", class: "big" });
-    return element("div", {}, image, element("audio", { src: source, controls: true }));
+    const audio = element("audio", { src: source, controls: true, "aria-label": data.names[row] });
+    return element("div", {}, spectrogram(data.thumbnails[row], audio, "big"), audio);
   }
   if (data.kinds[row] === "image") return element("img", { src: source, alt: data.names[row], class: "big" });
   return element("p", { class: "empty", text: "There is no preview." });
+}
+
+// The audio of a player, low frequencies at the bottom, with a line where it plays; a click goes there.
+function spectrogram(name, media, size = "") {
+  const line = element("div", { class: "playhead" });
+  const place = element("div", { class: `spectrogram ${size}`, title: "Spectrogram" }, element("img", { src: mediaPath(name), alt: "Spectrogram" }), line);
+  const move = () => line.style.setProperty("left", `${100 * (media.duration ? media.currentTime / media.duration : 0)}%`);
+  const follow = () => { move(); if (!media.paused && place.isConnected) requestAnimationFrame(follow); };
+  media.addEventListener("play", follow);
+  media.addEventListener("seeked", move);
+  place.addEventListener("click", (event) => {
+    const box = place.getBoundingClientRect();
+    if (media.duration) media.currentTime = media.duration * Math.min(Math.max((event.clientX - box.left) / box.width, 0), 0.999);
+  });
+  return place;
 }
 
 function detailFacts(row) {
@@ -51,6 +71,7 @@ function detailFacts(row) {
     ["Class", data.labels[row] < 0 ? "" : data.classes[data.labels[row]]],
     ["Propagated label", suggestionOf(row)],
     ["Missing", data.missing[row]],
+    ["Other run", data.compare && data.compare.clusters[row] >= 0 ? otherTitle(data.compare.clusters[row]) : ""],
   ];
   const list = element("dl");
   for (const [name, text] of facts) {

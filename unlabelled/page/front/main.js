@@ -3,6 +3,8 @@
 const view = document.getElementById("view");
 const views = [["Clusters", drawClusters], ["Map", drawMapView], ["Tree", drawTreeView]];
 if (data.next) views.push(["Label next", drawNext]);
+if (data.queries) views.push(["Own files", drawQueries]);
+if (data.compare) views.push(["Comparison", drawCompare]);
 let shownView = 0;
 let query = "";
 
@@ -113,6 +115,10 @@ function start() {
   method.textContent = `The method's ${data.clusters}`;
   method.addEventListener("click", () => setCut(data.clusters));
   views.forEach(([name], number) => document.getElementById("tabs").append(element("button", { type: "button", text: name, onclick: () => setView(number) })));
+  document.getElementById("last-view").textContent = views.length;
+  const overlays = document.getElementById("maps");
+  overlays.hidden = !data.maps;
+  overlays.addEventListener("click", () => overlays.setAttribute("aria-pressed", String(document.body.classList.toggle("with-maps"))));
   const actionsOf = { undo, redo, "export-csv": exportCsv, "export-json": exportJson, help: toggleKeys };
   for (const [id, run] of Object.entries(actionsOf)) document.getElementById(id).addEventListener("click", run);
   document.getElementById("search").addEventListener("input", (event) => { query = event.target.value.trim().toLowerCase(); redraw(); });

@@ -1,6 +1,7 @@
 // One tile for each sample: thumbnail, name, confidence; its media play on hover, its details open on a click.
 
-const chunkSize = 48;
+const chunkRows = 4;
+const gridPadding = 40; // pixels beside the tiles of a grid
 
 function describe(row) {
   const parts = [data.names[row]];
@@ -26,6 +27,13 @@ function thumbnail(row) {
   return element("img", { src: mediaPath(data.thumbnails[row]), alt: "", loading: "lazy", decoding: "async" });
 }
 
+// The sound localisation map over a thumbnail, or none.
+function mapImage(row) {
+  if (!data.maps?.[row]) return [];
+  const name = data.thumbnails[row].replace(/\.jpg$/, "_map.png");
+  return [element("img", { src: mediaPath(name), alt: "", class: "sound-map", loading: "lazy" })];
+}
+
 function makeTile(row) {
   const button = element("button", {
     type: "button",
@@ -36,7 +44,7 @@ function makeTile(row) {
     onclick: () => showDetail(row),
     onpointerenter: (event) => event.pointerType !== "touch" && startPlayback(button, row),
     onpointerleave: stopPlayback,
-  }, thumbnail(row));
+  }, thumbnail(row), ...mapImage(row));
   const name = element("bdi", { class: "name", text: shortName(row) });
   const confidence = element("span", { class: "confidence", text: data.confidences[row].toFixed(2) });
   return element("li", {}, button, element("span", { class: "caption", "aria-hidden": "true" }, name, confidence));
@@ -58,11 +66,14 @@ const nearWindow = new IntersectionObserver((entries) => {
 }, { rootMargin: "800px" });
 
 function tileGrid(rows, label) {
+  const width = parseInt(getComputedStyle(document.documentElement).getPropertyValue("--tile"), 10) + 8;
+  const columns = Math.max(1, Math.floor((document.getElementById("view").clientWidth - gridPadding) / width));
+  const chunkSize = chunkRows * columns; // whole rows, so that a grid has no gaps
   const grid = element("div", { class: "grid", role: "group", "aria-label": label });
   for (let begin = 0; begin < rows.length; begin += chunkSize) {
     const part = rows.slice(begin, begin + chunkSize);
     const chunk = element("ul", { class: "chunk", "aria-label": `${label}, from ${begin + 1}` });
-    chunk.style.setProperty("--count", part.length);
+    chunk.style.setProperty("--rows", Math.ceil(part.length / columns));
     chunk.fill = () => { chunk.classList.add("filled"); chunk.append(...part.map(makeTile)); };
     grid.append(chunk);
     nearWindow.observe(chunk);

@@ -15,6 +15,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from datamodules import ImageFolder, VGGSound
 from tests._helpers.data_layouts import Plain, Silent, loop_after, pretend_rank, rows, write_images
 from unlabelled.contracts import Labelled, LabelledBank, TrainingSet
+from unlabelled.data.media.pack import pack_folder
 from unlabelled.pipelines import AudioVisualPipeline
 from unlabelled.seeding import SEED_VARIABLE
 from unlabelled.transforms import LogMel
@@ -23,11 +24,20 @@ TRAIN, VAL, TEST = 13, 5, 3
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("folder")
     for split, number in (("train", TRAIN), ("val", VAL), ("test", TEST)):
         write_images(folder, *[f"{split}/{'ab'[n % 2]}/{n}.png" for n in range(number)])
     return folder
+
+
+@pytest.fixture(scope="module", params=["files", "shards"])
+def root(request: pytest.FixtureRequest, files: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    if request.param == "files":
+        return files
+    out = tmp_path_factory.mktemp("packed") / "out"
+    pack_folder(str(files), str(out), shard_bytes=2048, progress=False)
+    return out
 
 
 def folder(root: Path, **more: Any) -> ImageFolder:
@@ -121,9 +131,9 @@ def test_the_test_pipeline_is_for_test_and_predict_and_for_the_bank_then(root: P
     assert {name for batch in without.test_dataloader() for name in batch["pipeline"]} == {"pipeline"}
 
 
-def test_a_pass_over_a_list_that_has_changed_visits_the_new_list(root: Path, tmp_path: Path) -> None:
+def test_a_pass_over_a_list_that_has_changed_visits_the_new_list(files: Path, tmp_path: Path) -> None:
     """``fit``, ``test`` with another pipeline, which lists the samples again, and ``fit`` again."""
-    root = shutil.copytree(root, tmp_path / "copy")
+    root = shutil.copytree(files, tmp_path / "copy")
     data = folder(root, test_pipeline=Plain("test_pipeline"))
     data.setup("fit")
     before = {int(index) for batch in data.pass_dataloader(0) for index in batch["index"]}

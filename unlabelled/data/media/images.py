@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from pathlib import Path
 from typing import IO, Any, TypeAlias
 
 import numpy as np
@@ -13,6 +12,7 @@ from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from unlabelled.data.media.disk import open_file
 from unlabelled.data.media.reader import DecodeError
 
 Pixels: TypeAlias = NDArray[np.uint8]
@@ -49,14 +49,19 @@ def decode_image(path: str) -> Tensor:
 def _decode(path: str) -> Pixels:
     """Return the pixels; of a PNG file that Pillow refuses, those of a copy without texts."""
     try:
-        with open(path, "rb") as file, _open(path, file) as image:
+        with open_file(path) as file, _open(path, file) as image:
             return _to_rgb(path, image)
     except ValueError:  # Pillow limits the texts beside the pixels
-        shorter = without_text(Path(path).read_bytes())
+        shorter = without_text(_read(path))
         if shorter is None:
             raise
         with _open(path, io.BytesIO(shorter)) as image:
             return _to_rgb(path, image)
+
+
+def _read(path: str) -> bytes:
+    with open_file(path) as file:
+        return file.read()
 
 
 def _open(path: str, file: IO[bytes]) -> Image.Image:

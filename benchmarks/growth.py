@@ -1,7 +1,7 @@
 """Time and memory against the number of clips N, of clusters K and of processes, with fitted slopes.
 
 It measures each part at several sizes, each in a process of its own, and prints what one more unit costs: the
-constants of docs/scaling.md#growth. No data set is needed.
+constants of docs/scaling.md#growth. Seconds are those of one CPU, but of the clock for ranks. It needs no data.
 """
 
 from __future__ import annotations
@@ -14,44 +14,55 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 import torch.distributed as dist
+from measurement import reset_peak, resident, timed
 from torch import Tensor
 
-from benchmarks.measurement import reset_peak, resident, timed
 from unlabelled.clustering import sinkhorn_knopp
 from unlabelled.clustering.pseudo_labels import PseudoLabels
 from unlabelled.data.datasets.samples import ShuffledShard
 from unlabelled.data.media.array_file import write_arrays
 from unlabelled.data.media.entries import Entries, Entry
-from unlabelled.data.media.index import ClipIndex
+from unlabelled.data.media.index import ClipIndex, _assemble
 from unlabelled.data.media.mapped_index import MappedIndex, map_index, share_index
+from unlabelled.data.media.probe import Probe
+from unlabelled.data.media.probe_results import ProbeResults
 from unlabelled.data.media.shards import INDEX, Shards, name_columns
 from unlabelled.metrics.neighbours import sharded_top_k
 from unlabelled.nn.queue import FeatureQueue
 
 Measured = dict[str, float]
+Output = TypeVar("Output")
 _MIB = 1 << 20
+
+
+def busy(function: Callable[[], Output]) -> tuple[float, Output]:
+    """Call a function; return the seconds that this process has computed, and the output."""
+    started = time.process_time()
+    output = function()
+    return time.process_time() - started, output
 
 
 def index(count: int, folder: str) -> Measured:
     """Measure the list of clips: in columns, and mapped from its file as by a further rank."""
     before = resident("VmRSS")
-    seconds, entries = timed(lambda: Entries(_entries(count)))
+    seconds, entries = busy(lambda: Entries(_entries(count)))
     made = ClipIndex(folder, "train", entries, np.full(count, 10.0), {}, count)
     columns = sum(each.nbytes for each in entries.columns().values()) + made.durations.nbytes
     gc.collect()
     held = resident("VmRSS") - before
-    hashed, _ = timed(lambda: made.fingerprint)
-    written, shared = timed(lambda: share_index(made))
+    hashed, _ = busy(lambda: made.fingerprint)
+    written, shared = busy(lambda: share_index(made))
     assert isinstance(shared, MappedIndex)
-    opened, _ = timed(lambda: map_index(folder, os.path.basename(shared.file)))
+    opened, _ = busy(lambda: map_index(folder, os.path.basename(shared.file)))
     return {
         "bytes a clip": columns / count, "of these the name": entries.names.text.nbytes / count,
         "resident MiB": held, "listed in s": seconds, "hashed in s": hashed, "written in s": written,
@@ -71,6 +82,36 @@ def objects(count: int, folder: str) -> Measured:
     }
 
 
+class _Unlisted(ProbeResults):
+    """Results of a check whose files are not on disk."""
+
+    def _state(self, path: str) -> tuple[int, int] | None:
+        return 1, 1
+
+
+def check(count: int, folder: str) -> Measured:
+    """Measure what the first rank does with the stored results of a check, besides asking for each file."""
+    entries = list(_entries(count))
+    paths = [entry.path for entry in entries]
+    results = _Unlisted(folder, "train", ("key",), paths)
+    for path in paths:
+        results.add(path, Probe(10.0, None))
+    results.save()
+    size = os.path.getsize(results.file)
+    del results
+    gc.collect()
+    before = resident("VmRSS")
+    reset_peak()
+    read, results = busy(lambda: _Unlisted(folder, "train", ("key",), paths))
+    made, _ = busy(lambda: _assemble("train", entries, results, ""))
+    return {
+        "file MiB": size / _MIB,
+        "read in s": read,
+        "index made in s": made,
+        "peak MiB": resident("VmHWM") - before,
+    }
+
+
 def shards(count: int, folder: str) -> Measured:
     """Measure the index of packed files."""
     names = [entry.path for entry in _entries(count)]
@@ -79,8 +120,8 @@ def shards(count: int, folder: str) -> Measured:
     columns = {**name_columns(names), **places, "shard": np.zeros(count, np.int32)}
     size = sum(each.nbytes for each in columns.values())
     write_arrays(os.path.join(folder, INDEX), columns, {"links": {}, "lists": []})
-    opened, found = timed(lambda: Shards(folder))
-    looked_up, _ = timed(lambda: [found.find(name) for name in names[:1000]])
+    opened, found = busy(lambda: Shards(folder))
+    looked_up, _ = busy(lambda: [found.find(name) for name in names[:1000]])
     return {"bytes a file": size / count, "start in s": opened, "a file found in us": looked_up * 1000}
 
 
@@ -89,7 +130,7 @@ def sampler(count: int, folder: str) -> Measured:
     rows = ShuffledShard(count, 0, 8, 16)
     before = resident("VmRSS")
     reset_peak()
-    started, rest = timed(lambda: _first_of(iter(rows)))
+    started, rest = busy(lambda: _first_of(iter(rows)))
     return {
         "first row in s": started,
         "peak MiB": resident("VmHWM") - before,
@@ -103,9 +144,9 @@ def labels(count: int, folder: str) -> Measured:
     table = PseudoLabels(10)
     table.allocate(count)
     rows, found = torch.arange(count), torch.randint(1000, (count,))
-    published, _ = timed(lambda: table.publish(0, rows, found))
-    weighted, _ = timed(lambda: table.balance(rows[:64]))
-    saved, _ = timed(lambda: torch.save({"pseudo_labels": table.table}, os.path.join(folder, "labels.ckpt")))
+    published, _ = busy(lambda: table.publish(0, rows, found))
+    weighted, _ = busy(lambda: table.balance(rows[:64]))
+    saved, _ = busy(lambda: torch.save({"pseudo_labels": table.table}, os.path.join(folder, "labels.ckpt")))
     return {
         "bytes a clip and head": table.table.nbytes / count / 10, "published in s": published,
         "weights in s": weighted, "saved in s": saved,
@@ -126,8 +167,8 @@ def clusters(count: int, folder: str) -> Measured:
 def queue(count: int, folder: str) -> Measured:
     """Measure a queue of ``count`` embeddings with 128 numbers: a step that adds 256 and is compared."""
     keys, found = torch.randn(256, 128), FeatureQueue(count, 128)
-    pushed, _ = timed(lambda: [found.push(keys) for _ in range(10)])
-    compared, _ = timed(lambda: keys @ found.rows.T)
+    pushed, _ = busy(lambda: [found.push(keys) for _ in range(10)])
+    compared, _ = busy(lambda: keys @ found.rows.T)
     return {"MiB": found.rows.nbytes / _MIB, "pushed in ms": pushed * 100, "compared in ms": compared * 1000}
 
 
@@ -136,7 +177,7 @@ def evaluation(count: int, folder: str) -> Measured:
     bank = torch.nn.functional.normalize(torch.randn(count, 128), dim=1)
     ids, before = torch.arange(count), resident("VmRSS")
     reset_peak()
-    seconds, _ = timed(lambda: sharded_top_k(bank[:256], bank, ids % 300, ids, 20))
+    seconds, _ = busy(lambda: sharded_top_k(bank[:256], bank, ids % 300, ids, 20))
     return {"ms a query": seconds / 256 * 1000, "peak MiB": resident("VmHWM") - before}
 
 
@@ -180,7 +221,7 @@ def _solve(rows: int, num_clusters: int) -> Measured:
     log_scores = _scores(rows, num_clusters, 0)
     before = resident("VmRSS")
     reset_peak()
-    seconds, result = timed(lambda: sinkhorn_knopp(log_scores, overwrite=True))
+    seconds, result = busy(lambda: sinkhorn_knopp(log_scores, overwrite=True))
     cells = rows * num_clusters * result.iterations
     return {
         "solved in s": seconds, "iterations": result.iterations,
@@ -230,6 +271,7 @@ def _private() -> float:
 PARTS: dict[str, tuple[Callable[[int, str], Measured], tuple[int, ...]]] = {
     "index": (index, (100_000, 1_000_000)),
     "objects": (objects, (100_000, 1_000_000)),
+    "check": (check, (100_000, 1_000_000)),
     "shards": (shards, (100_000, 1_000_000)),
     "sampler": (sampler, (1_000_000, 10_000_000)),
     "labels": (labels, (100_000, 1_000_000)),
@@ -253,7 +295,7 @@ def slopes(sizes: list[int], rows: list[Measured]) -> Measured:
 
 def measure(part: str, size: int) -> Measured:
     """Measure one part at one size, in a process of its own."""
-    command = [sys.executable, "-m", "benchmarks.growth", "--part", part, "--one", str(size)]
+    command = [sys.executable, __file__, "--part", part, "--one", str(size)]
     output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     found: Measured = json.loads(output.splitlines()[-1])
     return found

@@ -15,6 +15,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from datamodules import ImageFolder, VGGSound
 from tests._helpers.data_layouts import Plain, Silent, loop_after, pretend_rank, rows, write_images
 from unlabelled.contracts import Labelled, LabelledBank, TrainingSet
+from unlabelled.data.media.mapped_index import MappedIndex
 from unlabelled.data.media.pack import pack_folder
 from unlabelled.pipelines import AudioVisualPipeline
 from unlabelled.seeding import SEED_VARIABLE
@@ -237,6 +238,43 @@ def test_samples_do_not_depend_on_how_processes_are_started(
     for alone, other in zip(*batches, strict=True):
         assert alone.keys() == other.keys()
         assert all(torch.equal(alone[name], other[name]) for name in alone)
+
+
+def test_other_ranks_map_the_clips_that_the_first_one_has_found(
+    tiny_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, other = (VGGSound(str(tiny_root), pipeline=Silent(), index_workers=0) for _ in range(2))
+    pretend_rank(first, 0, 2)
+    sent: list[Any] = []
+    first.trainer.strategy.broadcast = lambda value: sent.append(value) or value
+    first.setup("fit")
+    pretend_rank(other, 1, 2)
+    other.trainer.strategy.broadcast = lambda value: sent.pop(0)
+    monkeypatch.setattr(VGGSound, "listing", None)  # no further rank lists the files
+    other.setup("fit")
+    assert sent == []
+    for split in ("train", "val"):
+        found = other._indices[split]
+        assert isinstance(found, MappedIndex)
+        assert found.entries == first._indices[split].entries
+        assert found.fingerprint == first._indices[split].fingerprint
+
+
+def test_all_ranks_raise_the_error_of_the_comparison(
+    tiny_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(self: VGGSound, train: str) -> None:
+        raise ValueError("a file is in both")
+
+    monkeypatch.setattr(VGGSound, "compare", fail)
+    sent: list[Any] = []
+    for rank in range(2):
+        data = VGGSound(str(tiny_root), pipeline=Silent(), index_workers=0)
+        pretend_rank(data, rank, 2)
+        sends = (lambda value: sent.append(value) or value) if rank == 0 else lambda value: sent.pop(0)
+        data.trainer.strategy.broadcast = sends
+        with pytest.raises(ValueError, match="a file is in both"):
+            data.setup("fit")
 
 
 def test_too_few_samples(root: Path) -> None:

@@ -95,6 +95,8 @@ bench: setup
 	$(BIN)/python benchmarks/decode.py
 	$(BIN)/python benchmarks/multi_sinkhorn.py
 	$(BIN)/python benchmarks/retrieval.py
+	$(BIN)/python benchmarks/growth.py
+	$(BIN)/python benchmarks/shards.py data/embedded
 	$(BIN)/python benchmarks/hierarchy.py
 	$(BIN)/python benchmarks/tree_similarity.py
 	$(BIN)/python benchmarks/localisation_bounds.py

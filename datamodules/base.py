@@ -151,11 +151,11 @@ class SampleDataModule(LightningDataModule, Generic[IndexT, PipelineT]):
         """
         self._enter(stage)
         for split in self.stage_splits(stage):
-            self._index(split)
+            self._shared_index(split)
         if self.trainer is not None:
             check_modalities(self, self.dataset(self.stage_splits(stage)[0], train=False))
         if stage == "fit":
-            self.compare("train")
+            self._compare_once("train")
 
     def stage_splits(self, stage: str) -> tuple[str, ...]:
         """Return the splits that a stage reads."""
@@ -262,9 +262,9 @@ class SampleDataModule(LightningDataModule, Generic[IndexT, PipelineT]):
             if self.trainer.local_rank == 0:  # checks the files; the others read its results from disk
                 self._index(self.bank_split)
             self.trainer.strategy.barrier("bank")
-        self._index(self.bank_split)
+        self._shared_index(self.bank_split)
         if not found:
-            self.compare(self.bank_split)
+            self._compare_once(self.bank_split)
         return self._eval_loader(self.bank_split)
 
     def val_dataloader(self) -> Loaders:
@@ -298,6 +298,25 @@ class SampleDataModule(LightningDataModule, Generic[IndexT, PipelineT]):
             self._indices[split] = self.find(split)
             rank_zero_info(self._indices[split].summary())
         return self._indices[split]
+
+    def _shared_index(self, split: str) -> IndexT:
+        """Return the samples of a split on all ranks, when the first one of each machine has found them."""
+        return self._index(split)
+
+    def _compare_once(self, train: str) -> None:
+        """Compare the splits on the first rank, since the others need not list them; all raise its error."""
+        error: ValueError | None = None
+        rank, world_size = self._rank()
+        if rank == 0:
+            try:
+                self.compare(train)
+            except ValueError as found:
+                error = found
+        if world_size > 1:
+            assert self.trainer is not None
+            error = self.trainer.strategy.broadcast(error)
+        if error is not None:
+            raise error
 
     def _eval_loader(self, split: str, data: SampleDataset | None = None) -> DataLoader[Any]:
         """Return the loader of a split in order, or of other ``data`` with ``split`` as name for messages."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,9 +17,13 @@ from unlabelled.data.inside import check_paths
 from unlabelled.data.media.decord_reader import BackendReader
 from unlabelled.data.media.files import MEDIA_SUFFIXES, StemTable
 from unlabelled.data.media.index import ClipIndex, Entry, Requirements, build_index, index_entries
+from unlabelled.data.media.mapped_index import MappedIndex, map_index, share_index
 from unlabelled.data.media.pyav_reader import PyAVReader
 from unlabelled.data.media.reader import Reader
+from unlabelled.data.media.shards import packed_root
 from unlabelled.pipelines import AudioVisualPipeline, ClipPipeline
+
+log = logging.getLogger(__name__)
 
 
 class ClipDataModule(SampleDataModule[ClipIndex, ClipPipeline]):
@@ -39,6 +45,7 @@ class ClipDataModule(SampleDataModule[ClipIndex, ClipPipeline]):
         predict_split: See :class:`~datamodules.base.SampleDataModule`.
         allow_outside: Read files that lie outside of ``root`` by a link, or by the table of own files.
         multiprocessing_context: See :class:`~datamodules.base.SampleDataModule`.
+        shards: Packed folder, or its URL, that is read in place of ``root`` (docs/own_data.md#shards).
 
     Attributes:
         suffixes: Endings of the files that :meth:`locate` finds.
@@ -65,10 +72,11 @@ class ClipDataModule(SampleDataModule[ClipIndex, ClipPipeline]):
         predict_split: PredictSplit = "test",
         allow_outside: bool = False,
         multiprocessing_context: StartMethod | None = None,
+        shards: str | None = None,
     ) -> None:
         pipeline = pipeline if pipeline is not None else AudioVisualPipeline()
         super().__init__(
-            root,
+            packed_root(root, shards),
             pipeline,
             test_pipeline,
             batch_size,
@@ -120,13 +128,46 @@ class ClipDataModule(SampleDataModule[ClipIndex, ClipPipeline]):
         warn_of_lists(type(self).__name__, split, whole, repeated)
         backend = self.reader.backend if isinstance(self.reader, BackendReader) and requirements.video else ""
         index = build_index(self.root, split, entries, requirements, workers, progress, backend)
-        if isinstance(self.reader, BackendReader):
-            self.reader.trust(index.proved)
+        self._trust(index)
         if not pipeline.allow_missing_audio:
             return index
         audio = Requirements(video=False, audio=True)
         with_audio = index_entries(self.root, split, index.entries, audio, workers, progress)
         return replace(index, without_audio=with_audio.left_out)
+
+    def _trust(self, index: ClipIndex) -> None:
+        if isinstance(self.reader, BackendReader):
+            self.reader.trust(index.proved)
+
+    def _index(self, split: str) -> ClipIndex:
+        """Find the clips of a split; those that several processes read are mapped from one file."""
+        known = split in self._indices
+        index = super()._index(split)
+        forks = self.num_workers == 0 or self.multiprocessing_context in (None, "fork")
+        if not known and (self._rank()[1] > 1 or not forks):
+            index = self._indices[split] = share_index(index)
+        return index
+
+    def _shared_index(self, split: str) -> ClipIndex:
+        """Map the clips of a split from the file of the rank that has found them."""
+        rank, world_size = self._rank()
+        if world_size > 1:
+            assert self.trainer is not None
+            found = self._index(split) if rank == 0 else None
+            name = os.path.basename(found.file) if isinstance(found, MappedIndex) else ""
+            name = self.trainer.strategy.broadcast(name)
+            if name and split not in self._indices:
+                self._map(split, name)
+        return self._index(split)
+
+    def _map(self, split: str, name: str) -> None:
+        try:
+            index = map_index(self.root, name)
+        except (OSError, ValueError) as error:  # on a machine without a common disk, its first rank has it
+            log.info("%s: rank %d lists its files: %s", type(self).__name__, self._rank()[0], error)
+            return
+        self._trust(index)
+        self._indices[split] = index
 
     def dataset(self, split: str, train: bool) -> ClipDataset:
         """Return the clips of a split."""
@@ -135,7 +176,7 @@ class ClipDataModule(SampleDataModule[ClipIndex, ClipPipeline]):
     def clip_paths(self, split: str) -> list[str]:
         """Return the file of each row of a split."""
         index = self._indices[split]
-        return [f"{index.root}/{entry.path}" for entry in index.entries]
+        return [f"{index.root}/{index.entries.path(row)}" for row in range(len(index))]
 
     def clip_names(self, split: str) -> list[ClipName]:
         """Return the file, the times and the class of each row of a split."""
@@ -149,5 +190,5 @@ class ClipDataModule(SampleDataModule[ClipIndex, ClipPipeline]):
                 names[entry.label] if 0 <= entry.label < len(names) else "",
                 is_part=entry.is_span,
             )
-            for entry, duration in zip(index.entries, index.durations, strict=True)
+            for entry, duration in zip(index.entries, index.durations.tolist(), strict=True)
         ]

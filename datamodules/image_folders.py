@@ -12,6 +12,7 @@ import torch
 
 from datamodules.images import ImageDataModule
 from unlabelled.data.datasets.images import ImageFiles
+from unlabelled.data.media.disk import is_folder
 from unlabelled.data.media.files import class_folders
 
 IMAGENET100_LIST = Path(__file__).parent / "lists" / "imagenet100.txt"
@@ -44,7 +45,7 @@ class ImageFolder(ImageDataModule):
     def folder(self, split: str) -> Path:
         """Return the folder of a split's class folders."""
         own, val = Path(self.root, split), Path(self.root, "val")
-        return val if split == "test" and not own.is_dir() else own
+        return val if split == "test" and not is_folder(str(own)) else own
 
     def listed(self, split: str) -> Sequence[str]:
         """Return the path of each image in the class folders, whose names are not checked."""
@@ -67,7 +68,7 @@ class ImageFolder(ImageDataModule):
         folder = self.folder(split)
         names = class_folders(folder)
         if not names:
-            problem = "has no class folders" if folder.is_dir() else "is not a folder"
+            problem = "has no class folders" if is_folder(str(folder)) else "is not a folder"
             raise FileNotFoundError(
                 f"{type(self).__name__}: {folder} {problem}; expected {folder}/<class>/ with images"
             )

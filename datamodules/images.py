@@ -9,6 +9,7 @@ from unlabelled.data.datasets.clip_names import ClipName
 from unlabelled.data.datasets.images import ImageDataset, ImageSource
 from unlabelled.data.media.files import IMAGE_SUFFIXES, scan_files
 from unlabelled.data.media.index import EmptyIndexError
+from unlabelled.data.media.shards import packed_root
 from unlabelled.pipelines.base import ImagePipeline
 
 
@@ -28,6 +29,7 @@ class ImageDataModule(SampleDataModule[ImageSource, ImagePipeline]):
         predict_split: See :class:`~datamodules.base.SampleDataModule`.
         allow_outside: Read files that lie outside of ``root`` by a link, or by the table of own files.
         multiprocessing_context: See :class:`~datamodules.base.SampleDataModule`.
+        shards: Packed folder, or its URL, that is read in place of ``root`` (docs/own_data.md#shards).
 
     Raises:
         FileNotFoundError: ``root`` does not exist.
@@ -48,9 +50,10 @@ class ImageDataModule(SampleDataModule[ImageSource, ImagePipeline]):
         predict_split: PredictSplit = "test",
         allow_outside: bool = False,
         multiprocessing_context: StartMethod | None = None,
+        shards: str | None = None,
     ) -> None:
         super().__init__(
-            root,
+            packed_root(root, shards),
             pipeline,
             test_pipeline,
             batch_size,

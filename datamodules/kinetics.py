@@ -14,6 +14,7 @@ from datamodules.clips import ClipDataModule
 from unlabelled.data.inside import check_listed
 from unlabelled.data.left_out import list_left_out
 from unlabelled.data.lists import one_line, open_list, read_lines
+from unlabelled.data.media.disk import is_folder
 from unlabelled.data.media.files import MEDIA_SUFFIXES, find_list, scan_files
 from unlabelled.data.media.index import Entry
 
@@ -149,7 +150,7 @@ class Kinetics(ClipDataModule):
             return self._from_csv(table)
         names = ("train",) if split == "train" else ("val", "test")
         candidates = [Path(self.root, name) for name in names]
-        existing = next((path for path in candidates if path.is_dir()), None)
+        existing = next((path for path in candidates if is_folder(str(path))), None)
         if existing is None:
             raise FileNotFoundError(
                 f"{type(self).__name__}: root={self.root!r} has neither {folder}.csv (nor "

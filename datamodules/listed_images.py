@@ -14,6 +14,7 @@ from datamodules.images import ImageDataModule
 from unlabelled.contracts.data import TransferScore
 from unlabelled.data.datasets.images import ImageFiles
 from unlabelled.data.lists import read_lines
+from unlabelled.data.media.disk import is_file
 
 Row = tuple[str, int]
 """File of an image, relative to the folder of the images, and its class."""
@@ -92,7 +93,7 @@ class ListedImages(ImageDataModule):
         Raises:
             FileNotFoundError: There is no such file.
         """
-        if not Path(self.root, path).is_file():
+        if not is_file(f"{self.root}/{path}"):
             raise FileNotFoundError(
                 f"{type(self).__name__}: there is no {Path(self.root, path)}; expected the layout of "
                 "torchvision; set --data.init_args.root to its folder, or --data.init_args.download true"

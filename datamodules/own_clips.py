@@ -65,7 +65,7 @@ class OwnClips(ClipDataModule):
     ) -> None:
         super().__init__(root, predict_split=predict_split, **kwargs)
         name, shares = type(self).__name__, Shares(val_share, test_share, split_seed)
-        self.own = OwnFiles(name, root, self.suffixes, table, labels, shares, self.allow_outside)
+        self.own = OwnFiles(name, self.root, self.suffixes, table, labels, shares, self.allow_outside)
         if segment_seconds is None and stride_seconds is not None:
             raise ValueError(f"{name}: stride_seconds={stride_seconds} requires segment_seconds")
         self.segments = None if segment_seconds is None else Segments(segment_seconds, stride_seconds)
@@ -106,7 +106,7 @@ class OwnClips(ClipDataModule):
         index = cut_index(found, self.segments, self.shortest())
         if not index.entries:
             raise EmptyIndexError(f"{name}: no clip of root={self.root!r} is usable: {index.summary()}")
-        if short := sum(seconds < needed - DURATION_SLACK for seconds in index.durations):
+        if short := int((index.durations < needed - DURATION_SLACK).sum()):
             rank_zero_info(
                 f"{name}, {split}: {short} clips are shorter than the {needed:g} s that the pipeline reads; "
                 "they are padded"
@@ -155,11 +155,10 @@ class Videos(OwnClips):
     def find(self, split: str) -> ClipIndex:
         """Check the files of a split, and divide them into their clips."""
         index = super().find(split)
-        files = {entry.path for entry in index.entries}
-        if split == "train" and files <= index.without_audio.keys():
+        if split == "train" and all(path in index.without_audio for path in index.entries.paths):
             raise UnfitDataError(
-                f"Videos: none of the {len(files)} usable training files in root={self.root!r} has an audio "
-                "track, from which this configuration learns",
+                f"Videos: none of the {index.entries.num_files} usable training files in "
+                f"root={self.root!r} has an audio track, from which this configuration learns",
                 ["video"],
             )
         return index

@@ -10,6 +10,7 @@ from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 
 from datamodules.splits import compare_splits
 from unlabelled.data.lists import FileList, Labels, Listed, Shares, list_files
+from unlabelled.data.media.disk import is_file
 
 _NO_LABEL = -1
 
@@ -72,7 +73,7 @@ class OwnFiles:
 
     def exists(self, listed: Listed) -> bool:
         """Return whether a file is on disk."""
-        return os.path.isfile(os.path.join(self.root, listed.path))
+        return is_file(os.path.join(self.root, listed.path))
 
     def compare(self, data: Any, train: str) -> None:
         """Compare the splits as :func:`~datamodules.splits.compare_splits` does, if a file is held out."""

@@ -51,7 +51,7 @@ class Images(ImageDataModule):
     ) -> None:
         super().__init__(root, predict_split=predict_split, **kwargs)
         name, shares = type(self).__name__, Shares(val_share, test_share, split_seed)
-        self.own = OwnFiles(name, root, IMAGE_SUFFIXES, table, labels, shares, self.allow_outside)
+        self.own = OwnFiles(name, self.root, IMAGE_SUFFIXES, table, labels, shares, self.allow_outside)
 
     @property
     def class_names(self) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Protocol
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_only, rank_zero_warn
 
 from unlabelled.data.left_out import list_left_out
+from unlabelled.data.media.disk import is_file, real_path
 from unlabelled.data.media.equal_files import equal_files
 
 HELD_OUT = ("val", "test")
@@ -75,7 +76,7 @@ def _files(data: Lists, split: str) -> list[str]:
     """Return the listed paths, each once; of an own data set those of existing files, without links."""
     paths = data.listed(split)
     if not data.published:
-        paths = [os.path.realpath(path) for path in paths if os.path.isfile(path)]
+        paths = [real_path(path) for path in paths if is_file(path)]
     return list(dict.fromkeys(paths))
 
 

@@ -18,6 +18,7 @@ TOOLS = {
     "check": "unlabelled.commands.check_media",
     "check-features": "unlabelled.commands.check_features",
     "convert": "unlabelled.commands.convert",
+    "pack": "unlabelled.commands.pack",
     "statistics": "unlabelled.commands.statistics",
     "real-data": "unlabelled.commands.real_data",
     "hierarchy": "unlabelled.commands.hierarchy",
@@ -44,6 +45,7 @@ usage: {prog} COMMAND [options]
   page      write a page that shows the clusters of a run:  {prog} page RUN
   real-data  fetch photographs and a sound font, and compose a small data set of real data
   sweep     run a grid of configurations and write one table:  {prog} sweep configs/sweeps/clips.yaml
+  pack      pack the media files of a folder into shards:  {prog} pack FOLDER OUT
   statistics  print options that normalise videos by their own statistics:  {prog} statistics DIR
   convert   convert published captions and retrieval sets to tables:  {prog} convert FILE FOLDER
 

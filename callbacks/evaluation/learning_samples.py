@@ -60,7 +60,7 @@ def statistics_of(rows: Rows, data: Any) -> dict[str, dict[str, Tensor]]:
         modality, _, statistic = name.partition("/")
         statistics.setdefault(modality, {})[statistic] = each
     if isinstance(data, ClipDataset):
-        durations = torch.tensor(data.index.durations, dtype=torch.float64)[rows.index.cpu()]
+        durations = torch.from_numpy(data.index.durations[rows.index.cpu().numpy()])
         statistics[JOINT] = {DURATION: durations.unsqueeze(1)}
     return statistics
 

@@ -68,6 +68,10 @@ def loop_after(batches: int = 0, epochs: int = 0) -> Any:
     return SimpleNamespace(restarting=batches > 0, epoch_loop=inner, epoch_progress=progress(epochs))
 
 
+def _own(value: Any) -> Any:
+    return value
+
+
 def pretend_rank(data: LightningDataModule, rank: int, world_size: int) -> None:
     """Make a data module think that it is one of several processes."""
     data.trainer = SimpleNamespace(  # type: ignore[assignment]
@@ -76,7 +80,7 @@ def pretend_rank(data: LightningDataModule, rank: int, world_size: int) -> None:
         world_size=world_size,
         limit_train_batches=1.0,
         fit_loop=loop_after(),
-        strategy=SimpleNamespace(root_device=torch.device("cpu"), barrier=lambda name: None),
+        strategy=SimpleNamespace(root_device=torch.device("cpu"), barrier=lambda name: None, broadcast=_own),
     )
 
 

@@ -91,11 +91,11 @@ def test_a_weighted_loss_is_the_uniform_samplers_on_the_average() -> None:
     logits = torch.randn(6, 1, 4, dtype=torch.float64)
     single = [
         multi_head_cross_entropy(
-            logits[row : row + 1], labels.table[row : row + 1], labels.balance(torch.tensor([row]))
+            logits[row : row + 1], labels.table[row : row + 1].long(), labels.balance(torch.tensor([row]))
         )
         for row in range(6)
     ]
-    each = F.cross_entropy(logits[:, 0], labels.table[:, 0], reduction="none")
+    each = F.cross_entropy(logits[:, 0], labels.table[:, 0].long(), reduction="none")
     uniform = (each[:3].mean() + each[3] + each[4:].mean()) / 3
     torch.testing.assert_close(torch.cat(single).mean(), uniform)
 

@@ -15,6 +15,8 @@ from lightning.pytorch.trainer.states import TrainerFn
 from datamodules import ImageFolder, VGGSound
 from tests._helpers.data_layouts import Plain, Silent, loop_after, pretend_rank, rows, write_images
 from unlabelled.contracts import Labelled, LabelledBank, TrainingSet
+from unlabelled.data.media.mapped_index import MappedIndex
+from unlabelled.data.media.pack import pack_folder
 from unlabelled.pipelines import AudioVisualPipeline
 from unlabelled.seeding import SEED_VARIABLE
 from unlabelled.transforms import LogMel
@@ -23,11 +25,20 @@ TRAIN, VAL, TEST = 13, 5, 3
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("folder")
     for split, number in (("train", TRAIN), ("val", VAL), ("test", TEST)):
         write_images(folder, *[f"{split}/{'ab'[n % 2]}/{n}.png" for n in range(number)])
     return folder
+
+
+@pytest.fixture(scope="module", params=["files", "shards"])
+def root(request: pytest.FixtureRequest, files: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    if request.param == "files":
+        return files
+    out = tmp_path_factory.mktemp("packed") / "out"
+    pack_folder(str(files), str(out), shard_bytes=2048, progress=False)
+    return out
 
 
 def folder(root: Path, **more: Any) -> ImageFolder:
@@ -121,9 +132,9 @@ def test_the_test_pipeline_is_for_test_and_predict_and_for_the_bank_then(root: P
     assert {name for batch in without.test_dataloader() for name in batch["pipeline"]} == {"pipeline"}
 
 
-def test_a_pass_over_a_list_that_has_changed_visits_the_new_list(root: Path, tmp_path: Path) -> None:
+def test_a_pass_over_a_list_that_has_changed_visits_the_new_list(files: Path, tmp_path: Path) -> None:
     """``fit``, ``test`` with another pipeline, which lists the samples again, and ``fit`` again."""
-    root = shutil.copytree(root, tmp_path / "copy")
+    root = shutil.copytree(files, tmp_path / "copy")
     data = folder(root, test_pipeline=Plain("test_pipeline"))
     data.setup("fit")
     before = {int(index) for batch in data.pass_dataloader(0) for index in batch["index"]}
@@ -227,6 +238,43 @@ def test_samples_do_not_depend_on_how_processes_are_started(
     for alone, other in zip(*batches, strict=True):
         assert alone.keys() == other.keys()
         assert all(torch.equal(alone[name], other[name]) for name in alone)
+
+
+def test_other_ranks_map_the_clips_that_the_first_one_has_found(
+    tiny_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, other = (VGGSound(str(tiny_root), pipeline=Silent(), index_workers=0) for _ in range(2))
+    pretend_rank(first, 0, 2)
+    sent: list[Any] = []
+    first.trainer.strategy.broadcast = lambda value: sent.append(value) or value
+    first.setup("fit")
+    pretend_rank(other, 1, 2)
+    other.trainer.strategy.broadcast = lambda value: sent.pop(0)
+    monkeypatch.setattr(VGGSound, "listing", None)  # no further rank lists the files
+    other.setup("fit")
+    assert sent == []
+    for split in ("train", "val"):
+        found = other._indices[split]
+        assert isinstance(found, MappedIndex)
+        assert found.entries == first._indices[split].entries
+        assert found.fingerprint == first._indices[split].fingerprint
+
+
+def test_all_ranks_raise_the_error_of_the_comparison(
+    tiny_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(self: VGGSound, train: str) -> None:
+        raise ValueError("a file is in both")
+
+    monkeypatch.setattr(VGGSound, "compare", fail)
+    sent: list[Any] = []
+    for rank in range(2):
+        data = VGGSound(str(tiny_root), pipeline=Silent(), index_workers=0)
+        pretend_rank(data, rank, 2)
+        sends = (lambda value: sent.append(value) or value) if rank == 0 else lambda value: sent.pop(0)
+        data.trainer.strategy.broadcast = sends
+        with pytest.raises(ValueError, match="a file is in both"):
+            data.setup("fit")
 
 
 def test_too_few_samples(root: Path) -> None:

@@ -118,7 +118,7 @@ def test_the_loss_weighs_clusters_alike() -> None:
     method = deep_cluster().eval()
     one_pass(method, CLUSTERER, batch())
     method.pseudo_labels.table[:, 0] = torch.tensor([0] * 17 + [1] * 5 + [3] * 2)  # cluster 2 is empty
-    labels = method.pseudo_labels.table[:, 0]
+    labels = method.pseudo_labels.table[:, 0].long()
     each = F.cross_entropy(
         method.heads["image"](method.embed(batch())["image"])[:, 0], labels, reduction="none"
     )

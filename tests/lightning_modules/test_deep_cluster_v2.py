@@ -67,7 +67,7 @@ def test_all_views_of_a_sample_must_find_its_cluster() -> None:
     """Loss equals that by hand, view by view; in evaluation mode, where BatchNorm does not tie the views."""
     method = v2(num_remembered=3).eval()
     one_pass(method, CLUSTERER, crops())
-    prototypes, labels = method.heads["image"].prototypes, method.pseudo_labels.table
+    prototypes, labels = method.heads["image"].prototypes, method.pseudo_labels.table.long()
     losses = []
     for view in crops()["views"]:
         embedding = F.normalize(method.projector(method.encoders["image"](view)), dim=1)

@@ -100,7 +100,7 @@ def test_a_missing_modality_is_not_learned(name: str, silence: float) -> None:
         rows = [row for row in range(SIZE) if row not in absent]
         assert has_feature(features[part]).nonzero().flatten().tolist() == rows
         columns = method.clusterings_of(part)
-        labels = method.pseudo_labels.table[rows][:, columns]
+        labels = method.pseudo_labels.table.long()[rows][:, columns]
         weights = method.sample_weights(torch.tensor(rows))
         own = None if weights is None else weights[:, columns]
         parts.append(multi_head_cross_entropy(method.logits(part, features[part][rows]), labels, own).mean())

@@ -61,7 +61,9 @@ def test_the_loss_is_the_mean_over_linear_heads() -> None:
     one_pass(method, SinkhornClusterer(), batch())
     feature, head = method.embed(batch())["image"], method.heads["image"]
     losses = [
-        F.cross_entropy(F.linear(feature, head.weight[h], head.bias[h]), method.pseudo_labels.table[:, h])
+        F.cross_entropy(
+            F.linear(feature, head.weight[h], head.bias[h]), method.pseudo_labels.table[:, h].long()
+        )
         for h in range(H)
     ]
     step = method.training_step(batch(), 0)

@@ -121,7 +121,7 @@ def test_a_modality_is_clustered_by_its_own_features_and_learned_by_both() -> No
         for leaf, cluster in enumerate(tree.clusters.tolist()):
             members = unit[assignment.labels == cluster]
             torch.testing.assert_close(tree.centroids[leaf], members.mean(0), atol=1e-6, rtol=0)
-    table = method.pseudo_labels.table
+    table = method.pseudo_labels.table.long()
     assert table.shape == (12, 2 * H)
     probabilities = method.log_probs(features)
     assert {name: tuple(value.shape) for name, value in probabilities.items()} == {
@@ -137,7 +137,7 @@ def test_the_loss_is_the_mean_over_the_four_kinds_of_heads() -> None:
     method.log = lambda *args, **kwargs: None  # type: ignore[method-assign]
     loss = method.training_step(batch(), 0)["loss"]
     by_hand = [
-        F.nll_loss(value[:, head], method.pseudo_labels.table[:, head])
+        F.nll_loss(value[:, head], method.pseudo_labels.table[:, head].long())
         for value in method.log_probs(features).values()
         for head in range(2 * H)
     ]
@@ -228,7 +228,7 @@ def test_clusters_that_are_no_leaves_are_neither_predicted_nor_targets() -> None
     assert targets[3, 1] == -1
     untouched = torch.ones(12, 2 * H, dtype=torch.bool)
     untouched[:, 0] = method.pseudo_labels.table[:, 0] != 1
-    assert torch.equal(targets[untouched], method.pseudo_labels.table[untouched])
+    assert torch.equal(targets[untouched], method.pseudo_labels.table.long()[untouched])
     assert method.log_probs(features)["audio"][:, 0, 1].isneginf().all()
     assert method.cluster_scores(features, 0)[:, 1].isneginf().all()
     method.log = lambda *args, **kwargs: None  # type: ignore[method-assign]

@@ -45,7 +45,7 @@ def test_who_learns_whose_clusters(teacher: str) -> None:
         part = []
         for head, sources in enumerate(teachers):
             column = method.sources.index(sources)
-            labels = method.pseudo_labels.table[:, column]
+            labels = method.pseudo_labels.table[:, column].long()
             _is_clustering_of(torch.cat([_unit(features[one], len(sources)) for one in sources], 1), labels)
             each = F.cross_entropy(logits[:, head], labels, reduction="none")
             part.append(torch.stack([each[labels == cluster].mean() for cluster in labels.unique()]).mean())

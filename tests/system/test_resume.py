@@ -18,6 +18,7 @@ from tests._helpers import dataset_folders as layouts
 from tests._helpers.commands import assert_same_run, command, load
 from tests._helpers.shrink import shrink
 from tests.conftest import ROOT, environment
+from unlabelled.data.media.pack import pack_folder
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +55,7 @@ def test_sigkill_and_resume(
     assert_same_run(load(tmp_path), load(uninterrupted))
 
 
-def test_resume_from_the_middle_of_an_epoch(
+def test_resume_from_the_middle_of_an_epoch_with_shards_in_place_of_files(
     tiny_root: Path, tiny_overlay: Path, options: list[str], uninterrupted: Path, tmp_path: Path
 ) -> None:
     middle = tmp_path / "middle"
@@ -69,8 +70,9 @@ def test_resume_from_the_middle_of_an_epoch(
     arguments = command("fit", tiny_root, tiny_overlay, tmp_path, *options)
     assert cli.main([*arguments, *each_step]) == 0
     checkpoint = middle / "step=15.ckpt"  # the third of six steps of an epoch
-    two = "--data.init_args.num_workers=2"
-    assert cli.main([*arguments, two, f"--ckpt_path={checkpoint}"]) == 0
+    pack_folder(str(tiny_root), str(tmp_path / "packed"), progress=False)
+    others = ["--data.init_args.num_workers=2", f"--data.init_args.shards={tmp_path / 'packed'}"]
+    assert cli.main([*arguments, *others, f"--ckpt_path={checkpoint}"]) == 0
     assert_same_run(load(tmp_path), load(uninterrupted))
 
 

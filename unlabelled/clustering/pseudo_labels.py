@@ -20,16 +20,19 @@ class PseudoLabels:
     """
 
     def __init__(self, num_clusterings: int) -> None:
-        self.table = torch.empty(0, num_clusterings, dtype=torch.int64)
+        self.table = torch.empty(0, num_clusterings, dtype=torch.int32)
 
     @property
     def table(self) -> Tensor:
-        """``(samples, heads)`` int64, never changed in place; :data:`UNLABELLED` before the first pass."""
+        """``(samples, heads)`` int32, never changed in place; :data:`UNLABELLED` before the first pass.
+
+        A table of int64, as in checkpoints of earlier versions, is converted.
+        """
         return self._table
 
     @table.setter
     def table(self, table: Tensor) -> None:
-        self._table = table
+        self._table = table.to(torch.int32)
         self._copies: dict[torch.device, Tensor] = {}
         self._weights: dict[torch.device, Tensor] = {}
 
@@ -40,14 +43,14 @@ class PseudoLabels:
         """Allocate the table of a training set; a table of the right size (of a resumed run) is kept."""
         if len(self.table) != num_samples:
             shape = (num_samples, self.table.shape[1])
-            self.table = torch.full(shape, UNLABELLED, dtype=torch.int64)
+            self.table = torch.full(shape, UNLABELLED, dtype=torch.int32)
 
     def lookup(self, index: Tensor) -> Tensor:
-        """Return the labels ``(batch, heads)`` of rows ``index (batch,)``, on the index's device."""
+        """Return the labels ``(batch, heads)``, int64, of rows ``index (batch,)``, on the index's device."""
         if index.device.type == "cpu":
-            return self.table[index]
+            return self.table[index].long()
         if index.device not in self._copies:
-            self._copies[index.device] = self.table.to(index.device, torch.int32)
+            self._copies[index.device] = self.table.to(index.device)
         return self._copies[index.device][index].long()
 
     def balance(self, index: Tensor) -> Tensor:
@@ -86,8 +89,8 @@ class PseudoLabels:
             index: ``(n,)`` rows of this rank's samples.
             labels: ``(n,)`` their clusters.
         """
-        column = torch.full((len(self.table),), UNLABELLED, dtype=torch.int64, device=labels.device)
-        column[index.to(labels.device)] = labels
+        column = torch.full((len(self.table),), UNLABELLED, dtype=torch.int32, device=labels.device)
+        column[index.to(labels.device)] = labels.int()
         all_reduce_max_(column)
         column = column.cpu()
         self._replace(head, torch.where(column == UNLABELLED, self.table[:, head], column))

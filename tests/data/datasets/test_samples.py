@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,13 @@ from torch.utils.data import DataLoader
 
 from unlabelled.data.datasets.samples import (
     NOT_REPLACED,
+    DrawnShard,
     OrderedShard,
     SampleDataset,
     SampleKey,
     ShuffledShard,
     note_replaced,
+    permutation,
 )
 from unlabelled.data.media.reader import DecodeError
 from unlabelled.seeding import global_seed, torch_generator
@@ -84,6 +87,25 @@ def test_a_resumed_epoch_goes_on_once() -> None:
         shard.skip = 6
         assert list(shard) == whole[6:]
         assert list(shard) == whole
+
+
+@pytest.mark.parametrize("size", [1, 7, 70_001])
+def test_the_order_is_that_of_earlier_versions(size: int) -> None:
+    expected = torch.randperm(size, generator=torch_generator(3, "order", 2))
+    found = permutation(size, torch_generator(3, "order", 2))
+    assert found.dtype == torch.int32
+    assert torch.equal(found.long(), expected)
+
+
+def test_an_order_takes_little_memory_besides_its_rows() -> None:
+    """400 kB of the order, int32, and half of them of a rank's rows; integers of Python took 4 MB more."""
+    samplers = ShuffledShard(100_000, 0, 2, 10), OrderedShard(100_000, 0, 2), DrawnShard(100_000, 0, 2)
+    for sampler in samplers:
+        tracemalloc.start()
+        assert sum(1 for _ in sampler) == 50_000
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak < 1_000_000
 
 
 class _Numbers(SampleDataset):

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from tests._helpers.media_files import click_positions, read_numbers, write_clip
-from unlabelled.data.media.index import ClipIndex, Entry
+from unlabelled.data.media.entries import Entries, Entry
+from unlabelled.data.media.index import ClipIndex
 from unlabelled.data.media.pyav_reader import PyAVReader
 from unlabelled.data.media.segments import BEYOND_END, Segments, cut_index
 from unlabelled.data.media.span_reader import SpanReader
@@ -38,11 +39,13 @@ def test_a_segment_has_a_duration() -> None:
 
 def test_spans_and_segments_of_an_index() -> None:
     entries = (Entry("a", 0), Entry("b", 1, 2.0, 5.0), Entry("b", 1, 30.0), Entry("c", 0, 9.95))
-    index = ClipIndex("/root", "train", entries, (3.0, 20.0, 20.0, 10.0), {"d": "truncated"}, 5)
+    index = ClipIndex(
+        "/root", "train", Entries(entries), np.array([3.0, 20.0, 20.0, 10.0]), {"d": "truncated"}, 5
+    )
     cut = cut_index(index, Segments(2.0), shortest=0.5)
     spans = [(entry.path, entry.start, entry.end) for entry in cut.entries]
     assert spans == [("a", 0.0, 2.0), ("a", 1.0, 3.0), ("b", 2.0, 4.0), ("b", 3.0, 5.0)]
-    assert cut.durations == (2.0, 2.0, 2.0, 2.0)
+    assert cut.durations.tolist() == [2.0] * 4
     assert cut.left_out == {
         "d": "truncated",
         "b [30- s]": BEYOND_END,
@@ -56,7 +59,7 @@ def test_spans_and_segments_of_an_index() -> None:
 
 
 def test_whole_files_keep_the_fingerprint_of_earlier_versions() -> None:
-    index = ClipIndex("/root", "train", (Entry("a.mp4", 3),), (1.0,), {}, 1)
+    index = ClipIndex("/root", "train", Entries([Entry("a.mp4", 3)]), np.ones(1), {}, 1)
     assert index.fingerprint == short_hash('[["a.mp4", 3]]')
 
 

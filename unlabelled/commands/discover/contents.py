@@ -147,4 +147,6 @@ def _media(folder: str, paths: Sequence[str], are_videos: bool, notes: list[str]
         kind = "videos without audio"
     elif silent:
         reasons["without audio, clustered by their video:"] = silent
-    return Contents(folder, kind, len(index), index.durations, [*list_left_out(reasons), *notes])
+    return Contents(
+        folder, kind, len(index), tuple(index.durations.tolist()), [*list_left_out(reasons), *notes]
+    )

@@ -40,11 +40,12 @@ class ClipDataset(SampleDataset):
 
     def path(self, row: int) -> str:
         """Return the file of one row."""
-        return f"{self.index.root}/{self.index.entries[row].path}"
+        return f"{self.index.root}/{self.index.entries.path(row)}"
 
     def read(self, row: int, rng: np.random.Generator) -> dict[str, Any]:
         """Return the pipeline's tensors and ``label``."""
-        duration, path, entry = self.index.durations[row], self.path(row), self.index.entries[row]
+        duration, entry = float(self.index.durations[row]), self.index.entries[row]
+        path = f"{self.index.root}/{entry.path}"
         begin = max(entry.start, self.index.late.get(entry.path, 0.0))
         reader = SpanReader(self.reader, begin, duration) if entry.is_span or begin > 0 else self.reader
         sample: dict[str, Any] = self.pipeline.load(reader, path, duration, rng, self.train)

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from unlabelled.data.datasets.images import Strings
 from unlabelled.data.datasets.samples import SampleDataset
 from unlabelled.data.lists import read_text
 from unlabelled.data.media.images import decode_image
 from unlabelled.data.media.reader import DecodeError
+from unlabelled.data.strings import Strings
 from unlabelled.pipelines.detection import DetectionImages
 
 Target = dict[str, Tensor]
@@ -62,7 +62,7 @@ class CocoIndex:
     @property
     def fingerprint(self) -> str:
         """Hash of 16 hexadecimal digits of the names of the images and their objects."""
-        return hashlib.sha256(self._names.text + self._objects.text).hexdigest()[:16]
+        return hashlib.sha256(self._names.text.tobytes() + self._objects.text.tobytes()).hexdigest()[:16]
 
     def summary(self) -> str:
         """Return one line: the number of images."""

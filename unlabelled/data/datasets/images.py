@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from torch import Tensor
 from unlabelled.data.datasets.samples import SampleDataset
 from unlabelled.data.left_out import list_left_out
 from unlabelled.data.media.images import decode_image
+from unlabelled.data.strings import Strings
 from unlabelled.pipelines.base import ImagePipeline
 
 
@@ -95,7 +95,7 @@ class ImageFiles(ImageSource):
 
     def identity(self) -> Iterable[bytes]:
         """Yield the paths below the root, which may lie elsewhere on another machine."""
-        return (self._paths.text, self._paths.ends.tobytes())
+        return (self._paths.text.tobytes(), self._paths.ends.tobytes())
 
     def summary(self) -> str:
         """Return one line: the number of images, and the number and five names of the missing ones."""
@@ -167,22 +167,3 @@ class ImageDataset(SampleDataset):
         """Return the pipeline's tensors and ``label``."""
         sample: dict[str, Any] = self.pipeline.load(self.source.image(row), rng, self.train)
         return {**sample, "label": self.source.labels[row]}
-
-
-class Strings:
-    """Many strings in two arrays.
-
-    Each worker would get a copy of a list of Python strings, as reference counts are written to their memory.
-
-    Args:
-        strings: The strings, which :meth:`__getitem__` returns by their number.
-    """
-
-    def __init__(self, strings: Sequence[str]) -> None:
-        parts = [string.encode("utf-8", "surrogateescape") for string in strings]
-        self.text = b"".join(parts)
-        self.ends = np.array(list(accumulate(map(len, parts))), dtype=np.int64)
-
-    def __getitem__(self, row: int) -> str:
-        start = self.ends[row - 1] if row else 0
-        return self.text[start : self.ends[row]].decode("utf-8", "surrogateescape")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple, Protocol
 
@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 NOT_REPLACED = -1
 _named: set[str] = set()  # files of which this process, or one that it was forked from, knows
 _ATTEMPTS = 20
+_PART = 1 << 12  # rows of an order that are Python integers at once
 
 
 class SampleKey(NamedTuple):
@@ -204,6 +205,22 @@ def _floating(value: Any) -> Iterator[Tensor | NDArray[Any]]:
             yield from _floating(each)
 
 
+def permutation(num_rows: int, generator: torch.Generator) -> Tensor:
+    """Return a random order of rows ``(num_rows,)``: int32 if they fit, in the same order as int64.
+
+    It is the order of the runs of earlier versions and of their checkpoints, hence not one that is computed
+    row by row, which would need no memory.
+    """
+    dtype = torch.int32 if num_rows <= torch.iinfo(torch.int32).max else torch.int64
+    return torch.randperm(num_rows, generator=generator, dtype=dtype)
+
+
+def in_parts(rows: Tensor) -> Iterator[int]:
+    """Yield the values of a tensor; as Python integers, all of them would take 40 bytes each."""
+    parts = (rows[start : start + _PART] for start in range(0, len(rows), _PART))
+    return (row for part in parts for row in part.tolist())
+
+
 class ShuffledShard(DistributedSampler[Any]):
     """The rows of one rank in each epoch's random order; full batches, equally many on all ranks.
 
@@ -243,9 +260,10 @@ class ShuffledShard(DistributedSampler[Any]):
 
     def __iter__(self) -> Iterator[SampleKey]:
         seed, epoch, start, self.skip = global_seed(), self.epoch, self.skip, 0
-        order = torch.randperm(self.num_rows, generator=torch_generator(seed, "order", epoch))
+        order = permutation(self.num_rows, torch_generator(seed, "order", epoch))
         batches = order[: len(self) * self.world_size].view(-1, self.world_size, self.batch_size)
-        return (SampleKey(row, epoch, seed) for row in batches[:, self.rank].flatten().tolist()[start:])
+        rows = batches[:, self.rank].flatten()  # a copy: the other ranks' rows are freed
+        return (SampleKey(row, epoch, seed) for row in in_parts(rows[start:]))
 
 
 class OrderedShard(DistributedSampler[Any]):
@@ -277,11 +295,12 @@ class OrderedShard(DistributedSampler[Any]):
         return max(0, math.ceil((self.num_rows - self.rank) / self.world_size))
 
     def __iter__(self) -> Iterator[SampleKey]:
-        seed, epoch, rows = global_seed(), self.pass_epoch, torch.arange(self.num_rows)
+        seed, epoch = global_seed(), self.pass_epoch
+        rows: Iterable[int] = range(self.rank, self.num_rows, self.world_size)
         if self.shuffled:
-            generator = torch_generator(seed, "order of a pass", epoch)
-            rows = torch.randperm(self.num_rows, generator=generator)
-        return (SampleKey(row, epoch, seed) for row in rows[self.rank :: self.world_size].tolist())
+            order = permutation(self.num_rows, torch_generator(seed, "order of a pass", epoch))
+            rows = in_parts(order[self.rank :: self.world_size].clone())
+        return (SampleKey(row, epoch, seed) for row in rows)
 
 
 class DrawnShard(OrderedShard):

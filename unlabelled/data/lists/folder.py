@@ -12,6 +12,7 @@ from unlabelled.data.left_out import list_left_out
 from unlabelled.data.lists.own_table import SPLIT_NAMES, Listed, read_table
 from unlabelled.data.lists.shares import Shares, held_out_files
 from unlabelled.data.lists.text import one_line
+from unlabelled.data.media.disk import is_file, real_path
 from unlabelled.data.media.files import (
     AUDIO_SUFFIXES,
     IMAGE_SUFFIXES,
@@ -124,7 +125,7 @@ def without_links(root: str, paths: Sequence[str]) -> tuple[list[str], list[str]
     """Return the paths that lead to different files, and those that lead to one of these by a link."""
     real: dict[str, str] = {}
     for path in paths:
-        real.setdefault(os.path.realpath(os.path.join(root, path)), path)
+        real.setdefault(real_path(os.path.join(root, path)), path)
     once = set(real.values())
     return [path for path in paths if path in once], [path for path in paths if path not in once]
 
@@ -169,7 +170,7 @@ def _named_splits(listed: Sequence[Listed]) -> tuple[list[str], str]:
 
 def _drawn_splits(root: str, listed: Sequence[Listed], shares: Shares) -> list[str]:
     """Return the split of each file, drawn among those on disk."""
-    on_disk = [each.path for each in listed if os.path.isfile(os.path.join(root, each.path))]
+    on_disk = [each.path for each in listed if is_file(os.path.join(root, each.path))]
     held_out = held_out_files(root, on_disk or [each.path for each in listed], shares)
     return [held_out.get(each.path, "train") for each in listed]
 

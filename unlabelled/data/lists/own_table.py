@@ -13,6 +13,7 @@ from unlabelled.data.inside import check_paths
 from unlabelled.data.left_out import list_left_out
 from unlabelled.data.lists.tables import Record, read_records
 from unlabelled.data.lists.text import one_line
+from unlabelled.data.media.disk import is_file
 from unlabelled.data.media.files import composed
 
 COLUMNS = ("path", "label", "start", "end", "split", "caption")
@@ -148,7 +149,7 @@ class _Finder:
         for path in (text, text.replace("\\", "/")):
             for folder in (self.root, str(self.beside)):
                 below = self._below(os.path.join(folder, path))
-                if below in self.known or os.path.isfile(os.path.join(folder, path)):
+                if below in self.known or is_file(os.path.join(folder, path)):
                     return below
                 if (found := self.by_form.get(composed(below))) is not None:
                     return found

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unlabelled.data.media.container import open_media
+from unlabelled.data.media.disk import is_packed
 from unlabelled.data.media.pyav_reader import PyAVReader
 from unlabelled.data.media.reader import choose_frames, frame_times, scaled_size
 from unlabelled.data.media.storage import short_hash
@@ -128,6 +129,8 @@ def _read_header(path: str) -> _Header:
     with open_media(path) as container:
         stream = need_video(path, container)
         # decord allocates memory for all frames, and crashes if a damaged header has a huge number
+        if is_packed(path):
+            raise BackendError("in a shard")
         if stream.frames > os.path.getsize(path):
             raise BackendError("more frames than bytes")
         begins = float((stream.start_time or 0) * stream.time_base)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from unlabelled.data.media.audio_parts import AudioPart, cut_parts
 from unlabelled.data.media.container import EMPTY, MISSING
 from unlabelled.data.media.decoded_copy import Copy, checksums_of, load, store
+from unlabelled.data.media.disk import state_of
 from unlabelled.data.media.reader import (
     NO_AUDIO,
     DecodeError,
@@ -128,15 +129,15 @@ class CachedReader:
 
     def _target(self, path: str) -> str:
         try:
-            status = os.stat(path)
+            size, modified = state_of(path)
         except (FileNotFoundError, NotADirectoryError) as error:
             raise DecodeError(path, MISSING) from error
         except OSError as error:
             raise DecodeError(path, f"{UNDECODABLE}: {error.strerror}") from error
-        if status.st_size == 0:
+        if size == 0:
             raise DecodeError(path, EMPTY)
         absolute = os.path.abspath(path)
-        facts = (absolute, status.st_size, status.st_mtime_ns, self.short_side, self.sample_rate)
+        facts = (absolute, size, modified, self.short_side, self.sample_rate)
         folder = _folder_beside(os.path.dirname(absolute)) if self.folder is None else self.folder
         return os.path.join(folder, f"{short_hash(repr(facts))}.clip")
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import av
 
+from unlabelled.data.media.disk import ffmpeg_name, open_file, state_of
 from unlabelled.data.media.reader import DecodeError
 from unlabelled.data.media.streams import NOT_MEDIA, UNDECODABLE, origin
 
@@ -27,7 +28,7 @@ def open_media(path: str) -> Iterator[Any]:
     """Open a file as ``InputContainer`` in a ``with`` block; its errors are raised as `DecodeError`."""
     _check_file(path)
     try:
-        container = av.open(path, metadata_errors="ignore")
+        container = av.open(ffmpeg_name(path), metadata_errors="ignore")
     except _FAILURES as error:
         raise DecodeError(path, _why_not_opened(path, error)) from error
     with container:
@@ -40,7 +41,7 @@ def open_media(path: str) -> Iterator[Any]:
 
 def _check_file(path: str) -> None:
     try:
-        size = os.stat(path).st_size
+        size = state_of(path).size
     except (FileNotFoundError, NotADirectoryError) as error:
         raise DecodeError(path, MISSING) from error
     except (OSError, ValueError) as error:  # ValueError: a null byte in the name
@@ -55,7 +56,7 @@ def _why_not_opened(path: str, error: Exception) -> str:
     if isinstance(error, av.error.PermissionError):
         return f"{UNDECODABLE}: no permission to read it"
     try:
-        with open(path, "rb") as file:
+        with open_file(path) as file:
             head = file.read(12)
     except OSError as unreadable:
         return f"{UNDECODABLE}: {_plain(unreadable)}"
@@ -72,7 +73,7 @@ def is_cut_short(path: str, container: Any) -> bool:
     """Return whether the index of an MP4 or QuickTime file refers to bytes beyond the end of the file."""
     if "mp4" not in container.format.name:
         return False
-    size = os.path.getsize(path)
+    size = state_of(path).size
     for stream in container.streams:
         entries = stream.index_entries
         if len(entries) and (last := entries[len(entries) - 1]).pos + last.size > size:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections import defaultdict
 from collections.abc import Iterable
+from typing import Any, BinaryIO
+
+from unlabelled.data.media.disk import open_file, real_path, state_of
 
 _START = 1 << 16  # bytes; most files of equal size differ here
 
@@ -34,7 +36,7 @@ def representatives(paths: Iterable[str]) -> dict[str, str]:
 
     Missing, unreadable and empty files are equal to none.
     """
-    real = {path: os.path.realpath(path) for path in paths}
+    real = {path: real_path(path) for path in paths}
     first: dict[str, str] = {}
     for path, target in real.items():
         first.setdefault(target, path)
@@ -50,7 +52,7 @@ def _by_size(paths: Iterable[str]) -> dict[int, list[str]]:
     found = defaultdict(list)
     for path in paths:
         try:
-            size = os.stat(path).st_size
+            size = state_of(path).size
         except (OSError, ValueError):
             continue
         if size > 0:
@@ -63,11 +65,13 @@ def _by_hash(paths: Iterable[str], length: int = -1) -> dict[bytes, list[str]]:
     found = defaultdict(list)
     for path in paths:
         try:
-            with open(path, "rb") as file:
-                digest = (
-                    hashlib.sha256(file.read(length)) if length >= 0 else hashlib.file_digest(file, "sha256")
-                )
+            with open_file(path) as file:
+                digest = _digest(file, length)
         except OSError:
             continue
         found[digest.digest()].append(path)
     return found
+
+
+def _digest(file: BinaryIO, length: int) -> Any:
+    return hashlib.sha256(file.read(length)) if length >= 0 else hashlib.file_digest(file, "sha256")  # type: ignore[arg-type]

@@ -11,6 +11,8 @@ from pathlib import Path
 from unlabelled.data.inside import check_link, is_folder, link_out
 from unlabelled.data.left_out import list_left_out
 from unlabelled.distributed import rank
+from unlabelled.data.media.disk import real_path
+from unlabelled.data.media.shards import SHARD_FOLDER, packed_file, shards_at
 
 _Named = tuple[str, bool]
 """Name of a file or a folder, and whether it is a link."""
@@ -84,19 +86,33 @@ class StemTable:
         return default
 
     def _note(self, found: Sequence[str]) -> None:
-        first = os.path.join(self.root, found[0])
+        real = [real_path(os.path.join(self.root, path)) for path in found]
         # A linked folder shows the same files under a second path.
-        others = [path for path in found[1:] if not os.path.samefile(first, os.path.join(self.root, path))]
+        others = [path for path, target in zip(found, real, strict=True) if target != real[0]]
         if others:
             self.repeated[found[0]] = others
 
 
 def class_folders(folder: Path) -> list[str]:
     """Return the names of the visible folders in ``folder``, sorted; none if it does not exist."""
-    if not folder.is_dir():
-        return []
-    with os.scandir(folder) as entries:
-        return sorted(entry.name for entry in entries if is_folder(entry) and not entry.name.startswith("."))
+    names: set[str] = set()
+    if folder.is_dir():
+        with os.scandir(folder) as entries:
+            names = {entry.name for entry in entries if is_folder(entry) and not entry.name.startswith(".")}
+    if shards_at(str(folder)) is not None:
+        names.discard(SHARD_FOLDER)
+    return sorted(names | _packed_folders(folder))
+
+
+def _packed_folders(folder: Path) -> set[str]:
+    found = packed_file(str(folder / "any"))
+    if found is None:
+        return set()
+    shards, name = found
+    below = os.path.dirname(name)
+    start = len(below) + 1 if below else 0
+    rests = (path[start:].split("/", 1) for path in shards.below(below))
+    return {rest[0] for rest in rests if len(rest) > 1}
 
 
 def scan_files(
@@ -149,6 +165,8 @@ def _walk(
         OutsideRootError: A link leads out of the root.
     """
     failed: list[str] = [] if unreadable is None else unreadable
+    if (shards := shards_at(root)) is not None:
+        yield from (path for path in shards.below(below) if path.lower().endswith(suffixes))
     top = os.path.join(root, below)
     if below and not allow_outside:
         check_link(root, below)
@@ -156,6 +174,8 @@ def _walk(
     while todo:
         prefix, outer = todo.pop()
         folders, files = _listing(os.path.join(root, prefix), suffixes, failed)
+        if shards is not None and not prefix:
+            folders = [each for each in folders if each[0] != SHARD_FOLDER]
         for name, is_link in files:
             if is_link and not allow_outside:
                 check_link(root, prefix + name)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from pathlib import Path
 from typing import IO, Any, TypeAlias, TypeVar
 
 import numpy as np
@@ -14,6 +13,7 @@ from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from unlabelled.data.media.disk import open_file
 from unlabelled.data.media.reader import DecodeError
 
 Pixels: TypeAlias = NDArray[np.uint8]
@@ -64,14 +64,19 @@ def _with_image(path: str, read: Callable[[Image.Image], T]) -> T:
 def _opened(path: str, read: Callable[[Image.Image], T]) -> T:
     """Read an image; a PNG file that Pillow refuses as a copy without texts."""
     try:
-        with open(path, "rb") as file, _open(path, file) as image:
+        with open_file(path) as file, _open(path, file) as image:
             return read(image)
     except ValueError:  # Pillow limits the texts beside the pixels
-        shorter = without_text(Path(path).read_bytes())
+        shorter = without_text(_read(path))
         if shorter is None:
             raise
         with _open(path, io.BytesIO(shorter)) as image:
             return read(image)
+
+
+def _read(path: str) -> bytes:
+    with open_file(path) as file:
+        return file.read()
 
 
 def _open(path: str, file: IO[bytes]) -> Image.Image:

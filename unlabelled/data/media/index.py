@@ -5,50 +5,37 @@ from __future__ import annotations
 import json
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, field
-from itertools import compress
-from typing import Any
+from functools import cached_property
+from itertools import chain, compress
 
+import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from unlabelled.data.left_out import list_left_out
+from unlabelled.data.media.entries import Entries, Entry
 from unlabelled.data.media.probe import MISSING, Probe
 from unlabelled.data.media.probe_pool import probe_many
 from unlabelled.data.media.probe_results import ProbeResults
 from unlabelled.data.media.reader import NO_AUDIO
-from unlabelled.data.media.storage import short_hash
+from unlabelled.data.media.storage import short_hash_of
 from unlabelled.data.media.streams import NO_VIDEO
 
 # A process takes 0.3 s to start, as long as probing about a hundred short clips.
 _FILES_PER_WORKER = 32
+_CHUNK = 1 << 12  # clips whose keys are hashed at once
 
-
-@dataclass(frozen=True)
-class Entry:
-    """One clip of a list.
-
-    Attributes:
-        path: Relative to the root, with forward slashes.
-        label: Its class; -1: none.
-        start: Beginning in the file in seconds.
-        end: End in seconds; None: that of the file.
-    """
-
-    path: str
-    label: int
-    start: float = 0.0
-    end: float | None = None
-
-    @property
-    def is_span(self) -> bool:
-        """True for a part of a file."""
-        return self.start > 0 or self.end is not None
-
-    @property
-    def key(self) -> tuple[Any, ...]:
-        """Path and label, and for a part of a file its times: what identifies the clip."""
-        return astuple(self) if self.is_span else (self.path, self.label)
+__all__ = [
+    "ClipIndex",
+    "EmptyIndexError",
+    "Entry",
+    "Requirements",
+    "build_index",
+    "index_entries",
+    "usable_cores",
+]
 
 
 @dataclass(frozen=True)
@@ -81,13 +68,13 @@ class EmptyIndexError(ValueError):
 
 @dataclass(frozen=True)
 class ClipIndex:
-    """The usable clips of one split.
+    """The usable clips of one split, in columns of 32 bytes a clip, and 8 bytes and the name for each file.
 
     Attributes:
         root: Folder that the paths are relative to.
         split: Name of the list, such as ``train``.
         entries: The usable clips, in the order of the list.
-        durations: Their durations in seconds.
+        durations: ``(N,)`` float64, their durations in seconds.
         left_out: Reason by path of the unusable ones.
         listed: Number of entries in the list.
         cache_file: File with the complete result.
@@ -100,8 +87,8 @@ class ClipIndex:
 
     root: str
     split: str
-    entries: tuple[Entry, ...]
-    durations: tuple[float, ...]
+    entries: Entries
+    durations: NDArray[np.float64]
     left_out: dict[str, str]
     listed: int
     cache_file: str = field(default="", compare=False)
@@ -114,16 +101,16 @@ class ClipIndex:
     def __len__(self) -> int:
         return len(self.entries)
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """Hash of 16 hexadecimal digits of the usable clips, their order and labels."""
-        return short_hash(json.dumps([entry.key for entry in self.entries]))
+        return short_hash_of(_json_keys(self.entries))
 
     def summary(self) -> str:
         """Return one line: the numbers of usable and left out clips, with reasons and five names each."""
         text = f"{self.split}: {len(self)} of {self.listed} clips usable"
-        if any(entry.is_span for entry in self.entries):
-            text += f", parts of {len({entry.path for entry in self.entries})} files"
+        if self.entries.is_span.any():
+            text += f", parts of {self.entries.num_files} files"
         if self.without_audio:
             text += f"; {len(self.without_audio)} without audio, but kept: {_describe(self.without_audio)}"
         text += self._remarks()
@@ -149,8 +136,18 @@ class ClipIndex:
     @property
     def proved(self) -> list[str]:
         """The files, in full, whose frames the backend reads."""
-        paths = [entry.path for entry in self.entries if self.backend and entry.path not in self.unproved]
-        return [f"{self.root}/{path}" for path in dict.fromkeys(paths)]
+        if not self.backend:
+            return []
+        return [f"{self.root}/{path}" for path in self.entries.paths if path not in self.unproved]
+
+
+def _json_keys(entries: Sequence[Entry]) -> Iterator[str]:
+    """Yield the JSON of the list of the clips' keys in parts."""
+    yield "["
+    for start in range(0, len(entries), _CHUNK):
+        text = json.dumps([entry.key for entry in entries[start : start + _CHUNK]])
+        yield (", " if start else "") + text[1:-1]
+    yield "]"
 
 
 def _describe(left_out: dict[str, str], details: Mapping[str, str] | None = None) -> str:
@@ -215,7 +212,8 @@ def index_entries(
     backend: str = "",
 ) -> ClipIndex:
     """Return the same index as :func:`build_index`, which may be empty."""
-    key = json.dumps([split, [entry.key for entry in entries], astuple(requirements), backend])
+    before, after = json.dumps(split), json.dumps([astuple(requirements), backend])
+    key = chain((f"[{before}, ",), _json_keys(entries), (f", {after[1:]}",))
     results = ProbeResults(root, split, key, [entry.path for entry in entries])
     stale = results.stale()
     if stale:
@@ -261,8 +259,8 @@ def _assemble(split: str, entries: Sequence[Entry], results: ProbeResults, backe
     return ClipIndex(
         root=results.root,
         split=split,
-        entries=tuple(compress(entries, usable)),
-        durations=tuple(result.duration for result in compress(probes, usable)),
+        entries=Entries(compress(entries, usable)),
+        durations=np.array([result.duration for result in compress(probes, usable)]),
         left_out={entry.path: result.reason for entry, result in pairs if result.reason is not None},
         listed=len(entries),
         cache_file=results.file,

@@ -6,11 +6,13 @@ import json
 import logging
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Any
 
+from unlabelled.data.media.disk import state_of
 from unlabelled.data.media.probe import MISSING, Probe
-from unlabelled.data.media.storage import derived_folder, short_hash, write_atomically
+from unlabelled.data.media.storage import derived_folder, short_hash, short_hash_of, write_atomically
 
 _log = logging.getLogger(__name__)
 
@@ -26,13 +28,13 @@ class ProbeResults:
     Args:
         root: Folder that ``paths`` are relative to.
         split: A part of the file's name.
-        key: Text on which the results depend besides the files; each key has its own file.
+        key: Text, in parts, on which the results depend besides the files; each key has its own file.
         paths: Relative to ``root``, with forward slashes.
     """
 
-    def __init__(self, root: str, split: str, key: str, paths: Sequence[str]) -> None:
+    def __init__(self, root: str, split: str, key: Iterable[str], paths: Sequence[str]) -> None:
         self.root = os.path.abspath(root)
-        self.file = _file_for(self.root, re.sub(r"[^\w.-]", "_", split), f"{_VERSION}{key}")
+        self.file = _file_for(self.root, re.sub(r"[^\w.-]", "_", split), chain((str(_VERSION),), key))
         self.known = self._read()
         self.states = {path: self._state(path) for path in paths}
 
@@ -93,15 +95,14 @@ class ProbeResults:
     def _state(self, path: str) -> tuple[int, int] | None:
         """Return the size and the modification time; `None`: no such file."""
         try:
-            status = os.stat(self._full(path))
+            return state_of(self._full(path))
         except (OSError, ValueError):
             return None
-        return status.st_size, status.st_mtime_ns
 
 
-def _file_for(root: str, split: str, key: str) -> str:
+def _file_for(root: str, split: str, key: Iterable[str]) -> str:
     try:
-        return os.path.join(derived_folder(root), f"index-{split}-{short_hash(key)}.json")
+        return os.path.join(derived_folder(root), f"index-{split}-{short_hash_of(key)}.json")
     except OSError as error:
         _log.warning("the check of %s will be repeated every time: %s", root, error)
         return ""

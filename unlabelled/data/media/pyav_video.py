@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import heapq
 import math
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -24,6 +23,7 @@ from unlabelled.data.media.container import (
     open_media,
     seek,
 )
+from unlabelled.data.media.disk import state_of
 from unlabelled.data.media.reader import DecodeError, earliest_times, frame_times
 from unlabelled.data.media.streams import (
     END_SLACK,
@@ -211,8 +211,7 @@ def _begins_closed_gop(packet: Any) -> bool:
 
 
 def _delay_in_avi(container: Any) -> float:
-    status = os.stat(container.name)
-    return _avi_delay(container.name, status.st_size, status.st_mtime_ns)
+    return _avi_delay(container.name, *state_of(container.name))
 
 
 @functools.lru_cache(maxsize=4096)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from unlabelled.data.media.index import ClipIndex, Entry
+import numpy as np
+
+from unlabelled.data.media.entries import Entries, Entry
+from unlabelled.data.media.index import ClipIndex
 from unlabelled.data.media.probe import DURATION_SLACK, TOO_SHORT
 
 BEYOND_END = "starts after the end of its file"
@@ -60,8 +64,24 @@ def cut_index(index: ClipIndex, segments: Segments | None, shortest: float) -> C
         segments: The division; None: each span is one clip.
         shortest: Smallest duration of a clip in seconds.
     """
-    entries, durations, left_out = list[Entry](), list[float](), dict(index.left_out)
-    for entry, seconds in zip(index.entries, index.durations, strict=True):
+    durations, left_out = array("d"), dict(index.left_out)
+    entries = Entries(_cut(index, segments, shortest, durations, left_out))
+    files_left_out = index.listed - len(index.entries)
+    spans_left_out = len(left_out) - len(index.left_out)
+    listed = len(entries) + files_left_out + spans_left_out
+    seconds = np.frombuffer(durations, np.float64)
+    return replace(index, entries=entries, durations=seconds, left_out=left_out, listed=listed)
+
+
+def _cut(
+    index: ClipIndex,
+    segments: Segments | None,
+    shortest: float,
+    durations: array[float],
+    left_out: dict[str, str],
+) -> Iterator[Entry]:
+    """Yield the clips; append their durations, and add the reasons of the spans that are left out."""
+    for entry, seconds in zip(index.entries, index.durations.tolist(), strict=True):
         late = index.late.get(entry.path, 0.0)
         begin, last = max(entry.start, late), late + seconds  # all streams are there from begin to last
         end = last if entry.end is None else min(entry.end, last)
@@ -70,14 +90,8 @@ def cut_index(index: ClipIndex, segments: Segments | None, shortest: float) -> C
             continue
         for start, stop in [(begin, end)] if segments is None else segments(begin, end):
             whole = start == late and stop == last
-            entries.append(replace(entry, start=0.0 if whole else start, end=None if whole else stop))
             durations.append(round(stop - start, 6))
-    files_left_out = index.listed - len(index.entries)
-    spans_left_out = len(left_out) - len(index.left_out)
-    listed = len(entries) + files_left_out + spans_left_out
-    return replace(
-        index, entries=tuple(entries), durations=tuple(durations), left_out=left_out, listed=listed
-    )
+            yield replace(entry, start=0.0 if whole else start, end=None if whole else stop)
 
 
 def _name(entry: Entry) -> str:

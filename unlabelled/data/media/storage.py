@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -55,7 +55,15 @@ def short_hash(text: str) -> str:
         >>> short_hash("a.mp4")
         'e6d48eabd560bc60'
     """
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    return short_hash_of([text])
+
+
+def short_hash_of(parts: Iterable[str]) -> str:
+    """Return the :func:`short_hash` of a text that is given in parts."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part.encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()[:16]
 
 
 def write_atomically(path: str, write: Callable[[BinaryIO], object]) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import ctypes
 import functools
 import operator
-import os
 import re
 from typing import Any, NamedTuple
 
 import av
 
+from unlabelled.data.media.disk import open_file, state_of
 from unlabelled.data.media.reader import NO_AUDIO, DecodeError, MediaInfo
 
 NO_VIDEO = "no video stream"
@@ -168,7 +168,7 @@ def _states_durations(container: Any) -> bool:
     name = container.format.name.split(",")[0]
     if name != "mp3":
         return name in _STATED
-    with open(container.name, "rb") as file:
+    with open_file(container.name) as file:
         file.seek(_id3_length(file.read(10)))
         head = file.read(4096)
     return any(tag in head for tag in (b"Xing", b"Info", b"VBRI"))
@@ -182,8 +182,7 @@ def _id3_length(head: bytes) -> int:
 
 def packet_extents(container: Any) -> tuple[Extent, ...]:
     """Return what each stream covers, by its packets, which are not decoded; once per file and process."""
-    status = os.stat(container.name)
-    return _packet_extents(container.name, status.st_size, status.st_mtime_ns)
+    return _packet_extents(container.name, *state_of(container.name))
 
 
 @functools.lru_cache(maxsize=4096)

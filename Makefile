@@ -1,5 +1,5 @@
 # make setup | real-data | browser | demo | compare | test | test-fast [FOLDER=clustering] | kill-test [KILLS=20] | fuzz
-# make lint | types | docs | docs-serve | bench | clean
+# make test-gpu | gpu-report | lint | types | docs | docs-serve | bench | clean
 PYTHON ?= python3
 VENV := .venv
 FAISS ?= $(if $(wildcard $(VENV)/.installed-gpu),gpu,cpu)
@@ -15,7 +15,7 @@ INSTALL_VENV = { rm -rf $(VENV); test "$$(id -u)" = 0 && apt-get update -qq && \
   apt-get install -qq -y python3-venv && $(PYTHON) -m venv $(VENV); } || \
   { rm -rf $(VENV); echo "error: $(PYTHON) cannot make environments; sudo apt-get install python3-venv"; exit 1; }
 
-.PHONY: setup real-data browser demo compare test test-fast kill-test fuzz lint types docs docs-serve bench clean
+.PHONY: setup real-data browser demo compare test test-fast test-gpu gpu-report kill-test fuzz lint types docs docs-serve bench clean
 
 setup: $(VENV)/.installed-$(FAISS)
 
@@ -64,6 +64,14 @@ FAST := nn encoders hierarchy clustering losses metrics transforms data pipeline
 test-fast: setup
 	$(BIN)/python -m pytest -n 2 --dist loadfile \
 	  $(if $(FOLDER),tests/$(FOLDER) $(wildcard unlabelled/$(FOLDER)),$(addprefix tests/,$(FAST)) $(wildcard tests/test_*.py))
+
+# Without a GPU: on the processor, also the large networks and the training steps.
+test-gpu: setup
+	UNLABELLED_GPU_TESTS=1 $(BIN)/python -m pytest tests/gpu
+
+# Under eight minutes on one GPU; writes docs/gpu.md.
+gpu-report: setup
+	$(BIN)/python -m benchmarks.gpu_report
 
 # Thousands of mutated files, which the tests have a share of.
 fuzz: setup

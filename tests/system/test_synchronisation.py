@@ -2,42 +2,25 @@
 
 from __future__ import annotations
 
-import functools
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from lightning import Callback, LightningModule, Trainer
 
 import callbacks
 import cli
 from callbacks.training import clustering_pass
 from callbacks.training.divergence_checks import check_finite
+from tests._helpers.demos import add_callbacks, few_steps, one_demo_of_each_method
 from tests._helpers.synchronisations import Synchronisations
-from tests.conftest import ROOT
 from unlabelled.transforms import augmentation
 
 ALLOWED = (
     "callbacks/training/stop_at_signal.py",  # with GPUs in steps that are logged only
     "(_cluster_weights)",  # of the table on the CPU, once after a pass
 )
-SMALL = {
-    "Embedded": ["train_per_class=4", "test_per_class=1"],
-    "DrawnImages": ["train_per_class=4", "val_per_class=1"],
-    "EmbeddedFeatures": ["train_per_class=4", "test_per_class=1", "train_videos=24", "test_videos=4"],
-}
 STILL_WAITING = {"sspc": ("anchor_objective", "multi_sinkhorn")}  # to assign anchors
-LEARNS_AT_ONCE = {
-    "sspc": ["start=now"],
-    "mcn": ["queue_size=8", "num_centroids=4"],
-}
-
-
-def one_demo_of_each_method() -> list[Path]:
-    """Return the first demo of each class of models."""
-    demos = sorted((ROOT / "configs" / "demo").glob("*.yaml"), reverse=True)
-    return sorted({yaml.safe_load(path.read_text())["model"]["class_path"]: path for path in demos}.values())
 
 
 class Watch(Callback):
@@ -93,13 +76,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
-    watch, run, fit = Watch(), callbacks.ClusteringPass.run, Trainer.fit
+    watch, run = Watch(), callbacks.ClusteringPass.run
     transfer = LightningModule._apply_batch_transfer_handler
-
-    @functools.wraps(fit)  # the command line reads its signature
-    def watched_fit(trainer: Any, *args: Any, **kwargs: Any) -> None:
-        trainer.callbacks[:] = [First(watch), *trainer.callbacks, Last(watch)]
-        fit(trainer, *args, **kwargs)
 
     def watched_transfer(module: Any, *args: Any, **kwargs: Any) -> Any:
         with Synchronisations() as found:
@@ -107,7 +85,7 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
         watch.steps.append(found.found)
         return batch
 
-    monkeypatch.setattr(Trainer, "fit", watched_fit)
+    add_callbacks(monkeypatch, [First(watch)], [Last(watch)])
     monkeypatch.setattr(LightningModule, "_apply_batch_transfer_handler", watched_transfer)
     monkeypatch.setattr(callbacks.ClusteringPass, "run", lambda *args: watch.pause(run, *args))
     monkeypatch.setattr(clustering_pass, "check_finite", lambda *args: watch.pause(check_finite, *args))
@@ -117,23 +95,7 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
 
 @pytest.mark.parametrize("demo", one_demo_of_each_method(), ids=lambda path: path.stem)
 def test_a_step_waits_for_nothing(demo: Path, data: Path, watch: Watch, tmp_path: Path) -> None:
-    content = yaml.safe_load(demo.read_text())["data"]
-    name = content["class_path"].removeprefix("datamodules.")
-    small = [f"--data.init_args.{each}" for each in SMALL[name]]
-    roots = [
-        f"--data.init_args.{key}={data / Path(value).name}"
-        for key, value in content["init_args"].items()
-        if key in ("root", "clips_root")
-    ]
-    arguments = [
-        *("fit", f"--config={demo}", *roots, *small, "--data.init_args.num_workers=0"),
-        *("--data.init_args.batch_size=8", "--trainer.max_steps=3", "--trainer.limit_val_batches=0"),
-        *("--trainer.log_every_n_steps=1000", "--trainer.enable_progress_bar=false"),
-        f"--trainer.default_root_dir={tmp_path}",
-        *(f"--model.init_args.{each}" for each in LEARNS_AT_ONCE.get(demo.stem, [])),
-        *(["--model.init_args.encoder_checkpoint=null"] if "encoder_checkpoint" in demo.read_text() else []),
-    ]
-    assert cli.main(arguments) == 0
+    assert cli.main(few_steps(demo, data, tmp_path, 3)) == 0
     assert len(watch.steps) >= 4  # three batches that were moved to the device, and a step
     allowed = (*ALLOWED, *STILL_WAITING.get(demo.stem, ()))
     found = {each for step in watch.steps for each in step if not any(part in each for part in allowed)}

@@ -152,8 +152,10 @@ def _summary(names: list[str], logits: list[list[tuple[Tensor, Tensor]]]) -> Tra
     parts = losses.detach()
     report: dict[str, Tensor] = {}
     for name in dict.fromkeys(names):
-        chosen = [index for index, each in enumerate(names) if each == name]
-        report |= {f"loss_{name}": parts[chosen].mean(), f"accuracy_{name}": accuracies[chosen].mean()}
+        report |= {
+            f"{key}_{name}": torch.stack([values[row] for row, each in enumerate(names) if each == name]).mean()
+            for key, values in (("loss", parts), ("accuracy", accuracies))
+        }
     return TransformationContrast(losses.mean(), report)
 
 

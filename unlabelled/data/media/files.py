@@ -10,9 +10,9 @@ from pathlib import Path
 
 from unlabelled.data.inside import check_link, is_folder, link_out
 from unlabelled.data.left_out import list_left_out
-from unlabelled.distributed import rank
 from unlabelled.data.media.disk import real_path
 from unlabelled.data.media.shards import SHARD_FOLDER, packed_file, shards_at
+from unlabelled.distributed import rank
 
 _Named = tuple[str, bool]
 """Name of a file or a folder, and whether it is a link."""

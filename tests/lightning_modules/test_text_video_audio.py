@@ -198,7 +198,7 @@ def test_a_value_that_is_not_finite_is_a_missing_modality(
     others = {"text_mask", "video_mask", "audio_mask"} - {f"{modality}_mask"}
     for mask in others:
         batch[mask][1] = False
-    batch[stream][1].flatten()[0] = value
+    batch[stream][(1, *[0] * (batch[stream].ndim - 1))] = value
     loss = module.training_step(batch, 0)["loss"]
     loss.backward()
     gradients = [each.grad for each in module.parameters() if each.grad is not None]

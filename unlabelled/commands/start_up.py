@@ -40,11 +40,11 @@ def remember_protocols() -> None:
     compare = getattr(module, "implements_protocol", None)
     if compare is None or hasattr(compare, "cache_info"):
         return
-    once = functools.lru_cache(maxsize=None)(compare)
+    once: Any = functools.lru_cache(maxsize=None)(compare)
 
     @functools.wraps(compare)
     def implements_protocol(value: Any, protocol: Any) -> bool:
         return bool(once(value, protocol) if inspect.isclass(value) else compare(value, protocol))
 
-    implements_protocol.cache_info = once.cache_info  # type: ignore[attr-defined]
+    implements_protocol.cache_info = once.cache_info  # type: ignore[attr-defined]  # marks it as done
     module.implements_protocol = implements_protocol

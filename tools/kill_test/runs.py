@@ -98,7 +98,7 @@ def prepare(demo: str, out: Path, epochs: int) -> None:
 
 
 class Ended(NamedTuple):
-    """How a run ended.
+    """Exit code and processor time of a run.
 
     Args:
         code: The exit code; None: it was killed.

@@ -103,7 +103,8 @@ class StreamEncoder(nn.Module, ABC):
 
     def finite(self, batch: Batch) -> Tensor:
         """Return which samples ``(B,)`` have no value of the stream that is NaN or infinite."""
-        return batch[self.key].isfinite().flatten(1).all(1)
+        finite: Tensor = batch[self.key].isfinite().flatten(1).all(1)
+        return finite
 
 
 def not_finite_shares(encoders: nn.ModuleDict, batch: Batch) -> dict[str, Tensor]:

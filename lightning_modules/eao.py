@@ -7,6 +7,7 @@ from typing import Any
 from lightning_modules.base import log_means
 from lightning_modules.text_video_audio import TextVideoAudio
 from unlabelled.batch import Batch
+from unlabelled.encoders import not_finite_shares
 
 _WITH_AUDIO = {
     "text-video": 1.0,
@@ -43,5 +44,6 @@ class EAO(TextVideoAudio):
         """Return the weighted mean of the pairs' losses."""
         encoded = self.encode_tokens(batch)
         report = self.contrast(self.single_features(encoded), encoded)
+        report |= not_finite_shares(self.encoders, batch)
         log_means(self, {"loss": report["nce"], **report}, len(encoded.nonempty["text"]))
         return {"loss": report["nce"]}

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from lightning_modules.base import BaseModule, log_means
 from unlabelled.batch import Batch, Features
 from unlabelled.clustering import CosineCentroids
-from unlabelled.encoders import ClipEncoder, PooledClip
+from unlabelled.encoders import ClipEncoder, PooledClip, not_finite_shares
 from unlabelled.losses import cluster_loss, masked_margin_softmax, reconstruction_loss
 from unlabelled.modalities import fused_names, mean_of_present, parts_of, sum_of_present
 from unlabelled.nn.queue import FillingQueue
@@ -51,6 +51,7 @@ class MCN(BaseModule):
         "train/cluster",
         "train/reconstruction",
         "train/nonempty/*",
+        "train/not_finite/*",
     )
 
     def __init__(
@@ -125,6 +126,7 @@ class MCN(BaseModule):
             report["reconstruction"] = self._reconstruction(features, pooled, valid)
             loss = loss + self.reconstruction_weight * report["reconstruction"]
         shares = {f"nonempty/{name}": each.float().mean() for name, each in valid.items()}
+        shares |= not_finite_shares(self.encoders, batch)
         log_means(self, {"loss": loss, **report, **shares}, len(fused))
         return {"loss": loss, "keys": {"fused": [fused[::2]]}}
 

@@ -13,7 +13,7 @@ from lightning_modules.text_video_audio import BatchTokens, TextVideoAudio
 from unlabelled.batch import Batch, Features
 from unlabelled.clustering import DampedMultiSinkhorn, MultiAssignment
 from unlabelled.distributed import rank, world_size
-from unlabelled.encoders import StreamEncoder, masked_mean
+from unlabelled.encoders import StreamEncoder, masked_mean, not_finite_shares
 from unlabelled.losses import StructureWeights
 from unlabelled.losses.anchor_objective import AnchorObjective, Targets, usage_entropy
 from unlabelled.losses.structure import Logits
@@ -125,7 +125,7 @@ class SSPC(TextVideoAudio):
         if not self.objective.masked:
             counted = {name: torch.ones_like(each) for name, each in counted.items()}
         rows = AnchorRows(inputs, singles, counted)
-        report = self.contrast(singles, encoded)
+        report = self.contrast(singles, encoded) | not_finite_shares(self.encoders, batch)
         loss = self.lambda_nce * report["nce"] + self.anchors.zero_loss()
         filled = cast(FillingQueue, self.queues["input_text"]).num_filled / self.queue_size
         if self.lambda_sspc and (self.start == "now" or filled == 1):

@@ -57,7 +57,12 @@ class TextVideoAudio(BaseModule):
     everything_at_once/model/fusion_model.py; docs/methods/sspc.md#transformer and #nce-loss.
     """
 
-    logs: ClassVar[tuple[str, ...]] = ("train/nce", "train/nce/*", "train/nonempty/*")
+    logs: ClassVar[tuple[str, ...]] = (
+        "train/nce",
+        "train/nce/*",
+        "train/nonempty/*",
+        "train/not_finite/*",
+    )
 
     def __init__(
         self,

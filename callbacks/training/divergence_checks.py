@@ -19,6 +19,7 @@ from callbacks.training.collapse import (
     sampled_features,
 )
 from callbacks.training.finite_state import KeptStatistics, not_finite
+from unlabelled.batch import Features
 from unlabelled.data.datasets.samples import SampleDataset
 from unlabelled.distributed import all_reduce_max_
 
@@ -241,6 +242,24 @@ def left_out_step(trainer: Trainer) -> Tensor | None:
     callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
     flags = [each.left_out for each in callbacks if isinstance(each, DivergenceChecks)]
     return next((flag for flag in flags if flag is not None), None)
+
+
+def learned_rows(trainer: Trainer, features: Features) -> Tensor | None:
+    """Return which rows ``(B,)`` of a step are finite, and none if the step is left out.
+
+    Args:
+        trainer: The trainer.
+        features: ``{name: (B, ...)}``.
+
+    Returns: The mask, on the device; None: no step is ever left out.
+    """
+    callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    checks = [each for each in callbacks if isinstance(each, DivergenceChecks)]
+    if not any(each.on_divergence == "skip" for each in checks):
+        return None
+    rows = torch.stack([each.isfinite().flatten(1).all(1) for each in features.values()]).all(0)
+    left_out = left_out_step(trainer)
+    return rows if left_out is None else rows & ~left_out
 
 
 def check_finite(trainer: Trainer, pl_module: LightningModule) -> None:

@@ -8,9 +8,10 @@ from typing import Any
 import torch
 from lightning import LightningModule, Trainer
 
-from callbacks.shared.batches import frozen_state
+from callbacks.shared.batches import frozen_state, not_replaced
 from callbacks.shared.rows import RowCollection
 from callbacks.training.clustering_pass import ClusteringPass
+from callbacks.training.divergence_checks import learned_rows
 from unlabelled.clustering.base import Clusterer
 from unlabelled.clustering.schedule import Schedule
 from unlabelled.distributed import broadcast_buffers, gather_rows, rank, world_size
@@ -26,8 +27,8 @@ class RememberedClusteringPass(ClusteringPass):
     Three passes do go over the data: the first of a run, when there are no features yet; the first of a
     finished run that is made longer; and the one at the end of an epoch that was resumed from a checkpoint
     without its features. A checkpoint from within an epoch contains them. Samples that the epoch dropped (an
-    incomplete last batch) keep their labels; if the clusterer renumbers its clusters, they have no label
-    until the next pass.
+    incomplete last batch), and those of steps that ``DivergenceChecks`` left out, keep their labels; if the
+    clusterer renumbers its clusters, they have no label until the next pass.
 
     The method's ``training_step`` must return its detached ``features`` beside the loss.
     """
@@ -54,9 +55,11 @@ class RememberedClusteringPass(ClusteringPass):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Store the features of the step, without replaced samples."""
+        """Store the features of the step, without replaced samples, and none of a step that is left out."""
         features = {name: feature.float() for name, feature in outputs["features"].items()}
-        self._collection.add(batch, features)
+        learned = learned_rows(trainer, features)
+        keep = not_replaced(batch) if learned is None else not_replaced(batch) & learned
+        self._collection.add(batch, features, keep)
         self._num_batches += 1
 
     def on_save_checkpoint(

@@ -194,17 +194,19 @@ def test_a_value_that_is_not_finite_is_a_missing_modality(
 ) -> None:
     """Also where the clip has no other modality, so that no pair has it and the loss is finite anyway."""
     module, batch = method(cls), clips(6, empty=0)
-    logged(module)
-    others = {"text_mask", "video_mask", "audio_mask"} - {f"{stream.removesuffix('_features')}_mask"}
+    values, modality = logged(module), stream.removesuffix("_features")
+    others = {"text_mask", "video_mask", "audio_mask"} - {f"{modality}_mask"}
     for mask in others:
         batch[mask][1] = False
-    batch[stream][1].flatten()[0] = value
+    batch[stream][(1, *[0] * (batch[stream].ndim - 1))] = value
     loss = module.training_step(batch, 0)["loss"]
     loss.backward()
     gradients = [each.grad for each in module.parameters() if each.grad is not None]
+    shares = {name.rpartition("/")[2]: value for name, value in values.items() if "not_finite" in name}
+    assert shares == pytest.approx({name: (name == modality) / 6 for name in module.encoders})
     assert loss.isfinite()
     assert all(bool(each.isfinite().all()) for each in gradients)
-    batch[f"{stream.removesuffix('_features')}_mask"][1] = False
+    batch[f"{modality}_mask"][1] = False
     batch[stream][1] = 0
     torch.testing.assert_close(module.training_step(batch, 0)["loss"], loss)
 

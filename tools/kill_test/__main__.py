@@ -22,7 +22,7 @@ import torch
 
 from tools.kill_test.comparison import differences
 from tools.kill_test.places import PLACES
-from tools.kill_test.runs import Ended, demos, options, prepare, run
+from tools.kill_test.runs import Ended, demos, encoders_of, options, prepare, run
 from tools.kill_test.table import write_table
 from unlabelled.environment import commit
 from unlabelled.seeding import numpy_generator
@@ -69,6 +69,9 @@ class KillTest:
         folder = self.out / "runs" / f"{demo}_whole"
         kept = self.out / "runs" / f"{demo}_whole.seconds"
         if not kept.is_file():
+            if first := encoders_of(demo):
+                self.reference(first)
+            prepare(demo, self.out, self.epochs)
             shutil.rmtree(folder, ignore_errors=True)  # of a test that was interrupted
             test = Test(demo, "whole")
             ended = self._run(test)
@@ -80,8 +83,8 @@ class KillTest:
     def test(self, test: Test) -> dict[str, Any]:
         """Kill, resume and compare one run."""
         demo, label, name = test.demo, test.label, test.name
-        prepare(demo, self.out, self.epochs)
         whole = self.reference(demo)
+        prepare(demo, self.out, self.epochs)
         shutil.rmtree(self.out / "runs" / name, ignore_errors=True)
         started, killed = time.monotonic(), []
         if label in PLACES:

@@ -12,7 +12,7 @@ import sys
 import time
 import traceback
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -33,6 +33,8 @@ _SMALL: dict[str, dict[str, str | int]] = {  # three steps in an epoch
     },
 }
 _OTHER_SIZES = {"deepcluster_v2": {"batch_size": 9}}  # an epoch must have a sample for each cluster
+_AT_ONCE = {"sspc": ["start=now"], "mcn": ["queue_size=64", "num_centroids=4"]}  # as in a long run
+_INTERVAL = 2  # steps between two passes, or two updates of centroids, where that is a number of steps
 _FOLDERS = ("root", "clips_root")
 _IMPORTED_LATE = ("faiss", "scipy.optimize")  # by most runs
 _LIMIT = 3600  # seconds after which a run hangs
@@ -46,17 +48,42 @@ def demos() -> list[str]:
 def options(demo: str, out: Path, epochs: int) -> list[str]:
     """Return the options of a small run of a demo; everything else is as shipped."""
     config = DEMOS / f"{demo}.yaml"
-    small = _SMALL[yaml.safe_load(config.read_text("utf-8"))["data"]["class_path"]]
-    small = {**small, **_OTHER_SIZES.get(demo, {})}
+    content = yaml.safe_load(config.read_text("utf-8"))
+    small = {**_SMALL[content["data"]["class_path"]], **_OTHER_SIZES.get(demo, {})}
     values = {name: out / "data" / str(each) if name in _FOLDERS else each for name, each in small.items()}
+    first = out / "runs" / f"{encoders_of(demo)}_whole" / "checkpoints" / "last.ckpt"
     return [
         f"--config={config}",
+        f"--config={_short_intervals(content, out / 'configs' / f'{demo}.yaml')}",
         *(f"--data.init_args.{name}={value}" for name, value in values.items()),
+        *(f"--model.init_args.{option}" for option in _AT_ONCE.get(demo, [])),
+        *([f"--model.init_args.encoder_checkpoint={first}"] if encoders_of(demo) else []),
         f"--trainer.max_epochs={epochs}",
         "--trainer.check_val_every_n_epoch=2",
         "--trainer.enable_progress_bar=false",
         f"--trainer.default_root_dir={out / 'runs'}",
     ]
+
+
+def encoders_of(demo: str) -> str | None:
+    """Return the demo from whose checkpoint another one starts, if it does."""
+    model = yaml.safe_load((DEMOS / f"{demo}.yaml").read_text("utf-8"))["model"]
+    path = model["init_args"].get("encoder_checkpoint")
+    return None if path is None else Path(path).parts[1].removesuffix("_demo")
+
+
+def _short_intervals(content: dict[str, Any], path: Path) -> Path:
+    """Write an overlay with what is done every so many steps, of which a small run has few."""
+    callbacks = content["trainer"]["callbacks"]
+    for options in (each.get("init_args", {}) for each in callbacks):
+        if "every_n_steps" in options:
+            options["every_n_steps"] = _INTERVAL
+        schedule = options.get("schedule", {}).get("init_args", {})
+        if "steps" in schedule:
+            schedule["steps"] = _INTERVAL
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(yaml.safe_dump({"trainer": {"callbacks": callbacks}}), "utf-8")
+    return path
 
 
 def prepare(demo: str, out: Path, epochs: int) -> None:
@@ -71,7 +98,7 @@ def prepare(demo: str, out: Path, epochs: int) -> None:
 
 
 class Ended(NamedTuple):
-    """How a run ended.
+    """Exit code and processor time of a run.
 
     Args:
         code: The exit code; None: it was killed.

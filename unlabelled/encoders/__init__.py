@@ -22,6 +22,7 @@ from unlabelled.encoders.tokens import (
     TokenEncoder,
     Tokens,
     VideoTokens,
+    not_finite_shares,
 )
 from unlabelled.encoders.torchvision_network import Torchvision
 from unlabelled.encoders.vgg import VGG16, VGGishMaps
@@ -70,4 +71,5 @@ __all__ = [
     "VideoTokens",
     "mask_rcnn",
     "masked_mean",
+    "not_finite_shares",
 ]

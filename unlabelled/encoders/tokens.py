@@ -97,9 +97,20 @@ class StreamEncoder(nn.Module, ABC):
                 f"tokens, {self.in_dim}); set --model.init_args.{self.modality}.init_args.in_dim to the "
                 "features' width"
             )
-        finite = values.isfinite().flatten(1).all(1)
+        finite = self.finite(batch)
         values = values.masked_fill(~finite.view(-1, *[1] * (values.ndim - 1)), 0)
         return Tokens(values, batch[mask_key].bool() & finite.unsqueeze(1))
+
+    def finite(self, batch: Batch) -> Tensor:
+        """Return which samples ``(B,)`` have no value of the stream that is NaN or infinite."""
+        finite: Tensor = batch[self.key].isfinite().flatten(1).all(1)
+        return finite
+
+
+def not_finite_shares(encoders: nn.ModuleDict, batch: Batch) -> dict[str, Tensor]:
+    """Return ``not_finite/<modality>``, the share of samples with a value that is NaN or infinite."""
+    streams = {name: each for name, each in encoders.items() if isinstance(each, StreamEncoder)}
+    return {f"not_finite/{name}": (~each.finite(batch)).float().mean() for name, each in streams.items()}
 
 
 class TokenEncoder(StreamEncoder):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from functools import partial
 from typing import Any
 
@@ -14,10 +15,12 @@ from torch.utils.data import DataLoader, Dataset
 
 from callbacks import (
     ClusteringPass,
+    DivergenceChecks,
     FixedClusteringPass,
     RememberedClusteringPass,
     TrainingModeClusteringPass,
 )
+from callbacks.shared.rows import RowCollection
 from lightning_modules import SHHC
 from tests._helpers.embedding_modules import trainer
 from unlabelled.clustering import Every, HierarchicalClusterer, SinkhornClusterer
@@ -105,6 +108,30 @@ def test_hierarchies_of_remembered_features(monkeypatch: pytest.MonkeyPatch) -> 
     assert [sorted(followed[n : n + 2 * H]) for n in (0, 4, 8)] == 3 * [[0, 1, 2, 3]]
     assert len(followed) == 12
     check(method)
+
+
+def test_features_of_a_step_that_is_left_out_are_not_clustered(monkeypatch: pytest.MonkeyPatch) -> None:
+    method, clustered = shhc(), []
+    step, cluster = method.training_step, RememberedClusteringPass._cluster
+
+    def broken(batch: Any, batch_idx: int) -> Any:
+        if method.global_step == 1:
+            batch = {**batch, "image": batch["image"] * 1e38}
+        out = step(batch, batch_idx)
+        return {**out, "loss": out["loss"] * (torch.nan if method.global_step == 1 else 1)}
+
+    def counted(self: Any, module: Any, collection: RowCollection, *rest: Any, **more: Any) -> None:
+        rows = copy.deepcopy(collection).finish()
+        clustered.append((len(rows), rows.left_out))
+        cluster(self, module, collection, *rest, **more)
+
+    monkeypatch.setattr(method, "training_step", broken)
+    monkeypatch.setattr(RememberedClusteringPass, "_cluster", counted)
+    callback = RememberedClusteringPass(clusterer(), Every(epochs=1))
+    trainer(DivergenceChecks("skip", num_samples=0), callback, max_epochs=2).fit(
+        method, datamodule=PairData()
+    )
+    assert clustered == [(SIZE, 0), (SIZE - 6, 6)]  # before training, and without the second of the batches
 
 
 def test_groups_of_hierarchies_share_one_preparation(monkeypatch: pytest.MonkeyPatch) -> None:

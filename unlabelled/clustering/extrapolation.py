@@ -73,7 +73,7 @@ class Extrapolation:
         gram = changed.T @ changed
         gram.diagonal().add_(_RIDGE * gram.trace())
         weights, _ = torch.linalg.solve_ex(gram, changed.T @ residual)
-        step = residual - (moved + changed) @ weights
+        step: Tensor = residual - (moved + changed) @ weights
         longest = float(step.abs().amax())
         if not math.isfinite(longest):
             return point + residual

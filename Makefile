@@ -100,6 +100,7 @@ bench: setup
 	$(BIN)/python benchmarks/contrast_loss.py
 	$(BIN)/python benchmarks/contrast_step.py
 	$(BIN)/python benchmarks/augmentation.py
+	$(BIN)/python benchmarks/jitter.py
 	$(BIN)/python benchmarks/decode.py
 	$(BIN)/python benchmarks/multi_sinkhorn.py
 	$(BIN)/python benchmarks/retrieval.py

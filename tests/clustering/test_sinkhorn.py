@@ -415,6 +415,7 @@ def test_half_precision_scores_are_solved_in_float32() -> None:
         (torch.zeros(3, 2), {"relaxation": 2.0}, "relaxation is 2.0"),
         (torch.zeros(3, 2), {"log_beta": torch.zeros(2)}, "log_beta has shape"),
         (torch.zeros(3, 2), {"log_alpha": torch.zeros(3)}, "log_alpha has shape"),
+        (torch.zeros(3, 2), {"memory": -1}, "memory is -1"),
         (torch.zeros(3, 2), {"log_alpha": torch.tensor([0.0, torch.nan])}, "expected finite numbers"),
         (torch.zeros(3, 2), {"log_alpha": torch.zeros(2), "log_beta": torch.zeros(3)}, "at most one"),
     ],

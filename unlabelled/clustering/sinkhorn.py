@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from unlabelled.clustering.extrapolation import Extrapolation, Stepper
 from unlabelled.clustering.gibbs import GibbsKernel
 from unlabelled.clustering.row_blocks import RowBlocks
 
@@ -77,6 +78,7 @@ def sinkhorn_knopp(
     stop_rule: RowChange | None = None,
     log_beta: Tensor | None = None,
     log_alpha: Tensor | None = None,
+    memory: int = 0,
 ) -> SinkhornResult:
     """Label samples so that each cluster gets its share of them, with rows sharded over the ranks.
 
@@ -102,6 +104,8 @@ def sinkhorn_knopp(
             of each row 1. Zeros start as the published algorithm does.
         log_alpha: ``(K,)`` first log column factors, up to a constant, instead of ``log_beta``: those of
             similar scores save iterations. Equal on all ranks.
+        memory: Number of earlier iterations from which the next log alpha is extrapolated (Anderson 1965); it
+            takes about a third of the iterations. Over-relaxation continues where it fails. 0: none.
 
     Raises:
         ValueError: Wrong shapes, marginals that are not a distribution, or scores without a finite solution.
@@ -116,7 +120,7 @@ def sinkhorn_knopp(
         >>> result.column_sums.round(decimals=3).tolist()
         [0.5, 0.5]
     """
-    log_share = _checked_log_share(log_scores, marginals, log_beta, max_iterations, relaxation)
+    log_share = _checked_log_share(log_scores, marginals, log_beta, max_iterations, relaxation, memory)
     first = _checked_start(log_alpha, log_beta, log_share)
     matrix = log_scores.detach()
     if matrix.dtype not in (torch.float32, torch.float64):
@@ -126,7 +130,9 @@ def sinkhorn_knopp(
     tolerance = tolerance if stop_rule is None else stop_rule.tolerance
     with RowBlocks(matrix.shape[0], matrix.shape[1] * matrix.element_size(), matrix.device) as blocks:
         kernel = GibbsKernel(matrix, blocks)
-        stepper = _Stepper(relaxation)
+        stepper: Stepper = _Stepper(relaxation)
+        if memory:
+            stepper = Extrapolation(memory, stepper)
         if first is None:
             log_alpha = log_share - (kernel.start(log_beta) / kernel.num_rows).log()
         else:
@@ -158,14 +164,14 @@ class _Stepper:
         self._plain_left = PLAIN_STEPS
         self._last_error = math.inf
 
-    def step(self, log_alpha: Tensor, residual: Tensor, column_error: float) -> Tensor:
-        if self._plain_left == 0 and column_error > self._last_error:
+    def step(self, point: Tensor, residual: Tensor, error: float) -> Tensor:
+        if self._plain_left == 0 and error > self._last_error:
             self._relaxation = 1 + (self._relaxation - 1) / 2
             self._plain_left = PLAIN_STEPS
-        self._last_error = column_error
+        self._last_error = error
         weight = 1.0 if self._plain_left else self._relaxation
         self._plain_left = max(0, self._plain_left - 1)
-        return log_alpha + weight * residual
+        return point + weight * residual
 
 
 def _result(
@@ -195,6 +201,7 @@ def _checked_log_share(
     log_beta: Tensor | None,
     max_iterations: int,
     relaxation: float,
+    memory: int,
 ) -> Tensor:
     """Return ``log r (K,)`` float64 after a check of all arguments."""
     if log_scores.ndim != 2 or log_scores.shape[1] < 1:
@@ -205,6 +212,8 @@ def _checked_log_share(
         raise ValueError(f"log_beta has shape {tuple(log_beta.shape)}, expected ({log_scores.shape[0]},)")
     if max_iterations < 1:
         raise ValueError(f"max_iterations is {max_iterations}, expected at least 1")
+    if memory < 0:
+        raise ValueError(f"memory is {memory}, expected at least 0")
     if not 1 <= relaxation < 2:
         raise ValueError(f"relaxation is {relaxation}, expected 1 <= relaxation < 2 (beyond, it diverges)")
     num_clusters, device = log_scores.shape[1], log_scores.device

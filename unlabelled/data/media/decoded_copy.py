@@ -60,7 +60,7 @@ def _parts(name: str, array: NDArray[Any]) -> Sequence[NDArray[Any]] | NDArray[A
 
 
 class _Header(NamedTuple):
-    """What is known of a stored copy before its arrays are mapped.
+    """The content of a stored copy before its arrays are mapped.
 
     The table has the type, the shape and the position of each array; the small arrays are copies in memory.
     """

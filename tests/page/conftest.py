@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import importlib.util
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -39,3 +43,39 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
         small_page.samples(paths, labels), features, folder / "page", plan, _additions(folder, features)
     )
     return folder / "page"
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Start Chromium, or skip the test."""
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if chromium is None:
+        pytest.skip("there is no Chromium: apt-get install chromium")
+    if importlib.util.find_spec("playwright") is None:
+        pytest.skip("playwright is not installed: the extra browser")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def tab(browser: Any, page: Path) -> Iterator[Any]:
+    """Open the page; at the end of a test there must be no message in the console."""
+    context = browser.new_context(accept_downloads=True, viewport={"width": 1280, "height": 800})
+    opened = context.new_page()
+    opened.set_default_timeout(20_000)
+    messages: list[str] = []
+    opened.on("console", lambda message: messages.append(message.text))
+    opened.on("pageerror", lambda error: messages.append(str(error)))
+    opened.on("requestfailed", lambda request: messages.append(f"failed: {request.url}"))
+    opened.on(
+        "request", lambda each: messages.extend([] if each.url[:5] in ("file:", "blob:") else [each.url])
+    )
+    opened.goto((page / "index.html").as_uri())
+    opened.wait_for_selector(".tile img")
+    yield opened
+    assert messages == []
+    context.close()

@@ -3,57 +3,14 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 import json
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 
 from unlabelled.hierarchy import Tree
 from unlabelled.page.document import document
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium: apt-get install chromium"),
-    pytest.mark.skipif(
-        importlib.util.find_spec("playwright") is None,
-        reason="playwright is not installed: the extra browser",
-    ),
-]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield started
-        started.close()
-
-
-@pytest.fixture
-def tab(browser: Any, page: Path) -> Iterator[Any]:
-    """Open the page; at the end of a test there must be no message in the console."""
-    context = browser.new_context(accept_downloads=True, viewport={"width": 1280, "height": 800})
-    opened = context.new_page()
-    opened.set_default_timeout(20_000)
-    messages: list[str] = []
-    opened.on("console", lambda message: messages.append(message.text))
-    opened.on("pageerror", lambda error: messages.append(str(error)))
-    opened.on("requestfailed", lambda request: messages.append(f"failed: {request.url}"))
-    opened.on(
-        "request", lambda each: messages.extend([] if each.url[:5] in ("file:", "blob:") else [each.url])
-    )
-    opened.goto((page / "index.html").as_uri())
-    opened.wait_for_selector(".tile img")
-    yield opened
-    assert messages == []
-    context.close()
 
 
 def _wait_until_stored(tab: Any, expected: list[int]) -> None:

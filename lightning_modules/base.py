@@ -15,6 +15,7 @@ from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from lightning_modules.compiled_networks import compile_networks
 from lightning_modules.resumed_checkpoint import check_resumed
 from unlabelled.batch import Batch, Features
 from unlabelled.checkpoints import with_present_classes
@@ -50,6 +51,8 @@ class BaseModule(LightningModule):
             weights and is logged. It is ignored if ``--ckpt_path`` is given.
         freeze_batchnorm: Normalise by BatchNorm's running statistics in training as well, and do not change
             them; scales and shifts are trained.
+        compile: Compile the networks by ``torch.compile``, each at its first call, which takes up to minutes.
+            Checkpoints do not differ; see docs/scaling.md#gpus.
 
     Raises:
         ValueError: Both ``encoder_checkpoint`` and ``weights`` are given.
@@ -70,6 +73,7 @@ class BaseModule(LightningModule):
         encoder_checkpoint: str | dict[str, str] | None = None,
         weights: str | None = None,
         freeze_batchnorm: bool = False,
+        compile: bool = False,
     ) -> None:
         super().__init__()
         if encoder_checkpoint is not None and weights is not None:
@@ -78,7 +82,7 @@ class BaseModule(LightningModule):
                 "encoders as well, give one of them"
             )
         self.encoder_checkpoint, self.weights = encoder_checkpoint, weights
-        self.freeze_batchnorm, self._started = freeze_batchnorm, False
+        self.freeze_batchnorm, self._compiles, self._started = freeze_batchnorm, compile, False
         self.optimizer, self.scheduler = optimizer, scheduler
         self.scheduler_interval, self.lr_batch_size = scheduler_interval, lr_batch_size
 
@@ -103,6 +107,8 @@ class BaseModule(LightningModule):
         if not self._started and self.trainer.ckpt_path is None:
             for line in self._load_start():
                 rank_zero_info(line)
+        if self._compiles and not self._started:
+            rank_zero_info(f"{compile_networks(self)} networks will be compiled at their first call")
         self._started = True
 
     def _load_start(self) -> list[str]:

@@ -31,7 +31,7 @@ def method_of(config: Path, **changed: Any) -> BaseModule:
     model["init_args"] |= changed
     parser = ArgumentParser(exit_on_error=False)
     parser.add_subclass_arguments(BaseModule, "model")
-    method: BaseModule = parser.instantiate_classes(parser.parse_object({"model": model})).model
+    method: BaseModule = parser.instantiate(parser.parse_object({"model": model})).model
     method.log = lambda *args, **kwargs: None  # type: ignore[method-assign]
     return method
 

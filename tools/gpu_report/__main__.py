@@ -17,7 +17,7 @@ from typing import TypeVar
 import torch
 
 from tools.gpu_report.kernels import ITERATIONS, kmeans_seconds, peak_flops, sinkhorn_seconds
-from tools.gpu_report.recipes import RECIPES, ROOT, Speed, measure
+from tools.gpu_report.recipes import RECIPES, ROOT, SHARES, Speed, measure
 from tools.gpu_report.timing import Device
 
 Result = TypeVar("Result")
@@ -63,8 +63,9 @@ def report(device: Device, small: bool, tests: bool, end: float) -> Iterator[str
         found if isinstance(found, str) else f"{found:.2f} s"
     )
     yield ""
-    yield "| Recipe | clips/s | TFLOP/s | share of the peak | memory | loading | step | clustering | evaluation |"
-    yield "|---|---|---|---|---|---|---|---|---|"
+    titles = "Recipe", "clips/s", "TFLOP/s", "share of the peak", "memory", *SHARES
+    yield f"| {' | '.join(titles)} |"
+    yield "|---" * len(titles) + "|"
     for recipe in RECIPES:
         speed = _tried(lambda recipe=recipe: measure(recipe, device, small), end)  # type: ignore[misc]
         yield f"| {recipe.name} | {speed if isinstance(speed, str) else _row(speed, peak)}"
@@ -109,11 +110,11 @@ _INTRODUCTION = """# GPUs
 `make gpu-report` runs `tests/gpu` and the measurements of this page on one GPU in under eight minutes, and
 writes the page. `make test-gpu` runs the tests alone. [Scaling](scaling.md#gpus) lists the options for GPUs.
 
-- A recipe's step has bfloat16 autocast: forward, backward, optimiser and target network, at the recipe's sizes
-  and batch on random numbers. Operations are counted by torch; the peak is that of a product of 8 192 x 8 192
-  matrices.
+- A recipe's step has bfloat16 autocast: forward, backward, optimiser and target network, at the recipe's
+  sizes and batch on random numbers. Operations are counted by torch; the peak is that of a product of
+  8 192 x 8 192 matrices.
 - The shares are of an epoch: `loading` is the copy from pinned memory (bytes, without decoding), `clustering`
-  the features of one pass over all clips for methods with passes, `evaluation` the features of a tenth of them.
+  the features of one pass over all clips for methods with passes, `evaluation` those of a tenth of the clips.
 """
 
 

@@ -19,6 +19,7 @@ from unlabelled.contracts import HasTarget
 from unlabelled.nn.target import update_target
 
 ROOT = Path(__file__).resolve().parents[2]
+SHARES = ("loading", "step", "clustering", "evaluation")
 EVALUATED = 0.1
 """Clips that are evaluated after an epoch, as a share of those trained on."""
 
@@ -99,13 +100,8 @@ def measure(recipe: Recipe, device: Device, small: bool) -> Speed:
     host = _on_host(batch, device)
     copy = statistics.median(device.seconds(lambda: _copied(host, device)) for _ in range(rounds))
     embed = _embed_seconds(method, recipe, sizes, count, device, rounds)
-    parts = {
-        "loading": copy,
-        "step": seconds,
-        "clustering": embed * recipe.clustered,
-        "evaluation": embed * EVALUATED,
-    }
-    shares = {key: value / sum(parts.values()) for key, value in parts.items()}
+    parts = (copy, seconds, embed * recipe.clustered, embed * EVALUATED)
+    shares = {name: part / sum(parts) for name, part in zip(SHARES, parts, strict=True)}
     return Speed(count / seconds, counter.get_total_flops() / seconds, memory, shares)
 
 

@@ -1,4 +1,4 @@
-"""Compilation of the networks of a method by torch.compile, without a change of their names."""
+"""Networks for GPUs: compiled, and with channels last; their names and numbers do not change."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from unlabelled.nn.queue import FeatureQueue
 
 _VARIANTS = 256
 """Largest number of compiled variants: torch counts those of all parts, modes and shapes together."""
+_FORMATS = {4: torch.channels_last, 5: torch.channels_last_3d}
 _NOT_CALLED = (FeatureQueue, CosineCentroids, Metric)
 _CONTAINERS = (nn.ModuleDict, nn.ModuleList, ClipEncoder)  # of a ClipEncoder, methods call the parts
 
@@ -35,6 +36,22 @@ def compile_networks(method: nn.Module, **options: Any) -> int:
     for network in networks:
         network.compile(**options)
     return len(networks)
+
+
+def lay_channels_last(method: nn.Module) -> int:
+    """Store the kernels of 2D and 3D convolutions with channels last; return their number.
+
+    torch then computes with channels last, the order of tensor cores, whatever the order of the inputs. A
+    checkpoint holds the same numbers.
+    """
+    kernels = [
+        part.weight
+        for part in method.modules()
+        if isinstance(part, nn.modules.conv._ConvNd) and part.weight.ndim in _FORMATS
+    ]
+    for kernel in kernels:
+        kernel.data = kernel.data.contiguous(memory_format=_FORMATS[kernel.ndim])
+    return len(kernels)
 
 
 def _networks(module: nn.Module) -> Iterator[nn.Module]:

@@ -71,7 +71,7 @@ test-gpu: setup
 
 # Under eight minutes on one GPU; writes docs/gpu.md.
 gpu-report: setup
-	$(BIN)/python -m benchmarks.gpu_report
+	$(BIN)/python -m tools.gpu_report
 
 # Thousands of mutated files, which the tests have a share of.
 fuzz: setup

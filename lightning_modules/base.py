@@ -15,6 +15,7 @@ from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from lightning_modules.accelerated_networks import compile_networks, lay_channels_last
 from lightning_modules.resumed_checkpoint import check_resumed
 from unlabelled.batch import Batch, Features
 from unlabelled.checkpoints import with_present_classes
@@ -50,6 +51,10 @@ class BaseModule(LightningModule):
             weights and is logged. It is ignored if ``--ckpt_path`` is given.
         freeze_batchnorm: Normalise by BatchNorm's running statistics in training as well, and do not change
             them; scales and shifts are trained.
+        compile: Compile the networks by ``torch.compile``, each at its first call, which takes up to minutes.
+        channels_last: Store the kernels of convolutions with channels last.
+        matmul_precision: ``high``: matrix products of float32 in TF32, where a GPU has it; ``medium``: in
+            bfloat16; ``highest``: in float32; ``null``: torch's setting. See docs/scaling.md#gpus.
 
     Raises:
         ValueError: Both ``encoder_checkpoint`` and ``weights`` are given.
@@ -70,6 +75,9 @@ class BaseModule(LightningModule):
         encoder_checkpoint: str | dict[str, str] | None = None,
         weights: str | None = None,
         freeze_batchnorm: bool = False,
+        compile: bool = False,
+        channels_last: bool = False,
+        matmul_precision: Literal["highest", "high", "medium"] | None = None,
     ) -> None:
         super().__init__()
         if encoder_checkpoint is not None and weights is not None:
@@ -79,6 +87,7 @@ class BaseModule(LightningModule):
             )
         self.encoder_checkpoint, self.weights = encoder_checkpoint, weights
         self.freeze_batchnorm, self._started = freeze_batchnorm, False
+        self._compiles, self._channels_last, self._matmul_precision = compile, channels_last, matmul_precision
         self.optimizer, self.scheduler = optimizer, scheduler
         self.scheduler_interval, self.lr_batch_size = scheduler_interval, lr_batch_size
 
@@ -103,7 +112,17 @@ class BaseModule(LightningModule):
         if not self._started and self.trainer.ckpt_path is None:
             for line in self._load_start():
                 rank_zero_info(line)
+        if not self._started:
+            self._accelerate()
         self._started = True
+
+    def _accelerate(self) -> None:
+        if self._matmul_precision is not None:
+            torch.set_float32_matmul_precision(self._matmul_precision)
+        if self._channels_last:
+            lay_channels_last(self)
+        if self._compiles:
+            rank_zero_info(f"{compile_networks(self)} networks will be compiled at their first call")
 
     def _load_start(self) -> list[str]:
         """Load ``encoder_checkpoint`` or ``weights``; return lines that describe it."""

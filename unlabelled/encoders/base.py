@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 MODALITY_NDIM = {"image": 4, "audio": 4, "video": 5}
@@ -28,6 +30,15 @@ class Encoder(nn.Module, ABC):
         are named by the beginnings of their keys in ``state_dict``; those that are absent have one name.
         """
         return {}
+
+    def compile(self, *args: Any, **options: Any) -> None:
+        """Compile :meth:`feature_maps`, by options of ``torch.compile``, as methods call it by itself too."""
+        self.feature_maps = torch.compile(self.feature_maps, *args, **options)  # type: ignore[method-assign]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the state without a compiled function, which belongs to this object alone."""
+        state: dict[str, Any] = super().__getstate__()  # type: ignore[no-untyped-call]
+        return {name: value for name, value in state.items() if name != "feature_maps"}
 
     @abstractmethod
     def feature_maps(self, inputs: Tensor) -> Tensor:

@@ -152,10 +152,11 @@ def _summary(names: list[str], logits: list[list[tuple[Tensor, Tensor]]]) -> Tra
     parts = losses.detach()
     report: dict[str, Tensor] = {}
     for name in dict.fromkeys(names):
-        report |= {
-            f"{key}_{name}": torch.stack([values[row] for row, each in enumerate(names) if each == name]).mean()
-            for key, values in (("loss", parts), ("accuracy", accuracies))
-        }
+        rows = [
+            row for row, each in enumerate(names) if each == name
+        ]  # as a list they were copied to the device
+        report[f"loss_{name}"] = torch.stack([parts[row] for row in rows]).mean()
+        report[f"accuracy_{name}"] = torch.stack([accuracies[row] for row in rows]).mean()
     return TransformationContrast(losses.mean(), report)
 
 

@@ -54,7 +54,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module", params=["disk", "url"])
 def packed(request: pytest.FixtureRequest, folder: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A packed copy of the folder, in small shards, on disk or below a URL."""
+    """Pack the folder into small shards, on disk or below a URL, and return its root."""
     out = tmp_path_factory.mktemp("packed") / "out"
     assert main([str(folder), str(out), "--shard-mib", "1"]) == 0
     if request.param == "disk":

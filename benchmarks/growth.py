@@ -1,7 +1,7 @@
 """Time and memory against the number of clips N, of clusters K and of processes, with fitted slopes.
 
 It measures each part at several sizes, each in a process of its own, and prints what one more unit costs: the
-constants of docs/scaling.md#growth. Seconds are those of one CPU, but of the clock for ranks. It needs no data.
+constants of docs/scaling.md#growth. Seconds are those of one CPU, but of the clock for ranks.
 """
 
 from __future__ import annotations

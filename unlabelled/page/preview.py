@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from unlabelled.data.media.disk import state_of
 from unlabelled.data.media.files import IMAGE_SUFFIXES
 from unlabelled.data.media.images import decode_image
 from unlabelled.data.media.pyav_reader import PyAVReader
@@ -69,8 +70,8 @@ def make_preview(path: str, start: float, end: float, folder: Path) -> Preview:
         folder: Folder of the files. Their names are hashes of the path, its size and time, and the span.
     """
     try:
-        facts = os.stat(path)
-        stem = short_hash(f"{path}|{facts.st_size}|{facts.st_mtime_ns}|{start}|{end}")
+        size, modified = state_of(path)
+        stem = short_hash(f"{path}|{size}|{modified}|{start}|{end}")
         if path.lower().endswith(IMAGE_SUFFIXES):
             return _image(path, folder, stem)
         return _media(path, start, end, folder, stem)

@@ -26,7 +26,7 @@ from unlabelled.data.media.images import decode_image
 from unlabelled.data.media.index import Entry, Requirements, build_index
 from unlabelled.data.media.pack import pack_folder
 from unlabelled.data.media.pyav_reader import PyAVReader
-from unlabelled.data.media.shards import packed_root, shards_at
+from unlabelled.data.media.shards import Shards, packed_root, shards_at, walk_order
 
 KINDS = [
     Kind("mp4", bframes=2),
@@ -54,7 +54,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module", params=["disk", "url"])
 def packed(request: pytest.FixtureRequest, folder: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A packed copy of the folder, in small shards, on disk or below a URL."""
+    """Pack the folder into small shards, on disk or below a URL, and return its root."""
     out = tmp_path_factory.mktemp("packed") / "out"
     assert main([str(folder), str(out), "--shard-mib", "1"]) == 0
     if request.param == "disk":
@@ -62,6 +62,12 @@ def packed(request: pytest.FixtureRequest, folder: Path, tmp_path_factory: pytes
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(out.parent / "cache"))
         return packed_root("anything", f"file://{out}")
+
+
+def _loaded(packed: str) -> Shards:
+    found = shards_at(packed)
+    assert found is not None
+    return found
 
 
 def _files(folder: Path) -> list[str]:
@@ -73,7 +79,10 @@ def test_all_files_are_there_with_their_bytes_and_times(folder: Path, packed: st
     assert Path(packed, "list.csv").read_text() == "path,label\n"
     for name in _files(folder):
         with disk.open_file(f"{packed}/{name}") as file:
-            assert file.read() == (folder / name).read_bytes()
+            content = (folder / name).read_bytes()
+            assert file.read() == content
+            assert file.seek(-5, os.SEEK_END) == len(content) - 5
+            assert (file.read(3), file.read(), file.read()) == (content[-5:-2], content[-2:], b"")
         assert disk.state_of(f"{packed}/{name}") == disk.state_of(str(folder / name))
         assert disk.is_file(f"{packed}/{name}")
         assert disk.is_packed(f"{packed}/{name}")
@@ -85,7 +94,10 @@ def test_all_files_are_there_with_their_bytes_and_times(folder: Path, packed: st
 
 
 def test_listings_are_those_of_the_folder(folder: Path, packed: str) -> None:
-    for below in ("", "images"):
+    assert list(_loaded(packed).names) == sorted(_loaded(packed).names, key=walk_order)
+    assert _loaded(packed).has_folder("images")
+    assert not _loaded(packed).has_folder("image")
+    for below in ("", "images", "class 1", "class"):
         for suffixes in (MEDIA_SUFFIXES, (".png",)):
             assert scan_files(packed, suffixes, below) == scan_files(str(folder), suffixes, below)
     assert class_folders(Path(packed)) == class_folders(folder) == ["class 0", "class 1", "images"]

@@ -7,7 +7,7 @@ import io
 import os
 import re
 import tempfile
-from typing import IO, BinaryIO, NamedTuple
+from typing import IO, Any, BinaryIO, NamedTuple
 
 from unlabelled.data.media.shards import Member, find_member, packed_file
 
@@ -95,8 +95,36 @@ def ffmpeg_name(path: str) -> str:
 
 
 def _part(path: str, start: int, end: int) -> BinaryIO:
-    with open(path, "rb") as file:
-        return io.BytesIO(os.pread(file.fileno(), end - start, start))
+    return io.BufferedReader(_Part(open(path, "rb", buffering=0), start, end))
+
+
+class _Part(io.RawIOBase):
+    """The bytes of a file from ``start`` to ``end`` as a file of its own."""
+
+    def __init__(self, file: io.FileIO, start: int, end: int) -> None:
+        self._file, self._start, self._size, self._position = file, start, end - start, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
+        self._position = max(0, base + offset)
+        return self._position
+
+    def readinto(self, buffer: Any) -> int:
+        wanted = memoryview(buffer)[: max(0, self._size - self._position)]
+        self._file.seek(self._start + self._position)
+        read = self._file.readinto(wanted) if wanted else 0
+        self._position += read
+        return read
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
 
 
 class _Copy:

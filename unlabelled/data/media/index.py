@@ -254,17 +254,22 @@ def usable_cores() -> int:
 def _assemble(split: str, entries: Sequence[Entry], results: ProbeResults, backend: str) -> ClipIndex:
     probes = [results[entry.path] for entry in entries]
     usable = [result.reason is None for result in probes]
-    pairs = list(zip(entries, probes, strict=True))
-    good = {entry.path: result for entry, result in pairs if result.reason is None}
+    # Left out or unusual: few of many, and objects of each file would take more memory than the index.
+    odd = {
+        entry.path: result
+        for entry, result in zip(entries, probes, strict=True)
+        if result.reason is not None or result.detail or result.start > 0 or result.backend
+    }
+    good = {path: result for path, result in odd.items() if result.reason is None}
     return ClipIndex(
         root=results.root,
         split=split,
         entries=Entries(compress(entries, usable)),
         durations=np.array([result.duration for result in compress(probes, usable)]),
-        left_out={entry.path: result.reason for entry, result in pairs if result.reason is not None},
+        left_out={path: result.reason for path, result in odd.items() if result.reason is not None},
         listed=len(entries),
         cache_file=results.file,
-        details={entry.path: result.detail for entry, result in pairs if result.detail},
+        details={path: result.detail for path, result in odd.items() if result.detail},
         late={path: result.start for path, result in good.items() if result.start > 0},
         backend=backend,
         unproved={path: result.backend for path, result in good.items() if result.backend},

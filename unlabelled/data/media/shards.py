@@ -6,7 +6,9 @@ import functools
 import hashlib
 import json
 import os
-from itertools import chain
+from bisect import bisect_left
+from collections.abc import Iterator
+from itertools import takewhile
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -78,14 +80,23 @@ class Shards:
 
     def has_folder(self, name: str) -> bool:
         """Return whether files lie below a folder."""
-        return any(each.startswith(f"{name}/") for each in chain(self.names, self._links))
+        return any(True for _ in self._packed_below(f"{name}/")) or any(
+            link.startswith(f"{name}/") for link in self._links
+        )
 
     def below(self, folder: str = "") -> list[str]:
         """Return the files at any depth of a folder, links too, in the order of a walk."""
         prefix = f"{folder}/" if folder else ""
-        names = [name for name in self.names if name.startswith(prefix)]
+        names = list(self._packed_below(prefix))
         links = [name for name in self._links if name.startswith(prefix)]
         return sorted([*names, *links], key=walk_order) if links else names
+
+    def _packed_below(self, prefix: str) -> Iterator[str]:
+        """Yield the files whose names begin with a folder; they are neighbours in the order of a walk."""
+        start = tuple((True, folder) for folder in prefix.split("/")[:-1])
+        first = bisect_left(self.names, start, key=walk_order)
+        names = (self.names[row] for row in range(first, len(self)))
+        return takewhile(lambda name: name.startswith(prefix), names)
 
     def _row(self, name: str) -> int | None:
         wanted = name_hash(name)

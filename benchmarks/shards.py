@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import statistics
 import tempfile
 from collections.abc import Callable
@@ -55,6 +56,11 @@ def main() -> None:
                 print(f"{work.__name__:8}{name:8}{rate:12,.1f} clips/s")
 
 
+def _read_all(work: Callable[[str], None], root: str, names: list[str]) -> None:
+    for name in names:
+        work(f"{root}/{name}")
+
+
 def _rates(
     work: Callable[[str], None], roots: dict[str, str], names: list[str], rounds: int
 ) -> dict[str, float]:
@@ -62,7 +68,7 @@ def _rates(
     seconds: dict[str, list[float]] = {place: [] for place in roots}
     for _ in range(rounds):
         for place, root in roots.items():
-            spent, _ = timed(lambda root=root: [work(f"{root}/{name}") for name in names])
+            spent, _ = timed(functools.partial(_read_all, work, root, names))
             seconds[place].append(spent)
     return {place: len(names) / statistics.median(spent) for place, spent in seconds.items()}
 

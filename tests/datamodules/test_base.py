@@ -246,10 +246,10 @@ def test_other_ranks_map_the_clips_that_the_first_one_has_found(
     first, other = (VGGSound(str(tiny_root), pipeline=Silent(), index_workers=0) for _ in range(2))
     pretend_rank(first, 0, 2)
     sent: list[Any] = []
-    first.trainer.strategy.broadcast = lambda value: sent.append(value) or value
+    monkeypatch.setattr(first.trainer.strategy, "broadcast", lambda value: sent.append(value) or value)
     first.setup("fit")
     pretend_rank(other, 1, 2)
-    other.trainer.strategy.broadcast = lambda value: sent.pop(0)
+    monkeypatch.setattr(other.trainer.strategy, "broadcast", lambda value: sent.pop(0))
     monkeypatch.setattr(VGGSound, "listing", None)  # no further rank lists the files
     other.setup("fit")
     assert sent == []
@@ -272,7 +272,7 @@ def test_all_ranks_raise_the_error_of_the_comparison(
         data = VGGSound(str(tiny_root), pipeline=Silent(), index_workers=0)
         pretend_rank(data, rank, 2)
         sends = (lambda value: sent.append(value) or value) if rank == 0 else lambda value: sent.pop(0)
-        data.trainer.strategy.broadcast = sends
+        monkeypatch.setattr(data.trainer.strategy, "broadcast", sends)
         with pytest.raises(ValueError, match="a file is in both"):
             data.setup("fit")
 

@@ -42,8 +42,10 @@ def jitter_by_torchvision(frames: Tensor, strength: float, rng: np.random.Genera
 def main() -> None:
     """Print microseconds per clip, and the ratios of the rounds."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    for name, default in (("size", 40), ("frames", 8), ("clips", 100), ("rounds", 9)):
-        parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--size", type=int, default=40, help="pixels")
+    parser.add_argument("--frames", type=int, default=8)
+    parser.add_argument("--clips", type=int, default=100)
+    parser.add_argument("--rounds", type=int, default=9)
     options = parser.parse_args()
     torch.set_num_threads(1)
     shape = options.frames, options.size + 8, options.size + 24, 3

@@ -10,6 +10,7 @@ from tools.layout import ROOT, modules
 FOREIGN = {  # read by the libraries whose objects they belong to
     "_ddp_params_and_buffers_to_ignore",  # torch
     "hamming",  # torchmetrics
+    "mtime",  # tarfile
     "bit_rate",  # PyAV, as the next two
     "pix_fmt",
     "thread_count",

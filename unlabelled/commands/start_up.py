@@ -1,4 +1,4 @@
-"""What would make the start of every command slow."""
+"""Imports and comparisons that would make the start of every command slow."""
 
 from __future__ import annotations
 

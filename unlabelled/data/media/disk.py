@@ -132,12 +132,11 @@ class _Copy:
 
     def __init__(self, content: bytes) -> None:
         if hasattr(os, "memfd_create"):
-            self._file: IO[bytes] = os.fdopen(os.memfd_create("unlabelled"), "w+b")
+            self._file: Any = os.fdopen(os.memfd_create("unlabelled"), "w+b")
             self.name = f"/proc/self/fd/{self._file.fileno()}"
         else:
-            temporary = tempfile.NamedTemporaryFile(prefix="unlabelled-")  # noqa: SIM115 -- closed with the copy
-            self._file, self.name = temporary.file, temporary.name
-            self._temporary = temporary
+            self._file = tempfile.NamedTemporaryFile(prefix="unlabelled-")  # noqa: SIM115 -- closed with the copy
+            self.name = self._file.name
         self._file.write(content)
         self._file.flush()
 

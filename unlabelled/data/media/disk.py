@@ -7,7 +7,7 @@ import io
 import os
 import re
 import tempfile
-from typing import IO, Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from unlabelled.data.media.shards import Member, find_member, packed_file
 

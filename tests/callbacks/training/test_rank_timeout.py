@@ -35,7 +35,7 @@ def test_the_limits_are_those_of_the_process_group(backend: str, monkeypatch: py
     groups: list[dict[str, Any]] = []
     monkeypatch.setattr(rank_timeout, "world_size", lambda: 2)
     monkeypatch.setattr(rank_timeout, "_set_pg_timeout", later.append)
-    monkeypatch.setattr(rank_timeout.dist, "new_group", lambda **options: groups.append(options) or "group")
+    monkeypatch.setattr("torch.distributed.new_group", lambda **options: groups.append(options) or "group")
     for _ in range(2):
         limit.on_train_start(run, run.lightning_module)
     assert later == [timedelta(seconds=3)]

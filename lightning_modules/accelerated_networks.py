@@ -31,7 +31,7 @@ def compile_networks(method: nn.Module, **options: Any) -> int:
         method: The method.
         **options: Options of ``torch.compile``.
     """
-    torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, _VARIANTS)  # type: ignore[attr-defined]
+    torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, _VARIANTS)
     networks = list(_networks(method))
     for network in networks:
         network.compile(**options)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 import yaml
@@ -79,4 +79,4 @@ def _label(method: SelfLabelled, count: int) -> None:
     for head in range(method.num_clusterings):
         labels.publish(head, torch.arange(count), torch.arange(count) % method.num_clusters)
     if isinstance(centroids := getattr(method, "prototypes", None), Tensor):
-        cast(Tensor, centroids).normal_(std=0.1)
+        centroids.normal_(std=0.1)

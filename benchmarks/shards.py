@@ -1,4 +1,4 @@
-"""Clips per second of one CPU from single files, from shards on disk and from shards below a URL, decoded and as bytes.
+"""Clips per second of one CPU from files, from shards on disk and below a URL, as bytes and decoded.
 
 ``python benchmarks/shards.py data/embedded`` reads the same clips in each way, in turn.
 """

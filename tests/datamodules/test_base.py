@@ -240,19 +240,33 @@ def test_samples_do_not_depend_on_how_processes_are_started(
         assert all(torch.equal(alone[name], other[name]) for name in alone)
 
 
+class _Sent:
+    """What a first rank broadcasts, for another one that comes later."""
+
+    def __init__(self) -> None:
+        self.values: list[Any] = []
+
+    def send(self, value: Any) -> Any:
+        self.values.append(value)
+        return value
+
+    def receive(self, value: Any) -> Any:
+        return self.values.pop(0)
+
+
 def test_other_ranks_map_the_clips_that_the_first_one_has_found(
     tiny_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, other = (VGGSound(str(tiny_root), pipeline=Silent(), index_workers=0) for _ in range(2))
     pretend_rank(first, 0, 2)
-    sent: list[Any] = []
-    monkeypatch.setattr(first.trainer.strategy, "broadcast", lambda value: sent.append(value) or value)
+    sent = _Sent()
+    monkeypatch.setattr(first.trainer.strategy, "broadcast", sent.send)
     first.setup("fit")
     pretend_rank(other, 1, 2)
-    monkeypatch.setattr(other.trainer.strategy, "broadcast", lambda value: sent.pop(0))
+    monkeypatch.setattr(other.trainer.strategy, "broadcast", sent.receive)
     monkeypatch.setattr(VGGSound, "listing", None)  # no further rank lists the files
     other.setup("fit")
-    assert sent == []
+    assert sent.values == []
     for split in ("train", "val"):
         found = other._indices[split]
         assert isinstance(found, MappedIndex)
@@ -267,12 +281,11 @@ def test_all_ranks_raise_the_error_of_the_comparison(
         raise ValueError("a file is in both")
 
     monkeypatch.setattr(VGGSound, "compare", fail)
-    sent: list[Any] = []
+    sent = _Sent()
     for rank in range(2):
         data = VGGSound(str(tiny_root), pipeline=Silent(), index_workers=0)
         pretend_rank(data, rank, 2)
-        sends = (lambda value: sent.append(value) or value) if rank == 0 else lambda value: sent.pop(0)
-        monkeypatch.setattr(data.trainer.strategy, "broadcast", sends)
+        monkeypatch.setattr(data.trainer.strategy, "broadcast", sent.receive if rank else sent.send)
         with pytest.raises(ValueError, match="a file is in both"):
             data.setup("fit")
 

@@ -241,7 +241,7 @@ def test_samples_do_not_depend_on_how_processes_are_started(
 
 
 class _Sent:
-    """What a first rank broadcasts, for another one that comes later."""
+    """Values that a first rank broadcasts, for another one that comes later."""
 
     def __init__(self) -> None:
         self.values: list[Any] = []

@@ -34,9 +34,11 @@ from unlabelled.metrics import (
     retrieval_scores,
     sharded_top_k,
 )
+from unlabelled.metrics.action_detection import correct_actions
 from unlabelled.metrics.correspondence import pair_contest
 from unlabelled.metrics.linear import one_vs_rest, unit_rows
 from unlabelled.metrics.localisation import (
+    broken_maps,
     consensus_iou,
     consensus_map,
     detected,
@@ -79,6 +81,11 @@ def _contest(x: Inputs) -> Any:
     return pair_contest(lambda v, a: (v * a).sum(1), x.unit(12, 8), x.unit(12, 8), 4, threshold=0.0)
 
 
+def _actions(x: Inputs) -> Tensor:
+    boxes, truth = (torch.cat([corner, corner + 0.5], 1) for corner in (x.uniform(12, 2), x.uniform(4, 2)))
+    return correct_actions(boxes, x.uniform(12, 3), truth, x.mask(4, 3), threshold=0.1)
+
+
 def _overlap(x: Inputs) -> float:
     boxes = torch.tensor([[0.1, 0.1, 0.6, 0.6], [0.2, 0.2, 0.9, 0.8]])
     return class_overlap(x.uniform(3, 8, 8), {0: boxes, 2: boxes[:1]}, 0.5)
@@ -115,6 +122,8 @@ METRICS: Cases = {
     "unit_rows": lambda x: unit_rows(x.normal(20, 8)),
     "pair_contest": _contest,
     "consensus_map": lambda x: consensus_map(x.uniform(3, 4).sort(1).values, (8, 8)),
+    "broken_maps": lambda x: broken_maps(x.normal(4, 8, 8) / x.mask(4, 1, 1)),
+    "correct_actions": _actions,
     "normalised_maps": lambda x: normalised_maps(x.normal(4, 8, 8)),
     "detected": lambda x: detected(x.normal(4, 8, 8)),
     "consensus_iou": lambda x: consensus_iou(x.mask(4, 8, 8), x.uniform(4, 8, 8)),

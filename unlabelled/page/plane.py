@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.decomposition import PCA
-from sklearn.manifold import TSNE
 
 from unlabelled.hierarchy.tree import Floats
 from unlabelled.seeding import derive_seed, numpy_generator
@@ -45,6 +43,8 @@ def _tsne(features: NDArray[np.float32], seed: int) -> Floats:
     spread = start.std(0).max()
     if spread == 0:  # equal samples
         return start
+    from sklearn.manifold import TSNE  # slow to import, and not of interest to a training
+
     # The distances of unit vectors order samples as cosines do, and allow the faster tree.
     method = TSNE(
         perplexity=min(30.0, (len(features) - 1) / 3),
@@ -59,6 +59,8 @@ def _principal(features: NDArray[np.float32]) -> Floats:
     count = min(2, *features.shape)
     found = np.zeros((len(features), 2))
     if len(features) > 1 and features.std(0).max() > 0:
+        from sklearn.decomposition import PCA
+
         found[:, :count] = PCA(count, svd_solver="full").fit_transform(features)
     return found
 

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.semi_supervised import LabelSpreading
 
 from unlabelled.hierarchy.tree import Floats, Indices
 
@@ -73,6 +71,9 @@ def _spread(features: NDArray[np.float32], known: Indices, num_labels: int) -> F
     neighbours = min(NEIGHBOURS, len(features) - 1)
     if num_labels == 1 or neighbours < 1:
         return np.ones((len(features), num_labels)) / num_labels
+    from sklearn.exceptions import ConvergenceWarning  # slow to import, and not of interest to a training
+    from sklearn.semi_supervised import LabelSpreading
+
     model = LabelSpreading(kernel="knn", n_neighbors=neighbours, alpha=_CLAMPING, max_iter=300)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # the order of labels is found long before

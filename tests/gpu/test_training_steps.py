@@ -22,8 +22,12 @@ pytestmark = pytest.mark.skipif(
 STEPS = 2
 LOSS = {"32-true": 1e-3, "bf16-mixed": 0.1}
 """Largest difference of the losses, as a share."""
-MOVED = {"32-true": 0.1, "bf16-mixed": 0.6}
-"""Largest distance of the changes of the weights, as a share: the first steps of AdamW are signs."""
+MOVED = {"32-true": 0.1, "bf16-mixed": 1.0}
+"""Largest distance of the changes of the weights, as a share.
+
+The first steps of AdamW are signs, of which rounding turns those of small gradients; those of unrelated
+gradients have a distance of 1.4.
+"""
 
 
 class Recorder(Callback):

@@ -16,7 +16,7 @@ from unlabelled.page.document import document
 def _wait_until_stored(tab: Any, expected: list[int]) -> None:
     """Wait until a second tab has the labels: Chromium hands the storage on to its other processes."""
     second = tab.context.new_page()
-    for _ in range(40):
+    for _ in range(120):
         second.goto(tab.url)
         second.wait_for_selector(".tile img")
         if sizes(second) == expected:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from unlabelled.transforms import LogMel
+from unlabelled.transforms import LogMel, VGGishMel
 
 
 def reference_wave(rate: int = 24000, seconds: float = 1.0) -> torch.Tensor:
@@ -120,3 +120,12 @@ def test_relative_to_the_level_of_the_clip_a_spectrogram_does_not_depend_on_the_
     assert torch.equal(log_mel.change_volume(spectrogram, 0.0), silence)
     with pytest.raises(ValueError, match="level is 'track', expected absolute or clip"):
         LogMel(level="track")
+
+
+@pytest.mark.parametrize("log_mel", [LogMel(num_filters=257, num_frames=99), VGGishMel(num_frames=98)])
+def test_float32_is_close_to_float64(log_mel: LogMel | VGGishMel) -> None:
+    rate = log_mel.sample_rate
+    noise = torch.randn(rate, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+    walk = noise.cumsum(0) / noise.cumsum(0).abs().max()  # high frequencies are 80 dB below the low ones
+    for wave in (walk, walk * 1e-4, reference_wave(rate), torch.zeros(rate, dtype=torch.float64)):
+        torch.testing.assert_close(log_mel(wave.float()), log_mel(wave), atol=0.01, rtol=0)

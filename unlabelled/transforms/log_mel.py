@@ -19,11 +19,12 @@ _LOWEST = -10.0  # of a filter relative to the level of its clip; 43 dB
 
 
 class LogMel(Spectrogram):
-    """Waveform to log filter-bank energies, computed in float64.
+    """Waveform to log filter-bank energies, computed in the precision of the waveform.
 
     Pre-emphasis 0.97, rectangular window, ``|rfft|^2 / num_fft``, triangular mel filters from 0 Hz to
     half the sample rate whose edges are rounded down to FFT bins, energies of zero replaced by float64's
     epsilon, natural logarithm. The waveform is scaled to the range of int16 first, as in the released code.
+    float32 differs from float64 by less than 0.01 in the logarithm, where a band is 80 dB below the loudest.
 
     Published variants: 257x199 (20 ms / 10 ms over 2 s, or 10 ms / 5 ms over 1 s), 257x99 (20 ms / 10 ms
     over 1 s), 40x100 (XDC; 1.01 s). With 257 filters some of the lowest hold no FFT bin and are constant.
@@ -81,6 +82,10 @@ class LogMel(Spectrogram):
         return ((_FLOOR if self.level == "absolute" else _LOWEST) - self.mean) / self.std
 
     @cached_property
+    def _single_filters(self) -> Tensor:
+        return self.filters.float()
+
+    @cached_property
     def filters(self) -> Tensor:
         """Triangular filters ``(num_fft / 2 + 1, F)`` float64."""
         top = 2595 * math.log10(1 + self.sample_rate / 2 / 700)
@@ -95,18 +100,18 @@ class LogMel(Spectrogram):
         return rise * rising + fall * falling
 
     def __call__(self, waveform: Tensor) -> Tensor:
-        """Map a waveform ``(samples,)`` in [-1, 1] to a spectrogram ``(1, F, T)`` float32.
+        """Map a waveform ``(samples,)`` in [-1, 1], float32 or float64, to a spectrogram ``(1, F, T)`` float32.
 
         A waveform that is too short is padded with silence, one that is too long is cut.
         """
-        signal = waveform.to(torch.float64) * _INT16
+        signal = waveform * _INT16
         signal = torch.cat([signal[:1], signal[1:] - _PRE_EMPHASIS * signal[:-1]])
         needed = (self.num_frames - 1) * self.hop_samples + self.window_samples
         signal = F.pad(signal, (0, max(needed - len(signal), 0)))[:needed]
         frames = signal.unfold(0, self.window_samples, self.hop_samples)  # (T, window)
         spectrum = torch.fft.rfft(frames, self.num_fft)
         power = (spectrum.real.square() + spectrum.imag.square()) / self.num_fft
-        energy = power @ self.filters
+        energy = power @ (self.filters if power.dtype == torch.float64 else self._single_filters)
         logarithm = energy.masked_fill(energy == 0, torch.finfo(torch.float64).eps).log()
         if self.level == "clip":
             logarithm = _relative(logarithm, energy > 0)

@@ -49,6 +49,7 @@ class LogSpectrogram(Spectrogram):
 
     def __call__(self, waveform: Tensor) -> Tensor:
         """Map a waveform ``(samples,)`` in [-1, 1] to ``(1, F, T)`` float32; see :class:`Spectrogram`."""
+        # float32 rounds magnitudes to about 1e-7 of the largest one of a frame, far above the floor.
         frames = frames_of(waveform.double(), self.window_samples, self.hop_samples, self.num_frames)
         spectrum = magnitudes(frames, self.num_fft).clamp(min=self.floor)
         return spectrum.log().T.unsqueeze(0).float()

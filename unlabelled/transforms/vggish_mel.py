@@ -12,7 +12,7 @@ from unlabelled.transforms.spectrogram import Spectrogram, check_window, frames_
 
 
 class VGGishMel(Spectrogram):
-    """Waveform to ``log(x + 0.01)`` of the magnitudes in mel bands, computed in float64.
+    """Waveform to ``log(x + 0.01)`` of the magnitudes in mel bands, in the precision of the waveform.
 
     Periodic Hann window, magnitude (not power) of the Fourier transform of the next power of two, triangular
     bands that are linear in HTK's mel, without the constant part. The frames start at 0 and are not
@@ -73,10 +73,15 @@ class VGGishMel(Spectrogram):
         triangles[0] = 0.0
         return triangles.clamp(min=0.0)
 
+    @cached_property
+    def _single_bands(self) -> Tensor:
+        return self.bands.float()
+
     def __call__(self, waveform: Tensor) -> Tensor:
-        """Map a waveform ``(samples,)`` in [-1, 1] to ``(1, F, T)`` float32; see :class:`Spectrogram`."""
-        frames = frames_of(waveform.double(), self.window_samples, self.hop_samples, self.num_frames)
-        energies = magnitudes(frames, self.num_fft) @ self.bands
+        """Map a waveform ``(samples,)`` in [-1, 1], float32 or float64, to ``(1, F, T)`` float32; see :class:`Spectrogram`."""
+        frames = frames_of(waveform, self.window_samples, self.hop_samples, self.num_frames)
+        spectrum = magnitudes(frames, self.num_fft)
+        energies = spectrum @ (self.bands if spectrum.dtype == torch.float64 else self._single_bands)
         return (energies + self.offset).log().T.unsqueeze(0).float()
 
 

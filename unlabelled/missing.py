@@ -44,8 +44,8 @@ def present_modalities(batch: Batch, names: Iterable[str]) -> dict[str, Tensor]:
 def _varies(inputs: Tensor | list[Tensor]) -> Tensor:
     if isinstance(inputs, list):
         return torch.cat([_varies(each[None]) for each in inputs])
-    low, high = inputs.flatten(2).aminmax(dim=2)  # (B, channels); not finite if a value is not
-    extent = high - low
+    flat = inputs.flatten(2).contiguous()
+    extent = flat.amax(2) - flat.amin(2)  # (B, channels); not finite if a value is not
     return (extent > _CONSTANT).any(1) & extent.isfinite().all(1)
 
 

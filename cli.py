@@ -76,10 +76,10 @@ class Parser(LightningArgumentParser):
 
 
 def _options(parser: argparse.ArgumentParser) -> list[str]:
-    """Return the dotted options of a command; for the parser of all commands, those of ``fit``."""
+    """Return the dotted options of a command; for the parser of all commands, those of the given one."""
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
-            return _options(action.choices["fit"])
+            return max((_options(each) for each in action.choices.values()), key=len)
     return [action.dest for action in parser._actions if action.option_strings]
 
 
@@ -101,6 +101,7 @@ class CLI(LightningCLI):
 
     def __init__(self, args: ArgsType = None) -> None:
         failed, self._locks = True, contextlib.ExitStack()
+        self._given = sys.argv[1:] if args is None else args
         try:
             super().__init__(
                 lightning_modules.BaseModule,
@@ -151,9 +152,17 @@ class CLI(LightningCLI):
         parser.add_lightning_class_args(callbacks.DivergenceChecks, "divergence")
         parser.add_lightning_class_args(callbacks.RankTimeout, "rank_timeout")
 
+    def _prepare_subcommand_parser(
+        self, klass: type, subcommand: str, **kwargs: Any
+    ) -> LightningArgumentParser:
+        """Return the parser of a command, without options if another command is given: each takes 0.1 s."""
+        if self._given and self._given[0] in self.subcommands() and self._given[0] != subcommand:
+            return self.init_parser(**kwargs)
+        return super()._prepare_subcommand_parser(klass, subcommand, **kwargs)
+
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Parse, and refuse what jsonargparse accepts: unfit data, no trainer options, abstract classes."""
-        given = sys.argv[1:] if args is None else args
+        given = self._given
         if isinstance(given, list):
             files = _config_files(given)
             if line := unusable(files) or misfit(files, given):

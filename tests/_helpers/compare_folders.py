@@ -19,7 +19,7 @@ def tiny(root: Path, folder: Path) -> Path:
     with Change(folder / "setting.yaml") as content:
         options = content["data"]["init_args"]
         options |= {"root": str(root), "index_workers": 0, "eval_batch_size": 12}
-        options["reader"] = {"class_path": "unlabelled.data.media.decord_reader.DecordReader"}
+        options["reader"] = {"class_path": "unlabelled.data.media.PyAVReader"}
         content["trainer"]["log_every_n_steps"] = 1
     with Change(folder / "budget.yaml") as content:
         content["trainer"] |= {"max_epochs": 1, "limit_train_batches": 2}

@@ -58,7 +58,7 @@ def _tiny(path: Path, root: Path, out: Path, data: str = "Embedded") -> list[str
                 "batch_size": 6,
                 "eval_batch_size": 8,
                 "num_workers": 0,
-                "reader": {"class_path": "unlabelled.data.media.decord_reader.DecordReader"},
+                "reader": {"class_path": "unlabelled.data.media.PyAVReader"},
                 "pipeline": {"init_args": small},
             },
         },

@@ -36,7 +36,7 @@ def test_a_configuration_trains(
     options = [f"--config={path}", f"--config={shrink(path, tmp_path, 9)}"]
     options += [f"--data.init_args.root={roots[data]}", "--data.init_args.index_workers=0"]
     if "CachedReader" in text:
-        options.append("--data.init_args.reader=unlabelled.data.media.decord_reader.DecordReader")
+        options.append("--data.init_args.reader=unlabelled.data.media.PyAVReader")
     short = ["--trainer.max_epochs=1", "--trainer.limit_train_batches=2"]
     assert cli.main(["fit", *options, *short]) == 0
     trained = tmp_path / "checkpoints" / "last.ckpt"

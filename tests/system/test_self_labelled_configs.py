@@ -58,7 +58,7 @@ def _tiny(path: Path, roots: dict[str, Path], out: Path) -> list[str]:
     if data in roots:
         options.append("--data.init_args.index_workers=0")
     if "CachedReader" in path.read_text():
-        options.append("--data.init_args.reader=unlabelled.data.media.decord_reader.DecordReader")
+        options.append("--data.init_args.reader=unlabelled.data.media.PyAVReader")
     return options
 
 

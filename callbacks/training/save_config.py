@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,6 @@ class SaveConfig(SaveConfigCallback):
     is overwritten. Checkpoints contain the part ``data`` of the configuration. ``cli.py`` adds this callback.
     """
 
-    _data: Any = None
-
     def __init__(self, parser: LightningArgumentParser, config: Namespace) -> None:
         # Some loggers have no folder on this machine, and Lightning would stop without one.
         super().__init__(parser, config, save_to_log_dir=False)
@@ -37,8 +36,6 @@ class SaveConfig(SaveConfigCallback):
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
         """Store the data module of the configuration, whose pipeline the encoders need for other files."""
-        if self._data is None:
-            self._data = yaml.safe_load(self.parser.dump(self.config, skip_unset=False)).get("data")
         checkpoint[DATA_KEY] = self._data
 
     def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -46,8 +43,17 @@ class SaveConfig(SaveConfigCallback):
         folder = log_folder(trainer)
         folder.mkdir(parents=True, exist_ok=True)
         suffix = _free_suffix(folder, TrainerFn(stage).value)
-        self.parser.save(self.config, folder / f"config{suffix}.yaml", skip_unset=False, multifile=False)
+        (folder / f"config{suffix}.yaml").write_text(self._text, encoding="utf-8")
         (folder / f"environment{suffix}.txt").write_text(describe(), encoding="utf-8")
+
+    @cached_property
+    def _text(self) -> str:
+        text: str = self.parser.dump(self.config, skip_unset=False)
+        return text
+
+    @cached_property
+    def _data(self) -> Any:
+        return yaml.safe_load(self._text).get("data")
 
 
 def _free_suffix(folder: Path, command: str) -> str:

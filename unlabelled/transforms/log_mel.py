@@ -100,7 +100,7 @@ class LogMel(Spectrogram):
         return rise * rising + fall * falling
 
     def __call__(self, waveform: Tensor) -> Tensor:
-        """Map a waveform ``(samples,)`` in [-1, 1], float32 or float64, to a spectrogram ``(1, F, T)`` float32.
+        """Map a waveform ``(samples,)`` in [-1, 1], float32 or float64, to ``(1, F, T)`` float32.
 
         A waveform that is too short is padded with silence, one that is too long is cut.
         """

@@ -78,7 +78,7 @@ class VGGishMel(Spectrogram):
         return self.bands.float()
 
     def __call__(self, waveform: Tensor) -> Tensor:
-        """Map a waveform ``(samples,)``, float32 or float64, to ``(1, F, T)`` float32; see :class:`Spectrogram`."""
+        """Map a waveform ``(samples,)``, float32 or float64, to ``(1, F, T)``; see :class:`Spectrogram`."""
         frames = frames_of(waveform, self.window_samples, self.hop_samples, self.num_frames)
         spectrum = magnitudes(frames, self.num_fft)
         energies = spectrum @ (self.bands if spectrum.dtype == torch.float64 else self._single_bands)

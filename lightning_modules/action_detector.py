@@ -8,18 +8,16 @@ import torch
 import torch.nn.functional as F
 from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor, nn
-from torch.optim import Optimizer
 from torchvision.ops import roi_align
 
-from lightning_modules.base import BaseModule, check_num_classes
+from lightning_modules.detection import Detection
 from unlabelled.batch import Batch, Features
 from unlabelled.data.datasets.clips import NOT_REPLACED
 from unlabelled.encoders import Encoder
 from unlabelled.metrics.action_detection import FramePrecision
-from unlabelled.optim import batchnorm_parameters, without_batchnorm_decay
 
 
-class ActionDetector(BaseModule):
+class ActionDetector(Detection):
     """A linear layer on the maps of a video encoder, pooled over time and in the box of each person.
 
     Maps are averaged over time, the box is sampled by RoIAlign, and its maximum over the positions is the
@@ -52,9 +50,8 @@ class ActionDetector(BaseModule):
         decay_batchnorm: bool = False,
         **kwargs: Any,
     ) -> None:
-        super().__init__(optimizer, **kwargs)
+        super().__init__(optimizer, num_classes, decay_batchnorm, **kwargs)
         self.save_hyperparameters()
-        self.num_classes, self.decay_batchnorm = num_classes, decay_batchnorm
         self.stride, self.resolution = stride, resolution
         self.encoders = nn.ModuleDict({"video": encoder})
         self.dropout = nn.Dropout(dropout)
@@ -62,15 +59,6 @@ class ActionDetector(BaseModule):
         nn.init.normal_(self.classifier.weight, std=0.01)
         nn.init.zeros_(self.classifier.bias)
         self._precision = FramePrecision(num_classes)
-
-    def setup(self, stage: str) -> None:
-        """Compare ``num_classes`` with the data.
-
-        Raises:
-            MisconfigurationException: They differ.
-        """
-        super().setup(stage)
-        check_num_classes(self.trainer, self.num_classes)
 
     def embed(self, batch: Batch) -> Features:
         """Return ``{"video": (B, D)}`` of whole frames; videos may differ in size."""
@@ -110,15 +98,8 @@ class ActionDetector(BaseModule):
         ]
         return {"scores": scores}
 
-    def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> dict[str, Any]:
-        """Score a batch of the validation split."""
-        return self._score(batch)
-
-    def test_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> dict[str, Any]:
-        """Score a batch of the test split."""
-        return self._score(batch)
-
-    def _score(self, batch: Batch) -> dict[str, Any]:
+    def score(self, batch: Batch) -> dict[str, Any]:
+        """Detect in a batch, and count all samples of it that are not replaced."""
         outputs = self.evaluation_step(batch)
         original = (batch["replaced"] == NOT_REPLACED).tolist()
         for scores, target, counts in zip(outputs["scores"], batch["target"], original, strict=True):
@@ -126,22 +107,8 @@ class ActionDetector(BaseModule):
                 self._precision.update(target["shares"], scores, target["truth"], target["truth_actions"])
         return outputs
 
-    def on_validation_epoch_end(self) -> None:
-        """Log the mean average precision over all ranks."""
-        self._log_precision("val")
-
-    def on_test_epoch_end(self) -> None:
-        """Log the mean average precision over all ranks."""
-        self._log_precision("test")
-
-    def _log_precision(self, stage: str) -> None:
+    def log_precision(self, stage: str) -> None:
+        """Log the average precisions of what was counted, over all ranks, and start again."""
         mean = self._precision.compute(self.device).nanmean().float().to(self.device)
         self.log(f"{stage}/map", mean, prog_bar=True, sync_dist=True)  # equal on all ranks
         self._precision.reset()
-
-    def build_optimizer(self) -> Optimizer:
-        """Return the optimiser, without decay of BatchNorm unless it is wanted."""
-        norms = [] if self.decay_batchnorm else batchnorm_parameters(self)
-        optimizer: Optimizer = self.optimizer(without_batchnorm_decay(self.parameters(), norms))
-        self._scale_learning_rate(optimizer)
-        return optimizer

@@ -8,22 +8,20 @@ import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor, nn
-from torch.optim import Optimizer
 from torchmetrics.detection import MeanAveragePrecision
 
-from lightning_modules.base import BaseModule, check_num_classes
+from lightning_modules.detection import Detection
 from unlabelled.batch import Batch, Features
 from unlabelled.data.datasets.clips import NOT_REPLACED
 from unlabelled.encoders import ImageResNet, mask_rcnn
 from unlabelled.encoders.mask_rcnn import Architecture, short_sides
-from unlabelled.optim import batchnorm_parameters, without_batchnorm_decay
 
 _BACKEND: Literal["faster_coco_eval"] = "faster_coco_eval"
 _NAMES = {"map": "ap", "map_50": "ap50", "map_75": "ap75"}
 _KINDS = {"bbox": "box", "segm": "mask"}
 
 
-class Detector(BaseModule):
+class Detector(Detection):
     """Mask R-CNN whose convolutions are those of an encoder, trained as a whole.
 
     Logs the losses of training, and in evaluation COCO's average precision of boxes and of masks, the mean
@@ -64,9 +62,8 @@ class Detector(BaseModule):
         decay_batchnorm: bool = False,
         **kwargs: Any,
     ) -> None:
-        super().__init__(optimizer, **kwargs)
+        super().__init__(optimizer, num_classes, decay_batchnorm, **kwargs)
         self.save_hyperparameters()
-        self.num_classes, self.decay_batchnorm = num_classes, decay_batchnorm
         self.encoders = nn.ModuleDict({"image": encoder})
         sides = short_sides(train_short_sides, eval_short_side)
         pixels = {"image_mean": list(mean), "image_std": list(std)}
@@ -82,7 +79,6 @@ class Detector(BaseModule):
             MisconfigurationException: They differ, or a package is missing.
         """
         super().setup(stage)
-        check_num_classes(self.trainer, self.num_classes)
         try:
             self._precision = MeanAveragePrecision(iou_type=("bbox", "segm"), backend=_BACKEND)
         except ModuleNotFoundError as error:
@@ -108,15 +104,8 @@ class Detector(BaseModule):
         """Return ``detections``: boxes, labels, scores and masks of each image."""
         return {"detections": self.detector(batch["image"])}
 
-    def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> dict[str, Any]:
-        """Detect the objects of a batch of the validation split."""
-        return self._score(batch)
-
-    def test_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> dict[str, Any]:
-        """Detect the objects of a batch of the test split."""
-        return self._score(batch)
-
-    def _score(self, batch: Batch) -> dict[str, Any]:
+    def score(self, batch: Batch) -> dict[str, Any]:
+        """Detect in a batch, and count all samples of it that are not replaced."""
         outputs = self.evaluation_step(batch)
         assert self._precision is not None
         for found, target, replaced in zip(
@@ -128,15 +117,8 @@ class Detector(BaseModule):
                 self._precision.update([{**found, "masks": masks}], [truth])
         return outputs
 
-    def on_validation_epoch_end(self) -> None:
-        """Log the average precisions over all ranks."""
-        self._log_precision("val")
-
-    def on_test_epoch_end(self) -> None:
-        """Log the average precisions over all ranks."""
-        self._log_precision("test")
-
-    def _log_precision(self, stage: str) -> None:
+    def log_precision(self, stage: str) -> None:
+        """Log the average precisions of what was counted, over all ranks, and start again."""
         assert self._precision is not None
         found = self._precision.compute()
         for kind, prefix in _KINDS.items():
@@ -144,10 +126,3 @@ class Detector(BaseModule):
                 value = found[f"{kind}_{key}"].float().to(self.device)
                 self.log(f"{stage}/{prefix}_{name}", value, prog_bar=key == "map", sync_dist=True)
         self._precision.reset()
-
-    def build_optimizer(self) -> Optimizer:
-        """Return the optimiser, without decay of BatchNorm unless it is wanted."""
-        norms = [] if self.decay_batchnorm else batchnorm_parameters(self)
-        optimizer: Optimizer = self.optimizer(without_batchnorm_decay(self.parameters(), norms))
-        self._scale_learning_rate(optimizer)
-        return optimizer

@@ -173,4 +173,4 @@ def _build(base: type, spec: dict[str, Any] | None) -> Any:
         return None
     parser = ArgumentParser(exit_on_error=False)
     parser.add_argument("--it", type=base)
-    return parser.instantiate_classes(parser.parse_object({"it": spec})).it
+    return parser.instantiate(parser.parse_object({"it": spec})).it

@@ -27,11 +27,12 @@ from unlabelled.encoders import (
     ResNet3D,
     SmallAudioEncoder,
     SmallImageEncoder,
+    SmallVideoEncoder,
 )
 from unlabelled.encoders.alexnet import AlexNet
 from unlabelled.foreign_files import read_weights
 from unlabelled.layouts import names_of, own_name, published_name
-from unlabelled.nn.heads import MLP
+from unlabelled.nn.heads import MLP, MultiHead
 from unlabelled.weights import load_encoders, load_weights
 
 State = dict[str, Tensor]
@@ -129,6 +130,65 @@ def test_encoders_of_video_and_audio_start_from_one_file(legacy: bool, tmp_path:
     with torch.no_grad():
         torch.testing.assert_close(encoders["video"](clip), video(clip))
         torch.testing.assert_close(encoders["audio"](spectrogram), audio(spectrogram))
+
+
+def released_mlp(in_dim: int, out_dim: int) -> nn.Sequential:
+    """Return the head of SeLaVi and projector of GDT, by the numbers of their layers (model.py of both)."""
+    norm = [nn.Unflatten(1, (5, 1)), nn.BatchNorm1d(5), nn.Flatten(), nn.ReLU(), nn.Dropout(0.3)]
+    net = nn.Sequential(
+        nn.Flatten(), nn.Dropout(0.3), nn.Linear(in_dim, 5, bias=False), *norm, nn.Linear(5, out_dim)
+    )
+    released.draw(net)
+    return net.eval()
+
+
+def small_encoders() -> nn.ModuleDict:
+    return nn.ModuleDict({"video": SmallVideoEncoder(1), "audio": SmallAudioEncoder(1)})
+
+
+def audio_visual_file(path: Path, heads: dict[str, nn.Module]) -> None:
+    state: State = {}
+    for name, encoder in small_encoders().items():
+        state |= prefixed(f"module.{name}_network.base.", encoder.state_dict())
+    for name, head in heads.items():
+        state |= prefixed(f"module.{name}.block_forward.", head.state_dict())
+    torch.save({"model": state, "epoch": 200}, path)
+
+
+@pytest.mark.parametrize("numbers", [[""], ["0", "1", "2"]])
+def test_selavis_heads_are_taken(numbers: list[str], tmp_path: Path) -> None:
+    nets = {f"mlp_{letter}{number}": released_mlp(8, 4) for letter in "va" for number in numbers}
+    audio_visual_file(tmp_path / "a.pth", dict(nets))
+    encoders = small_encoders()
+    heads = {name: MultiHead(8, 4, len(numbers), hidden_dim=5).eval() for name in encoders}
+    method = nn.ModuleDict({"encoders": encoders, "heads": nn.ModuleDict(heads)})
+    described = "\n".join(load_weights(method, encoders, str(tmp_path / "a.pth")))
+    assert "layout of SeLaVi and GDT" in described
+    assert "heads (14)" in described
+    assert "initial weights" not in described
+    assert "left" not in described
+    features = torch.randn(6, 8)
+    with torch.no_grad():
+        for name, head in heads.items():
+            expected = [nets[f"mlp_{name[0]}{number}"](features) for number in numbers]
+            torch.testing.assert_close(head(features), torch.stack(expected, 1))
+    lines = load_encoders(small_encoders(), str(tmp_path / "a.pth"))
+    assert lines[-1].endswith("left in the file: mlp_v (7), mlp_a (7)")
+
+
+def test_gdts_projectors_are_taken(tmp_path: Path) -> None:
+    nets = {f"mlp_{letter}": released_mlp(8, 4) for letter in "va"}
+    audio_visual_file(tmp_path / "a.pth", dict(nets))
+    encoders = small_encoders()
+    projectors = {name: MLP(8, 5, 4, dropout=0.3).eval() for name in encoders}
+    method = nn.ModuleDict({"encoders": encoders, "projectors": nn.ModuleDict(projectors)})
+    described = "\n".join(load_weights(method, encoders, str(tmp_path / "a.pth")))
+    assert "layout of GDT" in described
+    assert "initial weights" not in described
+    features = torch.randn(6, 8)
+    with torch.no_grad():
+        for name, projector in projectors.items():
+            torch.testing.assert_close(projector(features), nets[f"mlp_{name[0]}"](features))
 
 
 def test_each_modality_has_its_own_file(tmp_path: Path) -> None:
@@ -312,15 +372,17 @@ def sce(**options: Any) -> SCE:
 
 
 def test_a_whole_method_starts_from_its_own_checkpoint_but_its_queue(tmp_path: Path) -> None:
+    """Its target network becomes a copy of the online network at the start of the run."""
     stored, method = sce(), sce()
     torch.save({"state_dict": stored.state_dict(), "unlabelled": {"method": "SCE"}}, tmp_path / "a.ckpt")
     queue = method.queues["image"].rows.clone()
     described = load_weights(method, method.encoders, str(tmp_path / "a.ckpt"))
     for name, value in method.state_dict().items():
         same = torch.equal(value, stored.state_dict()[name])
-        assert same or name.startswith("queues."), name
+        assert same or name.startswith(("queues.", "target.")), name
     assert torch.equal(method.queues["image"].rows, queue)
-    assert described[-1].endswith("left in the file: queues (2)")
+    assert "initial weights" not in "\n".join(described)
+    assert described[-1].endswith(", queues (2)")
 
 
 def test_eztorchs_heads_are_taken(tmp_path: Path) -> None:
@@ -360,12 +422,24 @@ def images() -> nn.ModuleDict:
         ),
         ({"epoch": 1}, "has no tensors by name; give a file with a state_dict"),
         (
+            {
+                "teacher": images().state_dict(),
+                "b": {"c": {"d": torch.zeros(1)}},
+                "optimizer": {"state": {0: {}}},
+            },
+            "has no tensors by name; save one of its entries 'teacher', 'b' as a file of its own",
+        ),
+        (
             images().state_dict() | {"image.trunk.0.0.weight": torch.zeros(4, 3, 3, 3)},
             "no weight of the file fits",
         ),
         (
             SmallImageEncoder(4).state_dict(),
             r"trunk\.0\.0\.weight and 19 more do not fit: \(4, 3, 3, 3\) there",
+        ),
+        (
+            images()["image"].state_dict() | {"trunk.0.0.weight": torch.zeros(2, 4, 3, 3)},
+            r"trunk\.0\.0\.weight does not fit: \(2, 4, 3, 3\) there, \(2, 3, 3, 3\) here",
         ),
         (SmallAudioEncoder(2).state_dict(), "do not fit|no weight of the file fits"),
     ],

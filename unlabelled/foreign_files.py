@@ -71,8 +71,25 @@ def read_weights(path: str | Path, name: str = "weights") -> dict[str, Tensor]:
     tensors = content if isinstance(content, dict) else {}
     tensors = {_unwrapped(key): value for key, value in tensors.items() if isinstance(value, Tensor)}
     if not tensors:
-        raise ValueError(f"{name}: {str(path)!r} has no tensors by name; give a file with a state_dict")
+        raise ValueError(f"{name}: {str(path)!r} has no tensors by name; {_advice(content)}")
     return tensors
+
+
+def _advice(content: Any) -> str:
+    """Return what to give in place of a file without tensors, which other entries may have."""
+    entries = content.items() if isinstance(content, dict) else ()
+    found = [repr(key) for key, value in entries if isinstance(value, dict) and _has_tensors(value)]
+    if not found:
+        return "give a file with a state_dict"
+    return f"save one of its entries {', '.join(found[:4])} as a file of its own, and give that"
+
+
+def _has_tensors(content: dict[Any, Any]) -> bool:
+    """Return whether a dictionary has tensors by name, at any depth; those of an optimiser have numbers."""
+    values = content.values() if all(isinstance(key, str) for key in content) else ()
+    return any(
+        isinstance(value, Tensor) or (isinstance(value, dict) and _has_tensors(value)) for value in values
+    )
 
 
 def _unwrapped(key: Any) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
-from torch import nn
+from torch import Tensor, nn
+
+from unlabelled.released_heads import stack_heads
 
 _ENCODER = re.compile(r"encoders\.(\w+)\.(.*)")
 
@@ -20,10 +22,12 @@ class Layout(NamedTuple):
             the method, ``{only}`` for the modality of a method with a single encoder. The first rule that
             matches is applied; keys without a rule have no place. Names within an encoder are those of its
             ``published_names``, or its own.
+        prepare: Called with the weights of the file; its result has the keys of the rules.
     """
 
     name: str
     rules: tuple[tuple[str, str], ...]
+    prepare: Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]] = dict
 
     def place(self, keys: Iterable[str], encoders: Mapping[str, nn.Module]) -> dict[str, str]:
         """Return the keys of a method by the keys of a file.
@@ -114,6 +118,20 @@ def _transformer(pattern: str, name: str, group: int) -> tuple[tuple[str, str], 
     )
 
 
+_BASES = (
+    (r"video_network\.base\.(.*)", r"encoders.{visual}.\1"),
+    (r"audio_network\.base\.(.*)", r"encoders.audio.\1"),
+)
+
+
+def _projector(letter: str, modality: str) -> tuple[tuple[str, str], ...]:
+    """Return the rules of a projector of GDT, by the numbers of its layers there and here."""
+    return tuple(
+        (rf"mlp_{letter}\.block_forward\.{theirs}\.(.*)", rf"projectors.{modality}.{ours}.\1")
+        for theirs, ours in {2: 1, 4: 2, 8: 5}.items()
+    )
+
+
 LAYOUTS = (
     Layout("this package", (("(.*)", r"\1"),)),
     Layout("one network", (("(.*)", r"encoders.{only}.\1"),)),
@@ -126,11 +144,10 @@ LAYOUTS = (
     ),
     Layout(
         "SeLaVi and GDT",
-        (
-            (r"video_network\.base\.(.*)", r"encoders.{visual}.\1"),
-            (r"audio_network\.base\.(.*)", r"encoders.audio.\1"),
-        ),
+        (*_BASES, (r"mlp_v\.(.*)", r"heads.{visual}.\1"), (r"mlp_a\.(.*)", r"heads.audio.\1")),
+        prepare=stack_heads,
     ),
+    Layout("GDT", (*_BASES, *_projector("v", "{visual}"), *_projector("a", "audio"))),
     Layout(
         "eztorch",
         (

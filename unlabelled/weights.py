@@ -13,7 +13,10 @@ from unlabelled.foreign_files import read_weights
 from unlabelled.layouts import LAYOUTS
 
 _COUNTER = "num_batches_tracked"  # of BatchNorm; files of old code lack it, and only momentum=None reads it
-_QUEUES = "queues."  # features of the samples of another run
+_RENEWED = (
+    "queues.",
+    "target.",
+)  # features of another run's samples; a copy of the online network at the start
 _GROUPS = 8  # that a line names
 
 
@@ -64,7 +67,7 @@ def load_encoders(
 
 
 def load_weights(method: nn.Module, encoders: nn.ModuleDict, path: str) -> list[str]:
-    """Load all weights of a method that a file has; queues keep their rows.
+    """Load all weights of a method that a file has, but queues and the target network.
 
     Args:
         method: The method.
@@ -96,8 +99,11 @@ def match_weights(
         encoders: Its encoders, by modality.
         stored: The weights by the keys of the file.
     """
-    wanted = {key: value for key, value in method.state_dict().items() if not key.startswith(_QUEUES)}
-    matches = [_match(layout.name, layout.place(stored, encoders), wanted, stored) for layout in LAYOUTS]
+    wanted = {key: value for key, value in method.state_dict().items() if not key.startswith(_RENEWED)}
+    matches = []
+    for layout in LAYOUTS:
+        prepared = layout.prepare(stored)
+        matches.append(_match(layout.name, layout.place(prepared, encoders), wanted, prepared))
     return max(matches, key=lambda match: (_num_weights(match), len(match.unfit)))
 
 
@@ -137,9 +143,10 @@ def _load_whole(encoders: nn.ModuleDict, path: str, option: str) -> list[str]:
         key = next(iter(found.unfit or found.absent))
         what = found.unfit.get(key, "nothing there")
         others = len(found.unfit) + len(found.absent) - 1
+        misfits = f"{key} and {others} more do not fit" if others else f"{key} does not fit"
         raise ValueError(
-            f"{option} {path!r} (layout of {found.layout}): {key} and {others} more do not fit: {what}; name "
-            "a checkpoint with the same encoders"
+            f"{option} {path!r} (layout of {found.layout}): {misfits}: {what}; name a checkpoint with the "
+            "same encoders"
         )
     return _take(option, path, holder, found)
 

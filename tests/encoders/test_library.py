@@ -62,6 +62,25 @@ def test_networks_of_videos_and_of_tokens() -> None:
         assert tokens.dim == 768
         maps = tokens.eval().feature_maps(torch.zeros(1, 3, 16, 224, 224))
         assert maps.shape == (1, 768, 8 * 7 * 7)  # without the class token
+        with pytest.raises(
+            ValueError, match=r"is made for 16x224x224 and fails on 8x40x40 \(RuntimeError: "
+        ) as error:
+            tokens.feature_maps(torch.zeros(1, 3, 8, 40, 40))
+    assert "\n" not in str(error.value)
+    with pytest.raises(ValueError, match=r"mvit_v2_s' cannot be made: TypeError: .*; change its options"):
+        Torchvision("mvit_v2_s", options={"spatial_size": [40, 40]})
+
+
+def test_a_size_of_images_that_the_network_does_not_take() -> None:
+    options = {"image_size": 32}
+    with torch.device("meta"):
+        encoder = Torchvision("vit_b_16", options=options)
+        assert encoder.feature_maps(torch.zeros(1, 3, 32, 32)).shape == (1, 768, 2, 2)
+        with pytest.raises(
+            ValueError,
+            match=r"made for 32x32 and fails on 48x48 .* or for vit_\* give options such as \{image_size",
+        ):
+            encoder(torch.zeros(1, 3, 48, 48))
 
 
 def test_wrong_names_are_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,7 +96,7 @@ def test_wrong_names_are_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(models, "get_model", offline)
     with pytest.raises(
-        ValueError, match=r"URLError: .*no route to host.*give weights the path of a file"
+        ValueError, match=r"URLError: .*no route to host.*cannot be downloaded, give the path of a file"
     ) as error:
         Torchvision("resnet18", weights="DEFAULT")
     assert "\n" not in str(error.value)
@@ -101,7 +120,7 @@ def test_yaml_names_a_network() -> None:
     parser = ArgumentParser(exit_on_error=False)
     parser.add_argument("--it", type=Encoder)
     spec = {"class_path": "unlabelled.encoders.Torchvision", "init_args": {"name": "shufflenet_v2_x0_5"}}
-    encoder = parser.instantiate_classes(parser.parse_object({"it": spec})).it
+    encoder = parser.instantiate(parser.parse_object({"it": spec})).it
     assert isinstance(encoder, Torchvision)
 
 
@@ -149,6 +168,11 @@ def test_timm_reads_safetensors(tmp_path: Path) -> None:
         Timm("resnet10t", weights="imagenet")
     with pytest.raises(ValueError, match=r"'resnet10t' cannot be made: TypeError: .*no_such_option"):
         Timm("resnet10t", options={"no_such_option": 1})
+    vit = Timm("vit_tiny_patch16_224", options={"depth": 1})
+    with pytest.raises(
+        ValueError, match=r"Timm: .* made for 224x224 and fails on 32x32 .* options such as \{img_size: 96\}"
+    ):
+        vit(torch.zeros(1, 3, 32, 32))
 
 
 SMALL = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}

@@ -83,9 +83,9 @@ def sinkhorn_knopp(
     """Label samples so that each cluster gets its share of them, with rows sharded over the ranks.
 
     An iteration is one pass over the matrix and one all-reduce of K numbers; apart from the matrix only
-    O(n_local + K) numbers are held. float32 gives the labels of float64 for scores of any range: only
-    differences within a row and a column matter, and potentials that exceed what float32 can hold are
-    absorbed into the matrix (see GibbsKernel).
+    O(n_local + K) numbers are held. Only differences within a row and a column of the scores matter, and
+    potentials that exceed what float32 can hold are absorbed into the matrix (see GibbsKernel), so that
+    float32 has the labels of float64 where both converge; docs/scaling.md#number-format-of-assignments.
 
     Args:
         log_scores: ``(n_local, K)`` X, log-affinities already multiplied by lambda (SeLaVi: ``lambda / 2 (ln

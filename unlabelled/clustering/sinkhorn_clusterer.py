@@ -70,8 +70,8 @@ class SinkhornClusterer(Clusterer):
 
         Args:
             scores: ``(n_local, K)`` floating point, sum over the modalities of log-probabilities; may be
-                overwritten. Up to 16.8 million entries are solved in float64, more in the given precision,
-                with the same labels.
+                overwritten. Up to 16.8 million entries are solved in float64, more in the given precision;
+                docs/scaling.md#number-format-of-assignments.
             context: The head, the pass and the number of modalities that were summed.
 
         Returns:

@@ -29,6 +29,8 @@ class HuggingFace(LibraryEncoder):
         ValueError: transformers is not installed, or the network cannot be loaded.
     """
 
+    size_option = "give the options of its configuration, such as {image_size: 96}"
+
     def __init__(
         self,
         name: str,
@@ -54,7 +56,7 @@ class HuggingFace(LibraryEncoder):
         sizes = getattr(net.config, "hidden_sizes", None)
         self.dim = int(sizes[-1] if sizes else net.config.hidden_size)
 
-    def feature_maps(self, inputs: Tensor) -> Tensor:
+    def network_maps(self, inputs: Tensor) -> Tensor:
         """Map ``(batch, channels, *size)`` to ``(batch, D, *positions)``."""
         if self.modality == "audio":
             out = self.network(input_values=inputs.squeeze(1).transpose(1, 2))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import math
+from abc import abstractmethod
 from collections.abc import Callable, Iterable
 from copy import deepcopy
 from typing import Any
@@ -24,13 +25,39 @@ class LibraryEncoder(Encoder):
 
     Attributes:
         network: The network; it keeps the names of its parts, so that files of its weights fit.
+        size: Size of the inputs that it is made for, ``[T,] H, W``; many networks take other sizes, too.
+        size_option: How another size is given, for messages.
     """
 
     network: nn.Module
+    size: tuple[int, ...] = ()
+    size_option: str
 
     def published_names(self) -> dict[str, str]:
         """Return the library's names."""
         return {"network": ""}
+
+    @abstractmethod
+    def network_maps(self, inputs: Tensor) -> Tensor:
+        """Map ``(batch, channels, *size)`` to ``(batch, D, *positions)``."""
+
+    def feature_maps(self, inputs: Tensor) -> Tensor:
+        """Map ``(batch, channels, *size)`` to ``(batch, D, *positions)``.
+
+        Raises:
+            ValueError: The network does not take inputs of this size.
+        """
+        try:
+            return self.network_maps(inputs)
+        except (AssertionError, RuntimeError, ValueError) as error:
+            given = tuple(inputs.shape[2:])
+            if given == self.size or isinstance(error, torch.OutOfMemoryError):
+                raise
+            made_for = f" is made for {_by(self.size)} and" if self.size else ""
+            raise ValueError(
+                f"{type(self).__name__}: the network{made_for} fails on {_by(given)} ({_one_line(error)}); "
+                f"change the size in the pipeline, or {self.size_option}"
+            ) from error
 
     def load(self, path: str) -> None:
         """Load the weights of a file, in any layout of :data:`unlabelled.layouts.LAYOUTS`."""
@@ -41,6 +68,14 @@ class LibraryEncoder(Encoder):
         copy = deepcopy(self).to("meta").eval()
         with torch.device("meta"), torch.no_grad():
             return copy.feature_maps(torch.zeros(1, *size)).shape[1]
+
+
+def _by(size: Iterable[int]) -> str:
+    return "x".join(str(length) for length in size)
+
+
+def _one_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
 
 
 def is_file(weights: str | None) -> bool:
@@ -62,7 +97,9 @@ def import_library(name: str, user: str) -> Any:
         ) from error
 
 
-def build(make: Callable[[], Any], user: str, name: str, known: Iterable[str] = ()) -> Any:
+def build(
+    make: Callable[[], Any], user: str, name: str, known: Iterable[str] = (), downloads: bool = True
+) -> Any:
     """Return a network; errors are one line.
 
     Args:
@@ -70,6 +107,7 @@ def build(make: Callable[[], Any], user: str, name: str, known: Iterable[str] = 
         user: The encoder, for messages.
         name: The network, for messages.
         known: The names of all networks, where there is a list of them.
+        downloads: Whether ``make`` may download weights.
 
     Raises:
         ValueError: There is no such network, an option is wrong, or its weights cannot be downloaded.
@@ -82,11 +120,10 @@ def build(make: Callable[[], Any], user: str, name: str, known: Iterable[str] = 
     try:
         return make()
     except Exception as error:  # of any type: the library's, of its options, of the connection
-        reason = " ".join(str(error).split())[:300]
-        raise ValueError(
-            f"{user}: {name!r} cannot be made: {type(error).__name__}: {reason}; where its weights cannot be "
-            "downloaded, give weights the path of a file"
-        ) from error
+        advice = "change its options"
+        if downloads:
+            advice = "where its weights cannot be downloaded, give the path of a file or folder"
+        raise ValueError(f"{user}: {name!r} cannot be made: {_one_line(error)}; {advice}") from error
 
 
 def token_maps(tokens: Tensor, prefix: int) -> Tensor:

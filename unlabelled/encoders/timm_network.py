@@ -28,6 +28,7 @@ class Timm(LibraryEncoder):
     """
 
     modality = "image"
+    size_option = "give options such as {img_size: 96}"
 
     def __init__(self, name: str, weights: str | None = None, options: dict[str, Any] | None = None) -> None:
         super().__init__()
@@ -39,17 +40,20 @@ class Timm(LibraryEncoder):
         given = {"num_classes": 0, "global_pool": "", **(options or {})}
         known = [] if "." in name or ":" in name else timm.list_models()  # else a tag or a hub
         pretrained = weights == _PRETRAINED
-        net = build(lambda: timm.create_model(name, pretrained=pretrained, **given), "Timm", name, known)
+        downloads = pretrained or ":" in name
+        net = build(
+            lambda: timm.create_model(name, pretrained=pretrained, **given), "Timm", name, known, downloads
+        )
         self.network, self.prefix = net, int(getattr(net, "num_prefix_tokens", 0))
         self.channels_last = getattr(net, "output_fmt", "NCHW") == "NHWC"
         channels, height, width = net.default_cfg["input_size"]
         side = given.get("img_size")
-        height, width = (side, side) if isinstance(side, int) else tuple(side or (height, width))
-        self.dim = self.measure(given.get("in_chans", channels), height, width)
+        self.size = (side, side) if isinstance(side, int) else tuple(side or (height, width))
+        self.dim = self.measure(given.get("in_chans", channels), *self.size)
         if is_file(weights):
             self.load(str(weights))
 
-    def feature_maps(self, inputs: Tensor) -> Tensor:
+    def network_maps(self, inputs: Tensor) -> Tensor:
         """Map ``(batch, 3, H, W)`` to ``(batch, D, *positions)``."""
         out: Tensor = self.network(inputs)
         if out.ndim == 2:

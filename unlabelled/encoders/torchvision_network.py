@@ -19,7 +19,8 @@ _TOKENS = ("norm", "encoder.ln")  # the last norm of MViT and ViT, whose first t
 class Torchvision(LibraryEncoder):
     """A network of torchvision by its name, without its classifier.
 
-    Networks of tokens have no class token in their feature, which is the mean over the other tokens.
+    Networks of tokens have no class token in their feature, which is the mean over the other tokens. Those of
+    MViT take videos of 16 frames and 224x224 pixels alone.
 
     Args:
         name: ``resnet34``, ``convnext_tiny``, ``swin_t``, ``vit_b_16``, ...; for videos ``r3d_18``,
@@ -34,13 +35,16 @@ class Torchvision(LibraryEncoder):
             cannot be downloaded.
     """
 
+    size_option = "for vit_* give options such as {image_size: 96}"
+
     def __init__(self, name: str, weights: str | None = None, options: dict[str, Any] | None = None) -> None:
         super().__init__()
         videos = models.list_models(module=models.video)
         self.modality = "video" if name in videos else "image"
         known = [*videos, *models.list_models(module=models)]
         given = dict(options or {}, weights=None if is_file(weights) else weights)
-        net = build(lambda: models.get_model(name, **given), "Torchvision", name, known)
+        downloads = given["weights"] is not None
+        net = build(lambda: models.get_model(name, **given), "Torchvision", name, known, downloads)
         trained, evaluated = (
             _last_maps(names, name) for names in feature_extraction.get_graph_node_names(net)
         )
@@ -50,11 +54,12 @@ class Torchvision(LibraryEncoder):
         self.of_tokens = evaluated in _TOKENS
         side = given.get("image_size") or 224
         frames = (16,) if self.modality == "video" else ()
-        self.dim = self.measure(3, *frames, side, side)
+        self.size = (*frames, side, side)
+        self.dim = self.measure(3, *self.size)
         if is_file(weights):
             self.load(str(weights))
 
-    def feature_maps(self, inputs: Tensor) -> Tensor:
+    def network_maps(self, inputs: Tensor) -> Tensor:
         """Map ``(batch, 3, [T,] H, W)`` to ``(batch, D, *positions)``."""
         maps: Tensor = self.network(inputs)["maps"]
         return token_maps(maps, prefix=1) if self.of_tokens else maps

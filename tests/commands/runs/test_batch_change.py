@@ -28,8 +28,8 @@ def test_one_gpu_over_a_recipe_of_eight() -> None:
     assert line == (
         "a step has 64 samples instead of 512; the learning rate is scaled; BatchNorm is over 64 samples "
         "instead of 512; the queue holds the keys of 8 times as many steps. As in the recipe: "
-        "--data.init_args.batch_size 512; with less memory, except for BatchNorm: "
-        "--trainer.accumulate_grad_batches 8"
+        "--data.init_args.batch_size 512; with less memory, except for BatchNorm and losses that compare "
+        "samples: --trainer.accumulate_grad_batches 8"
     )
     assert batch_change(files, options(RECIPE, ONE_GPU, batch_size=512)) is None
 
@@ -40,6 +40,22 @@ def test_accumulated_batches_keep_the_step_but_not_batchnorm() -> None:
     line = batch_change([str(RECIPE)], merged)
     assert line is not None
     assert line.startswith("BatchNorm is over 64 samples instead of 512. ")
+
+
+def test_batchnorm_of_each_gpu_is_kept_by_accumulation() -> None:
+    recipe = ROOT / "configs/protocols/finetune_ssv2.yaml"
+    merged = options(recipe, ONE_GPU)
+    line = batch_change([str(recipe)], merged)
+    assert line is not None
+    assert line.endswith(
+        "As in the recipe, except for losses that compare samples: --trainer.accumulate_grad_batches 8; "
+        "except for BatchNorm: --data.init_args.batch_size 64"
+    )
+    merged["trainer"]["accumulate_grad_batches"] = 8
+    assert batch_change([str(recipe)], merged) is None
+    line = batch_change([str(recipe)], options(recipe, ONE_GPU, batch_size=64))
+    assert line is not None
+    assert line.startswith("BatchNorm is over 64 samples instead of 8. ")
 
 
 def test_nothing_to_state() -> None:

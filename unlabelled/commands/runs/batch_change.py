@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the former is in C
+
+_COMPARING = "losses that compare samples"  # they see the samples of one batch of all processes
 
 
 @dataclass(frozen=True)
@@ -79,11 +81,15 @@ def _advice(before: _Step, now: _Step) -> str:
     size, rest = divmod(before.samples, now.processes * now.accumulated)
     if rest or size == now.batch_size:
         return "As in the recipe: the number of processes and sync_batchnorm of the recipe"
-    advice = f"As in the recipe: --data.init_args.batch_size {size}"
+    whole = f"--data.init_args.batch_size {size}"
     steps, rest = divmod(before.samples, now.batch_size * now.processes)
-    if rest or steps < 2:
-        return advice
-    return f"{advice}; with less memory, except for BatchNorm: --trainer.accumulate_grad_batches {steps}"
+    accumulated = "" if rest or steps < 2 else f"--trainer.accumulate_grad_batches {steps}"
+    if replace(now, batch_size=size).normalised == before.normalised:
+        less = f"; with less memory, except for BatchNorm and {_COMPARING}: {accumulated}" * bool(accumulated)
+        return f"As in the recipe: {whole}{less}"
+    if accumulated and now.normalised == before.normalised:
+        return f"As in the recipe, except for {_COMPARING}: {accumulated}; except for BatchNorm: {whole}"
+    return f"As in the recipe, except for BatchNorm: {whole}"
 
 
 def _step(trainer: Any, batch_size: int) -> _Step | None:

@@ -48,9 +48,18 @@ def read_checkpoint(path: str | Path, mapped: bool = False, name: str = "checkpo
 
 
 def compare_checksums(path: str | Path) -> None:
-    """Raise ``BadZipFile`` if a part of a file has another checksum, which torch does not compare."""
+    """Raise ``BadZipFile`` if a part of a file has another checksum, which torch does not compare.
+
+    Compressed parts, and parts that are larger together than the file, are refused too: torch writes none,
+    and a small file of them fills the memory.
+    """
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as file:
+            parts = file.infolist()
+            if any(part.compress_type != zipfile.ZIP_STORED for part in parts):
+                raise zipfile.BadZipFile("it has compressed parts")
+            if sum(part.file_size for part in parts) > Path(path).stat().st_size:
+                raise zipfile.BadZipFile("its parts are larger than it is")
             if (part := file.testzip()) is not None:
                 raise zipfile.BadZipFile(part)
 

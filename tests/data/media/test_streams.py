@@ -14,6 +14,7 @@ import pytest
 
 from tests._helpers import media_files as media
 from tests._helpers.audio_files import write_tone
+from tests._helpers.media_matrix import Kind, write
 from tests.conftest import ROOT
 from unlabelled.data.datasets import ClipDataset
 from unlabelled.data.media import CachedReader, DecordReader, Entry, PyAVReader, Requirements, build_index
@@ -152,6 +153,22 @@ def test_a_frame_in_a_wrong_place_of_a_damaged_file_shifts_no_other(tmp_path: Pa
     with pytest.raises(DecodeError, match=r"its time stamps run backwards at 2\.88 s"):
         reader.all_frames(moved)
     assert media.read_numbers(reader.frames(moved, 0.0, 0.8, 20))[:19] == list(range(19))
+
+
+def test_lost_frames_of_avi_do_not_give_later_ones_their_times(tmp_path: Path) -> None:
+    path = write(Kind("avi", video="mpeg4", audio="libmp3lame"), tmp_path)
+    with av.open(path) as container:
+        places = [entry.pos for entry in container.streams.video[0].index_entries]
+    content = bytearray(Path(path).read_bytes())
+    for place in places[14:17]:  # after the second keyframe
+        content[place : place + 4] = b"lost"
+    Path(path).write_bytes(content)
+    reader = PyAVReader()
+    assert probe(path, True, True, 0.5).reason is None  # its beginning and its end are read
+    assert np.ptp([media.read_number(frame) for frame in reader.frames(path, 1.1, 0.4, 4)]) > 5
+    for read in (lambda: reader.frames(path, 0.6, 0.3, 4), lambda: reader.all_frames(path)):
+        with pytest.raises(DecodeError, match="frames are missing, or not where its index has them"):
+            read()
 
 
 def _with_aspect(path: Path, aspect: Fraction) -> str:

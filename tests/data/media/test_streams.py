@@ -171,6 +171,21 @@ def test_lost_frames_of_avi_do_not_give_later_ones_their_times(tmp_path: Path) -
             read()
 
 
+def test_frames_of_a_codec_that_stores_them_in_order_are_not_sorted(tmp_path: Path) -> None:
+    whole = write(Kind("webm", video="libvpx", audio="", gop=12), tmp_path)
+    moved = str(tmp_path / "moved.webm")
+    with av.open(whole) as source, av.open(moved, "w") as target:
+        video = target.add_stream_from_template(source.streams.video[0])
+        packets = [packet for packet in source.demux(video=0) if packet.dts is not None]
+        stamps = [packet.pts for packet in packets]
+        order = [*stamps[:10], *stamps[14:], *stamps[10:14]]
+        for number, (packet, stamp) in enumerate(zip(packets, order, strict=True)):
+            packet.stream, packet.pts, packet.dts = video, stamp, number
+            target.mux(packet)
+    with pytest.raises(DecodeError, match="its time stamps run backwards"):
+        PyAVReader().all_frames(moved)
+
+
 def _with_aspect(path: Path, aspect: Fraction) -> str:
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=25)

@@ -240,7 +240,8 @@ def decode_and_sort(container: Any, stream: Any, start: float) -> TimedFrames:
     """
     zero, last = origin(container), -math.inf
     frames = _decode_by_frame(container, stream, start > 0, intact=True)
-    for time, frame in _sorted_stamps(_near_their_order(frames, container, _HELD_BACK / frame_rate(stream))):
+    held_back = _HELD_BACK if stream.codec_context.has_b_frames else 1  # else frames are stored in order
+    for time, frame in _sorted_stamps(_near_their_order(frames, container, held_back / frame_rate(stream))):
         if time < last:
             raise _backwards(container, last)
         last = time

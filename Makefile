@@ -77,8 +77,11 @@ gpu-report: setup
 fuzz: setup
 	$(BIN)/python -m tests.fuzz
 
+KILL := $(BIN)/python -m tools.kill_test --results tools/kill_test/results.jsonl --write docs/reliability.md
+
 kill-test: setup  # hours; goes on where it was stopped
-	$(BIN)/python -m tools.kill_test --kills $(KILLS) --results tools/kill_test/results.jsonl --write docs/reliability.md
+	$(KILL) --kills $(KILLS)
+	$(KILL) --kills 0 --places step --readers 0 1 2 4 2-renewed 1-forkserver 1-spawn
 
 lint: setup
 	$(BIN)/python -m tools.check_yaml

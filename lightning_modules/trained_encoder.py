@@ -11,12 +11,12 @@ from typing import Any
 
 import torch
 import yaml
-from jsonargparse import ArgumentParser
+from jsonargparse import ArgumentError, ArgumentParser
 from torch.utils.data import DataLoader
 
 from lightning_modules.base import BaseModule
 from unlabelled.batch import Features
-from unlabelled.checkpoints import DATA_KEY, read_checkpoint
+from unlabelled.checkpoints import DATA_KEY, check_hyper_parameters, read_checkpoint
 from unlabelled.data.datasets.clip_names import ClipName
 from unlabelled.data.datasets.loose_files import FileBatch, LooseFiles, collate_files
 from unlabelled.data.left_out import list_left_out
@@ -133,44 +133,71 @@ def load_encoder(checkpoint: str | Path, config: str | Path | None = None, **opt
         features = encoder.embed(["a.mp4", "b.mp4"])["video"]
     """
     stored = read_checkpoint(checkpoint)
+    if not isinstance(stored.get("state_dict"), dict):
+        raise ValueError(f"{checkpoint} contains no weights: it has no state_dict")
     data = stored.get(DATA_KEY)
     if config is not None:
         data = yaml.safe_load(Path(config).read_text("utf-8")).get("data")
-    if not data:
+    if not isinstance(data, dict) or not isinstance(data.get("init_args"), dict):
         raise ValueError(
             f"{checkpoint} contains no pipeline; give the configuration of its run as well, config.yaml in "
             "its log folder"
         )
     arguments = with_present_names(data)["init_args"]
-    pipeline = _build(SamplePipeline, arguments.get("test_pipeline") or arguments.get("pipeline"))
+    kind = _method_of(stored, checkpoint)
+    own = arguments.get("test_pipeline") or arguments.get("pipeline")
+    pipeline = _build(SamplePipeline, own, checkpoint)
     if pipeline is None:
-        raise ValueError(f"{checkpoint}: its data, {data['class_path']}, have no pipeline that reads files")
+        name = data.get("class_path")
+        raise ValueError(f"{checkpoint}: its data, {name}, have no pipeline that reads files")
     keep_missing_audio(pipeline)
-    reader = _build(Reader, arguments.get("reader")) or PyAVReader()
+    reader = _build(Reader, arguments.get("reader"), checkpoint) or PyAVReader()
     if isinstance(reader, CachedReader):
         reader = reader.reader
     if seconds := arguments.get("segment_seconds"):
         options.setdefault("segments", Segments(seconds, arguments.get("stride_seconds")))
     with warnings.catch_warnings():  # Lightning's note to authors of modules whose arguments are modules
         warnings.filterwarnings("ignore", ".*is an instance of `nn.Module` and is already saved")
-        method = _method_of(stored).load_from_checkpoint(checkpoint, map_location="cpu")
+        try:
+            method = kind.load_from_checkpoint(checkpoint, map_location="cpu")
+        except (TypeError, AttributeError, LookupError) as error:
+            raise ValueError(f"{checkpoint}: its method cannot be made as it states: {error}") from error
     return TrainedEncoder(method, pipeline, reader, **options)
 
 
-def _method_of(stored: dict[str, Any]) -> type[BaseModule]:
-    """Return the class of the method of a checkpoint."""
-    path = with_present_names(stored.get("hyper_parameters", {})).get("_class_path", "")
+def _method_of(stored: dict[str, Any], checkpoint: str | Path) -> type[BaseModule]:
+    """Return the class of the method of a checkpoint.
+
+    Raises:
+        ValueError: It names something else.
+    """
+    given = stored.get("hyper_parameters", {})
+    check_hyper_parameters(given, checkpoint)
+    path = str(with_present_names(given).get("_class_path", ""))
     module, _, name = path.rpartition(".")
     if not module:  # the run was started from Python
         module, name = "lightning_modules", stored.get("unlabelled", {}).get("method", "")
-    found: type[BaseModule] = getattr(importlib.import_module(module), name)
+    try:
+        found: Any = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
+        raise ValueError(f"{checkpoint}: there is no method {module}.{name}: {error}") from error
+    if not (isinstance(found, type) and issubclass(found, BaseModule)):
+        raise ValueError(f"{checkpoint} is refused: {module}.{name} is no method")
     return found
 
 
-def _build(base: type, spec: dict[str, Any] | None) -> Any:
-    """Return the object of ``{class_path, init_args}``; None for none."""
+def _build(base: type, spec: Any, checkpoint: str | Path) -> Any:
+    """Return the object of ``{class_path, init_args}``; None for none.
+
+    Raises:
+        ValueError: It is of another class, or has other arguments.
+    """
     if spec is None:
         return None
     parser = ArgumentParser(exit_on_error=False)
     parser.add_argument("--it", type=base)
-    return parser.instantiate(parser.parse_object({"it": spec})).it
+    try:
+        return parser.instantiate(parser.parse_object({"it": spec})).it
+    except (ArgumentError, TypeError, AttributeError, LookupError) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{checkpoint}: its {base.__name__} cannot be made: {reason}") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from unlabelled.checkpoints import read_checkpoint
 from unlabelled.commands.errors.checkpoint import check_checkpoint
+from unlabelled.foreign_files import read_weights
 
 CONTENT: dict[str, Any] = {
     "state_dict": {f"w{number}": torch.arange(600.0).view(20, 30) + number for number in range(3)},
@@ -107,3 +109,18 @@ def test_weights_alone_are_not_resumed(path: Path) -> None:
     torch.save(CONTENT["state_dict"], path)
     with pytest.raises(ValueError, match=r"cannot be evaluated: it has no state_dict; .*encoder_checkpoint"):
         check_checkpoint(str(path))
+
+
+def test_parts_that_fill_the_memory_are_refused(tmp_path: Path) -> None:
+    torch.save({"weight": torch.zeros(100_000)}, tmp_path / "whole.ckpt")
+    assert read_checkpoint(tmp_path / "whole.ckpt")["weight"].numel() == 100_000
+    with (
+        zipfile.ZipFile(tmp_path / "whole.ckpt") as whole,
+        zipfile.ZipFile(tmp_path / "small.ckpt", "w", zipfile.ZIP_DEFLATED) as small,
+    ):
+        for name in whole.namelist():
+            small.writestr(name, whole.read(name))
+    assert (tmp_path / "small.ckpt").stat().st_size < 10_000
+    for read in (read_checkpoint, read_weights):
+        with pytest.raises(ValueError, match="is damaged or no checkpoint"):
+            read(tmp_path / "small.ckpt")

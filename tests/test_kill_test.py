@@ -9,7 +9,9 @@ import pytest
 import torch
 from torch.utils.tensorboard import SummaryWriter
 
+from datamodules.base import SampleDataModule
 from tools.kill_test.comparison import differences
+from tools.kill_test.readers import READERS, SHIPPED, Readers
 from tools.kill_test.table import table, write_table
 
 
@@ -38,11 +40,17 @@ def test_runs_are_equal_but_for_folders_and_speeds(tmp_path: Path) -> None:
     assert differences(whole_later, other) == ["optimizer_states/0/step", "labels"]
 
 
-def test_the_table_of_a_page_is_replaced(tmp_path: Path) -> None:
+def test_the_tables_of_a_page_are_replaced(tmp_path: Path) -> None:
     results = [
         {"demo": "sce", "label": label, "equal": equal, "commit": "abc"}
         for label, equal in {"step": True, "random0": True, "random1": False}.items()
     ]
+    others: list[dict[str, Any]] = [
+        {"workers": 0, "start": "fork"},
+        {"workers": 1, "start": "spawn"},
+        {"workers": 2, "start": "fork", "renewed": True},
+    ]
+    results += [{"demo": "sce", "label": "step", "equal": True, "commit": "abc", **each} for each in others]
     page = tmp_path / "page.md"
     page.write_text("before\n<!-- kill-test: begin -->\nold\n<!-- kill-test: end -->\nafter\n")
     write_table(page, results)
@@ -50,9 +58,37 @@ def test_the_table_of_a_page_is_replaced(tmp_path: Path) -> None:
     assert text.startswith("before\n")
     assert text.endswith("\nafter\n")
     assert "| `sce` | 1 of 1 | | | | | | 1 of 2 |" in text
-    assert "In all 2 of 3 runs are equal. Commit abc;" in text
+    assert "| Demo | 0 | 1 | 2 | 4 | 1-spawn | 1-forkserver | 2-renewed |" in text
+    assert "| `sce` | 1 of 1 | | | | 1 of 1 | | 1 of 1 |" in text
+    assert "In all 5 of 6 runs are equal. Commit abc;" in text
     assert table(results) in text
     assert "old" not in text
     page.write_text("without marks")
     with pytest.raises(ValueError, match="has no lines"):
         write_table(page, results)
+
+
+def test_readers_are_identified_by_a_row_of_results_and_are_options_of_a_run() -> None:
+    for name, readers in READERS.items():
+        assert readers.name == name
+        assert Readers.of({"demo": "sce", "equal": True, **readers._asdict()}) == readers
+    assert Readers.of({"demo": "sce", "label": "step", "workers": None, "start": "fork"}) == SHIPPED
+    assert READERS["1-spawn"].options() == [
+        "--data.init_args.num_workers=1",
+        "--data.init_args.multiprocessing_context=spawn",
+    ]
+    assert SHIPPED.options() == []
+
+
+def test_renewed_readers_end_with_the_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[bool] = []
+
+    def loader(_: Any, persistent: bool = False) -> None:
+        made.append(persistent)
+
+    monkeypatch.setattr(SampleDataModule, "_loader", loader)
+    READERS["2"].prepare()
+    SampleDataModule._loader("data", persistent=True)  # type: ignore[call-arg]
+    READERS["2-renewed"].prepare()
+    SampleDataModule._loader("data", persistent=True)  # type: ignore[call-arg]
+    assert made == [True, False]

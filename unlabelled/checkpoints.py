@@ -12,6 +12,7 @@ import torch
 
 from unlabelled.renamed import with_present_names
 
+_INSTANTIATOR = "lightning.pytorch.cli.instantiate_module"  # by which Lightning's CLI creates modules
 DATA_KEY = "unlabelled_data"
 """Key of the data module's class and arguments in a checkpoint, as in the configuration of the run."""
 
@@ -48,11 +49,30 @@ def read_checkpoint(path: str | Path, mapped: bool = False, name: str = "checkpo
 
 
 def compare_checksums(path: str | Path) -> None:
-    """Raise ``BadZipFile`` if a part of a file has another checksum, which torch does not compare."""
+    """Raise ``BadZipFile`` if a part of a file has another checksum, which torch does not compare.
+
+    Compressed parts, and parts that are larger together than the file, are refused too: torch writes none,
+    and a small file of them fills the memory.
+    """
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as file:
+            parts = file.infolist()
+            if any(part.compress_type != zipfile.ZIP_STORED for part in parts):
+                raise zipfile.BadZipFile("it has compressed parts")
+            if sum(part.file_size for part in parts) > Path(path).stat().st_size:
+                raise zipfile.BadZipFile("its parts are larger than it is")
             if (part := file.testzip()) is not None:
                 raise zipfile.BadZipFile(part)
+
+
+def check_hyper_parameters(stored: Any, path: str | Path) -> None:
+    """Check the hyper-parameters of a checkpoint before Lightning calls what they name.
+
+    Raises:
+        ValueError: They are no dictionary, or name another function that creates the module.
+    """
+    if not isinstance(stored, dict) or stored.get("_instantiator", _INSTANTIATOR) != _INSTANTIATOR:
+        raise ValueError(f"{str(path)!r} is refused: its hyper_parameters are none that `fit` writes")
 
 
 def with_present_classes(checkpoint: str | Path | IO[bytes]) -> str | Path | IO[bytes]:
@@ -62,6 +82,9 @@ def with_present_classes(checkpoint: str | Path | IO[bytes]) -> str | Path | IO[
         checkpoint: A file written by ``fit``; anything else is returned unchanged.
 
     Returns: ``checkpoint`` itself if it has no former name, else a copy in memory.
+
+    Raises:
+        ValueError: See :func:`check_hyper_parameters`.
     """
     if not isinstance(checkpoint, str | Path) or not Path(checkpoint).is_file():
         return checkpoint
@@ -70,6 +93,7 @@ def with_present_classes(checkpoint: str | Path | IO[bytes]) -> str | Path | IO[
     except ValueError:  # Lightning reads it, and explains
         return checkpoint
     stored = content.get("hyper_parameters", {})
+    check_hyper_parameters(stored, checkpoint)
     content["hyper_parameters"] = with_present_names(stored)
     if content["hyper_parameters"] == stored:
         return checkpoint

@@ -131,6 +131,15 @@ class RowCollection:
             keep = torch.ones(len(first), dtype=torch.bool, device=first.device)
         self._keep.append(keep.to(self.device))
 
+    def leave_out(self, number: int, if_true: Tensor) -> None:
+        """Leave out all rows of the last batches if ``if_true``, boolean ``()``; it is not read on the host.
+
+        Args:
+            number: How many batches.
+            if_true: The flag.
+        """
+        self._keep[-number:] = [keep & ~if_true.to(keep.device) for keep in self._keep[-number:]]
+
     def finish(self) -> Rows:
         """Return all rows, and remove them from the collection.
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from typing import Any, ClassVar, Literal, NamedTuple
+from collections.abc import Sequence
+from typing import Any, ClassVar, Literal
 
 import torch
 from lightning import Callback, LightningModule, Trainer
@@ -19,9 +20,9 @@ from callbacks.training.collapse import (
     sampled_features,
 )
 from callbacks.training.finite_state import KeptStatistics, not_finite
+from callbacks.training.step_flags import StepFlags
 from unlabelled.batch import Features
 from unlabelled.data.datasets.samples import SampleDataset
-from unlabelled.distributed import all_reduce_max_
 
 logger = logging.getLogger(__name__)
 _LOWER = "lower model.init_args.optimizer.init_args.lr"
@@ -34,39 +35,23 @@ class DivergedError(RuntimeError):
     """A run whose loss, gradient or weights are not finite, or that has collapsed; one line."""
 
 
-class Step(NamedTuple):
-    """A step that was not yet checked.
-
-    Attributes:
-        number: Number of optimisation steps before it, as in the logs.
-        epoch: The epoch, from 0.
-        batch_idx: The number of the batch in its epoch, from 0.
-        rows: Rows of the training set ``(B,)``.
-        bad: Which of loss and gradient is not finite, ``(2,)`` uint8 on the device.
-    """
-
-    number: int
-    epoch: int
-    batch_idx: int
-    rows: Tensor
-    bad: Tensor
-
-
 class DivergenceChecks(Callback):
     """Stop a run that is no longer finite, and warn of one that has collapsed.
 
     The loss and the gradient of each step are checked on the device, and read every
     ``log_every_n_steps`` steps and before a checkpoint; none is written of weights that are not finite, and
-    these are not evaluated. After
-    each epoch a few training samples are embedded: features that are equal, inputs that are constant,
-    pseudo-labels that are all the same and queues of equal rows are named. ``cli.py`` adds this callback to
-    every run; a run is the same with and without it, unless it diverges.
+    these are not evaluated. A step is not finite if the loss of one of its batches, on any rank, or its
+    gradient is not. In float16 the gradient alone is no reason: the scaler looks for it, and lowers its
+    scale. After each epoch a few training samples are embedded: features that are equal, inputs that are
+    constant, pseudo-labels that are all the same and queues of equal rows are named. ``cli.py`` adds this
+    callback to every run; a run is the same with and without it, unless it diverges.
 
     Args:
         on_divergence: ``stop``: end the run with an error that names the first such step and its samples.
-            ``skip``: set the gradient of such a step to zero, so that only momentum and weight decay change
-            the weights; take back its running statistics of batch normalisation, and push no keys of it
-            into queues; count and name the steps, and end the run after ``max_skipped`` in a row.
+            ``skip``: set the gradient of such a step to zero on all ranks, so that only momentum and weight
+            decay change the weights; take back its running statistics of batch normalisation, and push no
+            keys of it into queues; count and name the steps, and end the run after ``max_skipped`` in a row.
+            The batches that are accumulated to a step are left out together.
         on_collapse: ``warn``: log a warning when the finding changes. ``stop``: end the run.
         max_skipped: Number of skipped steps in a row that ends the run.
         num_samples: Number of training samples that are embedded after an epoch; 0: none.
@@ -93,56 +78,45 @@ class DivergenceChecks(Callback):
         self.max_skipped, self.num_samples = max_skipped, num_samples
         self.skipped = 0
         self._skipped_in_a_row = 0
-        self._steps: list[Step] = []
-        self._bad_gradient: Tensor | None = None
-        self._kept, self._kept_at = KeptStatistics(), -1
-        self._number = 0
+        self._flags = StepFlags(agree=on_divergence == "skip")
+        self._kept = KeptStatistics()
         self._finding = ""
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
         """Store the number of the step, which the step changes; with ``skip``, the running statistics."""
-        self._number, self._bad_gradient = trainer.global_step, None
-        if self.on_divergence == "skip" and self._kept_at != self._number:  # else batches are accumulated
+        if self._flags.begin(trainer.global_step) and self.on_divergence == "skip":
             self._kept.keep(pl_module)
-            self._kept_at = self._number
 
     @property
     def left_out(self) -> Tensor | None:
-        """Flag of the current step on the device, boolean ``()``: it is left out; None: no step is."""
-        return self._bad_gradient if self.on_divergence == "skip" else None
+        """Flag of the step that was just made, boolean ``()`` on the device; see :func:`left_out_step`."""
+        return self._flags.step if self.on_divergence == "skip" else None
+
+    def on_before_backward(self, trainer: Trainer, pl_module: LightningModule, loss: Tensor) -> None:
+        """Check the loss of a batch."""
+        self._flags.add_loss(loss)
 
     def on_before_optimizer_step(
         self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer
     ) -> None:
-        """Check the gradient; with ``skip``, set it to zero if it is not finite."""
-        if getattr(trainer.precision_plugin, "scaler", None) is not None:
-            return  # the scaler of float16 looks for such gradients and leaves the step out
+        """Check the gradient; with ``skip``, set it to zero if it or a loss of the step is not finite."""
         gradients = [
             p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None
         ]
-        if not gradients:
-            return
-        finite = torch.stack(torch._foreach_norm(gradients)).isfinite().all()
-        if self.on_divergence == "skip":
+        scaled = getattr(trainer.precision_plugin, "scaler", None) is not None
+        # The scaler of float16 looks for gradients that are not finite, and leaves such steps out.
+        bad = self._flags.add_gradient([] if scaled else gradients)
+        if self.on_divergence == "skip" and bad is not None:
             for gradient in gradients:
-                gradient.masked_fill_(~finite, 0)
-        bad = ~finite
-        self._bad_gradient = bad if self._bad_gradient is None else self._bad_gradient | bad
+                gradient.masked_fill_(bad, 0)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Add the step to those to be checked; check them every ``log_every_n_steps`` steps."""
-        loss = outputs.get("loss") if isinstance(outputs, dict) else outputs
-        if isinstance(loss, Tensor):
-            bad_loss = ~loss.detach().isfinite().all()
-            bad_gradient = (
-                self._bad_gradient if self._bad_gradient is not None else torch.zeros_like(bad_loss)
-            )
-            bad = torch.stack([bad_loss, bad_gradient]).to(torch.uint8)
-            self._steps.append(Step(self._number, trainer.current_epoch, batch_idx, batch["index"], bad))
+        """Keep the flags of the batch; read them every ``log_every_n_steps`` steps."""
+        self._flags.end(trainer.current_epoch, batch_idx, batch["index"])
         if self.left_out is not None:
             self._kept.restore(pl_module, self.left_out)
         if (batch_idx + 1) % _interval(trainer) == 0 or trainer.is_last_batch:
@@ -198,20 +172,13 @@ class DivergenceChecks(Callback):
 
     def _check_steps(self, trainer: Trainer) -> None:
         """Read the flags of the steps since the last call; this waits for the device."""
-        steps, self._steps = self._steps, []
-        if not steps:
-            return
-        own = torch.stack([step.bad for step in steps])  # (steps, 2)
-        both = torch.stack([own, all_reduce_max_(own.clone())], 1).bool()
-        for step, ((own_loss, _), (any_loss, any_gradient)) in zip(steps, both.tolist(), strict=True):
-            if not (any_loss or any_gradient):
+        for number, bad in self._flags.read(trainer.global_step):
+            if bad is None:
                 self._skipped_in_a_row = 0
                 continue
-            what = "the loss" if any_loss else "the gradient"
-            where = f"epoch {step.epoch}, batch {step.batch_idx}, counted from 0"
-            is_elsewhere = any_loss and not own_loss  # all processes have the gradient of all
-            samples = "samples of another process" if is_elsewhere else _names(trainer, step.rows)
-            self._handle(trainer, f"{what} of step {step.number} is not finite ({where}: {samples})")
+            samples = "samples of another process" if bad.rows is None else _names(trainer, bad.rows)
+            where = f"epoch {bad.epoch}, {_counted(bad.batches)}, counted from 0"
+            self._handle(trainer, f"the {bad.what} of step {number} is not finite ({where}: {samples})")
 
     def _handle(self, trainer: Trainer, text: str) -> None:
         if self.on_divergence == "stop":
@@ -238,28 +205,27 @@ class DivergenceChecks(Callback):
 
 
 def left_out_step(trainer: Trainer) -> Tensor | None:
-    """Return whether the step is left out, a flag on the device; None: no step ever is."""
+    """Return whether the step that was just made is left out, a flag on the device.
+
+    None: no step ever is, or the batch is one that is accumulated to a later step.
+    """
     callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
     flags = [each.left_out for each in callbacks if isinstance(each, DivergenceChecks)]
     return next((flag for flag in flags if flag is not None), None)
 
 
-def learned_rows(trainer: Trainer, features: Features) -> Tensor | None:
-    """Return which rows ``(B,)`` of a step are finite, and none if the step is left out.
+def finite_rows(trainer: Trainer, features: Features) -> Tensor | None:
+    """Return which rows ``(B,)`` of a batch are finite, a mask on the device; None: no step is ever left out.
 
     Args:
         trainer: The trainer.
         features: ``{name: (B, ...)}``.
-
-    Returns: The mask, on the device; None: no step is ever left out.
     """
     callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
     checks = [each for each in callbacks if isinstance(each, DivergenceChecks)]
     if not any(each.on_divergence == "skip" for each in checks):
         return None
-    rows = torch.stack([each.isfinite().flatten(1).all(1) for each in features.values()]).all(0)
-    left_out = left_out_step(trainer)
-    return rows if left_out is None else rows & ~left_out
+    return torch.stack([each.isfinite().flatten(1).all(1) for each in features.values()]).all(0)
 
 
 def check_finite(trainer: Trainer, pl_module: LightningModule) -> None:
@@ -278,6 +244,11 @@ def _interval(trainer: Trainer) -> int:
     """Return ``log_every_n_steps``; 1 for a trainer that logs nothing."""
     steps: int = trainer.log_every_n_steps  # type: ignore[attr-defined]
     return steps or 1
+
+
+def _counted(batches: Sequence[int]) -> str:
+    first, last = batches[0], batches[-1]
+    return f"batch {first}" if first == last else f"batches {first} to {last}"
 
 
 def _names(trainer: Trainer, index: Tensor) -> str:

@@ -11,7 +11,7 @@ from lightning import LightningModule, Trainer
 from callbacks.shared.batches import frozen_state, not_replaced
 from callbacks.shared.rows import RowCollection
 from callbacks.training.clustering_pass import ClusteringPass
-from callbacks.training.divergence_checks import learned_rows
+from callbacks.training.divergence_checks import finite_rows, left_out_step
 from unlabelled.clustering.base import Clusterer
 from unlabelled.clustering.schedule import Schedule
 from unlabelled.distributed import broadcast_buffers, gather_rows, rank, world_size
@@ -37,12 +37,13 @@ class RememberedClusteringPass(ClusteringPass):
         super().__init__(clusterer, schedule)
         self._collection = RowCollection("clustering pass")
         self._num_batches = 0
+        self._accumulated = 0  # batches since the last step
         self._restored: dict[str, Any] | None = None
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Remove the features of the last epoch."""
         self._collection = RowCollection("clustering pass")
-        self._num_batches = 0
+        self._num_batches = self._accumulated = 0
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
@@ -57,10 +58,14 @@ class RememberedClusteringPass(ClusteringPass):
     ) -> None:
         """Store the features of the step, without replaced samples, and none of a step that is left out."""
         features = {name: feature.float() for name, feature in outputs["features"].items()}
-        learned = learned_rows(trainer, features)
-        keep = not_replaced(batch) if learned is None else not_replaced(batch) & learned
+        finite = finite_rows(trainer, features)
+        keep = not_replaced(batch) if finite is None else not_replaced(batch) & finite
         self._collection.add(batch, features, keep)
         self._num_batches += 1
+        self._accumulated += 1
+        if (left_out := left_out_step(trainer)) is not None:
+            self._collection.leave_out(self._accumulated, left_out)
+            self._accumulated = 0
 
     def on_save_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]

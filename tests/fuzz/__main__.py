@@ -19,7 +19,7 @@ KINDS: dict[str, tuple[Fuzz, int]] = {
     "configurations (YAML)": (tables.fuzz_configurations, 200),
     "checkpoints": (weights.fuzz, 200),
 }
-ALLOWED = ("read", "refused", media.OTHER)
+ALLOWED = ("read", "refused")
 
 
 def main() -> int:

@@ -2,9 +2,10 @@
 
 Run ``make kill-test``, or a part: ``python -m tools.kill_test --demos sce --kills 2 --places pass``. Runs are
 killed at random times, half of them a second time after they were resumed, and at chosen places. All is as
-shipped (processes that read, callbacks, schedules) but the number of samples and of epochs. Results are kept
-in ``DIR/results.jsonl``, so that a test which was interrupted goes on where it stopped; with ``--write FILE``
-the table of a page is renewed.
+shipped (processes that read, callbacks, schedules) but the number of samples and of epochs; ``--readers``
+changes the processes that read, too, and the runs are compared with those as shipped. Results are kept in
+``DIR/results.jsonl``, so that a test which was interrupted goes on where it stopped; with ``--write FILE``
+the tables of a page are renewed.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import torch
 
 from tools.kill_test.comparison import differences
 from tools.kill_test.places import PLACES
+from tools.kill_test.readers import READERS, SHIPPED, Readers
 from tools.kill_test.runs import Ended, demos, encoders_of, options, prepare, run
 from tools.kill_test.table import write_table
 from unlabelled.environment import commit
@@ -36,20 +38,30 @@ class Test(NamedTuple):
     Args:
         demo: The demo.
         label: A place, or ``random`` with a number.
-        workers: Number of processes that read; None: as shipped.
-        start: How they are started.
+        readers: The processes that read.
     """
 
     demo: str
     label: str
-    workers: int | None = None
-    start: str = "fork"
+    readers: Readers = SHIPPED
 
     @property
     def name(self) -> str:
         """Name of the run."""
-        parts = (self.demo, self.label, self.workers, self.start)
-        return "_".join(str(part) for part in parts if part not in (None, "fork"))
+        return "_".join(self.parts())
+
+    def parts(self) -> tuple[str, ...]:
+        """Return what the name consists of; the random times are drawn for it, too."""
+        return (self.demo, self.label, *([] if self.readers == SHIPPED else [self.readers.name]))
+
+    def row(self) -> dict[str, Any]:
+        """Return what identifies the test in a file of results."""
+        return {"demo": self.demo, "label": self.label, **self.readers._asdict()}
+
+    @classmethod
+    def of(cls, row: dict[str, Any]) -> Test:
+        """Return the test of a row of results."""
+        return cls(row["demo"], row["label"], Readers.of(row))
 
 
 class KillTest:
@@ -97,7 +109,7 @@ class KillTest:
             self._expect(self._run(test, *place).code, _CODES.get(label), name)
             killed.append(self._step(name))
         else:
-            rng = numpy_generator("kill test", demo, label)
+            rng = numpy_generator("kill test", *test.parts())
             for number in range(1 + int(rng.integers(2))):
                 after = float(rng.uniform(0.1, 0.9)) * self.durations[demo]
                 resumed = ["--ckpt_path=last"] if number else []
@@ -108,7 +120,7 @@ class KillTest:
         self._expect(self._run(test, "--ckpt_path=last").code, 0, name)
         found = differences(whole, self.out / "runs" / name)
         return {
-            **test._asdict(),
+            **test.row(),
             "killed_after_step": killed,
             "equal": not found,
             "differing": found[:10],
@@ -117,9 +129,10 @@ class KillTest:
         }
 
     def _run(self, test: Test, *more: str, kill_after: float | None = None) -> Ended:
-        workers = [] if test.workers is None else [f"--data.init_args.num_workers={test.workers}"]
-        arguments = [*options(test.demo, self.out, self.epochs), f"--run={test.name}", *workers, *more]
-        return run(arguments, self.out / "logs" / f"{test.name}.log", kill_after, test.start)
+        small = options(test.demo, self.out, self.epochs)
+        arguments = [*small, f"--run={test.name}", *test.readers.options(), *more]
+        log = self.out / "logs" / f"{test.name}.log"
+        return run(arguments, log, kill_after, test.readers.prepare)
 
     def _expect(self, code: int | None, wanted: int | None, name: str) -> None:
         if code != wanted:
@@ -131,10 +144,15 @@ class KillTest:
         return int(torch.load(path, weights_only=True)["global_step"]) if path.is_file() else 0
 
 
-def tests(names: list[str], kills: int, places: list[str], workers: int | None, start: str) -> list[Test]:
+def tests(names: list[str], kills: int, places: list[str], readers: list[Readers]) -> list[Test]:
     """Return all tests, the first of each demo before the second of any."""
     labels = [*places, *(f"random{number}" for number in range(kills))]
-    return [Test(name, label, workers, start) for label in labels for name in names]
+    return [Test(name, label, each) for label in labels for each in readers for name in names]
+
+
+def results_of(file: Path) -> list[dict[str, Any]]:
+    """Return the results that a file has, also those that another process has added."""
+    return [json.loads(line) for line in file.read_text("utf-8").splitlines()] if file.is_file() else []
 
 
 def main() -> int:
@@ -145,8 +163,13 @@ def main() -> int:
     parser.add_argument("--demos", nargs="*", default=demos())
     parser.add_argument("--kills", type=int, default=20, help="kills at random times, per demo")
     parser.add_argument("--places", nargs="*", default=list(PLACES), choices=PLACES)
-    parser.add_argument("--workers", type=int, help="processes that read; by default as shipped")
-    parser.add_argument("--start", default="fork", choices=["fork", "spawn", "forkserver"])
+    parser.add_argument(
+        "--readers",
+        nargs="*",
+        default=["shipped"],
+        choices=["shipped", *READERS],
+        help="number of processes that read, and how they are started; renewed: other ones in each epoch",
+    )
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--out", type=Path, default=Path("runs/kill_test"))
     parser.add_argument("--write", type=Path, help="page whose table is renewed")
@@ -156,27 +179,25 @@ def main() -> int:
     torch.set_num_threads(1)  # threads of OpenMP do not outlive a fork
     results = arguments.results or arguments.out / "results.jsonl"
     kill_test = KillTest(arguments.out, arguments.epochs)
-    done = [json.loads(line) for line in results.read_text().splitlines()] if results.is_file() else []
-    known = {Test(*(each[name] for name in Test._fields)) for each in done}
-    wanted = (arguments.demos, arguments.kills, arguments.places, arguments.workers, arguments.start)
-    for test in tests(*wanted):
+    known = {Test.of(each) for each in results_of(results)}
+    readers = [READERS.get(name, SHIPPED) for name in arguments.readers]
+    for test in tests(arguments.demos, arguments.kills, arguments.places, readers):
         if test in known or (test.label == "pass" and not _has_passes(test.demo)):
             continue
         try:
             result = kill_test.test(test)
         except RuntimeError as error:
-            result = {**test._asdict(), "equal": False, "differing": [str(error)], "commit": commit()}
+            result = {**test.row(), "equal": False, "differing": [str(error)], "commit": commit()}
         if result is None:
             print(f"{test.name}: it ended before it was killed, and does not count", flush=True)
             continue
-        done.append(result)
         results.parent.mkdir(parents=True, exist_ok=True)
         with results.open("a") as file:
             file.write(json.dumps(result) + "\n")
         print(json.dumps(result), flush=True)
     if arguments.write is not None:
-        write_table(arguments.write, done)
-    return int(not all(each["equal"] for each in done))
+        write_table(arguments.write, results_of(results))
+    return int(not all(each["equal"] for each in results_of(results)))
 
 
 def _has_passes(demo: str) -> bool:

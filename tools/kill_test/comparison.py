@@ -12,6 +12,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torch import Tensor
 
 _PLACES = re.compile(r"path|dirpath|best_k_models")  # folders of the runs
+_READERS = ("num_workers", "multiprocessing_context")  # options that change no result
 _SPEED = re.compile(r"second|per_s|time|throughput|data/wait|memory")
 
 
@@ -43,7 +44,7 @@ def _differing(name: str, one: Any, other: Any) -> Iterator[str]:
     """Yield the names of the entries of two checkpoints that differ."""
     if isinstance(one, dict) and isinstance(other, dict):
         for key in {**one, **other}:
-            if not _PLACES.search(str(key)):
+            if not (_PLACES.search(str(key)) or key in _READERS):
                 yield from _differing(f"{name}/{key}", one.get(key), other.get(key))
     elif isinstance(one, list | tuple) and isinstance(other, list | tuple) and len(one) == len(other):
         for number, (first, second) in enumerate(zip(one, other, strict=True)):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import importlib
 import io
-import multiprocessing
 import os
 import signal
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -109,7 +109,12 @@ class Ended(NamedTuple):
     seconds: float
 
 
-def run(arguments: list[str], log: Path, kill_after: float | None = None, start: str = "fork") -> Ended:
+def run(
+    arguments: list[str],
+    log: Path,
+    kill_after: float | None = None,
+    before: Callable[[], None] = lambda: None,
+) -> Ended:
     """Call ``cli.py fit`` in another process, with the processes that it starts in a group.
 
     Args:
@@ -117,7 +122,7 @@ def run(arguments: list[str], log: Path, kill_after: float | None = None, start:
         log: File that the output is appended to.
         kill_after: Processor time of the main process, in seconds, after which all of its processes are
             killed, which on a busy machine is at the same place as on another; None: they are not.
-        start: How it starts processes that read.
+        before: Called in the process before the run.
 
     Raises:
         RuntimeError: The run does not end within an hour.
@@ -125,7 +130,7 @@ def run(arguments: list[str], log: Path, kill_after: float | None = None, start:
     log.parent.mkdir(parents=True, exist_ok=True)
     process = os.fork()  # the libraries have been imported
     if process == 0:
-        _child(arguments, log, start)
+        _child(arguments, log, before)
     ended, seconds, deadline = 0, 0.0, time.monotonic() + _LIMIT
     try:
         while not ended:
@@ -148,12 +153,12 @@ def _processor_time(process: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def _child(arguments: list[str], log: Path, start: str) -> None:
+def _child(arguments: list[str], log: Path, before: Callable[[], None]) -> None:
     code = 1
     try:
         os.setsid()
         signal.signal(signal.SIGTERM, signal.SIG_DFL)  # not that of this tool
-        multiprocessing.set_start_method(start, force=True)
+        before()
         with log.open("a") as file:
             os.dup2(file.fileno(), 1)
             os.dup2(file.fileno(), 2)

@@ -1,38 +1,55 @@
-"""The table of the results in a page."""
+"""The tables of the results in a page."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from tools.kill_test.places import PLACES
+from tools.kill_test.readers import READERS, SHIPPED, Readers
 
 _SHORT = re.compile(r"([0-9a-f]{8})[0-9a-f]{32}")
 _BEGIN, _END = "<!-- kill-test: begin -->\n", "<!-- kill-test: end -->\n"
 
 
 def table(results: Sequence[dict[str, Any]]) -> str:
-    """Return a table with a row for each demo: of how many kills how many runs ended equal.
+    """Return tables of how many runs ended equal: by the place of the kill, and by the processes that read.
 
     Example:
         >>> print(table([{"demo": "sce", "label": "random0", "equal": True, "commit": "a"}]).splitlines()[2])
         | `sce` | | | | | | | 1 of 1 |
     """
-    kinds = [*PLACES, "random"]
-    lines = [f"| Demo | {' | '.join([*PLACES, 'random time'])} |", "|---" * (len(kinds) + 1) + "|"]
-    for demo in sorted({each["demo"] for each in results}):
-        cells = [
-            _cell([each for each in results if each["demo"] == demo and _kind(each) == kind])
-            for kind in kinds
-        ]
-        lines.append(f"| `{demo}` |" + "".join(f" {cell} |" if cell else " |" for cell in cells))
+    shipped = [each for each in results if Readers.of(each) == SHIPPED]
+    others = [each for each in results if Readers.of(each) != SHIPPED]
+    places = {place: place for place in PLACES} | {"random": "random time"}
+    lines = _rows(shipped, places, _place)
+    if others:
+        lines += ["", *_rows(others, {name: name for name in READERS}, _readers)]
     commits = ", ".join(sorted({_SHORT.sub(r"\1", str(each["commit"])) for each in results}))
     equal = sum(each["equal"] for each in results)
     total = f"In all {equal} of {len(results)} runs are equal. Commit {commits}; {processor()}."
     return "\n".join([*lines, "", total, ""])
+
+
+def _rows(
+    results: Sequence[dict[str, Any]], columns: dict[str, str], column: Callable[[dict[str, Any]], str]
+) -> list[str]:
+    """Return a table with a row for each demo.
+
+    Args:
+        results: The results.
+        columns: Name of each column, and its heading.
+        column: Returns the column of a result.
+    """
+    lines = [f"| Demo | {' | '.join(columns.values())} |", "|---" * (len(columns) + 1) + "|"]
+    for demo in sorted({each["demo"] for each in results}):
+        own = [each for each in results if each["demo"] == demo]
+        cells = [_cell([each for each in own if column(each) == name]) for name in columns]
+        lines.append(f"| `{demo}` |" + "".join(f" {cell} |" if cell else " |" for cell in cells))
+    return lines
 
 
 def write_table(page: Path, results: Sequence[dict[str, Any]]) -> None:
@@ -56,8 +73,12 @@ def processor() -> str:
     return f"{found.group(1).strip()}, {cores}" if found else cores
 
 
-def _kind(result: dict[str, Any]) -> str:
+def _place(result: dict[str, Any]) -> str:
     return re.sub(r"\d+$", "", str(result["label"]))
+
+
+def _readers(result: dict[str, Any]) -> str:
+    return Readers.of(result).name
 
 
 def _cell(results: Sequence[dict[str, Any]]) -> str:

@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 import torch
+from lightning import Callback
 from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.plugins.precision import MixedPrecision
 from torch import Tensor, nn
+from torch.amp.grad_scaler import GradScaler
 
 from callbacks import DivergenceChecks, QueueUpdate
 from callbacks.training.collapse import collapsed_features, collapsed_queues, spread
@@ -94,6 +97,79 @@ def test_skipped_steps_are_counted_and_the_run_goes_on(caplog: pytest.LogCapture
     ]
 
 
+class Infinite(Predicting):
+    """The loss of some batches is infinite, and its gradient is finite; zero gradients change no weight."""
+
+    def __init__(self, *batches: int) -> None:
+        super().__init__()
+        self.batches = batches
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        loss = super().training_step(batch, batch_idx)
+        return loss + torch.inf if batch_idx in self.batches else loss
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.SGD(self.parameters(), self.rate)
+
+
+class Changes(Callback):
+    """The batches after which the weights are others."""
+
+    def __init__(self) -> None:
+        self.batches: list[int] = []
+        self.weights: list[Tensor] = []
+
+    def on_train_batch_start(self, trainer: Any, pl_module: nn.Module, *_: Any) -> None:
+        self.weights = [value.detach().clone() for value in pl_module.parameters()]
+
+    def on_train_batch_end(
+        self, trainer: Any, pl_module: nn.Module, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        pairs = zip(self.weights, pl_module.parameters(), strict=True)
+        if not all(torch.equal(*pair) for pair in pairs):
+            self.batches.append(batch_idx)
+
+
+@pytest.mark.parametrize(("accumulated", "changed"), [(1, [0, 1, 3, 4, 5]), (2, [1, 5])])
+def test_a_step_is_left_out_if_the_loss_of_a_batch_alone_is_infinite(
+    accumulated: int, changed: list[int], caplog: pytest.LogCaptureFixture
+) -> None:
+    changes, checks = Changes(), DivergenceChecks("skip", num_samples=0)
+    interval = {"log_every_n_steps": 3, "max_epochs": 1}  # read in the middle of a step, too
+    with caplog.at_level(logging.WARNING):
+        fit(Infinite(2), checks, changes, accumulate_grad_batches=accumulated, **interval)
+    assert changes.batches == changed
+    assert checks.skipped == 1
+    (record,) = caplog.records
+    step = 2 // accumulated
+    assert f"the loss of step {step} is not finite (epoch 0, batch 2, counted from 0: " in record.message
+
+
+def test_the_batches_of_a_gradient_that_is_not_finite_are_counted_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    module, checks = Breaking(1, what="gradient"), DivergenceChecks("skip", num_samples=0)
+    with caplog.at_level(logging.WARNING):
+        fit(module, checks, accumulate_grad_batches=2, max_epochs=1)
+    assert checks.skipped == 1
+    (record,) = caplog.records
+    assert "of step 1 is not finite (epoch 0, batches 2 to 3, counted from 0: " in record.message
+    assert "and 13 more" in record.message  # of 16
+
+
+@pytest.mark.parametrize(
+    ("module", "skipped"), [(Infinite(2), 1), (Breaking(2, what="gradient", value=torch.inf), 0)]
+)
+def test_in_float16_a_gradient_is_left_to_the_scaler(module: nn.Module, skipped: int) -> None:
+    scaler = GradScaler("cpu", init_scale=16.0)
+    changes, checks = Changes(), DivergenceChecks("skip", num_samples=0)
+    fit(module, checks, changes, plugins=[MixedPrecision("16-mixed", "cpu", scaler)], max_epochs=1)
+    assert changes.batches == [0, 1, 3, 4, 5]
+    assert checks.skipped == skipped
+    assert scaler.get_scale() == (16 if skipped else 8)
+    assert finite(module)
+
+
 class Overflowing(Predicting):
     """The inputs of some steps, and so the keys, are not finite."""
 
@@ -104,16 +180,19 @@ class Overflowing(Predicting):
         self.pushed: list[Tensor] = []
 
     def training_step(self, batch: Batch, batch_idx: int) -> Any:
-        if self.trainer.global_step in self.steps:
+        if self.trainer.global_step in self.steps and batch_idx % 2:
             batch = {**batch, "image": batch["image"] * torch.inf, "audio": batch["audio"] * torch.inf}
         keys = self.embed(batch)["image"].detach()
         self.pushed += [] if self.trainer.global_step in self.steps else [keys]
         return {"loss": super().training_step(batch, batch_idx), "keys": {"image": [keys]}}
 
 
-def test_a_skipped_step_changes_neither_running_statistics_nor_queues() -> None:
-    module = Overflowing(1, 3)
-    fit(module, DivergenceChecks("skip"), QueueUpdate(allow_uneven=True), max_epochs=1)
+@pytest.mark.parametrize(("accumulated", "steps"), [(1, [1, 3]), (2, [1])])
+def test_a_skipped_step_changes_neither_running_statistics_nor_queues(
+    accumulated: int, steps: list[int]
+) -> None:
+    module, update = Overflowing(*steps), QueueUpdate(allow_uneven=True)
+    fit(module, DivergenceChecks("skip"), update, max_epochs=1, accumulate_grad_batches=accumulated)
     assert finite(module)
     queue = module.queues["image"]
     assert isinstance(queue, FillingQueue)
@@ -247,19 +326,29 @@ def test_spread_of_equal_rows_far_from_the_origin(dtype: torch.dtype) -> None:
     assert spread(torch.randn(8, 64, dtype=torch.float64).to(dtype)) > 0.5
 
 
-def _broken_on_rank_1(folder: str) -> str:
-    module = Breaking(2) if os.environ["RANK"] == "1" else Predicting()
-    run = trainer(DivergenceChecks(), max_epochs=1, devices=2, strategy="ddp", log_every_n_steps=1)
+def _broken_on_rank_1(folder: str) -> dict[str, Any]:
+    is_broken = os.environ["RANK"] == "1"
+    options = {"max_epochs": 1, "devices": 2, "strategy": "ddp", "log_every_n_steps": 1}
+    changes, checks = Changes(), DivergenceChecks("skip", num_samples=0)
+    skipping = Infinite(1) if is_broken else Infinite()
+    trainer(checks, changes, **options).fit(skipping, datamodule=StripeData())
+    weights = [value.detach() for value in skipping.parameters()]
+    found = {"changed": changes.batches, "skipped": checks.skipped, "weights": weights}
     try:
-        run.fit(module, datamodule=StripeData())
+        module = Breaking(2) if is_broken else Predicting()
+        trainer(DivergenceChecks(), **options).fit(module, datamodule=StripeData())
     except DivergedError as error:
-        return str(error)
-    return "no error"
+        return {**found, "error": str(error)}
+    return {**found, "error": "none"}
 
 
-def test_all_processes_stop_and_one_names_its_samples(tmp_path: Path) -> None:
+def test_all_processes_stop_or_leave_the_step_out_and_one_names_its_samples(tmp_path: Path) -> None:
     first, second = in_two_processes(_broken_on_rank_1, tmp_path)
     start = "the loss of step 2 is not finite (epoch 0, batch 2, counted from 0: "
-    assert first.startswith(f"{start}samples of another process);")
-    assert second.startswith(start)
-    assert "and 5 more);" in second
+    assert first["error"].startswith(f"{start}samples of another process);")
+    assert second["error"].startswith(start)
+    assert "and 5 more);" in second["error"]
+    for each in (first, second):
+        assert each["changed"] == [0, 2]  # of three batches
+        assert each["skipped"] == 1
+    assert all(torch.equal(*pair) for pair in zip(first["weights"], second["weights"], strict=True))

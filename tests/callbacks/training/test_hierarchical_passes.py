@@ -110,15 +110,19 @@ def test_hierarchies_of_remembered_features(monkeypatch: pytest.MonkeyPatch) -> 
     check(method)
 
 
-def test_features_of_a_step_that_is_left_out_are_not_clustered(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("accumulated", [1, 2])
+def test_features_of_a_step_that_is_left_out_are_not_clustered(
+    accumulated: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     method, clustered = shhc(), []
     step, cluster = method.training_step, RememberedClusteringPass._cluster
 
     def broken(batch: Any, batch_idx: int) -> Any:
-        if method.global_step == 1:
+        is_broken = batch_idx == 1
+        if is_broken:
             batch = {**batch, "image": batch["image"] * 1e38}
         out = step(batch, batch_idx)
-        return {**out, "loss": out["loss"] * (torch.nan if method.global_step == 1 else 1)}
+        return {**out, "loss": out["loss"] * (torch.nan if is_broken else 1)}
 
     def counted(self: Any, module: Any, collection: RowCollection, *rest: Any, **more: Any) -> None:
         rows = copy.deepcopy(collection).finish()
@@ -128,10 +132,15 @@ def test_features_of_a_step_that_is_left_out_are_not_clustered(monkeypatch: pyte
     monkeypatch.setattr(method, "training_step", broken)
     monkeypatch.setattr(RememberedClusteringPass, "_cluster", counted)
     callback = RememberedClusteringPass(clusterer(), Every(epochs=1))
-    trainer(DivergenceChecks("skip", num_samples=0), callback, max_epochs=2).fit(
+    checks = DivergenceChecks("skip", num_samples=0)
+    trainer(checks, callback, max_epochs=2, accumulate_grad_batches=accumulated).fit(
         method, datamodule=PairData()
     )
-    assert clustered == [(SIZE, 0), (SIZE - 6, 6)]  # before training, and without the second of the batches
+    left_out = 6 * accumulated
+    assert clustered == [
+        (SIZE, 0),
+        (SIZE - left_out, left_out),
+    ]  # before training, without the step of the batch
 
 
 def test_groups_of_hierarchies_share_one_preparation(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -152,7 +152,7 @@ def test_the_index_goes_to_the_users_cache_where_the_folder_is_read_only(
     monkeypatch.setattr(word_vectors, "derived_folder", lambda beside, name: str(folder))
     WordVectors(path).open()
     (index,) = folder.iterdir()
-    assert index.suffix == ".npy"
+    assert index.suffix == ".words"
     assert stat.S_IMODE(os.stat(index).st_mode) == 0o644
 
 
@@ -199,7 +199,7 @@ def test_damaged_files(tmp_path: Path, content: bytes, words: str) -> None:
     file.write_bytes(content)
     with pytest.raises(ValueError, match=words):
         WordVectors(str(file)).open()
-    assert not list((tmp_path / ".unlabelled").rglob("*.npy"))
+    assert not list((tmp_path / ".unlabelled").rglob("*.words"))
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import shutil
 import tarfile
 from fractions import Fraction
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests._helpers.data_layouts import write_images
 from tests._helpers.media_files import truncate, write_clip
@@ -20,13 +22,15 @@ from unlabelled.data.inside import OutsideRootError
 from unlabelled.data.lists import list_files
 from unlabelled.data.media import disk
 from unlabelled.data.media import index as index_module
+from unlabelled.data.media.array_file import map_arrays, write_arrays
 from unlabelled.data.media.equal_files import representatives
 from unlabelled.data.media.files import AUDIO_SUFFIXES, MEDIA_SUFFIXES, StemTable, class_folders, scan_files
 from unlabelled.data.media.images import decode_image
 from unlabelled.data.media.index import Entry, Requirements, build_index
 from unlabelled.data.media.pack import pack_folder
 from unlabelled.data.media.pyav_reader import PyAVReader
-from unlabelled.data.media.shards import Shards, packed_root, shards_at, walk_order
+from unlabelled.data.media.reader import DecodeError
+from unlabelled.data.media.shards import Shards, forget_shards, packed_root, shards_at, walk_order
 
 KINDS = [
     Kind("mp4", bframes=2),
@@ -206,3 +210,83 @@ def test_a_folder_that_is_not_packed_is_named(tmp_path: Path) -> None:
 def test_processes_find_the_shards_by_the_path(packed: str) -> None:
     reader = pickle.loads(pickle.dumps(PyAVReader()))
     assert reader.info(f"{packed}/{scan_files(packed, ('.avi',))[0]}").has_video
+
+
+@pytest.fixture
+def two_shards(tmp_path: Path) -> Path:
+    """Pack two images of equal size and other colours, each into a shard of its own."""
+    root = tmp_path / "images"
+    for name, colour in (("a.png", 10), ("b.png", 200)):
+        write_images(root, name)
+        Image.new("RGB", (8, 8), (colour,) * 3).save(root / name, compress_level=0)
+    pack_folder(str(root), str(tmp_path / "out"), shard_bytes=1, progress=False)
+    forget_shards()
+    disk._check_local.cache_clear()
+    return tmp_path / "out"
+
+
+def _read(root: Path, name: str) -> bytes:
+    forget_shards()
+    disk._check_local.cache_clear()
+    with disk.open_file(str(root / name)) as file:
+        return file.read()
+
+
+def test_shards_that_were_exchanged_are_not_read(two_shards: Path) -> None:
+    assert len(_read(two_shards, "a.png")) == len(_read(two_shards, "b.png"))
+    shards = two_shards / "shards"
+    shutil.copy(shards / "000000.tar", shards / "kept")
+    shutil.copy(shards / "000001.tar", shards / "000000.tar")
+    with pytest.raises(OSError, match=r"000000\.tar has 'b\.png', not 'a\.png', at byte \d+; pack"):
+        _read(two_shards, "a.png")
+    with pytest.raises(DecodeError, match=r"has 'b\.png', not 'a\.png'"):
+        PyAVReader().info(str(two_shards / "a.png"))
+    for content in (b"", bytes(5000), b"other" * 1000):
+        (shards / "000000.tar").write_bytes(content)
+        with pytest.raises(OSError, match="pack the folder again"):
+            _read(two_shards, "a.png")
+    os.replace(shards / "kept", shards / "000000.tar")
+    assert _read(two_shards, "a.png")
+
+
+def test_an_index_with_its_checksums_but_impossible_places_is_refused(two_shards: Path) -> None:
+    index = str(two_shards / "shards" / "index")
+    columns, facts = map_arrays(index)
+    columns = {name: column.copy() for name, column in columns.items()}
+    forged: list[tuple[dict[str, Any], dict[str, Any]]] = [
+        *(
+            ({name: -column.astype(np.int64) - 1}, {})
+            for name, column in columns.items()
+            if name not in ("hash", "modified")
+        ),
+        *(({name: column[:-1]}, {}) for name, column in columns.items()),
+        ({"ends": columns["ends"][::-1]}, {}),
+        ({"order": columns["order"] + 2}, {}),
+        ({"hash": columns["hash"][::-1]}, {}),
+        ({}, {"links": [1]}),
+        ({}, {"links": None}),
+    ]
+    for arrays, changes in forged:
+        write_arrays(index, {**columns, **arrays}, {**facts, **changes})
+        with pytest.raises(ValueError, match="index is damaged; pack the folder again"):
+            Shards(str(two_shards))
+    for content in (b"", b"[]", pickle.dumps([1])):
+        Path(index).write_bytes(content)
+        with pytest.raises(ValueError, match="index: its header is damaged"):
+            Shards(str(two_shards))
+
+
+def test_lists_from_a_url_that_were_changed_are_fetched_again(
+    two_shards: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (two_shards.parent / "images" / "list.csv").write_text("path\n")
+    out = two_shards.parent / "again"
+    pack_folder(str(two_shards.parent / "images"), str(out), progress=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(two_shards.parent / "cache"))
+    local = Path(packed_root("anything", f"file://{out}"))
+    for name in ("list.csv", "shards/index", "shards/place", "shards/fetched"):
+        honest = (local / name).read_bytes()
+        for content in (b"", honest[:-1] + b"x"):
+            (local / name).write_bytes(content)
+            assert packed_root("anything", f"file://{out}") == str(local)
+            assert (local / name).read_bytes() == honest

@@ -14,6 +14,7 @@ import pytest
 
 from tests._helpers import media_files as media
 from tests._helpers.audio_files import write_tone
+from tests._helpers.media_matrix import Kind, write
 from tests.conftest import ROOT
 from unlabelled.data.datasets import ClipDataset
 from unlabelled.data.media import CachedReader, DecordReader, Entry, PyAVReader, Requirements, build_index
@@ -152,6 +153,37 @@ def test_a_frame_in_a_wrong_place_of_a_damaged_file_shifts_no_other(tmp_path: Pa
     with pytest.raises(DecodeError, match=r"its time stamps run backwards at 2\.88 s"):
         reader.all_frames(moved)
     assert media.read_numbers(reader.frames(moved, 0.0, 0.8, 20))[:19] == list(range(19))
+
+
+def test_lost_frames_of_avi_do_not_give_later_ones_their_times(tmp_path: Path) -> None:
+    path = write(Kind("avi", video="mpeg4", audio="libmp3lame"), tmp_path)
+    with av.open(path) as container:
+        places = [entry.pos for entry in container.streams.video[0].index_entries]
+    content = bytearray(Path(path).read_bytes())
+    for place in places[14:17]:  # after the second keyframe
+        content[place : place + 4] = b"lost"
+    Path(path).write_bytes(content)
+    reader = PyAVReader()
+    assert probe(path, True, True, 0.5).reason is None  # its beginning and its end are read
+    assert np.ptp([media.read_number(frame) for frame in reader.frames(path, 1.1, 0.4, 4)]) > 5
+    for read in (lambda: reader.frames(path, 0.6, 0.3, 4), lambda: reader.all_frames(path)):
+        with pytest.raises(DecodeError, match="frames are missing, or not where its index has them"):
+            read()
+
+
+def test_frames_of_a_codec_that_stores_them_in_order_are_not_sorted(tmp_path: Path) -> None:
+    whole = write(Kind("webm", video="libvpx", audio="", gop=12), tmp_path)
+    moved = str(tmp_path / "moved.webm")
+    with av.open(whole) as source, av.open(moved, "w") as target:
+        video = target.add_stream_from_template(source.streams.video[0])
+        packets = [packet for packet in source.demux(video=0) if packet.dts is not None]
+        stamps = [packet.pts for packet in packets]
+        order = [*stamps[:10], *stamps[14:], *stamps[10:14]]
+        for number, (packet, stamp) in enumerate(zip(packets, order, strict=True)):
+            packet.stream, packet.pts, packet.dts = video, stamp, number
+            target.mux(packet)
+    with pytest.raises(DecodeError, match="its time stamps run backwards"):
+        PyAVReader().all_frames(moved)
 
 
 def _with_aspect(path: Path, aspect: Fraction) -> str:

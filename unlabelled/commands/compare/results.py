@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from unlabelled.data.media.storage import write_atomically
+from unlabelled.data.media.storage import read_record, write_atomically
 
 _STAGE = "test/"
 
@@ -61,8 +61,8 @@ class Result:
 def load(folder: Path, fingerprint: str) -> Result | None:
     """Return the result in the folder of a run; None if there is none, or one of other configurations."""
     try:
-        result = Result(**json.loads(_path(folder).read_text(encoding="utf-8")))
-    except (FileNotFoundError, json.JSONDecodeError, TypeError):
+        result = Result(**(read_record(_path(folder)) or {}))
+    except TypeError:
         return None
     return result if result.fingerprint == fingerprint else None
 

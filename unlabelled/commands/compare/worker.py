@@ -22,6 +22,7 @@ import yaml
 from unlabelled.commands.compare.plan import FROZEN, Method, Plan
 from unlabelled.commands.compare.results import Result, load, read_scores
 from unlabelled.commands.runs.folders import CHECKPOINTS, FIT
+from unlabelled.data.media.storage import read_record
 
 
 @dataclass(frozen=True)
@@ -61,10 +62,9 @@ class Run:
     def _fit(self) -> float:
         """Train, unless the training is complete; return its duration in seconds."""
         record, fingerprint = self.folder / "fit.json", self.plan.fit_fingerprint(self.method)
-        if record.is_file() and self.checkpoint.is_file():
-            content = json.loads(record.read_text(encoding="utf-8"))
-            if content["fingerprint"] == fingerprint:
-                return float(content["seconds"])
+        content = read_record(record) or {}
+        if self.checkpoint.is_file() and content.get("fingerprint") == fingerprint:
+            return float(content["seconds"])
         started = time.monotonic()
         self._call(FIT, FIT, self.plan.fit_options(self.method))
         seconds = time.monotonic() - started

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from unlabelled.commands.discover.plan import RUN, Plan
 from unlabelled.commands.page.predictions import Predictions, find_predictions, run_cli
-from unlabelled.data.media.storage import write_atomically
+from unlabelled.data.media.storage import read_record, write_atomically
 
 DEADLINE = "UNLABELLED_DEADLINE"
 """Environment variable by which :class:`callbacks.TimeLeft` knows when all must be done."""
@@ -66,11 +66,8 @@ class Progress:
         return shlex.join(self.plan.options(self.out))
 
     def _state(self) -> dict[str, str]:
-        try:
-            content = json.loads((self.out / "progress.json").read_text("utf-8"))
-        except (FileNotFoundError, json.JSONDecodeError):
-            return {}
-        return content if isinstance(content, dict) and content.get("options") == self._key else {}
+        content = read_record(self.out / "progress.json") or {}
+        return content if content.get("options") == self._key else {}
 
     def _set(self, fit: str, predict: str) -> None:
         text = json.dumps({"options": self._key, "fit": fit, "predict": predict}, indent=1) + "\n"

@@ -15,7 +15,7 @@ from typing import Any
 from unlabelled.commands.compare.results import read_scores
 from unlabelled.commands.sweep.plan import ROOT, Cell, Sweep
 from unlabelled.commands.sweep.steps import Step, steps_of
-from unlabelled.data.media.storage import write_atomically
+from unlabelled.data.media.storage import read_record, write_atomically
 
 _DONE = "steps.json"
 
@@ -99,10 +99,7 @@ class CellRun:
 
     def _stored(self, name: str) -> dict[str, Any] | None:
         """Return a file of the run's folder, or ``None`` if it is of another configuration."""
-        try:
-            content: dict[str, Any] = json.loads((self.folder / name).read_text(encoding="utf-8"))
-        except (FileNotFoundError, json.JSONDecodeError):
-            return None
+        content = read_record(self.folder / name) or {}
         return content if content.get("fingerprint") == self.cell.fingerprint else None
 
     def _store(self, name: str, content: dict[str, Any]) -> None:

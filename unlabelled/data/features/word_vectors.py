@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import mmap
 import os
 import re
@@ -14,13 +15,16 @@ from numpy.typing import NDArray
 
 from unlabelled.data.features.column_format import encode, hash_keys
 from unlabelled.data.features.text_encoder import TextEncoder, TextTokens
+from unlabelled.data.media.array_file import map_arrays, write_arrays
 from unlabelled.data.media.storage import derived_folder, short_hash, write_atomically
+
+_log = logging.getLogger(__name__)
 
 _WORD = re.compile(r"[\w']+")
 _BLOCK = 1 << 24
 _LONGEST_HEADER, _LONGEST_WORD = 100, 1 << 16
 _HASHED_AT_ONCE = 1 << 16
-_VERSION = 1
+_VERSION = 2
 
 
 def words_of(text: str) -> list[str]:
@@ -168,11 +172,24 @@ def _index(path: str) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
     status = os.stat(path)
     state = short_hash(f"{_VERSION} {os.path.abspath(path)} {status.st_size} {status.st_mtime_ns}")
     folder = derived_folder(os.path.dirname(os.path.abspath(path)), "word2vec")
-    file = os.path.join(folder, f"{os.path.basename(path)}-{state}.npy")
-    if not os.path.exists(file):
-        table = _scan(path)
-        write_atomically(file, lambda out: np.save(out, table, allow_pickle=False))
-    hashes, offsets = np.load(file, mmap_mode="r", allow_pickle=False).view(np.ndarray)
+    file = os.path.join(folder, f"{os.path.basename(path)}-{state}.words")
+    try:
+        hashes, offsets = _map_index(file, state)
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError, KeyError) as error:
+        _log.warning("the words of %s are indexed again: %s", path, error)
+    else:
+        return hashes, offsets
+    write_arrays(file, {"table": _scan(path)}, {"state": state})
+    return _map_index(file, state)
+
+
+def _map_index(file: str, state: str) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    arrays, facts = map_arrays(file)
+    if facts["state"] != state:
+        raise ValueError(f"{file} is that of another file")
+    hashes, offsets = arrays["table"]
     return hashes, offsets
 
 

@@ -28,6 +28,8 @@ from unlabelled.data.media.storage import derived_folder, short_hash
 from unlabelled.data.media.streams import NO_VIDEO, UNDECODABLE
 
 _log = logging.getLogger(__name__)
+# What reading a copy raises whose header has a checksum, but not the content of one.
+_DAMAGE = (OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError)
 
 
 class CachedReader:
@@ -111,7 +113,7 @@ class CachedReader:
             return load(target)
         except FileNotFoundError:
             pass
-        except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+        except _DAMAGE as error:
             _log.info("the decoded copy %s of %s is made again: %s", target, path, error)
         copy = _decode(self.reader, path, self.short_side, self.sample_rate)
         if not copy.arrays:  # not stored, since the cause may be temporary, such as the network

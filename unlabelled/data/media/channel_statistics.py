@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-import json
+import logging
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from unlabelled.data.media.disk import state_of
 from unlabelled.data.media.files import MEDIA_SUFFIXES, scan_files
 from unlabelled.data.media.pyav_reader import PyAVReader
 from unlabelled.data.media.reader import DecodeError, Reader
-from unlabelled.data.media.storage import derived_folder, short_hash, write_atomically
+from unlabelled.data.media.storage import derived_folder, read_sealed, short_hash, write_sealed
 from unlabelled.seeding import numpy_generator
 
+_log = logging.getLogger(__name__)
+
 _SHORT_SIDE = 128
+_VERSION = 2  # to be raised when the statistics are computed otherwise
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,8 @@ class ChannelStatistics:
 def channel_statistics(root: str, num_files: int = 10_000, num_workers: int = 1) -> ChannelStatistics:
     """Return the statistics of the middle frames of the files below a folder, which are stored in it.
 
+    They are computed again when a file is added, removed or changed.
+
     Args:
         root: The folder.
         num_files: Largest number of files; of more, this many are drawn by a fixed seed.
@@ -50,14 +56,28 @@ def channel_statistics(root: str, num_files: int = 10_000, num_workers: int = 1)
         ValueError: No file could be read.
     """
     paths = scan_files(root, MEDIA_SUFFIXES)
-    cache = Path(derived_folder(root, "channels"), f"{short_hash(repr([num_files, paths]))}.json")
-    if cache.is_file():
-        return ChannelStatistics(**json.loads(cache.read_text(encoding="utf-8")))
+    states = [[path, *state_of(f"{root}/{path}")] for path in paths]
+    name = short_hash(repr([_VERSION, num_files, states]))
+    cache = os.path.join(derived_folder(root, "channels"), f"{name}.json")
+    if (known := _stored(cache)) is not None:
+        return known
     drawn = numpy_generator(0, "channel statistics").permutation(len(paths))[:num_files]
     found = _measure([f"{root}/{paths[row]}" for row in sorted(drawn)], num_workers)
-    text = json.dumps(asdict(found), indent=1) + "\n"
-    write_atomically(str(cache), lambda file: file.write(text.encode()))
+    write_sealed(cache, asdict(found))
     return found
+
+
+def _stored(cache: str) -> ChannelStatistics | None:
+    """Return the statistics of a file; None: there is none of these media files that is whole."""
+    try:
+        found = ChannelStatistics(**read_sealed(cache))
+        numbers = [float(number) for number in (*found.mean, *found.std, found.files, found.left_out)]
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError) as error:
+        _log.warning("the statistics are computed again: %s", error)
+        return None
+    return found if len(numbers) == 8 and np.isfinite(numbers).all() else None
 
 
 def _measure(paths: Sequence[str], num_workers: int) -> ChannelStatistics:

@@ -19,6 +19,7 @@ TRUNCATED = "truncated"
 
 # Packets that a cut, or a seek, may have divided.
 _DIVIDED_PACKETS = 2
+_CHUNK_HEADER = 8  # bytes of AVI, between the place of a packet in its index and its data
 # Errors that PyAV raises on damaged input; apart from its own, those of numbers out of range and empty lists.
 _FAILURES = (av.FFmpegError, OSError, ValueError, EOFError, LookupError, ArithmeticError)
 
@@ -100,13 +101,42 @@ def is_program_stream(container: Any) -> bool:
     return bool(container.format.name == "mpeg")
 
 
-def decode(container: Any, stream: Any) -> Iterator[Any]:
+def packets(container: Any, stream: Any) -> Iterator[Any]:
+    """Yield the packets of a stream from here on.
+
+    Raises:
+        DecodeError: A packet of an AVI file is not where its index has that of its time: FFmpeg counts the
+            packets that it finds, so that after lost ones the time stamps are those of earlier frames.
+    """
+    counted = container.format.name == "avi" and stream.type == "video"
+    for packet in container.demux(stream):
+        if counted and packet.size and not _is_in_place(packet, stream.index_entries):
+            raise DecodeError(
+                container.name, f"{UNDECODABLE}: frames are missing, or not where its index has them"
+            )
+        yield packet
+
+
+def _is_in_place(packet: Any, index: Any) -> bool:
+    """Return whether a packet of AVI is where the index has that of its time stamp, if it has one."""
+    if packet.dts is None or packet.pos is None:
+        return True
+    row = index.search_timestamp(packet.dts, any_frame=True)
+    if row < 0 or (entry := index[row]).timestamp != packet.dts:
+        return True
+    return packet.pos - entry.pos in (0, _CHUNK_HEADER)
+
+
+def decode(container: Any, stream: Any, intact: bool = False) -> Iterator[Any]:
     """Yield the frames of a stream from here on; up to two packets before the first one may be damaged.
 
-    A cut, or a seek, may have divided them. All other damage is an error.
+    A cut, or a seek, may have divided them. All other damage that the decoder finds is an error, with
+    ``intact`` also that which the container's own counters show.
     """
     divided = _DIVIDED_PACKETS
-    for packet in container.demux(stream):
+    for packet in packets(container, stream):
+        if intact and packet.is_corrupt and divided == 0:
+            raise DecodeError(container.name, f"{UNDECODABLE}: packets are missing")
         try:
             frames = packet.decode()
         except av.InvalidDataError:

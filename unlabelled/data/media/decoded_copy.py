@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unlabelled.data.media.reader import MediaInfo
-from unlabelled.data.media.storage import write_atomically
+from unlabelled.data.media.storage import open_plain, write_atomically
 
 # To be raised whenever the meaning of the stored data changes: older files are then decoded again.
 _VERSION = 3
@@ -113,7 +113,7 @@ def load(target: str) -> Copy:
     """
     if os.path.islink(target):
         raise ValueError("it is a link")
-    with open(target, "rb", buffering=0) as file:
+    with open_plain(target) as file:
         status = os.fstat(file.fileno())
         memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     header = _header(target, status.st_ino, status.st_size, status.st_mtime_ns)
@@ -128,7 +128,7 @@ def _header(target: str, *version: int) -> _Header:
     Raises:
         ValueError: They are damaged, or the copy is of another version or file.
     """
-    with open(target, "rb", buffering=0) as file:
+    with open_plain(target) as file:
         memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     base = _PREFIX + int.from_bytes(memory[:8], "little")
     text = memory[_PREFIX:base]

@@ -6,6 +6,7 @@ import functools
 import io
 import os
 import re
+import tarfile
 import tempfile
 from typing import Any, BinaryIO, NamedTuple
 
@@ -13,6 +14,8 @@ from unlabelled.data.media.shards import Member, find_member, packed_file
 
 # FFmpeg's protocol for a part of a file; see https://ffmpeg.org/ffmpeg-protocols.html#subfile
 _SUBFILE = re.compile(r"subfile,,start,(\d+),end,(\d+),,:(.*)", re.DOTALL)
+BLOCK = tarfile.BLOCKSIZE
+_LONGEST_NAME = 100  # in the header of a tar file; a longer one has another header before it
 _KEPT_COPIES = 4  # a clip is opened several times: for its frames, its audio and its time stamps
 
 
@@ -82,6 +85,7 @@ def open_file(path: str) -> BinaryIO:
             raise
     if "://" in member.shard:
         return open(_local_copy(member, os.getpid()).name, "rb")
+    _check_local(member)
     return _part(member.shard, member.offset, member.offset + member.size)
 
 
@@ -91,7 +95,33 @@ def ffmpeg_name(path: str) -> str:
         return path
     if "://" in member.shard:
         return _local_copy(member, os.getpid()).name
+    _check_local(member)
     return f"subfile,,start,{member.offset},end,{member.offset + member.size},,:{member.shard}"
+
+
+@functools.lru_cache(maxsize=4096)
+def _check_local(member: Member) -> None:
+    """Compare the header of a packed file with the index, once in each process."""
+    with open(member.shard, "rb", buffering=0) as file:
+        _check_header(member, os.pread(file.fileno(), BLOCK, max(0, member.offset - BLOCK)))
+
+
+def _check_header(member: Member, block: bytes) -> None:
+    """Compare the header of a packed file with the index.
+
+    Raises:
+        OSError: The shard has another file there: it is damaged, or a shard of another index.
+    """
+    try:
+        header = tarfile.TarInfo.frombuf(block, "ascii", "surrogateescape")
+    except tarfile.HeaderError as error:
+        raise OSError(f"{member.shard} has no file at byte {member.offset}; pack the folder again") from error
+    name = member.name.encode("ascii", "replace")[:_LONGEST_NAME].decode()  # as tarfile writes it
+    if header.size != member.size or header.name != name.rstrip("/"):
+        raise OSError(
+            f"{member.shard} has {header.name!r}, not {member.name!r}, at byte {member.offset}; pack the "
+            "folder again"
+        )
 
 
 def _part(path: str, start: int, end: int) -> BinaryIO:
@@ -147,7 +177,8 @@ def _local_copy(member: Member, process: int) -> _Copy:
     from fsspec.core import url_to_fs  # only those who read from elsewhere need it
 
     files, path = url_to_fs(member.shard)
-    content = files.cat_file(path, start=member.offset, end=member.offset + member.size)
-    if len(content) != member.size:
+    content = files.cat_file(path, start=member.offset - BLOCK, end=member.offset + member.size)
+    _check_header(member, content[:BLOCK])
+    if len(content) != BLOCK + member.size:
         raise OSError(f"{member.shard} ends before byte {member.offset + member.size}")
-    return _Copy(content)
+    return _Copy(content[BLOCK:])

@@ -10,6 +10,8 @@ import re
 from dataclasses import fields
 from typing import Any
 
+from numpy.typing import NDArray
+
 from unlabelled.data.media.array_file import map_arrays, write_arrays
 from unlabelled.data.media.entries import Entries
 from unlabelled.data.media.index import ClipIndex
@@ -33,7 +35,8 @@ class MappedIndex(ClipIndex):
 def share_index(index: ClipIndex) -> ClipIndex:
     """Write an index to ``<root>/.unlabelled/clips-<split>-<hash>.columns`` and return the mapped one.
 
-    An equal file is used again. If none can be written, this is logged, and ``index`` itself is returned.
+    An equal file is used again, any other one is replaced. If none can be written, this is logged, and
+    ``index`` itself is returned.
     """
     arrays = {**index.entries.columns(), "durations": index.durations}
     facts = {name: getattr(index, name) for name in _FACTS}
@@ -43,12 +46,31 @@ def share_index(index: ClipIndex) -> ClipIndex:
     name = f"clips-{split}-{digest.hexdigest()[:16]}.columns"
     try:
         path = os.path.join(derived_folder(index.root), name)
-        if not os.path.exists(path):
-            write_arrays(path, arrays, {**facts, "fingerprint": index.fingerprint})
-        return map_index(index.root, name)
+        facts["fingerprint"] = index.fingerprint
+        is_known = _has(path, arrays, facts)
+        if not is_known:
+            write_arrays(path, arrays, facts)
+        return map_index(index.root, name, check=not is_known)
     except (OSError, ValueError) as error:
         _log.warning("each process keeps a list of the clips of its own: %s", error)
         return index
+
+
+def _has(path: str, arrays: dict[str, NDArray[Any]], facts: dict[str, Any]) -> bool:
+    """Return whether a file has these clips; one that has others is not believed, whatever its name."""
+    try:
+        stored, stored_facts = map_arrays(path)
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError) as error:
+        _log.warning("the clips are written again: %s", error)
+        return False
+    if stored_facts != json.loads(json.dumps(facts)) or stored.keys() != arrays.keys():
+        return False
+    return all(
+        stored[name].dtype == each.dtype and stored[name].tobytes() == each.tobytes()
+        for name, each in arrays.items()
+    )
 
 
 def map_index(root: str, name: str, check: bool = True) -> MappedIndex:

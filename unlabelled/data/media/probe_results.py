@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import logging
+import math
 import os
 import re
 from collections.abc import Iterable, Sequence
@@ -12,18 +12,19 @@ from typing import Any
 
 from unlabelled.data.media.disk import state_of
 from unlabelled.data.media.probe import MISSING, Probe
-from unlabelled.data.media.storage import derived_folder, short_hash, short_hash_of, write_atomically
+from unlabelled.data.media.storage import derived_folder, read_sealed, short_hash_of, write_sealed
 
 _log = logging.getLogger(__name__)
 
 # To be raised when results may differ from those of earlier versions: all files are then probed again.
-_VERSION = 3
+_VERSION = 4
 
 
 class ProbeResults:
     """`Probe` by path, stored as JSON: ``{"files": {path: [size, mtime_ns, duration, reason, ...]}}``.
 
-    A line before it has the checksum of the rest; of a file that was changed or cut, nothing is believed.
+    A line before it has a checksum; nothing is believed of a file that was changed or cut, or is one of
+    another split, key or version. A media file whose size or modification time differs is probed again.
 
     Args:
         root: Folder that ``paths`` are relative to.
@@ -63,10 +64,8 @@ class ProbeResults:
         if not self.file:
             return
         files = {path: self.known[path] for path in self.states if path in self.known}
-        text = json.dumps({"root": self.root, "files": files}, indent=0)
-        content = f"{short_hash(text)}\n{text}".encode()
         try:
-            write_atomically(self.file, lambda file: file.write(content))
+            write_sealed(self.file, {"root": self.root, "files": files})
         except OSError as error:
             _log.warning(
                 "the check of %s will be repeated next time: cannot write its results: %s", self.root, error
@@ -74,20 +73,13 @@ class ProbeResults:
 
     def _read(self) -> dict[str, list[Any]]:
         try:
-            with open(self.file, encoding="utf-8") as file:
-                checksum, _, text = file.read().partition("\n")
+            files = read_sealed(self.file)["files"].items()
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError) as error:
-            _log.warning("the files of %s are checked again: cannot read %s: %s", self.root, self.file, error)
+        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+            _log.warning("the files of %s are checked again: %s", self.root, error)
             return {}
-        if checksum != short_hash(text):
-            _log.warning(
-                "the files of %s are checked again: the checksum of %s differs", self.root, self.file
-            )
-            return {}
-        known: dict[str, list[Any]] = json.loads(text)["files"]
-        return known
+        return {path: values for path, values in files if _is_verdict(values)}
 
     def _full(self, path: str) -> str:
         return os.path.join(self.root, *path.split("/"))
@@ -98,6 +90,20 @@ class ProbeResults:
             return state_of(self._full(path))
         except (OSError, ValueError):
             return None
+
+
+def _is_verdict(values: Any) -> bool:
+    """Return whether stored values are a state and a :class:`Probe`, with numbers that can be."""
+    if not isinstance(values, list) or not 4 <= len(values) <= 2 + len(Probe._fields):
+        return False
+    size, modified, duration, reason, *rest = values
+    times, texts = (duration, *rest[:1]), (reason or "", *rest[1:])
+    return (
+        isinstance(size, int)
+        and isinstance(modified, int)
+        and all(isinstance(time, int | float) and 0 <= time < math.inf for time in times)
+        and all(isinstance(text, str) for text in texts)
+    )
 
 
 def _file_for(root: str, split: str, key: Iterable[str]) -> str:

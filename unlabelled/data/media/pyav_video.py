@@ -21,6 +21,7 @@ from unlabelled.data.media.container import (
     is_cut_short,
     is_program_stream,
     open_media,
+    packets,
     seek,
 )
 from unlabelled.data.media.disk import state_of
@@ -172,11 +173,11 @@ def decode_video(container: Any, stream: Any, start: float) -> TimedFrames:
         yield time - zero, frame
 
 
-def _decode_by_frame(container: Any, stream: Any, sought: bool) -> TimedFrames:
+def _decode_by_frame(container: Any, stream: Any, sought: bool, intact: bool = False) -> TimedFrames:
     """Yield time stamps and frames, after a seek from the first intact keyframe with a time stamp on."""
     by_duration, step = is_program_stream(container), 1 / frame_rate(stream)
     due: float | None = None
-    for frame in decode(container, stream):
+    for frame in decode(container, stream, intact):
         if sought and (frame.time is None or not frame.key_frame or frame.is_corrupt):
             continue
         sought, time = False, frame.time
@@ -190,7 +191,7 @@ def _decode_by_frame(container: Any, stream: Any, sought: bool) -> TimedFrames:
 def _decode_by_packet(container: Any, stream: Any, sought: bool) -> TimedFrames:
     """Yield the time stamps of packets, and frames in their order; after a seek only from a closed GOP on."""
     stamps: deque[int] = deque()
-    for packet in container.demux(stream):
+    for packet in packets(container, stream):
         if sought and not _begins_closed_gop(packet):
             return
         sought = False
@@ -223,8 +224,8 @@ def _avi_delay(path: str, size: int, modified: int) -> float:
     """
     with av.open(path, metadata_errors="ignore") as container:
         stream: Any = find_video(container)
-        packets = list(islice(container.demux(stream), _REORDERED))
-        stamps = [(packet.pts, packet.dts) for packet in packets if None not in (packet.pts, packet.dts)]
+        first = list(islice(container.demux(stream), _REORDERED))
+        stamps = [(packet.pts, packet.dts) for packet in first if None not in (packet.pts, packet.dts)]
     if len(stamps) < 2:
         return 0.0
     displayed, decoded = (sorted(each) for each in zip(*stamps, strict=True))
@@ -235,11 +236,12 @@ def decode_and_sort(container: Any, stream: Any, start: float) -> TimedFrames:
     """Yield seconds and all frames, whose time stamps are in the order of decoding.
 
     Raises:
-        DecodeError: The time stamps of frames that are far apart run backwards.
+        DecodeError: The time stamps of frames that are far apart run backwards, or packets are missing.
     """
     zero, last = origin(container), -math.inf
-    frames = _decode_by_frame(container, stream, start > 0)
-    for time, frame in _sorted_stamps(_near_their_order(frames, container, _HELD_BACK / frame_rate(stream))):
+    frames = _decode_by_frame(container, stream, start > 0, intact=True)
+    held_back = _HELD_BACK if stream.codec_context.has_b_frames else 1  # else frames are stored in order
+    for time, frame in _sorted_stamps(_near_their_order(frames, container, held_back / frame_rate(stream))):
         if time < last:
             raise _backwards(container, last)
         last = time

@@ -15,12 +15,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unlabelled.data.media.array_file import map_arrays
-from unlabelled.data.media.storage import FOLDER, short_hash, write_atomically
+from unlabelled.data.media.storage import (
+    FOLDER,
+    open_plain,
+    read_sealed,
+    short_hash,
+    write_atomically,
+    write_sealed,
+)
 from unlabelled.data.strings import Strings
 
 SHARD_FOLDER = "shards"
 INDEX = f"{SHARD_FOLDER}/index"
 _PLACE = f"{SHARD_FOLDER}/place"  # of a folder of which a copy has the lists only: where its shards are
+
+
+_FETCHED = f"{SHARD_FOLDER}/fetched"  # checksums of what was copied from a URL
+_HEADER = 512  # bytes before each file in a tar file
 
 
 class Member(NamedTuple):
@@ -31,12 +42,14 @@ class Member(NamedTuple):
         offset: First byte in it.
         size: Number of bytes.
         modified: Modification time of the file that was packed, in nanoseconds.
+        name: Path of the file below the root, which its header in the shard has too.
     """
 
     shard: str
     offset: int
     size: int
     modified: int
+    name: str = ""
 
 
 class Shards:
@@ -56,6 +69,8 @@ class Shards:
     def __init__(self, root: str) -> None:
         self.root = root
         columns, facts = map_arrays(os.path.join(root, INDEX))
+        if not _is_index(columns, facts):
+            raise ValueError(f"{os.path.join(root, INDEX)} is damaged; pack the folder again")
         self.names = Strings.of(columns["text"], columns["ends"])
         self._columns, self._links = columns, facts["links"]
         self._folder = _read_place(root) or os.path.join(root, SHARD_FOLDER)
@@ -65,13 +80,13 @@ class Shards:
 
     def find(self, name: str) -> Member | None:
         """Return the place of a file; None: it is not packed."""
-        row = self._row(self._links.get(name, name))
+        row = self._row(name := self._links.get(name, name))
         if row is None:
             return None
         shard, offset, size, modified = (
             int(self._columns[column][row]) for column in ("shard", "offset", "size", "modified")
         )
-        return Member(f"{self._folder}/{shard_name(shard)}", offset, size, modified)
+        return Member(f"{self._folder}/{shard_name(shard)}", offset, size, modified, name)
 
     def real(self, name: str) -> str:
         """Return the file that a packed link leads to; of other files their own name."""
@@ -107,6 +122,26 @@ class Shards:
                 return row
             place += 1
         return None
+
+
+def _is_index(columns: dict[str, NDArray[Any]], facts: dict[str, Any]) -> bool:
+    """Return whether columns are those of an index, and the places in them are possible."""
+    known, links = columns.get("ends", np.empty(0)), facts.get("links")
+    per_file = [columns.get(name) for name in ("shard", "offset", "size", "modified", "hash", "order")]
+    if not isinstance(links, dict) or "text" not in columns or not len(known):
+        return False
+    if any(column is None or column.shape != known.shape for column in per_file):
+        return False
+    ends, order, hashes = np.concatenate([[0], known]), columns["order"], columns["hash"]
+    return bool(
+        (np.diff(ends) >= 0).all()
+        and (hashes[1:] >= hashes[:-1]).all()
+        and columns["text"].dtype == np.uint8
+        and ends[-1] == len(columns["text"])
+        and all((columns[name] >= 0).all() for name in ("shard", "size", "order"))
+        and (columns["offset"] >= _HEADER).all()
+        and (order < len(known)).all()
+    )
 
 
 def shard_name(number: int) -> str:
@@ -209,15 +244,31 @@ def _fetch_lists(url: str) -> str:
     version = hashlib.sha256(index).hexdigest()[:16]
     caches = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     folder = os.path.join(caches, FOLDER.strip("."), "packed", f"{short_hash(url)}-{version}")
-    if os.path.isfile(os.path.join(folder, INDEX)):
+    if _is_fetched(folder):
         return folder
     _write(folder, f"{INDEX}.part", index)
     _write(folder, _PLACE, json.dumps(f"{url.rstrip('/')}/{SHARD_FOLDER}").encode())
     _, facts = map_arrays(os.path.join(folder, f"{INDEX}.part"))
     for name in facts["lists"]:
         _write(folder, name, files.cat_file(f"{there}/{name}"))
-    _write(folder, INDEX, index)  # last: who finds it finds the lists
+    _write(folder, INDEX, index)
+    checksums = {name: _checksum(folder, name) for name in (INDEX, _PLACE, *facts["lists"])}
+    write_sealed(os.path.join(folder, _FETCHED), checksums)  # last: who finds it finds the lists
     return folder
+
+
+def _is_fetched(folder: str) -> bool:
+    """Return whether a folder has all that was fetched to it, as it was fetched."""
+    try:
+        checksums = read_sealed(os.path.join(folder, _FETCHED))
+        return all(_checksum(folder, name) == checksum for name, checksum in checksums.items())
+    except (OSError, ValueError):
+        return False
+
+
+def _checksum(folder: str, name: str) -> str:
+    with open_plain(os.path.join(folder, name)) as file:
+        return hashlib.sha256(file.read()).hexdigest()
 
 
 def _write(folder: str, name: str, content: bytes) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+import stat
 import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from unlabelled.data.inside import link_out
 
@@ -64,6 +66,62 @@ def short_hash_of(parts: Iterable[str]) -> str:
     for part in parts:
         digest.update(part.encode("utf-8", "surrogateescape"))
     return digest.hexdigest()[:16]
+
+
+def open_plain(path: str) -> BinaryIO:
+    """Open a stored file for reading; a pipe, which could be waited for without end, is refused.
+
+    Raises:
+        OSError: There is no such file, it cannot be read, or it is no plain file.
+    """
+    file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb")
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(f"{path} is no plain file")
+    return file
+
+
+def read_record(path: str | Path) -> dict[str, Any] | None:
+    """Return a JSON object that was stored; None: there is none that can be read."""
+    try:
+        with open_plain(str(path)) as file:
+            content = json.loads(file.read())
+    except (OSError, ValueError, RecursionError):  # what is damaged is written again
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def read_sealed(path: str) -> dict[str, Any]:
+    """Return the content of a file of :func:`write_sealed`.
+
+    Raises:
+        OSError: It cannot be read.
+        ValueError: It was changed or cut, or is another file.
+    """
+    with open_plain(path) as file:
+        checksum, _, text = file.read().decode().partition("\n")
+    if checksum != _seal(path, text):
+        raise ValueError(f"the checksum of {path} differs")
+    try:
+        content: dict[str, Any] = json.loads(text)
+    except RecursionError as error:
+        raise ValueError(f"{path} is damaged") from error
+    return content
+
+
+def write_sealed(path: str, content: dict[str, Any]) -> None:
+    """Write JSON with a checksum of the content and of the file's name, which has to identify the content.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    text = json.dumps(content, indent=0)
+    data = f"{_seal(path, text)}\n{text}".encode()
+    write_atomically(path, lambda file: file.write(data))
+
+
+def _seal(path: str, text: str) -> str:
+    return short_hash_of([os.path.basename(path), "\n", text])
 
 
 def write_atomically(path: str, write: Callable[[BinaryIO], object]) -> None:

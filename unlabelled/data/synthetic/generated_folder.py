@@ -14,6 +14,8 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from unlabelled.data.media.storage import read_record
+
 log = logging.getLogger(__name__)
 
 _COMPLETE = "COMPLETE.json"
@@ -37,11 +39,7 @@ class GeneratedFolder:
 
     def is_finished(self) -> bool:
         """Return whether all files of these arguments exist."""
-        try:
-            stored = json.loads((self.folder / _COMPLETE).read_text(encoding="utf-8"))
-        except (FileNotFoundError, json.JSONDecodeError):
-            return False
-        return bool(stored == self.arguments)
+        return read_record(self.folder / _COMPLETE) == self.arguments
 
     def fill(self, write: Callable[[Path], None]) -> None:
         """Write all parts into a temporary folder and move them to the folder; no effect if it is finished.

@@ -53,10 +53,7 @@ function lazyStrip(section, rows, label) {
 
 function clusterFacts({ node, rows }) {
   const facts = [`${rows.length} ${rows.length === 1 ? "sample" : "samples"}`];
-  if (rows.length) {
-    const mean = rows.reduce((sum, row) => sum + data.confidences[row], 0) / rows.length;
-    facts.push(`mean confidence ${mean.toFixed(2)}`);
-  }
+  if (rows.length) facts.push(`mean confidence ${d3.mean(rows, (row) => data.confidences[row]).toFixed(2)}`);
   const shares = classShares(rows);
   const made = facts.map((text) => element("span", { text }));
   for (const { name, share } of shares.slice(0, 3)) made.push(element("span", { class: "class" }, element("bdi", { text: name }), ` ${percent(share)}`));

@@ -46,7 +46,7 @@ function clusterRow(each) {
 
 function lazyStrip(section, rows, label) {
   const place = element("div", { class: "strip-place" });
-  place.fill = () => place.replaceWith(tileStrip(rows, stripLength, label));
+  place.fill = () => { nearWindow.unobserve(place); place.replaceWith(tileStrip(rows, stripLength, label)); };
   section.append(place);
   nearWindow.observe(place);
 }

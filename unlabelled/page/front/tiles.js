@@ -22,6 +22,12 @@ function shortName(row) {
   return data.names[row].slice(data.names[row].lastIndexOf("/") + 1);
 }
 
+// The beginning and the end of a name: files of one camera differ at the end.
+function captionOf(row) {
+  const letters = Array.from(shortName(row));
+  return letters.length > 20 ? `${letters.slice(0, 7).join("")}\u2026${letters.slice(-11).join("")}` : letters.join("");
+}
+
 function thumbnail(row) {
   if (!data.thumbnails[row]) return element("span", { class: "no-image", text: shortName(row) });
   return element("img", { src: mediaPath(data.thumbnails[row]), alt: "", loading: "lazy", decoding: "async" });
@@ -45,7 +51,7 @@ function makeTile(row) {
     onpointerenter: (event) => event.pointerType !== "touch" && startPlayback(button, row),
     onpointerleave: stopPlayback,
   }, thumbnail(row), ...mapImage(row));
-  const name = element("bdi", { class: "name", text: shortName(row) });
+  const name = element("bdi", { class: "name", text: captionOf(row) });
   const confidence = element("span", { class: "confidence", text: data.confidences[row].toFixed(2) });
   return element("li", {}, button, element("span", { class: "caption", "aria-hidden": "true" }, name, confidence));
 }

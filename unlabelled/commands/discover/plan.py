@@ -21,6 +21,7 @@ LONG_CLIP = 10.0
 """Seconds of the clips that long files are divided into."""
 _VALIDATIONS = 4
 _SAFETY = 1.3  # from the estimate to the time that is promised
+_FILES: dict[Kind, float] = {"audio files": 1.0, "images": 0.2}  # a video is decoded and encoded: 2
 _FREER = 3  # times as many steps as at present are planned where a machine is busy; TimeLeft stops the rest
 
 
@@ -199,8 +200,7 @@ def _around(method: Method, contents: Contents, speed: Speed) -> float:
 
 def _after(contents: Contents, speed: Speed) -> float:
     """Return the seconds of the first decoding, the previews and the tree."""
-    images = contents.kind == "images"
-    return contents.count * speed.file * (0.5 if images else 2) + 10
+    return contents.count * speed.file * _FILES.get(contents.kind, 2.0) + 10
 
 
 def is_long(contents: Contents) -> bool:

@@ -25,7 +25,7 @@ function shortName(row) {
 // The beginning and the end of a name: files of one camera differ at the end.
 function captionOf(row) {
   const letters = Array.from(shortName(row));
-  return letters.length > 20 ? `${letters.slice(0, 7).join("")}\u2026${letters.slice(-11).join("")}` : letters.join("");
+  return letters.length > 17 ? `${letters.slice(0, 5).join("")}\u2026${letters.slice(-11).join("")}` : letters.join("");
 }
 
 function thumbnail(row) {

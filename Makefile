@@ -1,5 +1,5 @@
 # make setup | real-data | browser | demo | compare | test | test-fast [FOLDER=clustering] | kill-test [KILLS=20] | fuzz
-# make test-gpu | gpu-report | lint | types | docs | docs-serve | bench | clean
+# make test-gpu | gpu-report | lint | types | docs | docs-serve | front-end | bench | clean
 PYTHON ?= python3
 VENV := .venv
 FAISS ?= $(if $(wildcard $(VENV)/.installed-gpu),gpu,cpu)
@@ -15,7 +15,7 @@ INSTALL_VENV = { rm -rf $(VENV); test "$$(id -u)" = 0 && apt-get update -qq && \
   apt-get install -qq -y python3-venv && $(PYTHON) -m venv $(VENV); } || \
   { rm -rf $(VENV); echo "error: $(PYTHON) cannot make environments; sudo apt-get install python3-venv"; exit 1; }
 
-.PHONY: setup real-data browser demo compare test test-fast test-gpu gpu-report kill-test fuzz lint types docs docs-serve bench clean
+.PHONY: setup real-data browser demo compare test test-fast test-gpu gpu-report kill-test fuzz lint types docs docs-serve front-end bench clean
 
 setup: $(VENV)/.installed-$(FAISS)
 
@@ -96,6 +96,11 @@ docs: setup  # into site/; any broken link or reference is an error
 
 docs-serve: setup
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve
+
+# The library of the page, from the npm registry in the versions of the lock file; its result is in the repository.
+front-end:
+	npm ci --prefix tools/front_end
+	npm run build --prefix tools/front_end
 
 bench: setup
 	$(BIN)/python benchmarks/sinkhorn.py

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tests._helpers import small_page
 from unlabelled.hierarchy import Tree
 from unlabelled.page.document import document
 
@@ -149,6 +150,82 @@ def test_the_map_selects_and_the_tree_is_walked(tab: Any) -> None:
     assert tab.locator(".walk .facts span").first.inner_text() == "24 samples"
 
 
+def press(tab: Any, *keys: str) -> str:
+    """Press keys one after the other; return what is announced."""
+    for key in keys:
+        tab.keyboard.press(key)
+    return str(tab.locator("#status").inner_text())
+
+
+def place_on_map(tab: Any, row: int) -> tuple[float, float]:
+    """Return the place of a sample in pixels of the whole map."""
+    x, y = small_page.page_data(Path(tab.url.removeprefix("file://")).parent)["positions"][row]
+    box = tab.locator("canvas.map").bounding_box()
+    return 14 + x * (box["width"] - 28), 14 + y * (box["height"] - 28)
+
+
+def test_the_map_is_zoomed_and_a_click_finds_the_sample_there(tab: Any) -> None:
+    tab.click("nav button >> nth=1")
+    canvas = tab.locator("canvas.map")
+    x, y = place_on_map(tab, 5)
+    canvas.click(position={"x": x, "y": y})
+    assert tab.locator("#detail .path").inner_text() == "0/square.png"
+    tab.keyboard.press("Escape")
+    assert tab.evaluate("document.activeElement.className") == "map"
+    x, y = place_on_map(tab, 5)
+    canvas.hover(position={"x": x, "y": y})
+    assert tab.locator(".tip").inner_text() == "square.png"
+    for _ in range(2):  # the sample under the pointer stays there
+        tab.mouse.wheel(0, -400)
+    canvas.click(position={"x": x, "y": y})
+    assert tab.locator("#detail .path").inner_text() == "0/square.png"
+    tab.keyboard.press("Escape")
+    tab.keyboard.down("Shift")
+    tab.mouse.down()
+    box = canvas.bounding_box()
+    tab.mouse.move(box["x"] + x - 90, box["y"] + y - 60, steps=3)  # moves the map
+    tab.mouse.up()
+    tab.keyboard.up("Shift")
+    assert tab.locator(".selection .tile").count() == 0
+    canvas.click(position={"x": x - 90, "y": y - 60})
+    assert tab.locator("#detail .path").inner_text() == "0/square.png"
+    tab.keyboard.press("Escape")
+    tab.get_by_role("button", name="Whole map").click()
+    canvas.click(position=dict(zip("xy", place_on_map(tab, 4), strict=True)))
+    assert tab.locator("#detail .path").inner_text() == "0/tone.wav"
+
+
+def test_the_map_selects_by_keys(tab: Any) -> None:
+    tab.keyboard.press("2")
+    tab.locator("#search").focus()
+    for _ in range(20):
+        tab.keyboard.press("Tab")
+        if tab.evaluate("document.activeElement.className") == "map":
+            break
+    assert tab.locator(".overlay circle").count() == 1
+    assert "% across, " in press(tab, "ArrowLeft")
+    assert press(tab, "Enter") == "Corner 1, a loop has three at least."
+    assert press(tab, "Backspace") == "There is no corner."
+    right, left, down, up = ([f"Shift+Arrow{way}"] * 20 for way in ("Right", "Left", "Down", "Up"))
+    corners = press(tab, *left, *up, "Enter", *right, "Enter", *down, "Enter", *left, "Enter")
+    assert corners == "Corner 4; Space selects."
+    assert press(tab, " ").startswith("24 samples are selected")
+    assert tab.locator(".selection").inner_text().startswith("24 selected")
+    x, y = place_on_map(tab, 0)
+    found = press(tab, *up, *["ArrowRight"] * round(x / 16), *["ArrowDown"] * round(y / 16))
+    assert found.endswith(("Cluster 1", "Cluster 2"))
+    count = int(found.partition(": ")[2].split()[0])
+    assert 0 < count < 24
+    assert press(tab, " ").startswith(f"{count} samples are selected")  # in the circle
+    place = found.partition(":")[0]
+    assert press(tab, "PageUp").startswith(place)  # the place under the cursor stays
+    assert press(tab, "Home").startswith(place)
+    assert press(tab, "+") == "3 clusters"
+    assert tab.evaluate("document.activeElement.className") == "map"
+    press(tab, "d")
+    assert tab.locator("#detail").is_visible()
+
+
 def test_details_have_the_audio_and_the_place_of_its_source(tab: Any) -> None:
     video = tab.locator(".tile.video:has(.sound-map)").first
     assert video.locator(".sound-map").is_hidden()
@@ -240,5 +317,9 @@ def test_of_many_samples_few_tiles_exist(browser: Any, tmp_path: Path) -> None:
     assert tab.locator(".tile").count() < 1000
     tab.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
     until(tab, "[...document.querySelectorAll('.chunk.filled')].some((each) => each.offsetTop > 9000)")
-    assert tab.locator(".tile").count() < 2000
+    until(tab, "document.querySelectorAll('.tile').length < 700")  # those far from the window are gone
+    height = tab.evaluate("document.documentElement.scrollHeight")
+    tab.evaluate("scrollTo(0, 0)")
+    until(tab, "document.querySelector('.chunk .tile') !== null")
+    assert tab.evaluate("document.documentElement.scrollHeight") == height
     tab.close()

@@ -16,6 +16,7 @@ from typing import Any
 
 _FRONT = Path(__file__).parent / "front"
 _SCRIPTS = (
+    "d3",  # a library, bundled by tools/front_end
     "state",
     "cuts",
     "media",
@@ -23,6 +24,7 @@ _SCRIPTS = (
     "clusters",
     "detail",
     "map",
+    "lasso",
     "tree",
     "queries",
     "compare",

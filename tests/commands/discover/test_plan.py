@@ -34,6 +34,17 @@ def test_minutes_set_the_number_of_steps() -> None:
         make_plan(VIDEOS, SPEED, minutes=1)
 
 
+def test_a_busy_machine_is_given_more_epochs_than_it_has_time_for_at_present() -> None:
+    idle, busy, full = (
+        make_plan(VIDEOS, replace(SPEED, slowdown=factor), minutes=10) for factor in (1, 2, 9)
+    )
+    assert 2 * idle.epochs - 1 <= busy.epochs <= 2 * idle.epochs
+    assert full.epochs == min(3 * idle.epochs, 4 * 90)
+    assert idle.seconds == busy.seconds == 600
+    assert idle.fit_seconds == busy.fit_seconds  # what is promised is not another time
+    assert idle.epoch_seconds == busy.epoch_seconds
+
+
 def test_few_files_have_small_batches_and_few_clusters() -> None:
     plan = make_plan(replace(VIDEOS, count=12, durations=(4.0,) * 12), SPEED)
     assert (plan.batch_size, plan.clusters) == (4, 2)

@@ -76,7 +76,7 @@ def _trained(options: argparse.Namespace, folder: Path, out: Path) -> Path | Non
 
 def _promise(plan: Plan) -> str:
     return (
-        f"{plan.name}, {plan.clusters} clusters, {plan.epochs} epochs: at most {plan.seconds / 60:.1f} "
+        f"{plan.name}, {plan.clusters} clusters, up to {plan.epochs} epochs: at most {plan.seconds / 60:.1f} "
         "minutes (--minutes for another time, --method and --clusters for another choice)"
     )
 

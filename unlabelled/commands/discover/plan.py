@@ -21,6 +21,8 @@ LONG_CLIP = 10.0
 """Seconds of the clips that long files are divided into."""
 _VALIDATIONS = 4
 _SAFETY = 1.3  # from the estimate to the time that is promised
+_FILES: dict[Kind, float] = {"audio files": 1.0, "images": 0.2}  # a video is decoded and encoded: 2
+_FREER = 3  # times as many steps as at present are planned where a machine is busy; TimeLeft stops the rest
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ class Plan:
         method: The method.
         contents: The files.
         clusters: Number of clusters of the method.
-        epochs: Epochs of the training.
+        epochs: Epochs of the training, for some of which there is no time if the machine remains busy.
         seconds: The time that everything is promised to take.
         fit_seconds: The part of it in which the training must end.
         seconds_after: The part of it after the training, as estimated.
@@ -160,20 +162,21 @@ def make_plan(
     per_epoch = max(1, trained // _batch_size(method, contents))
     around = _around(method, contents, speed)
     epochs = math.ceil(method.steps / per_epoch)
-    seconds = around + epochs * per_epoch * speed.step
+    expected = epochs
     if minutes is not None:
         seconds = 60 * minutes / _SAFETY
-        epochs = math.floor((seconds - around) / (per_epoch * speed.step))
-        if epochs * per_epoch < FEWEST_STEPS:
+        expected = math.floor((seconds - around) / (per_epoch * speed.step))
+        if expected * per_epoch < FEWEST_STEPS:
             needed = _SAFETY * (around + (FEWEST_STEPS + per_epoch) * speed.step) / 60
             raise ValueError(f"--minutes {minutes:g} is too short here: {needed:.1f} are needed at least")
-        epochs = min(epochs, 4 * math.ceil(method.steps / per_epoch))  # longer runs overfit
-        seconds = around + epochs * per_epoch * speed.step
+        expected = min(expected, 4 * epochs)  # longer runs overfit
+        epochs = min(math.floor(expected * min(max(speed.slowdown, 1.0), _FREER)), 4 * epochs)
+    seconds = around + expected * per_epoch * speed.step
     promised = 60 * minutes if minutes is not None else _SAFETY * seconds
     after = speed.start + contents.count * speed.sample + _after(contents, speed)
     fit_seconds = promised - speed.start - after
     clusters = clusters or default_clusters(contents.count)
-    epoch_seconds = (seconds - 2 * speed.start - _after(contents, speed)) / epochs
+    epoch_seconds = (seconds - 2 * speed.start - _after(contents, speed)) / expected
     return Plan(name, method, contents, clusters, epochs, promised, fit_seconds, after, epoch_seconds)
 
 
@@ -197,8 +200,7 @@ def _around(method: Method, contents: Contents, speed: Speed) -> float:
 
 def _after(contents: Contents, speed: Speed) -> float:
     """Return the seconds of the first decoding, the previews and the tree."""
-    images = contents.kind == "images"
-    return contents.count * speed.file * (0.5 if images else 2) + 10
+    return contents.count * speed.file * _FILES.get(contents.kind, 2.0) + 10
 
 
 def is_long(contents: Contents) -> bool:

@@ -15,6 +15,7 @@ _OVERHEAD = (
     1.6  # heads, optimiser, augmentation and the loop: measured steps of the demos take this much more
 )
 _REPEATS = 3
+_SECONDS = 0.5  # of each measure at least, as other programs come and go
 _START, _FILE = 12.0, 0.1  # seconds on an idle machine
 
 
@@ -27,12 +28,14 @@ class Speed:
         sample: The features of one sample without gradient, with its decoding from a decoded copy.
         start: The start of ``cli.py``.
         file: The first decoding of a file.
+        slowdown: How many times as long all takes as on an idle machine.
     """
 
     step: float
     sample: float
     start: float = _START
     file: float = _FILE
+    slowdown: float = 1.0
 
 
 def measure(kind: Kind) -> Speed:
@@ -49,7 +52,7 @@ def measure(kind: Kind) -> Speed:
             backward += _seconds(encoder, inputs, learns=True)
         # Other programs on the machine slow the start and the decoding, too.
         slowdown = max(1.0, (time.monotonic() - wall) / max(time.process_time() - processor, 1e-3))
-        return Speed(_OVERHEAD * backward, 2 * forward / size, _START * slowdown, _FILE * slowdown)
+        return Speed(_OVERHEAD * backward, 2 * forward / size, _START * slowdown, _FILE * slowdown, slowdown)
     finally:
         torch.set_num_threads(threads)
 
@@ -70,12 +73,15 @@ def _parts(kind: Kind) -> list[tuple[nn.Module, Tensor]]:
 
 def _seconds(encoder: nn.Module, inputs: Tensor, learns: bool) -> float:
     """Return the mean time of one call, after one that is not counted."""
-    begin = 0.0
-    for repeat in range(_REPEATS + 1):
+    begin = elapsed = 0.0
+    repeat = -1
+    while repeat < _REPEATS or elapsed < _SECONDS:
+        repeat += 1
         if repeat == 1:
             begin = time.monotonic()
         with torch.set_grad_enabled(learns):
             result = encoder(inputs)
             if learns:
                 result.square().mean().backward()
-    return (time.monotonic() - begin) / _REPEATS
+        elapsed = time.monotonic() - begin if repeat else 0.0
+    return elapsed / repeat

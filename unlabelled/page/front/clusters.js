@@ -46,17 +46,14 @@ function clusterRow(each) {
 
 function lazyStrip(section, rows, label) {
   const place = element("div", { class: "strip-place" });
-  place.fill = () => place.replaceWith(tileStrip(rows, stripLength, label));
+  place.fill = () => { nearWindow.unobserve(place); place.replaceWith(tileStrip(rows, stripLength, label)); };
   section.append(place);
   nearWindow.observe(place);
 }
 
 function clusterFacts({ node, rows }) {
   const facts = [`${rows.length} ${rows.length === 1 ? "sample" : "samples"}`];
-  if (rows.length) {
-    const mean = rows.reduce((sum, row) => sum + data.confidences[row], 0) / rows.length;
-    facts.push(`mean confidence ${mean.toFixed(2)}`);
-  }
+  if (rows.length) facts.push(`mean confidence ${d3.mean(rows, (row) => data.confidences[row]).toFixed(2)}`);
   const shares = classShares(rows);
   const made = facts.map((text) => element("span", { text }));
   for (const { name, share } of shares.slice(0, 3)) made.push(element("span", { class: "class" }, element("bdi", { text: name }), ` ${percent(share)}`));

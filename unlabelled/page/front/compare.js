@@ -8,27 +8,16 @@ function otherTitle(number) {
 
 // How many samples of each cluster that is shown are in each cluster of the other run, without junk and samples of one run alone.
 function crossTable() {
-  const counts = clusters.map(() => new Map());
-  const totals = new Map();
-  for (let row = 0; row < numSamples; row++) {
-    const other = data.compare.clusters[row];
-    if (other < 0 || junk[row]) continue;
-    const own = counts[clusterOfLeaf[leafOf[row]]];
-    own.set(other, (own.get(other) || 0) + 1);
-    totals.set(other, (totals.get(other) || 0) + 1);
-  }
-  return { counts, totals };
-}
-
-function largest(counts) {
-  return [...counts].reduce((best, each) => (each[1] > best[1] ? each : best), [-1, 0])[0];
+  const rows = byConfidence.filter((row) => data.compare.clusters[row] >= 0 && !junk[row]);
+  const own = (row) => clusterOfLeaf[leafOf[row]], other = (row) => data.compare.clusters[row], size = (each) => each.length;
+  const found = d3.rollup(rows, size, own, other);
+  return { counts: clusters.map(({ number }) => found.get(number) || new Map()), totals: d3.rollup(rows, size, other) };
 }
 
 // A sample has moved if neither a split nor a merge of clusters explains where it is: it is in the main part of neither.
 function movedSamples({ counts, totals }) {
-  const mainOther = counts.map(largest);
-  const mainOwn = new Map();
-  for (const other of totals.keys()) mainOwn.set(other, largest(counts.map((each, number) => [number, each.get(other) || 0])));
+  const mainOther = counts.map((each) => d3.greatest(each, ([, count]) => count)?.[0]);
+  const mainOwn = new Map([...totals.keys()].map((other) => [other, d3.greatest(clusters, ({ number }) => counts[number].get(other)).number]));
   return byConfidence.filter((row) => {
     const other = data.compare.clusters[row], own = clusterOfLeaf[leafOf[row]];
     return other >= 0 && !junk[row] && mainOther[own] !== other && mainOwn.get(other) !== own;
@@ -49,7 +38,7 @@ function drawCompare(view) {
 function comparedCluster({ node, number, rows }, { counts, totals }, all) {
   const section = element("section", { class: "cluster", "aria-label": titleOf(node) });
   section.style.setProperty("--colour", colourOf(node));
-  const total = [...counts[number].values()].reduce((sum, count) => sum + count, 0);
+  const total = d3.sum(counts[number].values());
   const places = [...counts[number]].sort((a, b) => b[1] - a[1]);
   const parts = places.filter(([, count]) => count >= smallPart * total);
   const bar = element("div", { class: "share-bar", "aria-hidden": "true" });

@@ -8,7 +8,7 @@ data.merges.forEach(([left, right], merge) => {
 });
 
 const leafSizes = new Int32Array(numLeaves);
-data.leaves.forEach((leaf) => { leafSizes[leaf] += 1; });
+for (const leaf of data.leaves) leafSizes[leaf]++;
 
 let cut = Math.min(Math.max(data.clusters, Math.min(2, numLeaves)), numLeaves);
 let clusters = [];
@@ -55,25 +55,17 @@ function labelOfLeaf(leaf) {
 
 // Samples that are moved into a cluster follow its largest leaf when the cluster is split.
 function mainLeaf(node) {
-  const sizes = new Map();
-  for (const row of rowsOf(node)) sizes.set(leafOf[row], (sizes.get(leafOf[row]) || 0) + 1);
-  let best = data.order[spans[node][0]];
-  for (const [leaf, size] of sizes) if (size > (sizes.get(best) || 0)) best = leaf;
-  return best;
+  const sizes = d3.rollup(rowsOf(node), (rows) => rows.length, (row) => leafOf[row]);
+  return d3.greatest(sizes, ([, size]) => size)?.[0] ?? data.order[spans[node][0]];
 }
 
 // Classes where the data have any, else the labels that were propagated from the user's.
 const [labelOf, labelNames] = data.classes.length || !data.suggested ? [data.labels, data.classes] : [data.suggested, data.suggestedNames];
 
 function classShares(rows) {
-  const counts = new Map();
-  let labelled = 0;
-  for (const row of rows) {
-    if (labelOf[row] < 0) continue;
-    labelled++;
-    counts.set(labelOf[row], (counts.get(labelOf[row]) || 0) + 1);
-  }
-  return [...counts].sort((a, b) => b[1] - a[1]).map(([label, size]) => ({ name: labelNames[label], share: size / labelled }));
+  const labelled = rows.filter((row) => labelOf[row] >= 0);
+  const counts = d3.rollup(labelled, (each) => each.length, (row) => labelOf[row]);
+  return [...counts].sort((a, b) => b[1] - a[1]).map(([label, size]) => ({ name: labelNames[label], share: size / labelled.length }));
 }
 
 function suggestionOf(row) {
@@ -86,8 +78,8 @@ function modalityText(node) {
   if (names.length < 2) return "";
   const [begin, end] = spans[node];
   const leavesHere = data.order.slice(begin, end);
-  const total = leavesHere.reduce((sum, leaf) => sum + leafSizes[leaf], 0);
-  const shares = names.map((name) => leavesHere.reduce((sum, leaf) => sum + leafSizes[leaf] * data.modalities[name][leaf], 0) / total);
+  const total = d3.sum(leavesHere, (leaf) => leafSizes[leaf]);
+  const shares = names.map((name) => d3.sum(leavesHere, (leaf) => leafSizes[leaf] * data.modalities[name][leaf]) / total);
   const best = Math.max(...shares);
   const decisive = names.filter((_, index) => shares[index] >= 0.8 * best);
   const detail = names.map((name, index) => `${name} ${percent(shares[index])}`).join(", ");

@@ -26,7 +26,7 @@ function closeDetail() {
   panel.replaceChildren();
   const tile = document.querySelector(`#view .tile[data-row="${shownRow}"]`);
   shownRow = -1;
-  tile?.focus();
+  (tile ?? map?.canvas)?.focus();
   selectionChanged();
 }
 

@@ -114,9 +114,3 @@ function element(tag, properties = {}, ...children) {
   made.append(...children);
   return made;
 }
-
-function svgElement(tag, attributes = {}) {
-  const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  return made;
-}

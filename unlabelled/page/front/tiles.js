@@ -22,6 +22,12 @@ function shortName(row) {
   return data.names[row].slice(data.names[row].lastIndexOf("/") + 1);
 }
 
+// The beginning and the end of a name: files of one camera differ at the end.
+function captionOf(row) {
+  const letters = Array.from(shortName(row));
+  return letters.length > 17 ? `${letters.slice(0, 5).join("")}\u2026${letters.slice(-11).join("")}` : letters.join("");
+}
+
 function thumbnail(row) {
   if (!data.thumbnails[row]) return element("span", { class: "no-image", text: shortName(row) });
   return element("img", { src: mediaPath(data.thumbnails[row]), alt: "", loading: "lazy", decoding: "async" });
@@ -45,12 +51,12 @@ function makeTile(row) {
     onpointerenter: (event) => event.pointerType !== "touch" && startPlayback(button, row),
     onpointerleave: stopPlayback,
   }, thumbnail(row), ...mapImage(row));
-  const name = element("bdi", { class: "name", text: shortName(row) });
+  const name = element("bdi", { class: "name", text: captionOf(row) });
   const confidence = element("span", { class: "confidence", text: data.confidences[row].toFixed(2) });
   return element("li", {}, button, element("span", { class: "caption", "aria-hidden": "true" }, name, confidence));
 }
 
-// A strip of the first samples, or a grid of all, whose parts are made when they come near the window.
+// A strip of the first samples, or a grid of all, whose parts have tiles only while they are near the window.
 function tileStrip(rows, limit, label) {
   const list = element("ul", { class: "strip", "aria-label": label });
   list.append(...rows.slice(0, limit).map(makeTile));
@@ -58,10 +64,8 @@ function tileStrip(rows, limit, label) {
 }
 
 const nearWindow = new IntersectionObserver((entries) => {
-  for (const entry of entries) {
-    if (!entry.isIntersecting) continue;
-    nearWindow.unobserve(entry.target);
-    entry.target.fill();
+  for (const { target, isIntersecting, boundingClientRect } of entries) {
+    if (isIntersecting) target.fill(); else target.empty?.(boundingClientRect.height);
   }
 }, { rootMargin: "800px" });
 
@@ -74,7 +78,17 @@ function tileGrid(rows, label) {
     const part = rows.slice(begin, begin + chunkSize);
     const chunk = element("ul", { class: "chunk", "aria-label": `${label}, from ${begin + 1}` });
     chunk.style.setProperty("--rows", Math.ceil(part.length / columns));
-    chunk.fill = () => { chunk.classList.add("filled"); chunk.append(...part.map(makeTile)); };
+    chunk.fill = () => {
+      if (chunk.children.length) return;
+      chunk.style.removeProperty("height");
+      chunk.classList.add("filled");
+      chunk.append(...part.map(makeTile));
+    };
+    chunk.empty = (height) => {
+      if (!chunk.children.length || chunk.contains(document.activeElement)) return;
+      chunk.style.setProperty("height", `${height}px`);
+      chunk.replaceChildren();
+    };
     grid.append(chunk);
     nearWindow.observe(chunk);
   }

@@ -20,33 +20,46 @@ function nodeColour(node) {
   return within ? colourOf(shown) : "currentColor";
 }
 
+// The branches from each node to its two parts.
+const branches = data.merges.flatMap((parts, merge) => parts.map((child) => ({ node: numLeaves + merge, child })));
+
 function dendrogramSvg() {
   const width = 640, height = 320, margin = 12;
-  const svg = svgElement("svg", { viewBox: `0 0 ${width} ${height}`, class: "dendrogram", role: "img", "aria-label": "Dendrogram; the walk below has the same nodes as buttons." });
-  const x = new Float64Array(numNodes), y = new Float64Array(numNodes);
   const step = (width - 2 * margin) / Math.max(1, numLeaves - 1);
-  for (let leaf = 0; leaf < numLeaves; leaf++) { x[leaf] = margin + positions[leaf] * step; y[leaf] = height - margin; }
   const rise = (height - 3 * margin) / Math.max(1, numLeaves - 1);
-  data.merges.forEach(([left, right], merge) => {
-    const node = numLeaves + merge;
-    x[node] = (x[left] + x[right]) / 2;
-    y[node] = height - margin - (merge + 1) * rise;
-    for (const child of [left, right]) svg.append(svgElement("path", { d: `M${x[node]} ${y[node]}H${x[child]}V${y[child]}`, stroke: nodeColour(child), class: "branch" }));
-  });
+  const x = Float64Array.from({ length: numNodes }, (_, node) => margin + positions[node] * step);
+  data.merges.forEach(([left, right], merge) => { x[numLeaves + merge] = (x[left] + x[right]) / 2; });
+  const y = (node) => height - margin - Math.max(0, node - numLeaves + 1) * rise;
+  const svg = treeSvg(`0 0 ${width} ${height}`, "dendrogram", "Dendrogram; the walk below has the same nodes as buttons.");
+  addBranches(svg, "branch", ({ node, child }) => `M${x[node]} ${y(node)}H${x[child]}V${y(child)}`);
   const level = height - margin - (numLeaves - cut + 0.5) * rise;
-  svg.append(svgElement("line", { x1: 0, x2: width, y1: level, y2: level, class: "cut-line" }));
-  for (let node = 0; node < numNodes; node++) svg.append(nodeDot(node, x[node], y[node]));
-  return svg;
+  svg.append("line").attr("class", "cut-line").attr("x2", width).attr("y1", level).attr("y2", level);
+  addNodes(svg, (node) => [x[node], y(node)], 4);
+  return svg.node();
 }
 
 function diskSvg() {
-  const svg = svgElement("svg", { viewBox: "-1.03 -1.03 2.06 2.06", class: "disk", role: "img", "aria-label": "The same tree in the Poincar\u00e9 disk." });
-  svg.append(svgElement("circle", { r: 1, class: "rim" }));
-  data.merges.forEach(([left, right], merge) => {
-    for (const child of [left, right]) svg.append(svgElement("path", { d: geodesic(data.disk[numLeaves + merge], data.disk[child]), stroke: nodeColour(child), class: "branch thin" }));
-  });
-  data.disk.forEach(([x, y], node) => svg.append(nodeDot(node, x, y, 0.018)));
-  return svg;
+  const svg = treeSvg("-1.03 -1.03 2.06 2.06", "disk", "The same tree in the Poincar\u00e9 disk.");
+  svg.append("circle").attr("r", 1).attr("class", "rim");
+  addBranches(svg, "branch thin", ({ node, child }) => geodesic(data.disk[node], data.disk[child]));
+  addNodes(svg, (node) => data.disk[node], 0.018);
+  return svg.node();
+}
+
+function treeSvg(viewBox, name, label) {
+  return d3.create("svg:svg").attr("viewBox", viewBox).attr("class", name).attr("role", "img").attr("aria-label", label);
+}
+
+function addBranches(svg, name, path) {
+  svg.selectAll("path").data(branches).join("path").attr("class", name).attr("d", path).attr("stroke", ({ child }) => nodeColour(child));
+}
+
+function addNodes(svg, place, radius) {
+  svg.selectAll(".node").data(d3.range(numNodes)).join("circle").attr("class", "node")
+    .attr("cx", (node) => place(node)[0]).attr("cy", (node) => place(node)[1])
+    .attr("r", (node) => (node === walked ? 2 * radius : radius)).attr("fill", nodeColour)
+    .on("click", (_, node) => walkTo(node))
+    .append("title").text((node) => nodeNames.get(node) || `${rowCount(node)} samples`);
 }
 
 // The arc of a circle orthogonal to the rim; straight through the origin.
@@ -58,15 +71,6 @@ function geodesic([ax, ay], [bx, by]) {
   const cx = (by * a - ay * b) / (2 * cross), cy = (ax * b - bx * a) / (2 * cross);
   const radius = Math.sqrt(Math.max(cx * cx + cy * cy - 1, 1e-6));
   return `${from}A${radius} ${radius} 0 0 ${cross > 0 ? 0 : 1} ${bx} ${by}`;
-}
-
-function nodeDot(node, x, y, radius = 4) {
-  const dot = svgElement("circle", { cx: x, cy: y, r: node === walked ? 2 * radius : radius, fill: nodeColour(node), class: "node" });
-  dot.addEventListener("click", () => walkTo(node));
-  const title = svgElement("title");
-  title.textContent = nodeNames.get(node) || `${rowCount(node)} samples`;
-  dot.append(title);
-  return dot;
 }
 
 let sizesOfNodes = null;

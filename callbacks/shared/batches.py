@@ -15,6 +15,7 @@ from tqdm.auto import tqdm
 
 from unlabelled.batch import Batch
 from unlabelled.data.datasets.samples import NOT_REPLACED, note_replaced
+from unlabelled.seeding import derive_seed
 
 
 @contextmanager
@@ -39,18 +40,29 @@ def frozen_state(module: nn.Module, train: bool = False) -> Iterator[None]:
 
 
 def iterate_batches(
-    trainer: Trainer, module: LightningModule, loader: DataLoader[Any], title: str
+    trainer: Trainer, module: LightningModule, loader: DataLoader[Any], title: str, seed: int | None = None
 ) -> Iterator[Batch]:
     """Yield the batches of a loader as a step receives them: on the device, at the precision of the run.
 
     The data module's ``on_after_batch_transfer`` is applied.
+
+    Args:
+        trainer: The trainer.
+        module: The method.
+        loader: A loader of the data module.
+        title: Title of the progress bar.
+        seed: Seed of what is done with the batches, such as dropout: the generators are seeded by it and the
+            number of the batch. A seed before the loop would not do, as a loader that starts processes draws
+            numbers too. None: nothing random is done.
     """
     quiet = trainer.global_rank > 0 or trainer.progress_bar_callback is None
-    for batch in tqdm(loader, desc=title, disable=quiet, leave=False):
+    for number, batch in enumerate(tqdm(loader, desc=title, disable=quiet, leave=False)):
         note_replaced(loader.dataset, batch)
         batch = trainer.precision_plugin.convert_input(batch)
         batch = module.transfer_batch_to_device(batch, module.device, 0)
         batch = trainer.datamodule.on_after_batch_transfer(batch, 0)  # type: ignore[attr-defined]
+        if seed is not None:
+            torch.manual_seed(derive_seed(seed, "batch", number))
         with trainer.precision_plugin.forward_context():
             yield batch
 

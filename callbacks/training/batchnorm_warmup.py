@@ -9,7 +9,8 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from callbacks.shared.batches import frozen_state, iterate_batches
 from unlabelled.contracts import Embeds, PredictsClusters, TrainingSet
-from unlabelled.distributed import average_buffers
+from unlabelled.distributed import average_buffers, rank
+from unlabelled.seeding import derive_seed, global_seed
 
 
 class BatchNormWarmup(Callback):
@@ -45,9 +46,10 @@ class BatchNormWarmup(Callback):
             )
         # The training loader is shuffled (samples may be sorted by class) and has equally many full batches
         # on all ranks (SyncBatchNorm waits for all of them).
-        loader = data.train_dataloader()
+        loader, seed = data.train_dataloader(), derive_seed(global_seed(), "warmup", rank())
         with frozen_state(pl_module, train=True):
-            for batch in islice(iterate_batches(trainer, pl_module, loader, "BatchNorm"), self.num_batches):
+            batches = iterate_batches(trainer, pl_module, loader, "BatchNorm", seed)
+            for batch in islice(batches, self.num_batches):
                 features = pl_module.embed(batch)
                 if isinstance(pl_module, PredictsClusters):
                     pl_module.log_probs(features)

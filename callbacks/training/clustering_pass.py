@@ -155,10 +155,15 @@ class ClusteringPass(Callback):
         """Return the epoch number of the augmentations of this pass and group; it is negative."""
         return -1 - (self.clock.done * self.groups + group)
 
+    def dropout_seed(self, group: int) -> int | None:
+        """Return the seed of dropout in this pass; None: there is none in evaluation mode."""
+        return None
+
     def _collect(self, trainer: Trainer, pl_module: LightningModule, group: int) -> RowCollection:
         collection = RowCollection("clustering pass")
         title = f"clustering pass {self.clock.done + 1}"
-        for batch in iterate_batches(trainer, pl_module, self.loader(self._data, group), title):
+        loader = self.loader(self._data, group)
+        for batch in iterate_batches(trainer, pl_module, loader, title, self.dropout_seed(group)):
             features = embed_crops(self._method.embed, batch)
             collection.add(batch, {name: feature.float() for name, feature in features.items()})
         return collection

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import torch
 from lightning import LightningModule, Trainer
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch import nn
@@ -47,9 +46,12 @@ class TrainingModeClusteringPass(ClusteringPass):
         """Return the loader of all training samples in a random order."""
         return data.shuffled_pass_dataloader(self.pass_epoch(group))
 
+    def dropout_seed(self, group: int) -> int:
+        """Return the seed of dropout in this pass."""
+        return derive_seed(global_seed(), "dropout", self.pass_epoch(group), rank())
+
     def _collect(self, trainer: Trainer, pl_module: LightningModule, group: int) -> RowCollection:
         with frozen_state(pl_module, train=True), _restored_buffers(pl_module):
-            torch.manual_seed(derive_seed(global_seed(), "dropout", self.pass_epoch(group), rank()))
             return super()._collect(trainer, pl_module, group)
 
 

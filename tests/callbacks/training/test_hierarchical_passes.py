@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 import torch
-from lightning import LightningDataModule
+from lightning import Callback, LightningDataModule
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from callbacks import (
+    BatchNormWarmup,
     ClusteringPass,
     DivergenceChecks,
     FixedClusteringPass,
@@ -273,22 +274,45 @@ class Dropped(SmallImageEncoder):
         return torch.nn.functional.dropout(super().pool(maps), 0.5, self.training)
 
 
-def test_dropout_in_a_pass_follows_from_the_seed(monkeypatch: pytest.MonkeyPatch) -> None:
-    def features(seed: str, draws: int) -> Tensor:
+class Record(Callback):
+    """Keep the running mean of a head at the first step."""
+
+    found: Tensor | None = None
+
+    def on_train_batch_start(self, trainer: Any, pl_module: Any, *args: Any) -> None:
+        if self.found is None:
+            self.found = pl_module.heads["image"].norm.running_mean.clone()
+
+
+@pytest.mark.parametrize(
+    "callback", [TrainingModeClusteringPass(clusterer(), Every(epochs=1)), BatchNormWarmup()], ids=type
+)
+def test_dropout_follows_from_the_seed_and_not_from_what_loaders_draw(
+    callback: Callback, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    iterate = DataLoader.__iter__
+
+    def found(seed: str, draws: int) -> Tensor:
         monkeypatch.setenv("PL_GLOBAL_SEED", seed)
-        method, data, banks = shhc(), PairData(), []
-        method.encoders["image"] = Dropped(width=4)
-        method.encoders["image"].load_state_dict(shhc().encoders["image"].state_dict())
+        method, banks, record = shhc(), [], Record()
+        encoder = Dropped(width=4)
+        encoder.load_state_dict(method.encoders["image"].state_dict())
+        method.encoders["image"] = encoder
         prepare = method.prepare_clustering
         monkeypatch.setattr(
             method,
             "prepare_clustering",
             lambda bank, *rest: banks.append(bank["image"]) or prepare(bank, *rest),
         )
+        # Whether a loader draws a seed depends on whether it starts processes.
+        monkeypatch.setattr(DataLoader, "__iter__", lambda self: (torch.rand(draws), iterate(self))[1])
         torch.rand(draws)
-        callback = TrainingModeClusteringPass(clusterer(), Every(epochs=1))
-        trainer(callback, max_epochs=1, limit_train_batches=1).fit(method, datamodule=data)
-        return banks[0]
+        in_a_pass = isinstance(callback, ClusteringPass)
+        other = [] if in_a_pass else [ClusteringPass(clusterer(), Every(epochs=1))]
+        run = trainer(copy.deepcopy(callback), *other, record, max_epochs=1, limit_train_batches=1)
+        run.fit(method, datamodule=PairData())
+        assert record.found is not None
+        return banks[0] if in_a_pass else record.found
 
-    assert torch.equal(features("1", 0), features("1", 5))
-    assert not torch.equal(features("1", 0), features("2", 0))
+    assert torch.equal(found("1", 0), found("1", 5))
+    assert not torch.equal(found("1", 0), found("2", 0))

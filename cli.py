@@ -156,7 +156,8 @@ class CLI(LightningCLI):
         self, klass: type, subcommand: str, **kwargs: Any
     ) -> LightningArgumentParser:
         """Return the parser of a command, without options if another command is given: each takes 0.1 s."""
-        if self._given and self._given[0] in self.subcommands() and self._given[0] != subcommand:
+        given = self._given[0] if isinstance(self._given, list) and self._given else None
+        if given in self.subcommands() and given != subcommand:
             return self.init_parser(**kwargs)
         return super()._prepare_subcommand_parser(klass, subcommand, **kwargs)
 

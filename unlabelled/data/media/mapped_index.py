@@ -10,6 +10,7 @@ import re
 from dataclasses import fields
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from unlabelled.data.media.array_file import map_arrays, write_arrays
@@ -68,7 +69,8 @@ def _has(path: str, arrays: dict[str, NDArray[Any]], facts: dict[str, Any]) -> b
     if stored_facts != json.loads(json.dumps(facts)) or stored.keys() != arrays.keys():
         return False
     return all(
-        stored[name].dtype == each.dtype and stored[name].tobytes() == each.tobytes()
+        stored[name].dtype == each.dtype
+        and np.array_equal(stored[name].view(np.uint8), np.ascontiguousarray(each).view(np.uint8))
         for name, each in arrays.items()
     )
 

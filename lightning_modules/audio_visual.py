@@ -31,6 +31,7 @@ class AudioVisual(BaseModule):
         ValueError: ``visual_encoder`` is not for image or video, or ``audio_encoder`` is not for audio.
     """
 
+    compares_samples = True
     pair_threshold: float | None = None
 
     def __init__(

@@ -63,6 +63,8 @@ class BaseModule(LightningModule):
     """
 
     logs: ClassVar[tuple[str, ...]] = ("train/loss",)
+    compares_samples: ClassVar[bool] = False
+    """Whether the loss compares the samples of a step with each other, of which there must be two."""
 
     encoders: nn.ModuleDict
 
@@ -179,6 +181,18 @@ class BaseModule(LightningModule):
     def on_validation_start(self) -> None:
         """Copy the buffers of rank 0 to all ranks: without SyncBatchNorm their running statistics differ."""
         broadcast_buffers(self, getattr(self, "_ddp_params_and_buffers_to_ignore", ()))
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Check the number of samples.
+
+        Raises:
+            MisconfigurationException: There is one sample, and nothing to compare it with.
+        """
+        if self.compares_samples and batch["index"].numel() * self.trainer.world_size < 2:
+            raise MisconfigurationException(
+                f"{type(self).__name__} compares the samples of a step with each other, and a step has a "
+                "single one; give --data.init_args.batch_size 2 or more"
+            )
 
     def configure_optimizers(self) -> Any:
         """Build the optimiser with its scaled rate, and the scheduler."""

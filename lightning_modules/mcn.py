@@ -45,6 +45,7 @@ class MCN(BaseModule):
     train_tri_kmeans.py; docs/methods/sspc.md#mcn.
     """
 
+    compares_samples = True
     logs: ClassVar[tuple[str, ...]] = (
         "train/mms",
         "train/mms/*",

@@ -57,6 +57,7 @@ class TextVideoAudio(BaseModule):
     everything_at_once/model/fusion_model.py; docs/methods/sspc.md#transformer and #nce-loss.
     """
 
+    compares_samples = True
     logs: ClassVar[tuple[str, ...]] = (
         "train/nce",
         "train/nce/*",

@@ -9,6 +9,8 @@ import torch
 
 import cli
 from tests._helpers.commands import EVERY_EPOCH, command
+from tests._helpers.demos import few_steps
+from tests.conftest import ROOT
 
 
 def test_a_rate_that_is_too_high(
@@ -37,3 +39,23 @@ def test_black_and_silent_clips_end_a_run_if_asked(
     assert cli.main(command("fit", tiny_root, tiny_overlay, tmp_path, *options, schedule=EVERY_EPOCH)) == 1
     *_, line = capsys.readouterr().err.strip().splitlines()
     assert "error: the run has collapsed: the audio of all 16 samples that were checked is constant" in line
+
+
+@pytest.mark.parametrize(
+    ("demo", "reason"),
+    [
+        ("l3", "L3Net compares the samples of a step with each other, and a step has a single one"),
+        ("mcn", "MCN compares the samples of a step with each other, and a step has a single one"),
+        ("moco", "BatchNorm has one value per channel and so no variance: a step of training has a single"),
+    ],
+)
+def test_a_step_of_one_sample_that_cannot_be_learned_from(
+    demo: str, reason: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = few_steps(ROOT / "configs" / "demo" / f"{demo}.yaml", tmp_path / "data", tmp_path / "run", 1)
+    one = ["--data.init_args.batch_size=1"]
+    one += ["--data.init_args.clips_per_video=1"] if demo == "mcn" else []
+    assert cli.main([*arguments, *one]) == 1
+    *_, line = capsys.readouterr().err.strip().splitlines()
+    assert f"error: {reason}" in line
+    assert "give --data.init_args.batch_size 2 or more" in line

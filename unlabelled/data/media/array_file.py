@@ -65,7 +65,9 @@ def map_arrays(path: str, check: bool = True) -> tuple[dict[str, NDArray[Any]], 
         if content.get("version", _VERSION) != _VERSION:
             raise _DamagedError("it is of another version")
         memory, first = np.memmap(path, np.uint8, "r"), _PREFIX + length
-        arrays = {name: _mapped(memory, first, place, check) for name, place in content["arrays"].items()}
+        arrays = {
+            name: _mapped(name, memory, first, place, check) for name, place in content["arrays"].items()
+        }
         return arrays, dict(content["facts"])
     except _DamagedError as error:
         raise ValueError(f"{path}: {error}") from error
@@ -77,7 +79,9 @@ class _DamagedError(ValueError):
     """An array that is not as its header states."""
 
 
-def _mapped(memory: NDArray[np.uint8], first: int, place: Sequence[Any], check: bool) -> NDArray[Any]:
+def _mapped(
+    name: str, memory: NDArray[np.uint8], first: int, place: Sequence[Any], check: bool
+) -> NDArray[Any]:
     """Return an array of a file; ``first`` is the position of the first one."""
     dtype, shape, position, checksum = place
     kind, start = np.dtype(dtype), first + position
@@ -85,7 +89,7 @@ def _mapped(memory: NDArray[np.uint8], first: int, place: Sequence[Any], check: 
     is_possible = kind.kind in "biuf" and position >= 0 and all(length >= 0 for length in shape)
     part = np.asarray(memory[start : start + size]) if is_possible else memory[:0]
     if not is_possible or len(part) != size or (check and zlib.crc32(_bytes(part)) != checksum):
-        raise _DamagedError("an array is damaged")
+        raise _DamagedError(f"its array {name} is damaged")
     array: NDArray[Any] = part.view(kind).reshape(shape)
     return array
 

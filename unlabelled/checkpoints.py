@@ -37,15 +37,26 @@ def read_checkpoint(path: str | Path, mapped: bool = False, name: str = "checkpo
         compare_checksums(path)
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped or None)
     except Exception as error:  # of any type: torch's readers do not check what a damaged file states
-        if isinstance(error, pickle.UnpicklingError) and "global" in str(error).lower():
-            raise ValueError(
-                f"{name}: {str(path)!r} is refused: it contains other objects than tensors and plain values, "
-                "and reading them could run code; export its state_dict alone"
-            ) from error
-        raise ValueError(f"{name}: {str(path)!r} is damaged or no checkpoint; give another file") from error
+        raise refusal(error, path, name) from error
     if not isinstance(content, dict):
         raise ValueError(f"{name}: {str(path)!r} contains a {type(content).__name__}, expected a checkpoint")
     return content
+
+
+def refusal(error: Exception, path: str | Path, name: str) -> ValueError:
+    """Return the error of one line for a file that torch could not read.
+
+    Args:
+        error: What torch raised.
+        path: The file, or its URL.
+        name: The option that names it.
+    """
+    if isinstance(error, pickle.UnpicklingError) and "global" in str(error).lower():
+        return ValueError(
+            f"{name}: {str(path)!r} is refused: it contains other objects than tensors and plain values, "
+            "and reading them could run code; export its state_dict alone"
+        )
+    return ValueError(f"{name}: {str(path)!r} is damaged or no checkpoint; give another file")
 
 
 def compare_checksums(path: str | Path) -> None:

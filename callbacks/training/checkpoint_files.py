@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 
+from unlabelled.checkpoints import refusal
+
 _PART = ".part"
 
 
@@ -42,6 +44,21 @@ class WholeCheckpoints(TorchCheckpointIO):
             reason = (error.__context__ or error) if isinstance(error, RuntimeError) else error
             raise OSError(f"checkpoint: {place} cannot be written: {reason}") from error
         _sync(place.parent)
+
+    def load_checkpoint(self, path: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Read a checkpoint; one at a URL is not checked before.
+
+        Raises:
+            OSError: It cannot be fetched.
+            ValueError: It is damaged, no checkpoint, or contains objects that could run code.
+        """
+        try:
+            content: dict[str, Any] = super().load_checkpoint(path, *args, **kwargs)
+        except OSError:
+            raise
+        except Exception as error:  # of any type, as torch does not check what a damaged file states
+            raise refusal(error, path, "ckpt_path") from error
+        return content
 
 
 def _sync(folder: Path) -> None:

@@ -14,16 +14,14 @@ from unlabelled.hierarchy import Tree
 from unlabelled.page.document import document
 
 
-def _wait_until_stored(tab: Any, expected: list[int]) -> None:
-    """Wait until a second tab has the labels: Chromium hands the storage on to its other processes."""
-    second = tab.context.new_page()
-    for _ in range(120):
-        second.goto(tab.url)
-        second.wait_for_selector(".tile img")
-        if sizes(second) == expected:
-            break
-        second.wait_for_timeout(500)
-    second.close()
+def _reload_until(tab: Any, expected: list[int]) -> None:
+    """Reload until the page has the labels: Chromium hands the storage on to its other processes in time."""
+    for _ in range(60):
+        tab.reload()
+        tab.wait_for_selector(".tile img")
+        if sizes(tab) == expected:
+            return
+        tab.wait_for_timeout(500)
 
 
 def sizes(tab: Any) -> list[int]:
@@ -113,9 +111,7 @@ def test_names_moves_and_junk_survive_a_reload_and_are_exported(tab: Any, tmp_pa
     tab.keyboard.press("j")
     tab.click("#undo")
     assert sizes(tab) == [10, 13]
-    _wait_until_stored(tab, [10, 13])
-    tab.reload()
-    tab.wait_for_selector(".tile img")
+    _reload_until(tab, [10, 13])
     assert sizes(tab) == [10, 13]
     assert tab.locator(".cluster-name").first.input_value() == named
     with exported(tab, "csv", tmp_path).open(encoding="utf-8", newline="") as file:
